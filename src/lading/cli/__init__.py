@@ -1,0 +1,1 @@
+"""The command line: options to request, one library call, rendering, exit code."""

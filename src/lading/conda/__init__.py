@@ -1,0 +1,1 @@
+"""Values of the conda standards: names, records, paths, channels, virtual packages. Pure."""

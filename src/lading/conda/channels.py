@@ -1,0 +1,80 @@
+"""Channels and their mirrors.
+
+A channel is known by its canonical URL everywhere: in locks, prefix records, manifests. The mirror
+map says where its bytes are fetched from; it is applied when reading and never reaches a file.
+
+Source: CEP 26 (channels).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+from urllib.parse import urlsplit
+
+__all__ = ["ChannelUrl", "MirrorMap", "canonical_channel", "join_url", "without_credentials"]
+
+ChannelUrl = NewType("ChannelUrl", str)
+"""Base URL of a channel, without trailing slash and without credentials."""
+
+DEFAULT_ALIAS = "https://conda.anaconda.org"
+
+
+def canonical_channel(name: str, alias: str = DEFAULT_ALIAS) -> ChannelUrl:
+    """The canonical URL of the channel that a user wrote as `name` (a name or a URL)."""
+    text = name.strip().rstrip("/")
+    if "://" not in text:
+        text = f"{alias}/{text}"
+    return ChannelUrl(text)
+
+
+def join_url(base: str, *parts: str) -> str:
+    """`base` and `parts` with one slash between each."""
+    return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def without_credentials(url: str) -> str:
+    """`url` without `user:password@` and without a `/t/<token>` in its path, safe to be written."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    path = parts.path
+    if path.startswith("/t/"):
+        path = "/" + "/".join(path.split("/")[3:])
+    return parts._replace(netloc=host, path=path).geturl()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorMap:
+    """Where the bytes of canonical URLs are fetched from.
+
+    Attributes:
+        mirrors: Canonical base URL → base URLs to try, in order (http, https or file). Where a
+            base URL has mirrors, only these are asked, not the canonical one.
+    """
+
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def locations(self, url: str) -> tuple[str, ...]:
+        """The URLs to try for the canonical `url`, in order; itself where no mirror is known."""
+        base = self._base_of(url)
+        if base is None:
+            return (url,)
+        rest = url[len(base) :]
+        return tuple(mirror.rstrip("/") + rest for mirror in self.mirrors[base])
+
+    def canonical(self, url: str) -> str:
+        """The canonical form of a URL that may lie on a mirror."""
+        for base, mirrors in self.mirrors.items():
+            for mirror in mirrors:
+                prefix = mirror.rstrip("/")
+                if url == prefix or url.startswith(prefix + "/"):
+                    return base.rstrip("/") + url[len(prefix) :]
+        return url
+
+    def _base_of(self, url: str) -> str | None:
+        """The longest key that `url` lies under."""
+        found = [
+            base
+            for base in self.mirrors
+            if url == base.rstrip("/") or url.startswith(base.rstrip("/") + "/")
+        ]
+        return max(found, key=len, default=None)

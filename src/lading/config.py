@@ -1,0 +1,127 @@
+"""Settings: `lading.toml`, or `[tool.lading]` in `pyproject.toml`.
+
+Without either, `environment.yml` in the directory is the one environment.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from lading.conda.channels import MirrorMap
+from lading.errors import SpecError
+
+__all__ = ["EnvironmentSettings", "Settings", "read_settings"]
+
+FILE_NAMES = ("lading.toml", "pyproject.toml")
+
+
+class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[environments.NAME]` table.
+
+    Attributes:
+        sources: Environment files, relative to the file that holds the settings.
+        platforms: Subdirs to lock for; empty leaves it to the sources.
+        channels: Names or URLs; empty leaves it to the sources.
+        virtual_packages: Name without `__` → version.
+    """
+
+    sources: tuple[str, ...] = ("environment.yml",)
+    platforms: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    virtual_packages: dict[str, str] = msgspec.field(name="virtual-packages", default_factory=dict)
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole table, as written."""
+
+    environments: dict[str, EnvironmentSettings] = msgspec.field(default_factory=dict)
+    mirrors: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    engine: str = ""
+    channel_priority: str = msgspec.field(name="channel-priority", default="strict")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the configuration file says.
+
+    Attributes:
+        path: The file, or None where there is none.
+        environments: By name; may be empty.
+        mirrors: Relative `file:` mirrors are made absolute against the directory of `path`.
+        engine: `micromamba`, `embedded`, or empty for the default.
+        strict_priority: Whether channel priority is strict.
+    """
+
+    path: Path | None = None
+    environments: Mapping[str, EnvironmentSettings] = field(default_factory=dict)
+    mirrors: MirrorMap = field(default_factory=MirrorMap)
+    engine: str = ""
+    strict_priority: bool = True
+
+
+def read_settings(directory: Path) -> Settings:
+    """The settings that hold in `directory`, from the nearest file there.
+
+    Raises:
+        SpecError: The file is no TOML, or holds an unknown or ill-typed key.
+    """
+    for name in FILE_NAMES:
+        path = directory / name
+        if not path.is_file():
+            continue
+        document = _read_toml(path)
+        if name == "pyproject.toml":
+            tools = document.get("tool")
+            if not isinstance(tools, dict) or "lading" not in tools:
+                continue
+            document = tools["lading"]
+        return _settings(path, document)
+    return Settings()
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} is no TOML: {error}", hint="correct the line named") from error
+
+
+def _settings(path: Path, document: object) -> Settings:
+    try:
+        table = msgspec.convert(document, _Table)
+    except msgspec.ValidationError as error:
+        raise SpecError(
+            f"{path}: {error}", hint="docs/reference/configuration.md lists every key"
+        ) from error
+    if table.channel_priority not in {"strict", "disabled"}:
+        raise SpecError(
+            f"{path}: channel-priority is {table.channel_priority!r}",
+            hint='write "strict" or "disabled"',
+        )
+    return Settings(
+        path=path,
+        environments=table.environments,
+        mirrors=_mirror_map(path.parent, table.mirrors),
+        engine=table.engine,
+        strict_priority=table.channel_priority == "strict",
+    )
+
+
+def _mirror_map(directory: Path, mirrors: Mapping[str, tuple[str, ...]]) -> MirrorMap:
+    return MirrorMap(
+        mirrors={
+            base.rstrip("/"): tuple(_absolute_location(directory, item) for item in locations)
+            for base, locations in mirrors.items()
+        }
+    )
+
+
+def _absolute_location(directory: Path, location: str) -> str:
+    """`location` as a URL; a path without scheme is relative to the configuration file."""
+    if "://" in location:
+        return location
+    return (directory / location).resolve().as_uri()

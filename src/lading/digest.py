@@ -1,0 +1,103 @@
+"""Digests as values, and streams that compute them on the way.
+
+A digest never travels as a bare string: it is an algorithm and lower-case hexadecimal text.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["Algorithm", "Digest", "copy_and_digest", "sha256_of", "sha256_of_file"]
+
+CHUNK_BYTES = 1 << 20
+
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+class Algorithm(StrEnum):
+    """The digest algorithms of the conda world; md5 only where a format demands it."""
+
+    SHA256 = "sha256"
+    MD5 = "md5"
+
+    @property
+    def hex_length(self) -> int:
+        """The number of hexadecimal digits of a digest."""
+        return {Algorithm.SHA256: 64, Algorithm.MD5: 32}[self]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """The digest of some bytes.
+
+    Attributes:
+        algorithm: How it was computed.
+        hex: Lower-case hexadecimal digits, of the algorithm's length.
+    """
+
+    algorithm: Algorithm
+    hex: str
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a digest.
+
+        Raises:
+            ValueError: `hex` has another length, or other characters, than the algorithm gives.
+        """
+        if len(self.hex) != self.algorithm.hex_length or not _HEX.fullmatch(self.hex):
+            raise ValueError(f"{self.hex!r} is no {self.algorithm} digest")
+
+    def __str__(self) -> str:
+        """`algorithm:hex`."""
+        return f"{self.algorithm}:{self.hex}"
+
+    @classmethod
+    def sha256(cls, hexadecimal: str) -> "Digest":
+        """The SHA-256 digest written as `hexadecimal`, in either case.
+
+        Raises:
+            ValueError: `hexadecimal` is not 64 hexadecimal digits.
+        """
+        return cls(Algorithm.SHA256, hexadecimal.lower())
+
+    @classmethod
+    def md5(cls, hexadecimal: str) -> "Digest":
+        """The MD5 digest written as `hexadecimal`, in either case.
+
+        Raises:
+            ValueError: `hexadecimal` is not 32 hexadecimal digits.
+        """
+        return cls(Algorithm.MD5, hexadecimal.lower())
+
+
+def sha256_of(data: bytes) -> Digest:
+    """The SHA-256 digest of `data`."""
+    return Digest(Algorithm.SHA256, hashlib.sha256(data).hexdigest())
+
+
+def sha256_of_file(path: Path) -> Digest:
+    """The SHA-256 digest of the content of the file at `path`.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as stream:
+        return Digest(Algorithm.SHA256, hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def copy_and_digest(source: BinaryIO, target: BinaryIO) -> tuple[Digest, int]:
+    """Copy `source` to `target` to its end.
+
+    Returns:
+        The SHA-256 digest of what was copied, and its length in bytes.
+    """
+    hasher = hashlib.sha256()
+    size = 0
+    while chunk := source.read(CHUNK_BYTES):
+        hasher.update(chunk)
+        target.write(chunk)
+        size += len(chunk)
+    return Digest(Algorithm.SHA256, hasher.hexdigest()), size

@@ -1,0 +1,1 @@
+"""The `Engine` port and its two adapters, micromamba and py-rattler."""

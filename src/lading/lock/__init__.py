@@ -1,0 +1,1 @@
+"""Lockfiles: model, conda-lock adapter, solving per platform."""

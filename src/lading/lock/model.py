@@ -1,0 +1,267 @@
+"""Lockfiles as values: conda-lock's v1 format, one platform a file.
+
+Reading one needs nothing but YAML; making one is `lading.lock.condalock` and `lading.lock.solve`.
+
+Source: CEP 37 (conda-lock.yml), conda-lock 4.0.3 `lockfile/v1/models.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import yaml
+
+from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform, parse_platform
+from lading.conda.records import RepodataRecord, archive_stem
+from lading.digest import Digest, sha256_of
+from lading.errors import LockError
+
+__all__ = ["LockedPackage", "Lockfile", "Manager", "lock_path", "read_lockfile"]
+
+FORMAT_VERSION = 1
+LOCK_SUFFIX = ".conda-lock.yml"
+REMEDY = "make it again with `lading lock`"
+
+
+class Manager(StrEnum):
+    """Who installs a locked package."""
+
+    CONDA = "conda"
+    PIP = "pip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPackage:
+    """One entry of a lockfile.
+
+    Attributes:
+        name: Name in the manager's world.
+        version: Version in the manager's world.
+        manager: Who installs it.
+        url: Canonical URL of the archive, wheel or sdist; holds no credential.
+        sha256: Of the archive.
+        md5: Of the archive; conda-lock demands it of conda packages.
+        dependencies: Name → constraint, may be empty.
+        category: `main`, or the category of the sources that asked for it.
+        optional: Whether an installer leaves it out unless its category is asked for.
+    """
+
+    name: str
+    version: str
+    manager: Manager
+    url: str
+    sha256: Digest
+    md5: Digest | None = None
+    dependencies: Mapping[str, str]
+    category: str = "main"
+    optional: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """The file name of the archive."""
+        return unquote(urlsplit(self.url).path.rpartition("/")[2])
+
+    def to_record(self) -> RepodataRecord:
+        """The conda package as a record; what a lock does not keep has its empty value.
+
+        Raises:
+            LockError: The URL does not end in `/<subdir>/<name>-<version>-<build>.<suffix>`.
+        """
+        base, _, _ = self.url.rpartition("/")
+        channel, _, subdir = base.rpartition("/")
+        try:
+            name, _, build = archive_stem(self.file_name).rpartition("-")
+        except ValueError as error:
+            raise LockError(f"{self.name}: {error}", hint=REMEDY) from error
+        if not channel or name != f"{self.name}-{self.version}":
+            raise LockError(
+                f"the URL of {self.name} {self.version} names another package: {self.url}",
+                hint=REMEDY,
+            )
+        return RepodataRecord(
+            name=PackageName(self.name),
+            version=self.version,
+            build=BuildString(build),
+            build_number=0,
+            subdir=subdir,
+            channel=channel,
+            url=self.url,
+            sha256=self.sha256,
+            md5=self.md5,
+            depends=tuple(
+                MatchSpecText(f"{name} {constraint}".strip())
+                for name, constraint in self.dependencies.items()
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockfile:
+    """What is to be installed on one platform.
+
+    Attributes:
+        platform: Its platform.
+        channels: Canonical base URLs or names, in order of priority.
+        sources: Environment files, relative to the directory of the lockfile.
+        content_hash: conda-lock's hash of the sources.
+        packages: Sorted by manager, then name; unique.
+        metadata: What lading wrote in addition, such as virtual packages.
+        digest: SHA-256 of the file's bytes: the identity of the environment.
+    """
+
+    platform: Platform
+    channels: tuple[str, ...]
+    sources: tuple[str, ...]
+    content_hash: str
+    packages: tuple[LockedPackage, ...]
+    metadata: Mapping[str, str]
+    digest: Digest
+
+    @property
+    def conda(self) -> tuple[LockedPackage, ...]:
+        """The packages that the engine installs, sorted by name."""
+        return tuple(item for item in self.packages if item.manager is Manager.CONDA)
+
+    @property
+    def pip(self) -> tuple[LockedPackage, ...]:
+        """The packages that the pip installer installs, sorted by name."""
+        return tuple(item for item in self.packages if item.manager is Manager.PIP)
+
+
+def lock_path(directory: Path, environment: str, platform: Platform) -> Path:
+    """Where the lockfile of an environment lies below `directory`."""
+    return directory / "locks" / environment / f"{platform}{LOCK_SUFFIX}"
+
+
+class _Hash(msgspec.Struct, frozen=True):
+    md5: str | None = None
+    sha256: str | None = None
+
+
+class _Channel(msgspec.Struct, frozen=True):
+    url: str
+
+
+class _Package(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+    manager: Manager
+    platform: str
+    url: str
+    hash: _Hash
+    dependencies: dict[str, str] = {}  # noqa: RUF012  # msgspec copies defaults
+    category: str = "main"
+    optional: bool = False
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    content_hash: dict[str, str]
+    channels: tuple[_Channel, ...]
+    platforms: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    custom_metadata: dict[str, str] | None = None
+
+
+class _Document(msgspec.Struct, frozen=True):
+    version: int
+    metadata: _Metadata
+    package: tuple[_Package, ...]
+
+
+def read_lockfile(path: Path, platform: Platform | None = None) -> Lockfile:
+    """The lockfile at `path`.
+
+    Args:
+        path: A v1 lockfile.
+        platform: Which platform to read of a file that holds several; None where it holds one.
+
+    Raises:
+        LockError: It is missing, no YAML, no v1 lockfile, has no such platform, lists a package
+            twice or has one without SHA-256.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LockError(f"{path}: {error.strerror}", hint="make it with `lading lock`") from error
+    document = _parse_document(path, data)
+    chosen = _choose_platform(path, document.metadata.platforms, platform)
+    packages = tuple(
+        sorted(
+            (_locked(path, item) for item in document.package if item.platform == chosen),
+            key=lambda item: (item.manager, item.name),
+        )
+    )
+    _refuse_duplicates(path, packages)
+    return Lockfile(
+        platform=chosen,
+        channels=tuple(channel.url for channel in document.metadata.channels),
+        sources=document.metadata.sources,
+        content_hash=document.metadata.content_hash.get(chosen, ""),
+        packages=packages,
+        metadata=document.metadata.custom_metadata or {},
+        digest=sha256_of(data),
+    )
+
+
+def _parse_document(path: Path, data: bytes) -> _Document:
+    if b"\n<<<<<<< " in data or b"\n>>>>>>> " in data:
+        raise LockError(f"{path} holds merge conflict markers", hint=REMEDY)
+    try:
+        content: object = yaml.load(data, Loader=yaml.CSafeLoader)
+        document = msgspec.convert(content, _Document)
+    except yaml.YAMLError as error:
+        raise LockError(
+            f"{path} is no YAML: {' '.join(str(error).split())}", hint=REMEDY
+        ) from error
+    except msgspec.ValidationError as error:
+        raise LockError(f"{path} is no lockfile: {error}", hint=REMEDY) from error
+    if document.version != FORMAT_VERSION:
+        raise LockError(
+            f"{path} has format version {document.version}, lading reads {FORMAT_VERSION}",
+            hint=REMEDY,
+        )
+    return document
+
+
+def _choose_platform(path: Path, found: tuple[str, ...], wanted: Platform | None) -> Platform:
+    listed = ", ".join(found) or "none"
+    if wanted is None and len(found) != 1:
+        raise LockError(f"{path} is for {listed}", hint="name one platform with -p")
+    name = found[0] if wanted is None else str(wanted)
+    if name not in found:
+        raise LockError(f"{path} is for {listed}, not for {name}", hint=f"lock it with -p {name}")
+    try:
+        return parse_platform(name)
+    except ValueError as error:
+        raise LockError(f"{path}: {error}", hint=REMEDY) from error
+
+
+def _locked(path: Path, item: _Package) -> LockedPackage:
+    if item.hash.sha256 is None:
+        raise LockError(f"{path}: {item.name} has no sha256", hint=REMEDY)
+    try:
+        return LockedPackage(
+            name=item.name,
+            version=item.version,
+            manager=item.manager,
+            url=item.url,
+            sha256=Digest.sha256(item.hash.sha256),
+            md5=Digest.md5(item.hash.md5) if item.hash.md5 else None,
+            dependencies=item.dependencies,
+            category=item.category,
+            optional=item.optional,
+        )
+    except ValueError as error:
+        raise LockError(f"{path}: {item.name}: {error}", hint=REMEDY) from error
+
+
+def _refuse_duplicates(path: Path, packages: tuple[LockedPackage, ...]) -> None:
+    seen: set[tuple[Manager, str]] = set()
+    for item in packages:
+        key = (item.manager, item.name)
+        if key in seen:
+            raise LockError(f"{path} lists {item.name} twice", hint=REMEDY)
+        seen.add(key)

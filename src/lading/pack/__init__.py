@@ -1,0 +1,1 @@
+"""From a prefix to a framed, billed tarball, and back."""

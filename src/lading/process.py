@@ -1,0 +1,177 @@
+"""Running other programs: the only module that starts one.
+
+A child gets exactly the environment that is passed, a closed standard input and a process group of
+its own; when lading is interrupted, the whole group is ended before the interruption goes on.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.errors import EngineFailedError, EngineNotFoundError
+
+__all__ = ["Completed", "Run", "run", "scrubbed_environment"]
+
+LAST_LINES = 20
+GRACE_SECONDS = 5.0
+
+# What a program needs to work at all; everything else of the caller's environment stays outside.
+_KEPT_VARIABLES = (
+    "PATH",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "all_proxy",
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One program to be run.
+
+    Attributes:
+        argv: The executable and its arguments.
+        environment: The whole environment of the child, nothing is inherited.
+        directory: Its current directory (absolute), or None for the caller's.
+        timeout: Seconds after which it is ended, or None for no limit.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: Path | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a program left behind.
+
+    Attributes:
+        argv: What was run.
+        returncode: Its exit code; negative when a signal ended it.
+        stdout: Its standard output, decoded as UTF-8 with replacement.
+        stderr: Its standard error, likewise.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def last_lines(self) -> tuple[str, ...]:
+        """The last lines of standard error, or of standard output where that is empty."""
+        text = self.stderr.strip() or self.stdout.strip()
+        return tuple(text.splitlines()[-LAST_LINES:])
+
+
+def scrubbed_environment(
+    inherited: Mapping[str, str], home: Path, extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment that an engine or installer gets.
+
+    Of the caller's variables only those survive that a program needs to find other programs, a
+    temporary directory, a proxy and certificates. In particular no `CONDA_*`, `MAMBA_*`, `PIP_*`,
+    `UV_*`, `PYTHON*` or `LD_*` variable does.
+
+    Args:
+        inherited: The environment of the caller.
+        home: A directory that is private to the build; becomes HOME.
+        extra: Variables to set on top.
+    """
+    environment = {name: inherited[name] for name in _KEPT_VARIABLES if name in inherited}
+    environment |= {"HOME": str(home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    return environment | dict(extra or {})
+
+
+def run(request: Run) -> Completed:
+    """The outcome of a program that was run to its end, whatever its exit code.
+
+    Raises:
+        EngineNotFoundError: The executable does not exist or may not be executed.
+        EngineFailedError: It ran longer than `request.timeout` seconds.
+    """
+    _log.debug("run %s", " ".join(request.argv))
+    started = time.monotonic()
+    try:
+        child = subprocess.Popen(  # noqa: S603  # argv is built by the adapters, never by a shell
+            request.argv,
+            env=dict(request.environment),
+            cwd=request.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EngineNotFoundError(
+            f"cannot run {request.argv[0]}: {error.strerror}",
+            hint="name an existing executable, or leave it to the embedded engine",
+        ) from error
+    try:
+        stdout, stderr = child.communicate(timeout=request.timeout)
+    except subprocess.TimeoutExpired as error:
+        raise EngineFailedError(
+            f"{Path(request.argv[0]).name} was ended after {request.timeout:g} seconds",
+            hint="allow more time with --timeout",
+        ) from error
+    finally:
+        if child.poll() is None:
+            _end_group(child)
+    _log.debug("%s: exit %d, %.2f s", request.argv[0], child.returncode, time.monotonic() - started)
+    return Completed(
+        argv=request.argv,
+        returncode=child.returncode,
+        stdout=stdout.decode(errors="replace"),
+        stderr=stderr.decode(errors="replace"),
+    )
+
+
+def run_checked(request: Run, failure: str, hint: str = "") -> Completed:
+    """The outcome of a program that must succeed.
+
+    Raises:
+        EngineNotFoundError: The executable does not exist.
+        EngineFailedError: Its exit code is not 0; `details` hold its last words.
+    """
+    completed = run(request)
+    if completed.returncode != 0:
+        raise EngineFailedError(
+            f"{failure} (exit code {completed.returncode})",
+            hint=hint,
+            details=completed.last_lines(),
+        )
+    return completed
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """End the child and all that it started, politely first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            child.communicate(timeout=GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """`argv` as one line for a person to read and paste."""
+    return subprocess.list2cmdline(argv)

@@ -1,0 +1,1 @@
+"""Is it exactly what the bill says?"""
