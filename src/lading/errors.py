@@ -23,6 +23,7 @@ Each direct child of `LadingError` owns one exit code; its descendants share it.
     │   ├── PrefixTooLongError
     │   └── PrefixChangedError      a file in it is not what was installed
     └── ShipError               9   shipping failed
+        └── OutputError             a tarball cannot be written where it should be
 
 Exit code 0 means yes or done, 1 means that the answer to a check is no: neither is an error.
 """
@@ -42,6 +43,7 @@ __all__ = [
     "LockError",
     "ManifestError",
     "NotAPrefixError",
+    "OutputError",
     "PrefixChangedError",
     "PrefixError",
     "PrefixExistsError",
@@ -184,3 +186,7 @@ class ShipError(LadingError):
     """Shipping to a registry or to a node failed."""
 
     exit_code = 9
+
+
+class OutputError(ShipError):
+    """A tarball or its bill cannot be written where it should be."""

@@ -152,7 +152,7 @@ class _Package(msgspec.Struct, frozen=True):
     platform: str
     url: str
     hash: _Hash
-    dependencies: dict[str, str] = {}  # noqa: RUF012  # msgspec copies defaults
+    dependencies: dict[str, str] = {}  # msgspec copies defaults
     category: str = "main"
     optional: bool = False
 

@@ -1,0 +1,181 @@
+"""The command `lading`: options that all commands share, engines, errors and exit codes."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Never
+
+import click
+
+import lading
+from lading.cli.context import Context
+from lading.config import Settings, read_settings
+from lading.engine.port import Engine
+from lading.errors import LadingError, UsageError
+from lading.install.layout import BuildTree
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+TERMINATED = 143
+PROGRAM_ERROR = 70
+
+COMMANDS = {
+    "install": "Fill a prefix from a lockfile.",
+    "lock": "Resolve environment files into lockfiles, one a platform.",
+    "pack": "Pack an environment into a tarball with its bill.",
+    "relocate": "Make an environment work at the place it was moved to.",
+    "unpack": "Unpack a tarball: checked, relocated and written in one pass.",
+    "verify": "Compare a tarball or an environment with its bill.",
+}
+
+
+class _Commands(click.Group):
+    """Commands that are imported only when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"lading.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 yes or done, 1 no, 2 usage, 3 input, 4 no solution, 5 engine,"
+    " 6 download, 7 digest or archive, 8 prefix, 9 shipping.",
+)
+@click.version_option(lading.__version__, prog_name="lading", message="%(prog)s %(version)s")
+@click.option("-C", "--directory", default=".", help="The project.", show_default=True)
+@click.option("--engine", type=click.Choice(["micromamba", "embedded"]), help="Who installs.")
+@click.option("--micromamba", metavar="PATH", help="The micromamba executable.")
+@click.option("--pkgs-dir", metavar="DIR", help="Package cache instead of .lading/pkgs.")
+@click.option("--json", "as_json", is_flag=True, help="Write data as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
+@click.pass_context
+def cli(  # noqa: PLR0913  # one parameter for each shared option
+    context: click.Context,
+    *,
+    directory: str,
+    engine: str | None,
+    micromamba: str | None,
+    pkgs_dir: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """environment.yml to locked, relocatable, verified tarballs of conda environments."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    root = Path.cwd() / Path(directory).expanduser()
+    if not root.is_dir():
+        raise UsageError(f"{root} is no directory", hint="name the project with -C")
+    settings = read_settings(root)
+    environment = dict(os.environ)
+    tree = BuildTree(root, root / pkgs_dir if pkgs_dir else None)
+    context.obj = Context(
+        directory=root,
+        environment=environment,
+        settings=settings,
+        tree=tree,
+        build_engine=partial(build_engine, engine, micromamba, settings, environment, tree),
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+        json=as_json,
+        quiet=quiet,
+        processors=os.cpu_count() or 1,
+    )
+
+
+def build_engine(
+    name: str | None,
+    micromamba: str | None,
+    settings: Settings,
+    environment: Mapping[str, str],
+    tree: BuildTree,
+) -> Engine:
+    """The engine that was chosen; micromamba where one is found and nothing was chosen.
+
+    Raises:
+        EngineNotFoundError: micromamba was chosen and there is none.
+        EngineError: Its version is refused.
+        UsageError: The name is not one of an engine.
+    """
+    from lading.engine.embedded import EmbeddedEngine  # noqa: PLC0415  # the library is slow to load
+    from lading.engine.micromamba import MicromambaEngine, find_micromamba  # noqa: PLC0415
+
+    chosen = name or environment.get("LADING_ENGINE") or settings.engine
+    if chosen not in {None, "", "micromamba", "embedded"}:
+        raise UsageError(f"there is no engine {chosen!r}", hint="choose micromamba or embedded")
+    if chosen != "embedded":
+        explicit = tree.root / micromamba if micromamba else None
+        found = find_micromamba(explicit, environment, tree.root)
+        if found is not None:
+            return MicromambaEngine.start(found, tree.state / "micromamba", environment)
+        if chosen == "micromamba" or micromamba:
+            from lading.errors import EngineNotFoundError  # noqa: PLC0415
+
+            raise EngineNotFoundError(
+                "there is no micromamba",
+                hint="name it with --micromamba or LADING_MICROMAMBA, or use --engine embedded",
+            )
+    return EmbeddedEngine(tree.state / "embedded")
+
+
+def main(arguments: Sequence[str] | None = None) -> Never:
+    """Run `lading` and end the process with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(arguments))
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> Never:
+    """End like an exception does, so that everything half done is taken away."""
+    raise SystemExit(TERMINATED)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of `lading` with `arguments`."""
+    options = sys.argv[1:] if arguments is None else list(arguments)
+    return _guarded(lambda: cli.main(options, prog_name="lading", standalone_mode=False), options)
+
+
+def _guarded(call: Callable[[], object], options: Sequence[str]) -> int:
+    """The exit code of `call`, with every expected end rendered for a person."""
+    try:
+        result = call()
+    except LadingError as error:
+        from lading.report.errors import render_error, render_error_json  # noqa: PLC0415
+
+        if "--json" in options:
+            sys.stdout.write(render_error_json(error))
+        sys.stderr.write(render_error(error))
+        return error.exit_code
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return UsageError.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("interrupted; nothing half done was left behind\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our data went away, which is its right. Nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,34 @@
+"""Which lockfile a user means."""
+
+from pathlib import Path
+
+from lading.cli.context import Context
+from lading.errors import LockError
+from lading.lock.model import LOCK_SUFFIX, lock_path
+
+__all__ = ["find_lock"]
+
+
+def find_lock(context: Context, environment: str, platform: str | None) -> tuple[Path, str]:
+    """The lockfile of an environment, and the name of the environment.
+
+    Args:
+        context: The world.
+        environment: Name of an environment, or the path of a lockfile.
+        platform: Subdir, or None for this machine's.
+
+    Raises:
+        LockError: There is no such lockfile; the hint says how to make it.
+    """
+    if environment.endswith((".yml", ".yaml")):
+        path = context.path(environment)
+        return path, path.parent.name if path.name.endswith(LOCK_SUFFIX) else path.stem
+    path = lock_path(context.directory, environment, context.platform(platform))
+    if not path.is_file():
+        locked = sorted(item.name for item in (context.directory / "locks").glob("*/"))
+        known = f"locked are {', '.join(locked)}" if locked else "nothing is locked yet"
+        raise LockError(
+            f"{environment} is not locked for {context.platform(platform)} ({known})",
+            hint="run `lading lock` on its environment.yml",
+        )
+    return path, environment

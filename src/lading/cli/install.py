@@ -1,0 +1,85 @@
+"""`lading install`."""
+
+import click
+
+from lading.cli.context import Context
+from lading.cli.environments import find_lock
+from lading.engine.port import Progress
+from lading.install.prefix import (
+    Installed,
+    InstallPlan,
+    apply_install,
+    plan_install,
+    read_installed,
+)
+from lading.lock.model import read_lockfile
+
+__all__ = ["command", "installed"]
+
+
+@click.command("install", short_help="Fill a prefix from a lockfile.")
+@click.argument("environment")
+@click.option("-p", "--platform", help="Subdir to install for.  [default: this machine's]")
+@click.option("--bytecode/--no-bytecode", default=True, help="Compile python bytecode.")
+@click.option("--force", is_flag=True, help="Install even if it is installed from this lock.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    environment: str,
+    platform: str | None,
+    bytecode: bool,
+    force: bool,
+    dry_run: bool,
+) -> int:
+    """Fill the prefix build/ENVIRONMENT/PLATFORM/prefix from its lockfile.
+
+    ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile.
+    """
+    plan = plan_installation(context, environment, platform, bytecode=bytecode)
+    if dry_run:
+        for record in plan.records:
+            context.write(f"{record.distribution} {record.url}\n")
+        for item in plan.lockfile.pip:
+            context.write(f"{item.name}-{item.version} {item.url}\n")
+        return 0
+    with context.progress() as progress:
+        result = installed(context, plan, progress, force=force)
+    from lading.report.summary import (  # noqa: PLC0415  # keeps --help quick
+        render_installed,
+        render_installed_json,
+    )
+
+    if context.json:
+        context.write(render_installed_json(result))
+    else:
+        context.say(render_installed(result).rstrip())
+        context.write(f"{plan.prefix}\n")
+    return 0
+
+
+def plan_installation(
+    context: Context, environment: str, platform: str | None, *, bytecode: bool
+) -> InstallPlan:
+    """What installing the environment that the user named takes."""
+    path, name = find_lock(context, environment, platform)
+    wanted = context.platform(platform) if platform else None
+    lockfile = read_lockfile(path, wanted)
+    return plan_install(name, lockfile, context.tree, bytecode=bytecode)
+
+
+def installed(
+    context: Context, plan: InstallPlan, progress: Progress, *, force: bool = False
+) -> Installed:
+    """The installation, made now unless it is there already."""
+    if plan.is_current and not force:
+        return read_installed(plan, context.tree, inherited=context.environment, progress=progress)
+    return apply_install(
+        plan,
+        context.tree,
+        context.build_engine(),
+        mirrors=context.settings.mirrors,
+        inherited=context.environment,
+        progress=progress,
+    )

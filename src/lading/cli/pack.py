@@ -1,0 +1,109 @@
+"""`lading pack`."""
+
+import click
+
+from lading.cli.context import Context
+from lading.cli.install import installed, plan_installation
+from lading.errors import UsageError
+from lading.pack.compression import Format, Level
+from lading.pack.tarball import VIRTUAL_PACKAGES_KEY, PackRequest, apply_pack, plan_pack
+
+__all__ = ["command"]
+
+
+@click.command("pack", short_help="Pack an environment into a tarball with its bill.")
+@click.argument("environment")
+@click.option("-p", "--platform", help="Subdir to pack for.  [default: this machine's]")
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    type=click.Choice([item.value for item in Format]),
+    default=Format.ZSTD.value,
+    show_default=True,
+)
+@click.option(
+    "--level",
+    type=click.Choice([item.value for item in Level]),
+    default=Level.DEFAULT.value,
+    show_default=True,
+    help="How hard to compress.",
+)
+@click.option("-o", "--output", default="dist", show_default=True, help="Directory to write to.")
+@click.option("--bytecode/--no-bytecode", default=True, help="Ship python bytecode.")
+@click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
+@click.option("--dry-run", is_flag=True, help="Say what would be packed, and do nothing.")
+@click.pass_obj
+def command(  # noqa: PLR0913  # one parameter for each option
+    context: Context,
+    *,
+    environment: str,
+    platform: str | None,
+    format_: str,
+    level: str,
+    output: str,
+    bytecode: bool,
+    workers: int | None,
+    dry_run: bool,
+) -> int:
+    """Pack ENVIRONMENT, installing it first where that has not been done from its present lock.
+
+    Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256.
+    """
+    newest = source_date_epoch(context.environment.get("SOURCE_DATE_EPOCH"))
+    installation = plan_installation(context, environment, platform, bytecode=bytecode)
+    if dry_run and not installation.is_current:
+        context.say(f"{environment} would be installed first")
+        return 0
+    with context.progress() as progress:
+        result = installed(context, installation, progress)
+        plan = plan_pack(
+            PackRequest(
+                installed=result,
+                directory=context.path(output),
+                format=Format(format_),
+                level=Level(level),
+                workers=workers or context.processors,
+                newest=newest,
+                virtual_packages=virtual_packages(installation.lockfile.metadata),
+            )
+        )
+        if dry_run:
+            for frame in plan.frames:
+                context.write(f"{frame.cargo.name} {frame.part} {len(frame.members)} members\n")
+            return 0
+        packed = apply_pack(plan, progress)
+    from lading.report.summary import render_packed, render_packed_json  # noqa: PLC0415
+
+    if context.json:
+        context.write(render_packed_json(packed))
+    else:
+        context.say(render_packed(packed).rstrip())
+        context.write(f"{plan.tarball}\n")
+    return 0
+
+
+def source_date_epoch(text: str | None) -> int | None:
+    """The time that no member may be newer than, in Unix seconds.
+
+    Raises:
+        UsageError: `SOURCE_DATE_EPOCH` is no whole number of seconds.
+    """
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {text!r}", hint="set it to whole seconds since 1970, or unset it"
+        )
+    return int(text)
+
+
+def virtual_packages(metadata: dict[str, str] | object) -> dict[str, str]:
+    """Name → version of the virtual packages that a lock was solved for."""
+    if not isinstance(metadata, dict):
+        return {}
+    result = {}
+    for item in str(metadata.get(VIRTUAL_PACKAGES_KEY, "")).split():
+        name, _, rest = item.partition("=")
+        result[name] = rest.partition("=")[0]
+    return result

@@ -1,0 +1,29 @@
+"""`lading relocate`."""
+
+import click
+
+from lading.cli.context import Context
+from lading.pack.move import apply_move, plan_move
+
+__all__ = ["command"]
+
+
+@click.command("relocate", short_help="Make an environment work where it was moved to.")
+@click.argument("prefix")
+@click.option("--dry-run", is_flag=True, help="Say what would be looked at, and do nothing.")
+@click.pass_obj
+def command(context: Context, *, prefix: str, dry_run: bool) -> int:
+    """Make the environment at PREFIX work there, wherever it was before.
+
+    It may have been unpacked by lading, or by tar and conda-unpack. A second run changes nothing.
+    """
+    plan = plan_move(context.path(prefix))
+    if dry_run:
+        for item in plan.relocations:
+            context.write(f"{item.path}\n")
+        return 0
+    written = apply_move(plan)
+    context.say(f"relocated {plan.prefix}: {written} of {len(plan.relocations)} files written")
+    if context.json:
+        context.write(f'{{"schema":"lading.relocate/1","written":{written}}}\n')
+    return 0

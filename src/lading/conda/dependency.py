@@ -1,0 +1,29 @@
+"""What a record says it depends on, by name.
+
+Source: CEP 34 (`depends`), CEP 26 (package names).
+"""
+
+import re
+
+from lading.conda.names import PackageName
+
+__all__ = ["dependency_name", "is_virtual"]
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
+
+
+def dependency_name(text: str) -> PackageName:
+    """The package name of a MatchSpec from a channel, however its constraint is written.
+
+    Raises:
+        ValueError: There is no name in it.
+    """
+    name = _NAME.match(text.strip().partition("[")[0].rpartition("::")[2])
+    if name is None:
+        raise ValueError(f"{text!r} does not begin with a package name")
+    return PackageName(name[0].lower())
+
+
+def is_virtual(name: str) -> bool:
+    """Whether `name` is that of a virtual package (CEP 26)."""
+    return name.startswith("__")

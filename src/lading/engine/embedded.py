@@ -1,0 +1,367 @@
+"""The embedded engine: py-rattler, in this process; the only module that imports it.
+
+It reads no configuration file, no credential store and no cache of the user: repodata is kept in
+the state directory alone. An engine sees one state of each channel, that of its first request, so
+platforms solved together see the same `noarch`.
+
+py-rattler is asynchronous and native; what must be known of it stands in `_run`.
+"""
+
+import asyncio
+import datetime as dt
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import rattler
+import rattler.exceptions as native
+from rattler.install import InstallerReporter
+from rattler.networking.middleware import OciMiddleware, RetryMiddleware
+from rattler.package import BuildString as NativeBuildString
+
+from lading.conda.channels import ChannelUrl, without_credentials
+from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform
+from lading.conda.records import RepodataRecord
+from lading.digest import Digest
+from lading.engine.closure import check_closure
+from lading.engine.complaint import clean_lines, install_error, solve_error
+from lading.engine.location import Sources, canonical_url, located_spec
+from lading.engine.port import InstallRequest, Progress, SolveRequest
+from lading.errors import (
+    EngineFailedError,
+    FetchError,
+    LadingError,
+    SpecError,
+)
+
+__all__ = ["EmbeddedEngine"]
+
+RETRIES = 2
+SETTLE_SECONDS = 0.1
+PYTHON = "python"
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+# They have no common root.
+_NATIVE_ERRORS = tuple(
+    kind
+    for kind in vars(native).values()
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning)
+)
+
+
+class EmbeddedEngine:
+    """The `Engine` that needs nothing installed besides lading."""
+
+    def __init__(self, state_directory: Path) -> None:
+        """An engine that keeps repodata below `state_directory`, absolute and private."""
+        self._state = state_directory
+        self._lock = threading.Lock()
+        self._gateway: rattler.Gateway | None = None
+
+    @property
+    def name(self) -> str:
+        """`embedded`."""
+        return "embedded"
+
+    @property
+    def version(self) -> str:
+        """The version of py-rattler."""
+        return version("py-rattler")
+
+    def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
+        """The records that satisfy the request, see `Engine.solve`."""
+        gateway = self._open_gateway()
+        sources = {
+            channel: _first_answering(gateway, channel, request) for channel in request.channels
+        }
+        specs = [_native_spec(text, sources) for text in sorted(request.specs)]
+        locked = _still_offered(gateway, sources, request)
+        with _translated():
+            solution = _run(
+                lambda: rattler.solve(
+                    [rattler.Channel(location) for location in sources.values()],
+                    specs,
+                    gateway=gateway,
+                    platforms=_subdirs(request.platform),
+                    locked_packages=locked,
+                    virtual_packages=[
+                        rattler.GenericVirtualPackage(
+                            rattler.PackageName(package.name),
+                            rattler.Version(package.version),
+                            NativeBuildString.new_unchecked(package.build),
+                        )
+                        for package in request.virtual_packages
+                    ],
+                    timeout=(
+                        None if request.timeout is None else dt.timedelta(seconds=request.timeout)
+                    ),
+                    channel_priority=(
+                        rattler.ChannelPriority.Strict
+                        if request.strict_priority
+                        else rattler.ChannelPriority.Disabled
+                    ),
+                    channel_relations="disabled",
+                )
+            )
+        records = sorted((_record(item, sources) for item in solution), key=lambda item: item.name)
+        check_closure(records, request.specs, request.virtual_packages)
+        return tuple(records)
+
+    def install(self, request: InstallRequest) -> None:
+        """Fill `request.prefix`, see `Engine.install`."""
+        request.package_cache.mkdir(parents=True, exist_ok=True)
+
+        async def install() -> None:
+            await rattler.install(
+                [await _native_record(record, request.archives) for record in request.records],
+                request.prefix,
+                cache_dir=request.package_cache,
+                installed_packages=[],
+                platform=rattler.Subdir(request.platform.value),
+                execute_link_scripts=False,
+                show_progress=False,
+                client=rattler.Client(),
+                # The protocol's bodies are empty on purpose: what is not told is not counted.
+                reporter=_Reporter(request.progress),  # type: ignore[abstract]
+            )
+
+        with _translated():
+            _run(install)
+        # rattler marks a prefix as a cache; what lading installs is no cache.
+        (request.prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
+
+    def _open_gateway(self) -> rattler.Gateway:
+        with self._lock:
+            if self._gateway is None:
+                cache = self._state / "repodata"
+                cache.mkdir(parents=True, exist_ok=True)
+                # No AuthenticationMiddleware: it reads the credentials of the caller's home.
+                client = rattler.Client([RetryMiddleware(RETRIES), OciMiddleware()])
+                self._gateway = rattler.Gateway(cache_dir=cache, client=client)
+            return self._gateway
+
+
+class _Reporter(InstallerReporter):
+    """Counts linked packages for a `Progress`; called from rattler's threads."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._names: dict[int, str] = {}
+        self._done = 0
+        self._total = 0
+
+    def on_transaction_start(self, total_operations: int) -> None:
+        self._total = total_operations
+
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        self._names[operation] = package_name
+        return operation
+
+    def on_link_complete(self, index: int) -> None:
+        with self._lock:
+            self._done += 1
+            done = self._done
+        self._progress(self._names.get(index, ""), done, self._total)
+
+
+def _run(make: Callable[[], Coroutine[None, None, Result]]) -> Result:
+    """The result of a coroutine, whether or not an event loop runs in this thread.
+
+    rattler completes a future from a thread of its own, and that thread holds on to the event loop
+    for a moment longer. Where the interpreter ends in this moment, it crashes (seen in one of three
+    runs of a short program; PyO3/pyo3-async-runtimes#40). So wait until nobody else holds the loop.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            return pool.submit(lambda: _run(make)).result()
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        try:
+            return runner.run(make())
+        finally:
+            runner.close()
+            deadline = time.monotonic() + SETTLE_SECONDS
+            # Held by: this frame, the argument of getrefcount. After an error its traceback
+            # holds the loop as well; then the deadline ends the wait.
+            while sys.getrefcount(loop) > 2 and time.monotonic() < deadline:  # noqa: PLR2004
+                time.sleep(0.001)
+            time.sleep(0.001)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Every exception of rattler as one of ours, without credentials."""
+    try:
+        yield
+    except (native.InvalidMatchSpecError, native.InvalidVersionSpecError) as error:
+        raise SpecError(f"a MatchSpec is not understood: {error}", hint="correct it") from error
+    except native.SolverError as error:
+        raise _solver_error(error) from error
+    except (native.GatewayError, native.FetchRepoDataError, native.InvalidChannelError) as error:
+        raise FetchError(
+            "a channel could not be read",
+            hint="check its URL, the mirrors and the network",
+            details=clean_lines(str(error)),
+        ) from error
+    except (native.InstallerError, native.LinkError, native.ExtractError) as error:
+        raise install_error(clean_lines(str(error))) from error
+    except _NATIVE_ERRORS as error:
+        lines = clean_lines(str(error))
+        raise EngineFailedError(
+            f"the embedded engine failed: {' '.join(lines[:1])}", details=lines
+        ) from error
+
+
+def _solver_error(error: Exception) -> LadingError:
+    text = str(error)
+    if "cancelled" in text or "timeout" in text:
+        return EngineFailedError(
+            "the solver did not end in the time allowed", hint="allow more time with --timeout"
+        )
+    return solve_error(clean_lines(text.removeprefix("Cannot solve the request because of: ")))
+
+
+def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: SolveRequest) -> str:
+    """The first location of `channel` whose repodata can be read.
+
+    Raises:
+        FetchError: None of them can.
+    """
+    failures: list[str] = []
+    for location in request.mirrors.locations(channel):
+        try:
+            with _translated():
+                # Any name: asking for one makes the gateway fetch both subdirs and keep them.
+                _query(gateway, [location], request.platform, [PYTHON])
+        except FetchError as error:
+            _log.warning("cannot read %s", without_credentials(location))
+            failures += [f"{without_credentials(location)}:", *error.details]
+        else:
+            return location
+    raise FetchError(
+        f"the channel {without_credentials(channel)} could not be read",
+        hint="check its URL, the mirrors and the network",
+        details=tuple(failures),
+    )
+
+
+def _still_offered(
+    gateway: rattler.Gateway, sources: Sources, request: SolveRequest
+) -> list[rattler.RepoDataRecord]:
+    """The locked records as the channels offer them today.
+
+    A lock keeps neither `constrains` nor builds of dependencies, so its own records would make the
+    solver blind to conflicts; and an archive that a channel took away cannot be kept.
+    """
+    if not request.locked:
+        return []
+    names = [str(record.name) for record in request.locked]
+    with _translated():
+        found = _query(gateway, sources.values(), request.platform, names)
+    wanted = {record.file_name: record for record in request.locked}
+    kept = [
+        record
+        for record in found
+        if (mine := wanted.get(record.file_name)) is not None
+        and (mine.sha256 is None or _hex(record.sha256) == mine.sha256.hex)
+    ]
+    _log.debug("%s: %d of %d pins still offered", request.platform, len(kept), len(wanted))
+    return kept
+
+
+def _query(
+    gateway: rattler.Gateway, locations: Iterable[str], platform: Platform, names: Sequence[str]
+) -> list[rattler.RepoDataRecord]:
+    """All records of `names`."""
+    found = _run(
+        lambda: gateway.query(
+            [rattler.Channel(location) for location in locations],
+            _subdirs(platform),
+            names,
+            recursive=False,
+            channel_relations="disabled",
+        )
+    )
+    return [record for records in found for record in records]
+
+
+def _native_spec(text: MatchSpecText, sources: Sources) -> rattler.MatchSpec:
+    located = located_spec(text, sources)
+    with _translated():
+        return rattler.MatchSpec(located, strict=True)
+
+
+async def _native_record(
+    record: RepodataRecord, archives: Mapping[str, Path]
+) -> rattler.RepoDataRecord:
+    """`record` for rattler, its URL replaced by that of the archive on this machine."""
+    archive = archives[record.distribution]
+    site_packages: str | None = None
+    if record.name == PYTHON:
+        # Locks do not keep it, and without it noarch packages of a free-threaded Python go astray.
+        described = await rattler.RepoDataRecord.from_package_archive(archive)
+        site_packages = described.python_site_packages_path
+    package = rattler.PackageRecord(
+        record.name,
+        record.version,
+        NativeBuildString.new_unchecked(record.build),
+        record.build_number,
+        record.subdir,
+        depends=list(record.depends),
+        constrains=list(record.constrains),
+        sha256=bytes.fromhex(record.sha256.hex) if record.sha256 else None,
+        md5=bytes.fromhex(record.md5.hex) if record.md5 else None,
+        size=record.size or None,
+        license=record.license or None,
+        python_site_packages_path=site_packages,
+    )
+    return rattler.RepoDataRecord(package, archive.name, archive.as_uri(), record.channel)
+
+
+def _record(item: rattler.RepoDataRecord, sources: Sources) -> RepodataRecord:
+    """A record of rattler as one of ours, URLs canonical."""
+    content: Mapping[str, object] = json.loads(item.to_json())
+    channel, url = canonical_url(item.url, sources)
+    timestamp = content.get("timestamp")
+    noarch = content.get("noarch")
+    return RepodataRecord(
+        name=PackageName(item.name.normalized),
+        version=str(content["version"]),
+        build=BuildString(str(item.build)),
+        build_number=item.build_number,
+        subdir=item.subdir,
+        channel=channel,
+        url=url,
+        sha256=Digest.sha256(item.sha256.hex()) if item.sha256 else None,
+        md5=Digest.md5(item.md5.hex()) if item.md5 else None,
+        size=item.size or 0,
+        depends=tuple(MatchSpecText(text) for text in item.depends),
+        constrains=tuple(MatchSpecText(text) for text in item.constrains),
+        license=item.license or "",
+        timestamp=timestamp if isinstance(timestamp, int) else 0,
+        noarch=noarch if isinstance(noarch, str) else "",
+    )
+
+
+def _subdirs(platform: Platform) -> list[rattler.Subdir]:
+    return [rattler.Subdir(platform.value), rattler.Subdir("noarch")]
+
+
+def _hex(digest: bytes | None) -> str:
+    return digest.hex() if digest else ""

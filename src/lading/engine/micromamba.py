@@ -1,0 +1,390 @@
+"""The micromamba engine: the executable, as a subprocess.
+
+Each call runs in a scrubbed environment with a home, a root prefix and a package cache of its own,
+without rc files. Solving is a dry run whose JSON is read; installing is from an explicit file, so
+that no solver is involved. `micromamba_output` reads what it prints.
+
+Two habits of micromamba are worked around:
+
+- It runs link scripts and has no option against it; it looks for `bash` on PATH to run them with.
+  There it finds one that does nothing.
+- It has no notion of records to prefer. All of them are pinned first. Where that has no solution,
+  it is asked for an update of a prefix that seems to hold them, which moves only what must move;
+  and where that fails too (a pinned archive is gone), nothing is pinned.
+"""
+
+import json
+import logging
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lading.conda.channels import without_credentials
+from lading.conda.names import MatchSpecText
+from lading.conda.records import RepodataRecord
+from lading.engine.closure import check_closure, needed_records
+from lading.engine.complaint import clean_lines, install_error
+from lading.engine.location import Sources, located_spec
+from lading.engine.micromamba_output import (
+    NOISE,
+    changed_names,
+    read_records,
+    solve_failure,
+)
+from lading.engine.port import InstallRequest, SolveRequest
+from lading.errors import (
+    EngineError,
+    EngineFailedError,
+    EngineNotFoundError,
+    FetchError,
+    SolveError,
+)
+from lading.process import Completed, Run, run, scrubbed_environment
+
+__all__ = ["MicromambaEngine", "find_micromamba", "read_version"]
+
+VARIABLE = "LADING_MICROMAMBA"
+PRIVATE_PATH = Path(".lading/bin/micromamba")
+
+FIRST_SUPPORTED = (2, 0)
+LAST_SUPPORTED = (2, 8)
+# Their solver cache drops packages silently (mamba-org/mamba#4052).
+FIRST_BROKEN = (2, 1, 1)
+LAST_BROKEN = (2, 3, 2)
+
+# Those that micromamba lets be overridden (CEP 30); one that is not asked for is switched off.
+_OVERRIDES = ("__glibc", "__linux", "__osx", "__win", "__cuda", "__archspec")
+# Follows from the platform alone.
+_IMPLIED = ("__unix",)
+
+_NO_SHELL = (
+    "#!/bin/sh\n# Link scripts do not run: they would be code of the build machine.\nexit 0\n"
+)
+
+_log = logging.getLogger(__name__)
+
+Runner = Callable[[Run], Completed]
+
+
+def find_micromamba(
+    explicit: Path | None, environment: Mapping[str, str], directory: Path
+) -> Path | None:
+    """The executable to use, or None where there is none.
+
+    Args:
+        explicit: What the user named; it must exist.
+        environment: Looked up for `LADING_MICROMAMBA`, which must exist too, and for PATH.
+        directory: The directory of the project; `.lading/bin/micromamba` is looked for below it.
+
+    Raises:
+        EngineNotFoundError: The one named does not exist or may not be executed.
+    """
+    named = explicit or (Path(environment[VARIABLE]) if environment.get(VARIABLE) else None)
+    if named is not None:
+        found = shutil.which(str(directory / named))
+        if found is None:
+            raise EngineNotFoundError(
+                f"{named} is no executable",
+                hint=f"correct --micromamba or {VARIABLE}, or get one with `lading bootstrap`",
+            )
+        return Path(found)
+    private = shutil.which(str(directory / PRIVATE_PATH))
+    found = private or shutil.which("micromamba", path=environment.get("PATH", ""))
+    return Path(found) if found else None
+
+
+def read_version(
+    executable: Path, inherited_environment: Mapping[str, str], runner: Runner = run
+) -> str:
+    """The version of `executable`, one that works.
+
+    Raises:
+        EngineNotFoundError: It does not run.
+        EngineError: It is no micromamba, or a version that is known to be broken.
+    """
+    environment = scrubbed_environment(inherited_environment, Path("/nonexistent"))
+    answer = runner(Run(argv=(str(executable), "--version"), environment=environment, timeout=60))
+    match = re.search(r"\b(\d+)\.(\d+)\.(\d+)\b", answer.stdout)
+    if answer.returncode != 0 or match is None:
+        raise EngineError(
+            f"{executable} does not answer as micromamba does",
+            hint="name another one, or get one with `lading bootstrap`",
+            details=answer.last_lines(),
+        )
+    number = tuple(int(part) for part in match.groups())
+    if FIRST_BROKEN <= number <= LAST_BROKEN:
+        raise EngineError(
+            f"micromamba {match[0]} leaves packages out of its solutions without a word",
+            hint="use 2.3.3 or later, or get one with `lading bootstrap`",
+        )
+    if not FIRST_SUPPORTED <= number[:2] <= LAST_SUPPORTED:
+        _log.warning("micromamba %s is untested; lading is tested with 2.0 to 2.8", match[0])
+    return match[0]
+
+
+class MicromambaEngine:
+    """The `Engine` that drives a micromamba executable."""
+
+    def __init__(
+        self,
+        executable: Path,
+        version: str,
+        state_directory: Path,
+        inherited_environment: Mapping[str, str],
+        *,
+        runner: Runner = run,
+    ) -> None:
+        """An engine around `executable`, whose `version` was read by `read_version`.
+
+        Args:
+            executable: Absolute.
+            version: As it says itself.
+            state_directory: Absolute, private to the build.
+            inherited_environment: Of the caller; proxies and certificates are taken from it.
+            runner: Runs programs.
+        """
+        self._executable = executable
+        self._version = version
+        self._state = state_directory
+        self._inherited = inherited_environment
+        self._runner = runner
+
+    @classmethod
+    def start(
+        cls,
+        executable: Path,
+        state_directory: Path,
+        inherited_environment: Mapping[str, str],
+        *,
+        runner: Runner = run,
+    ) -> "MicromambaEngine":
+        """An engine around `executable`, its version read and accepted.
+
+        Raises:
+            EngineNotFoundError: It does not run.
+            EngineError: It is no micromamba, or a version that is known to be broken.
+        """
+        version = read_version(executable, inherited_environment, runner)
+        return cls(executable, version, state_directory, inherited_environment, runner=runner)
+
+    @property
+    def name(self) -> str:
+        """`micromamba`."""
+        return "micromamba"
+
+    @property
+    def version(self) -> str:
+        """The version of the executable."""
+        return self._version
+
+    def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
+        """The records that satisfy the request, see `Engine.solve`."""
+        failures: list[str] = []
+        for sources in _attempts(request):
+            try:
+                records = self._solve_from(request, sources)
+            except FetchError as error:
+                failures += error.details
+                continue
+            check_closure(records, request.specs, request.virtual_packages)
+            return records
+        names = ", ".join(without_credentials(channel) for channel in request.channels)
+        raise FetchError(
+            f"a channel of {names} could not be read",
+            hint="check its URL, the mirrors and the network",
+            details=tuple(failures),
+        )
+
+    def install(self, request: InstallRequest) -> None:
+        """Fill `request.prefix`, see `Engine.install`."""
+        request.package_cache.mkdir(parents=True, exist_ok=True)
+        lines = ["@EXPLICIT"]
+        for record in request.records:
+            archive = request.archives[record.distribution]
+            if record.sha256 is None:
+                raise EngineFailedError(f"{record.distribution} has no sha256 to check")
+            lines.append(f"{archive.as_uri()}#sha256:{record.sha256.hex}")
+        with self._workplace() as workplace:
+            explicit = workplace / "explicit.txt"
+            explicit.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            request.progress("", 0, len(request.records))
+            answer = self._call(
+                ["create", "--yes", "--quiet", "--no-pyc", "--file", str(explicit)],
+                ["--prefix", str(request.prefix), "--platform", request.platform.value],
+                {"CONDA_PKGS_DIRS": str(request.package_cache), "PATH": self._path_without_shell()},
+            )
+        if answer.returncode != 0:
+            raise install_error(clean_lines(answer.stderr or answer.stdout, NOISE))
+        # Written because of --platform; a prefix record does not list it.
+        (request.prefix / ".mambarc").unlink(missing_ok=True)
+        request.progress("", len(request.records), len(request.records))
+
+    def _solve_from(self, request: SolveRequest, sources: Sources) -> tuple[RepodataRecord, ...]:
+        """The solution with the channels read from `sources`, as little moved as possible."""
+        if request.locked:
+            pinned = self._dry_run_pinned(request, sources, request.locked)
+            if pinned is None:
+                _log.info("%s: the pins cannot all be kept", request.platform)
+                moved = self._update(request, sources)
+                pinned = self._dry_run_pinned(request, sources, moved) if moved else None
+            if pinned is not None:
+                return needed_records(pinned, request.specs)
+            _log.warning("%s: no pin can be kept, solving anew", request.platform)
+        return self._dry_run(request, sources, ())
+
+    def _dry_run_pinned(
+        self, request: SolveRequest, sources: Sources, pins: Iterable[RepodataRecord]
+    ) -> tuple[RepodataRecord, ...] | None:
+        """The solution that holds all of `pins`, or None where there is none."""
+        try:
+            return self._dry_run(request, sources, [_pin(record) for record in pins])
+        except SolveError:
+            return None
+
+    def _dry_run(
+        self, request: SolveRequest, sources: Sources, pins: Sequence[str]
+    ) -> tuple[RepodataRecord, ...]:
+        """A solution without any prefix.
+
+        Raises:
+            SolveError: There is none.
+            FetchError: A channel could not be read.
+            EngineFailedError: micromamba failed.
+        """
+        with self._workplace() as workplace:
+            ask = ["create", "--prefix", str(workplace / "none")]
+            answer = self._ask(request, sources, [*ask, "--json"], pins)
+            if answer.returncode == 0:
+                return read_records(answer, sources)
+            if answer.stdout.strip() and not pins:
+                # With --json there is one terse line; the explanation is only for people.
+                answer = self._ask(request, sources, ask, pins)
+        raise solve_failure(answer)
+
+    def _update(self, request: SolveRequest, sources: Sources) -> tuple[RepodataRecord, ...]:
+        """The locked records after the least change that satisfies the request, or none."""
+        with self._workplace() as workplace:
+            metadata = workplace / "conda-meta"
+            metadata.mkdir()
+            (metadata / "history").touch()
+            for record in request.locked:
+                path = metadata / f"{record.distribution}.json"
+                path.write_text(json.dumps(_prefix_record(record)), encoding="utf-8")
+            ask = ["install", "--prefix", str(workplace), "--json"]
+            answer = self._ask(request, sources, ask, ())
+            if answer.returncode != 0:
+                return ()
+            gone = changed_names(answer)
+            kept = [record for record in request.locked if record.name not in gone]
+            return (*kept, *read_records(answer, sources))
+
+    def _ask(
+        self, request: SolveRequest, sources: Sources, ask: Sequence[str], pins: Sequence[str]
+    ) -> Completed:
+        """What micromamba answers to a dry run."""
+        channels = [word for location in sources.values() for word in ("--channel", location)]
+        specs = [located_spec(text, sources) for text in sorted(request.specs)]
+        priority = "strict" if request.strict_priority else "disabled"
+        return self._call(
+            [*ask, "--dry-run", "--yes", "--override-channels", *channels],
+            ["--channel-priority", priority, "--platform", request.platform.value, *specs, *pins],
+            _overrides(request)
+            # One a platform: they are solved at the same time, and would wait for each other.
+            | {"CONDA_PKGS_DIRS": str(self._state / "solve" / request.platform.value)},
+            request.timeout,
+        )
+
+    def _call(
+        self,
+        command: Sequence[str],
+        arguments: Sequence[str],
+        extra: Mapping[str, str],
+        timeout: float | None = None,
+    ) -> Completed:
+        home = self._state / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        root = {
+            "MAMBA_ROOT_PREFIX": str(self._state / "root"),
+            # Up to 2.5 it is added unasked, and the engines would disagree.
+            "MAMBA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
+        }
+        return self._runner(
+            Run(
+                argv=(str(self._executable), command[0], "--no-rc", *command[1:], *arguments),
+                environment=scrubbed_environment(self._inherited, home, {**root, **extra}),
+                directory=home,
+                timeout=timeout,
+            )
+        )
+
+    def _path_without_shell(self) -> str:
+        """A PATH on which the only shell for link scripts is one that does nothing."""
+        shell = self._state / "no-shell" / "bash"
+        shell.parent.mkdir(parents=True, exist_ok=True)
+        shell.write_text(_NO_SHELL, encoding="utf-8")
+        shell.chmod(0o755)
+        return f"{shell.parent}:{self._inherited.get('PATH', '')}"
+
+    @contextmanager
+    def _workplace(self) -> Iterator[Path]:
+        """A directory of this call, removed afterwards."""
+        self._state.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._state, prefix="call-") as name:
+            yield Path(name)
+
+
+def _attempts(request: SolveRequest) -> Iterator[Sources]:
+    """Where to read the channels from: each channel's first location, then each one's next."""
+    locations = {channel: request.mirrors.locations(channel) for channel in request.channels}
+    for number in range(max((len(found) for found in locations.values()), default=0)):
+        yield {channel: found[min(number, len(found) - 1)] for channel, found in locations.items()}
+
+
+def _overrides(request: SolveRequest) -> dict[str, str]:
+    """The variables that give micromamba the virtual packages of the request, and no other.
+
+    Raises:
+        EngineError: One of them cannot be given to micromamba.
+    """
+    wanted = {package.name: package for package in request.virtual_packages}
+    unknown = sorted(wanted.keys() - {*_OVERRIDES, *_IMPLIED})
+    if unknown:
+        raise EngineError(
+            f"micromamba cannot be told of the virtual package {unknown[0]}",
+            hint="use the embedded engine for this environment",
+        )
+    values: dict[str, str] = {}
+    for name in _OVERRIDES:
+        package = wanted.get(name)
+        value = "" if package is None else package.version
+        if package is not None and name == "__archspec":
+            value = package.build
+        values[f"CONDA_OVERRIDE_{name.removeprefix('__').upper()}"] = value
+    return values
+
+
+def _pin(record: RepodataRecord) -> str:
+    return MatchSpecText(f"{record.name} =={record.version} {record.build}")
+
+
+def _prefix_record(record: RepodataRecord) -> dict[str, object]:
+    """As much of a prefix record as the solver reads."""
+    return {
+        "name": record.name,
+        "version": record.version,
+        "build": record.build,
+        "build_string": record.build,
+        "build_number": record.build_number,
+        "channel": record.channel,
+        "subdir": record.subdir,
+        "url": record.url,
+        "fn": record.file_name,
+        "depends": list(record.depends),
+        "constrains": list(record.constrains),
+        "sha256": record.sha256.hex if record.sha256 else "",
+        "md5": record.md5.hex if record.md5 else "",
+        "files": [],
+    }

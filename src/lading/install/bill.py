@@ -1,0 +1,117 @@
+"""The install bill: what a finished installation consists of, written last.
+
+A prefix without its bill beside it was not completed and counts as absent. With it, the prefix can
+be verified, and packed without asking the engine again.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from lading.digest import sha256_of_file
+from lading.errors import NotAPrefixError
+from lading.install.cargo import Cargo, CargoFile, Kind
+
+__all__ = ["BILL_NAME", "BilledFile", "InstallBill", "bill_files", "read_bill", "write_bill"]
+
+BILL_NAME = "install.json"
+FORMAT_VERSION = 1
+
+
+class BilledFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One path of an installed prefix.
+
+    Attributes:
+        path: Prefix-relative, POSIX.
+        kind: `file`, `link` or `directory`.
+        owner: Name of the package that put it there; empty for the environment's own.
+        sha256: Hexadecimal, of the file as installed; empty for links and directories.
+        size: In bytes, of the file as installed.
+        target: Of a link.
+    """
+
+    path: str
+    kind: Kind
+    owner: str
+    sha256: str = ""
+    size: int = 0
+    target: str = ""
+
+
+class InstallBill(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished installation consists of.
+
+    Attributes:
+        format: Version of this format.
+        lading: Version of lading that installed.
+        engine: Name and version of the engine, for people; nothing depends on it.
+        environment: Name of the environment.
+        platform: Its platform.
+        lock: SHA-256 of the lockfile, hexadecimal.
+        bytecode: Whether bytecode was compiled.
+        prefix: Absolute path of the prefix.
+        extracted: Distribution string → extracted package directory, absolute.
+        files: Sorted by path; unique.
+    """
+
+    format: int
+    lading: str
+    engine: str
+    environment: str
+    platform: str
+    lock: str
+    bytecode: bool
+    prefix: str
+    extracted: dict[str, str]
+    files: tuple[BilledFile, ...]
+
+
+def bill_files(cargoes: Iterable[Cargo], prefix: Path) -> tuple[BilledFile, ...]:
+    """What the cargoes are in `prefix`.
+
+    A file with a placeholder, or one of which its package gives no digest, is hashed in the prefix;
+    of all others the digest is the package's own, whatever the engine may have written.
+    """
+    result = [
+        _billed(item, cargo.name if cargo.manager != "environment" else "", prefix)
+        for cargo in cargoes
+        for item in cargo.files
+    ]
+    return tuple(sorted(result, key=lambda item: item.path))
+
+
+def _billed(item: CargoFile, owner: str, prefix: Path) -> BilledFile:
+    if item.kind is not Kind.FILE:
+        return BilledFile(path=item.path, kind=item.kind, owner=owner, target=item.target)
+    if item.placeholder or item.sha256 is None or item.size is None:
+        path = prefix / item.path
+        digest, size = sha256_of_file(path), path.stat().st_size
+    else:
+        digest, size = item.sha256, item.size
+    return BilledFile(path=item.path, kind=item.kind, owner=owner, sha256=digest.hex, size=size)
+
+
+def write_bill(directory: Path, bill: InstallBill) -> None:
+    """Write `install.json` into `directory`, by rename."""
+    temporary = directory / f".{BILL_NAME}.part"
+    temporary.write_bytes(msgspec.json.encode(bill))
+    temporary.replace(directory / BILL_NAME)
+
+
+def read_bill(directory: Path) -> InstallBill | None:
+    """The bill of the installation in `directory`, or None where none was completed.
+
+    Raises:
+        NotAPrefixError: The bill is damaged.
+    """
+    path = directory / BILL_NAME
+    try:
+        bill = msgspec.json.decode(path.read_bytes(), type=InstallBill)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise NotAPrefixError(
+            f"{path} is damaged: {error}", hint=f"delete {directory} and install again"
+        ) from error
+    return bill if bill.format == FORMAT_VERSION else None

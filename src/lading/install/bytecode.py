@@ -1,0 +1,195 @@
+"""Bytecode of an environment, compiled once per package and interpreter, and cached.
+
+Installers compile with time stamps in the bytecode, some not at all, and none in a reproducible
+way. lading compiles itself, with the environment's own python, into a content-addressed cache, from
+which prefixes and tarballs take it.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from lading.digest import Digest, sha256_of, sha256_of_file
+from lading.engine.port import Progress, no_progress
+from lading.install.cargo import Cargo, CargoFile, Kind, PythonLayout
+from lading.process import Run, run_checked
+
+__all__ = ["Compiler", "is_bytecode", "place_file"]
+
+FORMAT_VERSION = 1
+INDEX_NAME = "index.json"
+WORKER = Path(__file__).with_name("compile_worker.py")
+
+
+class _Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One compiled file: its prefix-relative path, size in bytes and SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def is_bytecode(path: str) -> bool:
+    """Whether a prefix-relative path is bytecode that python made of a source beside it."""
+    return path.endswith(".pyc") and "__pycache__/" in path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiler:
+    """Compiles packages for one environment.
+
+    Attributes:
+        python: The environment's python.
+        prefix: Where that python runs from, absolute.
+        cache: Directory of the cache, absolute.
+        environment: The environment of the worker processes.
+        workers: How many packages are compiled at once.
+        progress: Told of each package.
+    """
+
+    python: PythonLayout
+    prefix: Path
+    cache: Path
+    environment: Mapping[str, str]
+    workers: int
+    progress: Progress = no_progress
+
+    def compile_all(self, cargoes: Sequence[Cargo]) -> tuple[Cargo, ...]:
+        """The cargoes with their own bytecode replaced by ours, in the same order.
+
+        Raises:
+            EngineFailedError: The environment's python cannot run.
+        """
+        done = 0
+
+        def compiled(cargo: Cargo) -> Cargo:
+            nonlocal done
+            result = self._compile(cargo)
+            done += 1
+            self.progress("compile", done, len(cargoes))
+            return result
+
+        with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="compile") as pool:
+            # The largest first: one of them alone at the end would leave the other cores idle.
+            by_size = sorted(cargoes, key=lambda cargo: -len(_sources(cargo, self.python)))
+            results = dict(
+                zip((cargo.name for cargo in by_size), pool.map(compiled, by_size), strict=True)
+            )
+        return tuple(results[cargo.name] for cargo in cargoes)
+
+    def _compile(self, cargo: Cargo) -> Cargo:
+        sources = _sources(cargo, self.python)
+        if not sources:
+            return cargo
+        directory = self.cache / self._key(cargo, sources)
+        if not (directory / INDEX_NAME).exists():
+            self._fill(directory, sources)
+        entries = msgspec.json.decode((directory / INDEX_NAME).read_bytes(), type=list[_Entry])
+        bytecode = [
+            CargoFile(
+                path=entry.path,
+                source=directory / entry.path,
+                sha256=Digest.sha256(entry.sha256),
+                size=entry.size,
+            )
+            for entry in entries
+        ]
+        kept = [item for item in cargo.files if not is_bytecode(item.path)]
+        return replace(cargo, files=tuple(sorted([*kept, *bytecode], key=lambda item: item.path)))
+
+    def _key(self, cargo: Cargo, sources: Sequence[CargoFile]) -> str:
+        parts = [
+            FORMAT_VERSION,
+            cargo.name,
+            str(cargo.sha256),
+            self.python.digest,
+            # Clobbering may have taken files away, noarch placed them elsewhere.
+            sha256_of("\0".join(item.path for item in sources).encode()).hex,
+            sha256_of_file(WORKER).hex,
+        ]
+        return sha256_of(json.dumps(parts).encode()).hex
+
+    def _fill(self, directory: Path, sources: Iterable[CargoFile]) -> None:
+        """Compile `sources` into `directory`, which appears only when complete."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=self.cache, prefix=".compile-"))
+        try:
+            output = temporary / "output"
+            output.mkdir()
+            job = temporary / "job.json"
+            pairs = [[str(item.source), item.path] for item in sources]
+            job.write_text(json.dumps({"sources": pairs, "output": str(output)}), "utf-8")
+            executable = str(self.prefix / self.python.executable)
+            completed = run_checked(
+                Run(
+                    argv=(executable, "-s", "-S", "-B", str(WORKER), str(job)),
+                    environment={**self.environment, "PYTHONHASHSEED": "0"},
+                    directory=temporary,
+                ),
+                "the environment's python cannot compile bytecode",
+                "run `lading verify` on the prefix, or install with --no-bytecode",
+            )
+            paths = msgspec.json.decode(completed.stdout, type=list[str])
+            entries = [
+                _Entry(path, (output / path).stat().st_size, sha256_of_file(output / path).hex)
+                for path in sorted(paths)
+            ]
+            (output / INDEX_NAME).write_bytes(msgspec.json.encode(entries))
+            _rename_directory(output, directory)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sources(cargo: Cargo, python: PythonLayout) -> tuple[CargoFile, ...]:
+    """The files that python would compile at import, except those that relocation rewrites.
+
+    Bytecode of a file with a placeholder would go on saying the placeholder after relocation.
+    """
+    roots = (f"lib/python{python.version}/", f"{python.site_packages}/")
+    return tuple(
+        item
+        for item in cargo.files
+        if item.kind is Kind.FILE
+        and item.path.endswith(".py")
+        and item.path.startswith(roots)
+        and item.source is not None
+        and not item.placeholder
+    )
+
+
+def _rename_directory(source: Path, target: Path) -> None:
+    """Move `source` to `target`; if another process was faster, its result stands."""
+    try:
+        os.rename(source, target)  # noqa: PTH104  # Path.rename does the same, less plainly
+    except OSError:
+        if not (target / INDEX_NAME).exists():
+            raise
+
+
+def place_file(item: CargoFile, prefix: Path) -> None:
+    """Put a generated or compiled file into `prefix`, in the place of whatever lies there.
+
+    What lies there may be a hard link to the package cache: it is removed, never written through.
+    """
+    target = prefix / item.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    if item.content is not None:
+        target.write_bytes(item.content)
+    elif item.source is not None:
+        _link_or_copy(item.source, target)
+    target.chmod(0o755 if item.executable else 0o644)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

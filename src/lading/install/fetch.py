@@ -1,0 +1,182 @@
+"""Downloading archives and wheels: checked on the way, atomic, from the first mirror that answers.
+
+This is the only module that speaks HTTP. Both engines are given local archives whose digests were
+checked here, so that their differences in download and checking do not matter.
+"""
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from lading.conda.channels import MirrorMap, without_credentials
+from lading.digest import CHUNK_BYTES, Digest, copy_and_digest, sha256_of_file
+from lading.engine.port import Progress, no_progress
+from lading.errors import DigestMismatchError, FetchError
+
+__all__ = ["Download", "fetch_all"]
+
+WORKERS = 8
+CONNECT_SECONDS = 20.0
+READ_SECONDS = 60.0
+RETRIES = 4
+BACKOFF_SECONDS = 0.5
+HTTP_OK = 200
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """One file to be had.
+
+    Attributes:
+        url: Canonical URL.
+        sha256: What its bytes must have.
+        target: Where it is to lie, absolute.
+    """
+
+    url: str
+    sha256: Digest
+    target: Path
+
+
+def fetch_all(
+    downloads: Sequence[Download], mirrors: MirrorMap, progress: Progress = no_progress
+) -> None:
+    """Make every download lie at its target, with the right digest.
+
+    A target that is there already is hashed, and kept where its digest is right.
+
+    Raises:
+        FetchError: No location of a file answers, or what it sends cannot be written.
+        DigestMismatchError: Every location that answered sent other bytes than were promised.
+    """
+    for directory in {download.target.parent for download in downloads}:
+        directory.mkdir(parents=True, exist_ok=True)
+    with (
+        closing(_Client()) as client,
+        ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="fetch") as pool,
+    ):
+        futures = [pool.submit(client.fetch, item, mirrors) for item in downloads]
+        try:
+            for number, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                progress("fetch", number, len(downloads))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+class _Client:
+    """Connections, shared by the workers."""
+
+    def __init__(self) -> None:
+        retry = urllib3.Retry(
+            total=RETRIES,
+            backoff_factor=BACKOFF_SECONDS,
+            status_forcelist=(429, 500, 502, 503, 504),
+            raise_on_status=False,
+        )
+        self._pool = urllib3.PoolManager(
+            maxsize=WORKERS,
+            retries=retry,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            headers={"User-Agent": "lading", "Accept-Encoding": "identity"},
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
+    def fetch(self, download: Download, mirrors: MirrorMap) -> None:
+        """Make one download lie at its target; see `fetch_all`."""
+        if download.target.is_file() and sha256_of_file(download.target) == download.sha256:
+            return
+        failures: list[FetchError | DigestMismatchError] = []
+        for location in mirrors.locations(download.url):
+            try:
+                self._fetch_from(location, download)
+            except (FetchError, DigestMismatchError) as error:
+                _log.info("%s", error)
+                failures.append(error)
+            else:
+                return
+        # A wrong digest is worse news than a silent mirror.
+        raise next(
+            (error for error in failures if isinstance(error, DigestMismatchError)), failures[-1]
+        )
+
+    def _fetch_from(self, location: str, download: Download) -> None:
+        """Copy `location` to the target by way of a temporary file beside it."""
+        shown = without_credentials(location)
+        descriptor, name = tempfile.mkstemp(dir=download.target.parent, prefix=".fetch-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                digest = self._copy(location, shown, stream)
+            if digest != download.sha256:
+                raise DigestMismatchError(
+                    f"{shown} is not what the lock promises",
+                    hint="the channel changed the file or the lock is wrong: lock again",
+                    expected=str(download.sha256),
+                    actual=str(digest),
+                )
+            temporary.chmod(0o644)
+            temporary.replace(download.target)
+        except OSError as error:
+            raise FetchError(
+                f"{shown}: cannot write {download.target}: {error.strerror}",
+                hint="free space in, or allow writing to, the package cache",
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _copy(self, location: str, shown: str, stream: BinaryIO) -> Digest:
+        parts = urlsplit(location)
+        if parts.scheme == "file":
+            source_path = Path(unquote(parts.path))
+            try:
+                source = source_path.open("rb")
+            except OSError as error:
+                raise FetchError(f"{shown}: {error.strerror}", hint=_MIRROR_HINT) from error
+            with source:
+                return copy_and_digest(source, stream)[0]
+        if parts.scheme not in {"http", "https"}:
+            raise FetchError(f"{shown}: no way to fetch {parts.scheme}:", hint=_MIRROR_HINT)
+        return self._copy_http(location, shown, stream)
+
+    def _copy_http(self, location: str, shown: str, stream: BinaryIO) -> Digest:
+        hasher = hashlib.sha256()
+        try:
+            response = self._pool.request("GET", location, preload_content=False)
+            with closing(response):
+                if response.status != HTTP_OK:
+                    raise FetchError(f"{shown}: HTTP status {response.status}", hint=_MIRROR_HINT)
+                for chunk in response.stream(CHUNK_BYTES):
+                    hasher.update(chunk)
+                    stream.write(chunk)
+        except HTTPError as error:
+            raise FetchError(f"{shown}: {_reason(error)}", hint=_MIRROR_HINT) from error
+        return Digest.sha256(hasher.hexdigest())
+
+
+_MIRROR_HINT = "check the network, or name a mirror under [mirrors] in lading.toml"
+
+
+def _reason(error: HTTPError) -> str:
+    """The innermost cause, which says more than the list of retries around it."""
+    cause: BaseException = error
+    while isinstance(reason := getattr(cause, "reason", None), BaseException):
+        cause = reason
+    return type(cause).__name__.removesuffix("Error") + f": {cause}".rpartition(": ")[2]

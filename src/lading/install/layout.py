@@ -1,0 +1,58 @@
+"""Where things lie in a build tree, and what belongs to lading inside of a prefix."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.conda.names import Platform
+
+__all__ = ["LADING_DIRECTORY", "BuildTree"]
+
+LADING_DIRECTORY = "conda-meta/lading"
+"""Prefix-relative directory of lading's own records in an environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTree:
+    """The directories of one project.
+
+    Attributes:
+        root: Absolute; holds `locks/`, `build/`, `dist/` and `.lading/`.
+        package_cache_override: Where archives are kept instead of `.lading/pkgs`, absolute.
+    """
+
+    root: Path
+    package_cache_override: Path | None = None
+
+    @property
+    def state(self) -> Path:
+        """Private state: caches, the home directory of engines."""
+        return self.root / ".lading"
+
+    @property
+    def home(self) -> Path:
+        """The HOME of every program that lading runs."""
+        return self.state / "home"
+
+    @property
+    def package_cache(self) -> Path:
+        """The private CONDA_PKGS_DIRS."""
+        return self.package_cache_override or self.state / "pkgs"
+
+    @property
+    def bytecode_cache(self) -> Path:
+        """Compiled bytecode, by package and interpreter."""
+        return self.state / "bytecode"
+
+    @property
+    def wheel_cache(self) -> Path:
+        """Wheels, by file name."""
+        return self.state / "wheels"
+
+    @property
+    def dist(self) -> Path:
+        """Where tarballs are written."""
+        return self.root / "dist"
+
+    def build(self, environment: str, platform: Platform) -> Path:
+        """The directory of one installation: `prefix`, and `install.json` once it is complete."""
+        return self.root / "build" / environment / str(platform)

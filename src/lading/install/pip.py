@@ -1,0 +1,228 @@
+"""The pip part of an environment: wheels installed by uv, made independent of the place.
+
+Wheels are fetched and checked by lading; uv gets a directory of them, `--require-hashes`, no index
+and no network. What it writes that depends on the place or the day is put right afterwards, in the
+prefix itself: console scripts find their interpreter beside themselves, `direct_url.json` and
+`uv_cache.json` go, `RECORD` is written anew.
+"""
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import canonicalize_name
+from uv import find_uv_bin
+
+from lading.digest import Digest
+from lading.errors import ArchiveError, EngineFailedError, LockError
+from lading.install.cargo import OWNER_EXECUTE, Cargo, CargoFile, Kind, PythonLayout
+from lading.install.entry_points import self_locating_header
+from lading.lock.model import LockedPackage
+from lading.process import Run, run_checked
+
+__all__ = ["PipInstall", "install_pip_packages", "pip_cargoes"]
+
+PLACE_DEPENDENT = ("direct_url.json", "uv_cache.json", "uv_build.json")
+RECORD_FIELDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipInstall:
+    """Wheels to put into a prefix.
+
+    Attributes:
+        packages: From the lock; their wheels lie in `wheels` under their file names.
+        wheels: Directory, absolute.
+        prefix: Absolute; holds the conda part already.
+        python: The environment's python.
+        cache: Directory that is private to uv, absolute.
+        environment: The environment of the child process.
+    """
+
+    packages: tuple[LockedPackage, ...]
+    wheels: Path
+    prefix: Path
+    python: PythonLayout
+    cache: Path
+    environment: Mapping[str, str]
+
+
+def install_pip_packages(request: PipInstall, requirements: Path) -> None:
+    """Install the wheels of `request`.
+
+    Args:
+        request: What and where.
+        requirements: A file that may be written, for uv to read.
+
+    Raises:
+        LockError: A locked package is no wheel.
+        EngineFailedError: uv refused, for example a wheel for another platform.
+    """
+    for package in request.packages:
+        if not package.file_name.endswith(".whl"):
+            raise LockError(
+                f"{package.name} {package.version} is locked as {package.file_name}, no wheel",
+                hint="choose a version that has wheels and lock again",
+            )
+    requirements.write_text(
+        "".join(
+            f"{item.name}=={item.version} --hash={item.sha256.algorithm}:{item.sha256.hex}\n"
+            for item in request.packages
+        ),
+        "utf-8",
+    )
+    argv = (
+        find_uv_bin(),
+        *("pip", "install", "--quiet", "--no-config", "--no-progress"),
+        *("--no-deps", "--require-hashes", "--no-index", "--offline", "--link-mode", "copy"),
+        *("--find-links", str(request.wheels), "--only-binary", ":all:"),
+        *("--no-compile-bytecode", "--break-system-packages", "--cache-dir", str(request.cache)),
+        *("--python", str(request.prefix / request.python.executable)),
+        *("--requirements", str(requirements)),
+    )
+    run_checked(
+        Run(argv=argv, environment=request.environment),
+        "uv could not install the pip packages of the lock",
+        "the lines above name the package; lock again",
+    )
+    for directory in _distributions(request.prefix / request.python.site_packages):
+        if (directory / "INSTALLER").read_text("utf-8").strip() == "uv":
+            _normalise(directory, request.prefix, request.python)
+
+
+def _distributions(site_packages: Path) -> tuple[Path, ...]:
+    """The `.dist-info` directories, sorted."""
+    return tuple(sorted(site_packages.glob("*.dist-info")))
+
+
+def _normalise(directory: Path, prefix: Path, python: PythonLayout) -> None:
+    """Make an installed distribution independent of the place, and its RECORD true again."""
+    site_packages = prefix / python.site_packages
+    rows = []
+    for row in _read_record(directory):
+        path = site_packages / row[0]
+        if path.parent == directory and path.name in PLACE_DEPENDENT:
+            path.unlink(missing_ok=True)
+            continue
+        if row[1] and _make_self_locating(path, prefix):
+            row = [row[0], *_digest_and_size(path)]  # noqa: PLW2901  # the row as it is now
+        rows.append(row)
+    rows.sort()
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    (directory / "RECORD").write_text(text.getvalue(), "utf-8")
+
+
+def _read_record(directory: Path) -> list[list[str]]:
+    """The rows of RECORD: path relative to site-packages, `algorithm=digest`, size.
+
+    Source: the "recording installed projects" specification of the Python packaging guide.
+    """
+    try:
+        with (directory / "RECORD").open(newline="", encoding="utf-8") as stream:
+            return [[*row, "", ""][:RECORD_FIELDS] for row in csv.reader(stream) if row]
+    except OSError as error:
+        raise EngineFailedError(
+            f"{directory.name} has no RECORD", hint="choose another version of it"
+        ) from error
+
+
+def _digest_and_size(path: Path) -> tuple[str, str]:
+    data = path.read_bytes()
+    digest = base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
+    return f"sha256={digest}", str(len(data))
+
+
+def _make_self_locating(path: Path, prefix: Path) -> bool:
+    """Rewrite a script whose first lines name the prefix's python; whether it was one."""
+    if path.resolve().parent != (prefix / "bin").resolve():
+        return False
+    data = path.read_bytes()
+    quoted = re.escape(f"{prefix}/bin/".encode())
+    header = re.match(
+        rb"#!" + quoted + rb"(python[0-9.]*)\n"
+        rb"|#!/bin/sh\n'''exec' ['\"]?"
+        + quoted
+        + rb"(python[0-9.]*)['\"]? \"\$0\" \"\$@\"\n' '''\n",
+        data,
+    )
+    if header is None:
+        return False
+    interpreter = (header.group(1) or header.group(2)).decode()
+    path.write_bytes(self_locating_header(interpreter) + data[header.end() :])
+    return True
+
+
+def pip_cargoes(
+    packages: Iterable[LockedPackage], prefix: Path, python: PythonLayout
+) -> tuple[Cargo, ...]:
+    """What the pip packages of a lock put into `prefix`, by their RECORD files.
+
+    Returns:
+        Sorted by name.
+
+    Raises:
+        EngineFailedError: A locked package is not there.
+        ArchiveError: A RECORD names a path outside of the prefix.
+    """
+    site_packages = prefix / python.site_packages
+    found = {
+        canonicalize_name(directory.name.removesuffix(".dist-info").rpartition("-")[0]): directory
+        for directory in _distributions(site_packages)
+    }
+    result = []
+    for package in packages:
+        directory = found.get(canonicalize_name(package.name))
+        if directory is None:
+            raise EngineFailedError(
+                f"{package.name} is locked but not installed in {prefix}", hint="install again"
+            )
+        paths = sorted({_prefix_relative(row[0], python) for row in _read_record(directory)})
+        result.append(
+            Cargo(
+                name=package.name,
+                version=package.version,
+                manager="pip",
+                url=package.url,
+                sha256=package.sha256,
+                files=tuple(_cargo_file(prefix, path) for path in paths),
+            )
+        )
+    return tuple(sorted(result, key=lambda cargo: cargo.name))
+
+
+def _prefix_relative(recorded: str, python: PythonLayout) -> str:
+    """The path of a RECORD row, relative to the prefix.
+
+    Raises:
+        ArchiveError: It lies outside.
+    """
+    parts: list[str] = []
+    for part in PurePosixPath(python.site_packages, recorded).parts:
+        if part == ".." and parts:
+            parts.pop()
+        else:
+            parts.append(part)
+    if not parts or parts[0] in {"/", ".."}:
+        raise ArchiveError(f"RECORD names {recorded}, outside of the prefix", hint="do not use it")
+    return "/".join(parts)
+
+
+def _cargo_file(prefix: Path, path: str) -> CargoFile:
+    source = prefix / path
+    status = source.lstat()
+    with source.open("rb") as stream:
+        digest = sha256(stream.read())
+    return CargoFile(
+        path=path,
+        kind=Kind.FILE,
+        source=source,
+        executable=bool(status.st_mode & OWNER_EXECUTE),
+        sha256=Digest.sha256(digest.hexdigest()),
+        size=status.st_size,
+    )

@@ -1,0 +1,329 @@
+"""Filling a prefix from a lock: plan, then apply; complete, or not there.
+
+The engine links; what it leaves to the installer's taste is written by lading afterwards, so that
+the prefix does not depend on the engine: entry points, prefix records, history, bytecode.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import lading
+from lading.conda.channels import MirrorMap
+from lading.conda.names import native_platform
+from lading.conda.records import RepodataRecord
+from lading.digest import Digest
+from lading.engine.port import Engine, InstallRequest, Progress, no_progress
+from lading.errors import LockError, NotAPrefixError, PrefixError
+from lading.graph.dependencies import topological_order
+from lading.install.bill import (
+    BILL_NAME,
+    FORMAT_VERSION,
+    InstallBill,
+    bill_files,
+    read_bill,
+    write_bill,
+)
+from lading.install.bytecode import Compiler
+from lading.install.contents import (
+    Contents,
+    ContentsRequest,
+    extracted_directories,
+    place_contents,
+    python_layout,
+    read_contents,
+)
+from lading.install.fetch import Download, fetch_all
+from lading.install.layout import BuildTree
+from lading.install.pip import PipInstall, install_pip_packages
+from lading.lock.model import LockedPackage, Lockfile
+from lading.process import scrubbed_environment
+
+__all__ = ["InstallPlan", "Installed", "apply_install", "plan_install", "read_installed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallPlan:
+    """What an installation will do.
+
+    Attributes:
+        environment: Name of the environment.
+        lockfile: What to install.
+        directory: `build/<environment>/<platform>`, absolute.
+        records: The conda part, dependencies first.
+        downloads: Archives and wheels; those that are there already are only hashed.
+        bytecode: Whether bytecode is compiled; never for a platform that cannot run here.
+        is_current: Whether the prefix is there already, made from this very lock.
+    """
+
+    environment: str
+    lockfile: Lockfile
+    directory: Path
+    records: tuple[RepodataRecord, ...]
+    downloads: tuple[Download, ...]
+    bytecode: bool
+    is_current: bool
+
+    @property
+    def prefix(self) -> Path:
+        """Where the environment is installed, absolute."""
+        return self.directory / "prefix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A finished installation.
+
+    Attributes:
+        plan: What was asked for.
+        bill: What it consists of.
+        contents: The same with the content of each file.
+    """
+
+    plan: InstallPlan
+    bill: InstallBill
+    contents: Contents
+
+
+def plan_install(
+    environment: str, lockfile: Lockfile, tree: BuildTree, *, bytecode: bool = True
+) -> InstallPlan:
+    """What installing `lockfile` below `tree` takes; nothing is changed.
+
+    Packages of other categories than `main` are left out, as `conda-lock install` does.
+
+    Raises:
+        LockError: An entry of the lock cannot be installed.
+    """
+    conda = tuple(item for item in lockfile.conda if not item.optional)
+    records = topological_order(item.to_record() for item in conda)
+    directory = tree.build(environment, lockfile.platform)
+    downloads = [
+        Download(url=item.url, sha256=item.sha256, target=target / item.file_name)
+        for part, target in ((conda, tree.package_cache), (lockfile.pip, tree.wheel_cache))
+        for item in part
+        if not item.optional
+    ]
+    _refuse_same_file(downloads)
+    runs_here = lockfile.platform == native_platform()
+    if lockfile.pip and not runs_here:
+        raise LockError(
+            f"the pip packages of {environment} for {lockfile.platform} need a machine of it",
+            hint=f"install on {lockfile.platform}, or take these packages from a channel",
+        )
+    bill = read_bill(directory)
+    return InstallPlan(
+        environment=environment,
+        lockfile=lockfile,
+        directory=directory,
+        records=records,
+        downloads=tuple(downloads),
+        bytecode=bytecode and runs_here,
+        is_current=bill is not None
+        and bill.lock == lockfile.digest.hex
+        and bill.bytecode == (bytecode and runs_here)
+        and bill.prefix == str(directory / "prefix"),
+    )
+
+
+def _refuse_same_file(downloads: list[Download]) -> None:
+    """Two different archives of one name cannot lie in one package cache."""
+    seen: dict[Path, Digest] = {}
+    for item in downloads:
+        if seen.setdefault(item.target, item.sha256) != item.sha256:
+            raise LockError(
+                f"the lock has two different archives named {item.target.name}",
+                hint="take the package from one channel only, and lock again",
+            )
+
+
+def apply_install(
+    plan: InstallPlan,
+    tree: BuildTree,
+    engine: Engine,
+    *,
+    mirrors: MirrorMap,
+    inherited: Mapping[str, str],
+    progress: Progress = no_progress,
+) -> Installed:
+    """Carry out `plan`: afterwards the prefix is complete, or not there.
+
+    Args:
+        plan: From `plan_install`.
+        tree: The same as for the plan.
+        engine: Who links the conda part.
+        mirrors: Where archives are fetched from.
+        inherited: The caller's environment variables, of which children get a few.
+        progress: Told of each step.
+
+    Raises:
+        FetchError: An archive cannot be had.
+        IntegrityError: An archive or an extracted package is not what it should be.
+        EngineError: The engine or uv failed.
+        PrefixError: Two packages cannot share a prefix, or the disk is full.
+    """
+    plan.directory.mkdir(parents=True, exist_ok=True)
+    with _exclusive(plan.directory):
+        _discard(plan)
+        try:
+            fetch_all(plan.downloads, mirrors, progress)
+            return _fill(plan, tree, engine, inherited, progress)
+        except OSError as error:
+            _discard(plan)
+            raise PrefixError(
+                f"cannot install into {plan.prefix}: {error.strerror or error}",
+                hint=f"free space in, or allow writing to, {tree.root}",
+            ) from error
+        except BaseException:
+            _discard(plan)
+            raise
+
+
+@contextmanager
+def _exclusive(directory: Path) -> Iterator[None]:
+    """Only one process at a time installs into `directory`; a killed one lets go by itself."""
+    with (directory / ".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _discard(plan: InstallPlan) -> None:
+    """Take the installation away, its bill first: what is half gone must not look complete."""
+    (plan.directory / BILL_NAME).unlink(missing_ok=True)
+    if plan.prefix.exists():
+        shutil.rmtree(plan.prefix)
+
+
+def _fill(
+    plan: InstallPlan,
+    tree: BuildTree,
+    engine: Engine,
+    inherited: Mapping[str, str],
+    progress: Progress,
+) -> Installed:
+    """Link, install the pip part, write what is lading's, and the bill last."""
+    tree.home.mkdir(parents=True, exist_ok=True)
+    environment = scrubbed_environment(inherited, tree.home)
+    engine.install(
+        InstallRequest(
+            platform=plan.lockfile.platform,
+            records=plan.records,
+            archives={
+                item.distribution: tree.package_cache / item.file_name for item in plan.records
+            },
+            prefix=plan.prefix,
+            package_cache=tree.package_cache,
+            progress=progress,
+        )
+    )
+    extracted = extracted_directories(plan.prefix, plan.records)
+    _install_pip(plan, tree, extracted, environment)
+    contents = _contents(plan, tree, extracted, environment, progress)
+    place_contents(contents, plan.prefix)
+    bill = InstallBill(
+        format=FORMAT_VERSION,
+        lading=lading.__version__,
+        engine=f"{engine.name} {engine.version}",
+        environment=plan.environment,
+        platform=plan.lockfile.platform,
+        lock=plan.lockfile.digest.hex,
+        bytecode=plan.bytecode,
+        prefix=str(plan.prefix),
+        extracted={key: str(path) for key, path in extracted.items()},
+        files=bill_files(contents.cargoes, plan.prefix),
+    )
+    write_bill(plan.directory, bill)
+    return Installed(plan=plan, bill=bill, contents=contents)
+
+
+def _contents(
+    plan: InstallPlan,
+    tree: BuildTree,
+    extracted: Mapping[str, Path],
+    environment: Mapping[str, str],
+    progress: Progress,
+) -> Contents:
+    python = python_layout(plan.records, extracted)
+    compiler = None
+    if plan.bytecode and python is not None:
+        compiler = Compiler(
+            python=python,
+            prefix=plan.prefix,
+            cache=tree.bytecode_cache,
+            environment=environment,
+            workers=os.cpu_count() or 1,
+            progress=progress,
+        )
+    return read_contents(
+        ContentsRequest(
+            records=plan.records,
+            extracted=extracted,
+            pip=_pip_packages(plan),
+            prefix=plan.prefix,
+            compiler=compiler,
+        )
+    )
+
+
+def _pip_packages(plan: InstallPlan) -> tuple[LockedPackage, ...]:
+    return tuple(item for item in plan.lockfile.pip if not item.optional)
+
+
+def _install_pip(
+    plan: InstallPlan,
+    tree: BuildTree,
+    extracted: Mapping[str, Path],
+    environment: Mapping[str, str],
+) -> None:
+    packages = _pip_packages(plan)
+    if not packages:
+        return
+    python = python_layout(plan.records, extracted)
+    if python is None:
+        raise LockError(
+            f"{plan.environment} has pip packages and no python", hint="add python and lock again"
+        )
+    request = PipInstall(
+        packages=packages,
+        wheels=tree.wheel_cache,
+        prefix=plan.prefix,
+        python=python,
+        cache=tree.state / "uv",
+        environment=environment,
+    )
+    install_pip_packages(request, plan.directory / "requirements.txt")
+
+
+def read_installed(
+    plan: InstallPlan,
+    tree: BuildTree,
+    *,
+    inherited: Mapping[str, str],
+    progress: Progress = no_progress,
+) -> Installed:
+    """The installation that `plan` describes, as it was completed earlier.
+
+    Raises:
+        NotAPrefixError: It is not there, was made from another lock, or its package cache is gone.
+        ArchiveError: A package in the package cache is damaged.
+    """
+    bill = read_bill(plan.directory)
+    if bill is None or not plan.is_current:
+        raise NotAPrefixError(
+            f"{plan.environment} is not installed from this lock in {plan.prefix}",
+            hint=f"run `lading install {plan.environment}`",
+        )
+    extracted = {key: Path(path) for key, path in bill.extracted.items()}
+    for path in extracted.values():
+        if not path.is_dir():
+            raise NotAPrefixError(
+                f"{path} is gone; an environment is packed from its package cache",
+                hint=f"run `lading install --force {plan.environment}`",
+            )
+    environment = scrubbed_environment(inherited, tree.home)
+    contents = _contents(plan, tree, extracted, environment, progress)
+    return Installed(plan=plan, bill=bill, contents=contents)

@@ -1,0 +1,280 @@
+"""The three ways of compressing a tarball, and zstd's seekable format.
+
+A tarball is a row of frames, each compressed by itself: zstd frames, gzip members, or plain bytes.
+Behind the frames a `tar.zst` has two skippable frames, which every decompressor passes over: the
+pack manifest, and the seek table.
+
+Source: RFC 8878 (zstd, skippable frames in 3.1.2); zstd `contrib/seekable_format`, version 0.1.0;
+RFC 1952 (gzip members).
+"""
+
+import struct
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import isal
+from isal import isal_zlib
+
+from lading.errors import ArchiveError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = [
+    "Compressor",
+    "Format",
+    "Level",
+    "SeekEntry",
+    "compressor",
+    "decompress_chunks",
+    "parse_seek_table",
+    "parse_skippable",
+    "render_seek_table",
+    "render_skippable",
+]
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+GZIP_MAGIC = b"\x1f\x8b"
+MANIFEST_MAGIC = 0x184D2A5D
+SEEK_TABLE_MAGIC = 0x184D2A5E
+SEEKABLE_MAGIC = 0x8F92EAB1
+SKIPPABLE_HEADER_BYTES = 8
+SEEK_FOOTER_BYTES = 9
+SEEK_ENTRY_BYTES = 8
+CHUNK_BYTES = 1 << 20
+MANIFEST_LEVEL = 9
+
+
+class Format(StrEnum):
+    """How a tarball is compressed; the value is its suffix."""
+
+    ZSTD = "tar.zst"
+    GZIP = "tar.gz"
+    TAR = "tar"
+
+
+class Level(StrEnum):
+    """How hard a compressor tries."""
+
+    FAST = "fast"
+    DEFAULT = "default"
+    SMALL = "small"
+
+
+_ZSTD_LEVELS = {Level.FAST: 3, Level.DEFAULT: 6, Level.SMALL: 17}
+_ISAL_LEVELS = {Level.FAST: 1, Level.DEFAULT: 3, Level.SMALL: 3}
+
+
+class Compressor(Protocol):
+    """Compresses one frame after the other; used by one thread at a time."""
+
+    def feed(self, data: bytes) -> bytes:
+        """More of the frame; what of it is ready."""
+        ...
+
+    def finish(self) -> bytes:
+        """The rest of the frame."""
+        ...
+
+
+class _Zstd:
+    def __init__(self, level: int, size: int) -> None:
+        parameter = zstd.CompressionParameter
+        self._inner = zstd.ZstdCompressor(
+            options={parameter.compression_level: level, parameter.checksum_flag: 1}
+        )
+        self._inner.set_pledged_input_size(size)
+
+    def feed(self, data: bytes) -> bytes:
+        return self._inner.compress(data)
+
+    def finish(self) -> bytes:
+        return self._inner.flush(zstd.ZstdCompressor.FLUSH_FRAME)
+
+
+class _Gzip:
+    def __init__(self, level: int) -> None:
+        # Window bits of 31 mean a gzip header, in which isal writes no time and no name.
+        self._inner = isal_zlib.compressobj(level, isal_zlib.DEFLATED, 31)
+
+    def feed(self, data: bytes) -> bytes:
+        return bytes(self._inner.compress(data))
+
+    def finish(self) -> bytes:
+        return bytes(self._inner.flush())
+
+
+class _Plain:
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def finish(self) -> bytes:
+        return b""
+
+
+def compressor(format_: Format, level: Level, size: int) -> Compressor:
+    """A compressor for one frame of exactly `size` bytes."""
+    match format_:
+        case Format.ZSTD:
+            return _Zstd(_ZSTD_LEVELS[level], size)
+        case Format.GZIP:
+            return _Gzip(_ISAL_LEVELS[level])
+        case Format.TAR:
+            return _Plain()
+
+
+def describe(format_: Format, level: Level) -> dict[str, str]:
+    """What shapes the compressed bytes: name and version of the compressor, and its level."""
+    match format_:
+        case Format.ZSTD:
+            return {
+                "name": "zstd",
+                "version": zstd.zstd_version,
+                "level": str(_ZSTD_LEVELS[level]),
+            }
+        case Format.GZIP:
+            return {"name": "isal", "version": isal.__version__, "level": str(_ISAL_LEVELS[level])}
+        case Format.TAR:
+            return {"name": "none", "version": "", "level": ""}
+
+
+def decompress_chunks(format_: Format, frame: Iterator[bytes]) -> Iterator[bytes]:
+    """The content of one frame, chunk by chunk.
+
+    Raises:
+        ArchiveError: The frame is damaged, ends early, or is followed by something else.
+    """
+    try:
+        match format_:
+            case Format.ZSTD:
+                yield from _decompress(zstd.ZstdDecompressor(), frame)
+            case Format.GZIP:
+                yield from _decompress_gzip(frame)
+            case Format.TAR:
+                yield from frame
+    except (zstd.ZstdError, zlib.error, EOFError) as error:
+        raise ArchiveError(
+            f"a frame is damaged: {error}", hint="fetch the tarball again"
+        ) from error
+
+
+def _decompress(inner: zstd.ZstdDecompressor, frame: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in frame:
+        if inner.eof:
+            raise EOFError("more bytes than one frame")
+        yield inner.decompress(chunk, CHUNK_BYTES)
+        yield from _drain(inner)
+    _check_end(inner.unused_data, at_end=inner.eof)
+
+
+def _drain(inner: zstd.ZstdDecompressor) -> Iterator[bytes]:
+    """What the decompressor still holds of the input it was given."""
+    while not (inner.eof or inner.needs_input):
+        yield inner.decompress(b"", CHUNK_BYTES)
+
+
+def _decompress_gzip(frame: Iterator[bytes]) -> Iterator[bytes]:
+    inner = isal_zlib.decompressobj(31)
+    for chunk in frame:
+        yield bytes(inner.decompress(chunk))
+    _check_end(bytes(inner.unused_data), at_end=bool(inner.eof))
+
+
+def _check_end(unused: bytes, *, at_end: bool) -> None:
+    if unused or not at_end:
+        raise EOFError("it does not end where it should")
+
+
+def compress_manifest(data: bytes) -> bytes:
+    """The pack manifest as it stands in its skippable frame: one zstd frame."""
+    return zstd.compress(data, MANIFEST_LEVEL)
+
+
+def decompress_manifest(data: bytes, limit: int) -> bytes:
+    """The inverse of `compress_manifest`.
+
+    Raises:
+        ArchiveError: It is damaged, or longer than `limit` bytes.
+    """
+    try:
+        inner = zstd.ZstdDecompressor()
+        result = inner.decompress(data, limit)
+    except zstd.ZstdError as error:
+        raise ArchiveError("the manifest inside is damaged", hint="fetch it again") from error
+    if not inner.eof:
+        raise ArchiveError("the manifest inside is too long or cut off", hint="fetch it again")
+    return result
+
+
+def render_skippable(magic: int, payload: bytes) -> bytes:
+    """A skippable frame (RFC 8878, 3.1.2)."""
+    return struct.pack("<II", magic, len(payload)) + payload
+
+
+def parse_skippable(data: bytes, magic: int) -> bytes:
+    """The payload of the skippable frame that `data` is.
+
+    Raises:
+        ArchiveError: It is another frame, or has another length.
+    """
+    if len(data) < SKIPPABLE_HEADER_BYTES:
+        raise ArchiveError("a skippable frame is cut off", hint="fetch the tarball again")
+    found, length = struct.unpack_from("<II", data)
+    if found != magic or length != len(data) - SKIPPABLE_HEADER_BYTES:
+        raise ArchiveError("a skippable frame is damaged", hint="fetch the tarball again")
+    return data[SKIPPABLE_HEADER_BYTES:]
+
+
+@dataclass(frozen=True, slots=True)
+class SeekEntry:
+    """One frame in the seek table.
+
+    Attributes:
+        compressed: Length of the frame in bytes.
+        decompressed: Length of its content in bytes; 0 for a skippable frame.
+    """
+
+    compressed: int
+    decompressed: int
+
+
+def render_seek_table(entries: Sequence[SeekEntry]) -> bytes:
+    """The skippable frame that ends a seekable archive; without per-frame checksums."""
+    table = b"".join(struct.pack("<II", item.compressed, item.decompressed) for item in entries)
+    footer = struct.pack("<IBI", len(entries), 0, SEEKABLE_MAGIC)
+    return render_skippable(SEEK_TABLE_MAGIC, table + footer)
+
+
+def seek_table_bytes(footer: bytes) -> int:
+    """The length of the whole seek table frame that ends in the 9 bytes `footer`.
+
+    Raises:
+        ArchiveError: They are no footer of a seek table.
+    """
+    count: int
+    count, descriptor, magic = struct.unpack("<IBI", footer)
+    if magic != SEEKABLE_MAGIC or descriptor != 0:
+        raise ArchiveError(
+            "the tarball has no seek table at its end",
+            hint="it is cut off, or was not packed by lading: fetch it again",
+        )
+    return SKIPPABLE_HEADER_BYTES + count * SEEK_ENTRY_BYTES + SEEK_FOOTER_BYTES
+
+
+def parse_seek_table(frame: bytes) -> tuple[SeekEntry, ...]:
+    """The entries of the seek table frame `frame`.
+
+    Raises:
+        ArchiveError: It is damaged.
+    """
+    payload = parse_skippable(frame, SEEK_TABLE_MAGIC)
+    if seek_table_bytes(payload[-SEEK_FOOTER_BYTES:]) != len(frame):
+        raise ArchiveError("the seek table is damaged", hint="fetch the tarball again")
+    table = payload[:-SEEK_FOOTER_BYTES]
+    return tuple(SeekEntry(*pair) for pair in struct.iter_unpack("<II", table))

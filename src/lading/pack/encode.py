@@ -1,0 +1,216 @@
+"""Making one frame: read, check, give the shipped form, write as tar members, compress.
+
+Everything here runs in worker threads; reading, hashing and compressing let other threads run.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lading.digest import CHUNK_BYTES, Digest
+from lading.errors import DigestMismatchError
+from lading.install.cargo import Cargo, CargoFile, Kind
+from lading.pack.compression import Compressor, Format, Level, compressor
+from lading.pack.frames import FramePlan
+from lading.pack.manifest import ManifestFile
+from lading.pack.relocate import Relocation, Shipped, shipped_form, shipped_pip_form
+from lading.pack.tarmember import Header, padding, render_header
+
+__all__ = ["EncodedFrame", "Encoder", "mtime_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedFrame:
+    """A frame, ready to be written.
+
+    Attributes:
+        data: Its compressed bytes.
+        size: Its decompressed length in bytes.
+        sha256: Of `data`.
+        files: Its members, in order.
+        relocations: What relocation will rewrite of them, in order.
+    """
+
+    data: bytes
+    size: int
+    sha256: Digest
+    files: tuple[ManifestFile, ...]
+    relocations: tuple[Relocation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """Makes frames, all with the same options.
+
+    Attributes:
+        format: Of the tarball.
+        level: Of compression.
+        prefix: Where pip distributions were installed, absolute.
+        newest: No member is newer, in Unix seconds; `SOURCE_DATE_EPOCH`, or None.
+    """
+
+    format: Format
+    level: Level
+    prefix: Path
+    newest: int | None = None
+
+    def encode(self, plan: FramePlan, ending: bytes = b"") -> EncodedFrame:
+        """The frame that `plan` describes, with `ending` behind its members.
+
+        Raises:
+            DigestMismatchError: A file is not what its package says.
+            ArchiveError: A file cannot be shipped.
+            OSError: A file cannot be read.
+        """
+        mtime = mtime_of(plan.cargo, self.newest)
+        members = [
+            _Member.of(item, plan.cargo.manager, mtime, self.prefix) for item in plan.members
+        ]
+        size = sum(len(member.header) + member.size + -member.size % 512 for member in members)
+        sink = _Sink(compressor(self.format, self.level, size + len(ending)))
+        files = []
+        for member in members:
+            sink.write(member.header)
+            files.append(member.copy_to(sink))
+        sink.write(ending)
+        data = sink.finish()
+        return EncodedFrame(
+            data=data,
+            size=size + len(ending),
+            sha256=Digest.sha256(hashlib.sha256(data).hexdigest()),
+            files=tuple(files),
+            relocations=tuple(
+                Relocation(
+                    path=member.item.path,
+                    size=member.size,
+                    occurrences=member.shipped.occurrences,
+                )
+                for member in members
+                if member.shipped is not None and member.shipped.occurrences
+            ),
+        )
+
+
+def mtime_of(cargo: Cargo, newest: int | None) -> int:
+    """The time that the members of `cargo` carry, in Unix seconds."""
+    return cargo.mtime if newest is None else min(cargo.mtime, newest)
+
+
+@dataclass(slots=True)
+class _Sink:
+    """A compressor and what came out of it."""
+
+    compressor: Compressor
+    pieces: list[bytes] = field(default_factory=list)
+
+    def write(self, data: bytes) -> None:
+        self.pieces.append(self.compressor.feed(data))
+
+    def finish(self) -> bytes:
+        self.pieces.append(self.compressor.finish())
+        return b"".join(self.pieces)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    """A member with its header, its content not yet read unless it had to be."""
+
+    item: CargoFile
+    header: bytes
+    mode: str
+    size: int
+    shipped: Shipped | None
+
+    @classmethod
+    def of(cls, item: CargoFile, manager: str, mtime: int, prefix: Path) -> "_Member":
+        shipped = _shipped(item, manager, prefix)
+        if shipped is not None:
+            size = len(shipped.content)
+        elif item.source is not None:
+            size = item.source.stat().st_size
+        else:
+            size = len(item.content or b"")
+        header = Header(
+            path=item.path,
+            kind=item.kind,
+            size=size,
+            executable=item.executable,
+            mtime=mtime,
+            target=item.target,
+        )
+        return cls(
+            item=item,
+            header=render_header(header),
+            mode=f"{header.mode:04o}",
+            size=size,
+            shipped=shipped,
+        )
+
+    def copy_to(self, sink: _Sink) -> ManifestFile:
+        """Write the content and its padding; what the bill says of the member."""
+        item = self.item
+        if item.kind is not Kind.FILE:
+            return ManifestFile(path=item.path, type=item.kind, mode=self.mode, target=item.target)
+        hasher = hashlib.sha256()
+        size = 0
+        for chunk in self._content():
+            hasher.update(chunk)
+            sink.write(chunk)
+            size += len(chunk)
+        if size != self.size:
+            raise _changed(item, f"{self.size} bytes", f"{size} bytes")
+        digest = Digest.sha256(hasher.hexdigest())
+        if self.shipped is None and item.sha256 is not None and digest != item.sha256:
+            raise _changed(item, str(item.sha256), str(digest))
+        sink.write(padding(size))
+        where = self.shipped.occurrences if self.shipped is not None else None
+        return ManifestFile(
+            path=item.path,
+            type=item.kind,
+            mode=self.mode,
+            size=size,
+            sha256=digest.hex,
+            placeholder=where.placeholder.decode() if where else "",
+            placeholder_mode=where.mode if where else None,
+        )
+
+    def _content(self) -> Iterator[bytes]:
+        if self.shipped is not None:
+            yield self.shipped.content
+        elif self.item.source is None:
+            yield self.item.content or b""
+        else:
+            with self.item.source.open("rb", buffering=0) as stream:
+                while chunk := stream.read(CHUNK_BYTES):
+                    yield chunk
+
+
+def _shipped(item: CargoFile, manager: str, prefix: Path) -> Shipped | None:
+    """The shipped form of a file that may be rewritten, or None for all others."""
+    if item.kind is not Kind.FILE or item.source is None:
+        return None
+    if manager == "pip":
+        content = _read_checked(item, item.source)
+        return shipped_pip_form(item, content, prefix)
+    if not item.placeholder:
+        return None
+    _read_checked(item, item.source)
+    return shipped_form(item, item.source)
+
+
+def _read_checked(item: CargoFile, source: Path) -> bytes:
+    content = source.read_bytes()
+    digest = Digest.sha256(hashlib.sha256(content).hexdigest())
+    if item.sha256 is not None and digest != item.sha256:
+        raise _changed(item, str(item.sha256), str(digest))
+    return content
+
+
+def _changed(item: CargoFile, expected: str, actual: str) -> DigestMismatchError:
+    return DigestMismatchError(
+        f"{item.source} is not what its package says of {item.path}",
+        hint="the package cache was changed: run `lading install --force`",
+        expected=expected,
+        actual=actual,
+    )

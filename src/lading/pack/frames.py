@@ -1,0 +1,57 @@
+"""Which members go into which frame: planned first, purely.
+
+A frame depends on its package and the options alone. So it can be compressed beside all others,
+kept in a cache by its content, and fetched alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lading.install.cargo import Cargo, CargoFile
+from lading.pack.tarmember import BLOCK_BYTES
+
+__all__ = ["FramePlan", "plan_frames"]
+
+FRAME_INPUT_BYTES = 32 << 20
+"""Input after which a package continues in another frame, so that one of 200 MB does not hold up
+the rest: smaller frames cost compression, larger ones leave a core idle at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramePlan:
+    """One frame to be.
+
+    Attributes:
+        cargo: Whose members it holds.
+        members: In the order of the archive; never empty.
+        part: Number of the frame among those of its package, from 0.
+    """
+
+    cargo: Cargo
+    members: tuple[CargoFile, ...]
+    part: int
+
+
+def plan_frames(
+    cargoes: Iterable[Cargo], input_bytes: int = FRAME_INPUT_BYTES
+) -> tuple[FramePlan, ...]:
+    """The frames of `cargoes`, in the order of the archive.
+
+    A package without members has no frame. A frame is cut at the first member boundary behind
+    `input_bytes`; a larger file has a frame of its own.
+    """
+    return tuple(frame for cargo in cargoes for frame in _plan_cargo(cargo, input_bytes))
+
+
+def _plan_cargo(cargo: Cargo, input_bytes: int) -> Iterable[FramePlan]:
+    members: list[CargoFile] = []
+    filled = part = 0
+    for item in cargo.files:
+        size = BLOCK_BYTES + (item.size or 0)
+        if members and filled + size > input_bytes:
+            yield FramePlan(cargo=cargo, members=tuple(members), part=part)
+            members, filled, part = [], 0, part + 1
+        members.append(item)
+        filled += size
+    if members:
+        yield FramePlan(cargo=cargo, members=tuple(members), part=part)

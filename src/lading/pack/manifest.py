@@ -1,0 +1,315 @@
+"""The pack manifest: the bill of lading of one tarball.
+
+It lists every member in the order of the archive, with its owner; every package, with its frames;
+and what shapes the bytes. It holds nothing of the host, the user, the engine or the clock.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+import msgspec
+
+from lading.digest import Digest, sha256_of
+from lading.errors import ManifestError, UnsafePathError
+from lading.install.cargo import Kind
+from lading.install.package_info import FileMode
+from lading.pack.tarmember import Header, render_header
+
+__all__ = [
+    "FrameSlice",
+    "Manifest",
+    "ManifestFile",
+    "ManifestFrame",
+    "ManifestPackage",
+    "Requirements",
+    "parse_manifest",
+    "render_manifest",
+]
+
+FORMAT_NAME = "lading-pack-manifest"
+FORMAT_VERSION = 1
+FRAME_FORMAT_VERSION = 1
+LARGEST_BYTES = 1 << 30
+"""No manifest is longer; a longer one is an attack on memory."""
+
+
+class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One member.
+
+    Attributes:
+        path: Archive-relative, POSIX.
+        type: `file`, `link` or `directory`.
+        mode: Permission bits, octal text.
+        size: Of the content in bytes.
+        sha256: Of the content, hexadecimal; empty for links and directories.
+        target: Of a link.
+        placeholder: What relocation replaces in the content, or empty.
+        placeholder_mode: How; empty without a placeholder.
+    """
+
+    path: str
+    type: Kind
+    mode: str
+    size: int = 0
+    sha256: str = ""
+    target: str = ""
+    placeholder: str = ""
+    placeholder_mode: FileMode | None = None
+
+
+class ManifestFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame.
+
+    Attributes:
+        offset: Where it begins in the tarball, in bytes.
+        length: Its compressed length in bytes.
+        size: Its decompressed length in bytes.
+        sha256: Of its compressed bytes, hexadecimal.
+        files: How many members it holds.
+    """
+
+    offset: int
+    length: int
+    size: int
+    sha256: str
+    files: int
+
+
+class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One package, or the environment's own files, which stand last and have no name.
+
+    Attributes:
+        name: Name in its manager's world.
+        version: Version.
+        build: Build string of a conda package.
+        manager: `conda`, `pip` or `environment`.
+        url: Canonical URL of its archive.
+        sha256: Of its archive, hexadecimal.
+        license: Short license text.
+        mtime: Unix seconds that all its members carry.
+        frames: In the order of the archive; together they hold all its members.
+    """
+
+    name: str
+    manager: str
+    mtime: int
+    frames: tuple[ManifestFrame, ...]
+    version: str = ""
+    build: str = ""
+    url: str = ""
+    sha256: str = ""
+    license: str = ""
+
+
+class Requirements(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the tarball needs of the place where it is unpacked.
+
+    Attributes:
+        longest_prefix: The longest path of a prefix in bytes; None where there is no limit.
+        virtual_packages: Name → version that the lock was solved for, such as `__glibc` → `2.28`.
+    """
+
+    longest_prefix: int | None = None
+    virtual_packages: dict[str, str] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The bill of one tarball.
+
+    Attributes:
+        format: Always `lading-pack-manifest`.
+        version: Version of the format.
+        environment: Name of the environment.
+        platform: Its platform.
+        lock: SHA-256 of the lockfile, hexadecimal.
+        lading: Version of lading that packed.
+        frame_format: Version of the layout of frames.
+        compressor: Name, version and level.
+        bytecode: Whether bytecode is in it.
+        requirements: Of the place where it is unpacked.
+        packages: In the order of the archive.
+        files: In the order of the archive; paths unique.
+    """
+
+    format: str = FORMAT_NAME
+    version: int = FORMAT_VERSION
+    environment: str
+    platform: str
+    lock: str
+    lading: str
+    frame_format: int = FRAME_FORMAT_VERSION
+    compressor: dict[str, str]
+    bytecode: bool
+    requirements: Requirements
+    packages: tuple[ManifestPackage, ...]
+    files: tuple[ManifestFile, ...]
+
+    def slices(self) -> tuple["FrameSlice", ...]:
+        """Every frame with its package and its members, in the order of the archive."""
+        result = []
+        position = 0
+        for package in self.packages:
+            for frame in package.frames:
+                members = self.files[position : position + frame.files]
+                result.append(FrameSlice(package=package, frame=frame, files=members))
+                position += frame.files
+        return tuple(result)
+
+    def owners(self) -> dict[str, str]:
+        """Path → name of the package that owns it; empty for the environment's own."""
+        return {
+            item.path: frame_slice.package.name
+            for frame_slice in self.slices()
+            for item in frame_slice.files
+        }
+
+
+class FrameSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame with all that is known of it.
+
+    Attributes:
+        package: Whose members it holds.
+        frame: Where it lies.
+        files: Its members, in order.
+    """
+
+    package: ManifestPackage
+    frame: ManifestFrame
+    files: tuple[ManifestFile, ...]
+
+    def headers(self) -> tuple[bytes, ...]:
+        """The header blocks that stand before each member's content."""
+        return tuple(
+            render_header(
+                Header(
+                    path=item.path,
+                    kind=item.type,
+                    size=item.size,
+                    executable=item.mode == "0755",
+                    mtime=self.package.mtime,
+                    target=item.target,
+                )
+            )
+            for item in self.files
+        )
+
+
+def render_manifest(manifest: Manifest) -> bytes:
+    """The canonical bytes: JSON, keys sorted, UTF-8, no space, a final newline."""
+    return msgspec.json.encode(manifest, order="sorted") + b"\n"
+
+
+def parse_manifest(data: bytes, name: str) -> Manifest:
+    """The manifest that `data` holds, safe to be followed.
+
+    Args:
+        data: From a file or a skippable frame, trusted by nobody yet.
+        name: What to call it in an error.
+
+    Raises:
+        ManifestError: It is no manifest, of another version, or contradicts itself.
+        UnsafePathError: A member would be written outside of the prefix, or through a link.
+    """
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{name} is no pack manifest: {error}", hint=_FETCH_AGAIN) from error
+    if (manifest.format, manifest.version) != (FORMAT_NAME, FORMAT_VERSION):
+        raise ManifestError(
+            f"{name} has format {manifest.format} {manifest.version}",
+            hint=f"this lading reads {FORMAT_NAME} {FORMAT_VERSION}",
+        )
+    check_members(manifest.files, name)
+    _check_frames(manifest, name)
+    return manifest
+
+
+_FETCH_AGAIN = "fetch the tarball and its manifest again"
+
+
+def _check_frames(manifest: Manifest, name: str) -> None:
+    """Refuse frames that overlap, leave gaps or do not add up to the members."""
+    position = members = 0
+    for package in manifest.packages:
+        for frame in package.frames:
+            if frame.offset != position or frame.length <= 0 or frame.files < 0 or frame.size < 0:
+                raise ManifestError(f"{name}: the frames are not in a row", hint=_FETCH_AGAIN)
+            position += frame.length
+            members += frame.files
+        if package.mtime < 0:
+            raise ManifestError(f"{name}: {package.name} has a negative time", hint=_FETCH_AGAIN)
+    if members != len(manifest.files):
+        raise ManifestError(
+            f"{name} lists {len(manifest.files)} members, its frames hold {members}",
+            hint=_FETCH_AGAIN,
+        )
+
+
+def check_members(files: Sequence[ManifestFile], name: str) -> None:
+    """Refuse members that must not be written.
+
+    Raises:
+        UnsafePathError: An absolute path, a `..`, a link that leaves the prefix, a member below a
+            link or file, the same path twice, or a name no file can have.
+        ManifestError: A digest or mode is malformed.
+    """
+    kinds: dict[str, Kind] = {}
+    for item in files:
+        _check_path(item.path, name)
+        if item.path in kinds:
+            raise UnsafePathError(f"{name} lists {item.path!r} twice", hint=_DO_NOT_USE)
+        kinds[item.path] = item.type
+        if item.type is Kind.LINK:
+            _check_target(item, name)
+        if item.type is Kind.FILE:
+            _check_file(item, name)
+    _check_parents(kinds, name)
+
+
+def _check_parents(kinds: Mapping[str, Kind], name: str) -> None:
+    parents = {path.rpartition("/")[0] for path in kinds} - {""}
+    for parent in parents:
+        for ancestor in (parent, *map(str, PurePosixPath(parent).parents)):
+            if kinds.get(ancestor, Kind.DIRECTORY) is not Kind.DIRECTORY:
+                raise UnsafePathError(
+                    f"{name} lists members below {ancestor!r}, a {kinds[ancestor]}",
+                    hint=_DO_NOT_USE,
+                )
+
+
+_DO_NOT_USE = "do not use this tarball; pack it again from its lock"
+
+
+def _check_path(path: str, name: str) -> None:
+    parts = path.split("/")
+    if not path or "\0" in path or any(part in {"", ".", ".."} for part in parts):
+        raise UnsafePathError(f"{name} lists the unsafe path {path!r}", hint=_DO_NOT_USE)
+
+
+def _check_target(item: ManifestFile, name: str) -> None:
+    """Refuse a link whose text leads out of the prefix."""
+    depth = item.path.count("/")
+    unsafe = not item.target or item.target.startswith("/") or "\0" in item.target
+    for part in item.target.split("/"):
+        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
+        unsafe = unsafe or depth < 0
+    if unsafe:
+        raise UnsafePathError(
+            f"{name}: link {item.path!r} leads out of the prefix, to {item.target!r}",
+            hint=_DO_NOT_USE,
+        )
+
+
+def _check_file(item: ManifestFile, name: str) -> None:
+    try:
+        Digest.sha256(item.sha256)
+        wrong = item.mode not in {"0644", "0755"} or item.size < 0
+    except ValueError:
+        wrong = True
+    if wrong or bool(item.placeholder) != (item.placeholder_mode is not None):
+        raise ManifestError(f"{name}: the entry of {item.path!r} is malformed", hint=_FETCH_AGAIN)
+
+
+def manifest_digest(data: bytes) -> Digest:
+    """The identity of a manifest: the digest of its canonical bytes."""
+    return sha256_of(data)

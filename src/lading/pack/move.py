@@ -1,0 +1,160 @@
+"""Relocating an environment again: from wherever it was to where it lies now.
+
+It works after a move, after a relocation that was cut short, and after `conda-unpack`; run twice,
+the second time changes nothing. Each file is written beside itself and renamed.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.errors import PrefixChangedError, PrefixError
+from lading.install.package_info import FileMode
+from lading.pack.placeholder import Occurrences, relocate, restore
+from lading.pack.relocate import Relocation
+from lading.pack.relocation_record import (
+    STATE_PATH,
+    State,
+    read_record,
+    read_state,
+    render_state,
+)
+from lading.pack.unpack import check_prefix
+
+__all__ = ["MovePlan", "apply_move", "known_prefixes", "plan_move", "shipped_content"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovePlan:
+    """What relocating again will do.
+
+    Attributes:
+        prefix: Where the environment lies now, absolute.
+        known: Prefixes that its files may name, the likeliest first.
+        relocations: The files.
+    """
+
+    prefix: Path
+    known: tuple[bytes, ...]
+    relocations: tuple[Relocation, ...]
+
+
+def plan_move(prefix: Path) -> MovePlan:
+    """What relocating the environment at `prefix` takes; only its records are read.
+
+    Raises:
+        NotAPrefixError: It is no environment that lading packed.
+        PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
+    """
+    relocations = read_record(prefix)
+    binary = [
+        len(item.occurrences.placeholder)
+        for item in relocations
+        if item.occurrences.mode is FileMode.BINARY
+    ]
+    check_prefix(prefix, min(binary, default=None))
+    return MovePlan(
+        prefix=prefix, known=known_prefixes(prefix, relocations), relocations=relocations
+    )
+
+
+def known_prefixes(prefix: Path, relocations: Sequence[Relocation]) -> tuple[bytes, ...]:
+    """The prefixes that the files of an environment may name, the likeliest first.
+
+    That is where it lies, where lading last relocated it to, and what a text file gives away: its
+    length tells the length of the prefix in it, whoever put it there.
+    """
+    state = read_state(prefix)
+    found = [os.fsencode(prefix)]
+    if state is not None:
+        found.append(state.prefix.encode())
+    for item in relocations:
+        guess = _guess(prefix, item)
+        if guess:
+            found.append(guess)
+            break
+    return tuple(dict.fromkeys(found))
+
+
+def _guess(prefix: Path, item: Relocation) -> bytes | None:
+    """The prefix that a relocated text file names, from its length."""
+    where = item.occurrences
+    if where.mode is not FileMode.TEXT or not where.groups:
+        return None
+    try:
+        data = (prefix / item.path).read_bytes()
+    except OSError:
+        return None
+    offsets = where.groups[0]
+    surplus, rest = divmod(len(data) - item.size, len(offsets))
+    length = len(where.placeholder) + surplus
+    if rest or length <= 0:
+        return None
+    return data[offsets[0] : offsets[0] + length]
+
+
+def shipped_content(data: bytes, where: Occurrences, known: Sequence[bytes]) -> bytes | None:
+    """The shipped content of a file that names one of the `known` prefixes, or the placeholder.
+
+    Returns:
+        None where it names none of them: the file was changed, or comes from elsewhere.
+    """
+    for candidate in (*known, where.placeholder):
+        shipped = restore(data, where, candidate)
+        if shipped is not None:
+            return shipped
+    return None
+
+
+def apply_move(plan: MovePlan) -> int:
+    """Relocate; how many files had to be written.
+
+    Raises:
+        PrefixChangedError: A file names none of the known prefixes.
+        PrefixError: A file cannot be written.
+    """
+    prefix = os.fsencode(plan.prefix)
+    written = 0
+    try:
+        for item in plan.relocations:
+            path = plan.prefix / item.path
+            data = path.read_bytes()
+            shipped = shipped_content(data, item.occurrences, plan.known)
+            if shipped is None or len(shipped) != item.size:
+                raise PrefixChangedError(
+                    f"{path} was changed and cannot be relocated",
+                    hint="see `lading verify`, and unpack the tarball again",
+                )
+            moved = relocate(shipped, item.occurrences, prefix)
+            if moved != data:
+                _replace(path, moved)
+                written += 1
+        state = read_state(plan.prefix)
+        if state is None or state.prefix != str(plan.prefix):
+            manifest = state.manifest if state is not None else ""
+            new_state = State(prefix=str(plan.prefix), manifest=manifest)
+            _replace(plan.prefix / STATE_PATH, render_state(new_state))
+    except OSError as error:
+        raise PrefixError(
+            f"cannot relocate {plan.prefix}: {error.strerror or error}",
+            hint="free space there, or allow writing to it",
+        ) from error
+    return written
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write `path` anew, with its mode and time; a hard link elsewhere keeps the old content."""
+    status = path.stat() if path.exists() else None
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            os.fchmod(stream.fileno(), status.st_mode & 0o7777 if status else 0o644)
+        if status is not None:
+            os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns))
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,274 @@
+"""Reading a tarball by its bill.
+
+The bill says what every byte between the contents must be: the reader renders the header that a
+member must have and compares, instead of believing what a header says. So there is no tar parser to
+be deceived, and nothing that is not on the bill can be written.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lading.digest import Digest, sha256_of
+from lading.errors import ArchiveError, DigestMismatchError, ManifestError
+from lading.install.cargo import Kind
+from lading.pack.compression import (
+    GZIP_MAGIC,
+    MANIFEST_MAGIC,
+    SEEK_FOOTER_BYTES,
+    ZSTD_MAGIC,
+    Format,
+    decompress_chunks,
+    decompress_manifest,
+    parse_seek_table,
+    parse_skippable,
+    seek_table_bytes,
+)
+from lading.pack.manifest import (
+    LARGEST_BYTES,
+    FrameSlice,
+    Manifest,
+    ManifestFile,
+    parse_manifest,
+)
+from lading.pack.tarmember import END_OF_ARCHIVE, padding
+
+__all__ = ["CHECKSUMS_SUFFIX", "MANIFEST_SUFFIX", "Member", "Tarball", "beside", "open_tarball"]
+
+CHUNK_BYTES = 1 << 20
+FETCH_AGAIN = "fetch the tarball again"
+MANIFEST_SUFFIX = ".manifest.json"
+CHECKSUMS_SUFFIX = ".sha256"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member whose header was as billed.
+
+    Attributes:
+        file: Its entry in the bill.
+        mtime: Unix seconds.
+        content: Chunks of the content, to be read before the next member; empty but for files.
+    """
+
+    file: ManifestFile
+    mtime: int
+    content: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tarball:
+    """An open tarball.
+
+    Attributes:
+        path: Where it lies.
+        descriptor: Open for reading; positions are given with each read, so threads may share it.
+        size: In bytes.
+        format: Of its compression.
+        manifest: Its bill, checked.
+        manifest_sha256: Of the bill's canonical bytes.
+        manifest_bytes: The bill's canonical bytes.
+    """
+
+    path: Path
+    descriptor: int
+    size: int
+    format: Format
+    manifest: Manifest
+    manifest_sha256: Digest
+    manifest_bytes: bytes = field(repr=False)
+
+    def members(self, frame_slice: FrameSlice, *, is_last: bool) -> Iterator[Member]:
+        """The members of one frame, in order.
+
+        Raises:
+            ArchiveError: The frame is damaged, or holds something else than the bill says.
+        """
+        compressed = self.read_frame(frame_slice)
+        stream = _Stream(chunks=decompress_chunks(self.format, compressed))
+        for item, header in zip(frame_slice.files, frame_slice.headers(), strict=True):
+            if stream.read(len(header)) != header:
+                raise ArchiveError(
+                    f"{self.path.name} holds something else where its bill lists {item.path}",
+                    hint=FETCH_AGAIN,
+                )
+            size = item.size if item.type is Kind.FILE else 0
+            yield Member(file=item, mtime=frame_slice.package.mtime, content=stream.chunks_of(size))
+            if stream.read(-size % 512) != padding(size):
+                raise ArchiveError(f"{self.path.name} is damaged at {item.path}", hint=FETCH_AGAIN)
+        ending = END_OF_ARCHIVE if is_last else b""
+        if stream.read(len(ending)) != ending or not stream.is_at_end():
+            raise ArchiveError(f"{self.path.name} holds more than its bill lists", hint=FETCH_AGAIN)
+
+    def read_frame(self, frame_slice: FrameSlice) -> Iterator[bytes]:
+        """The compressed bytes of one frame.
+
+        Raises:
+            ArchiveError: The tarball ends before the frame does.
+        """
+        position = frame_slice.frame.offset
+        end = position + frame_slice.frame.length
+        while position < end:
+            chunk = os.pread(self.descriptor, min(CHUNK_BYTES, end - position), position)
+            if not chunk:
+                raise ArchiveError(f"{self.path.name} is cut off", hint=FETCH_AGAIN)
+            position += len(chunk)
+            yield chunk
+
+
+@dataclass(slots=True)
+class _Stream:
+    """Exact reads from an iterator of chunks."""
+
+    chunks: Iterator[bytes]
+    buffer: bytes = b""
+    position: int = 0
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes; fewer at the end."""
+        if self.position + size <= len(self.buffer):
+            start = self.position
+            self.position += size
+            return self.buffer[start : self.position]
+        return b"".join(self.chunks_of(size))
+
+    def chunks_of(self, size: int) -> Iterator[bytes]:
+        """The next `size` bytes in chunks; fewer at the end."""
+        while size > 0:
+            if self.position == len(self.buffer) and not self._refill():
+                return
+            chunk = self.buffer[self.position : self.position + size]
+            self.position += len(chunk)
+            size -= len(chunk)
+            yield chunk
+
+    def is_at_end(self) -> bool:
+        """Whether nothing follows."""
+        return self.position == len(self.buffer) and not self._refill()
+
+    def _refill(self) -> bool:
+        for chunk in self.chunks:
+            if chunk:
+                self.buffer, self.position = chunk, 0
+                return True
+        return False
+
+
+@contextmanager
+def open_tarball(path: Path, manifest: Path | None = None) -> Iterator[Tarball]:
+    """The tarball at `path`, with its bill.
+
+    Args:
+        path: `.tar.zst`, `.tar.gz` or `.tar`.
+        manifest: Where the bill lies; None means inside of a `.tar.zst`, beside the others.
+
+    Raises:
+        ArchiveError: It is no tarball of lading, or is cut off.
+        ManifestError: The bill is missing or malformed.
+        UnsafePathError: The bill lists what must not be written.
+        DigestMismatchError: A `.sha256` file beside it names another bill.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ArchiveError(f"{path}: {error.strerror}", hint="name an existing tarball") from error
+    try:
+        size = os.fstat(descriptor).st_size
+        format_ = _format(path, os.pread(descriptor, 4, 0))
+        if manifest is not None or format_ is not Format.ZSTD:
+            bill_path = manifest or beside(path, MANIFEST_SUFFIX)
+            document, tail = _read_manifest_file(bill_path), None
+        else:
+            document, tail = _read_manifest_inside(path, descriptor, size)
+        _check_against_checksums(path, document)
+        bill = parse_manifest(document, path.name)
+        _check_end(path, descriptor, size, bill, tail)
+        yield Tarball(
+            path=path,
+            descriptor=descriptor,
+            size=size,
+            format=format_,
+            manifest=bill,
+            manifest_sha256=sha256_of(document),
+            manifest_bytes=document,
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _format(path: Path, head: bytes) -> Format:
+    if head == ZSTD_MAGIC:
+        return Format.ZSTD
+    if head.startswith(GZIP_MAGIC):
+        return Format.GZIP
+    if path.name.endswith(".tar"):
+        return Format.TAR
+    raise ArchiveError(f"{path} is no tar.zst, tar.gz or tar", hint="name a tarball of lading")
+
+
+def beside(tarball: Path, suffix: str) -> Path:
+    """Where the companion of a tarball lies: its manifest or its checksums.
+
+    A `tar.zst` gives its companions its stem. The others keep their whole name in front, so that
+    one directory can hold an environment in several formats.
+    """
+    return tarball.with_name(tarball.name.removesuffix(f".{Format.ZSTD}") + suffix)
+
+
+def _read_manifest_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ManifestError(
+            f"{path}: {error.strerror}", hint="name the manifest with --manifest"
+        ) from error
+
+
+def _read_manifest_inside(path: Path, descriptor: int, size: int) -> tuple[bytes, int]:
+    """The manifest in the skippable frame before the seek table, and where that frame begins."""
+    footer = os.pread(descriptor, SEEK_FOOTER_BYTES, max(0, size - SEEK_FOOTER_BYTES))
+    if len(footer) != SEEK_FOOTER_BYTES:
+        raise ArchiveError(f"{path} is cut off", hint=FETCH_AGAIN)
+    table_size = seek_table_bytes(footer)
+    if table_size > size:
+        raise ArchiveError(f"{path} is cut off", hint=FETCH_AGAIN)
+    table_start = size - table_size
+    entries = parse_seek_table(os.pread(descriptor, table_size, table_start))
+    if not entries or sum(entry.compressed for entry in entries) != table_start:
+        raise ArchiveError(f"the seek table of {path} is damaged", hint=FETCH_AGAIN)
+    start = table_start - entries[-1].compressed
+    frame = os.pread(descriptor, entries[-1].compressed, start)
+    payload = parse_skippable(frame, MANIFEST_MAGIC)
+    return decompress_manifest(payload, LARGEST_BYTES), start
+
+
+def _check_against_checksums(path: Path, document: bytes) -> None:
+    """If the checksums lie beside the tarball, the bill must be the one that they name."""
+    checksums = beside(path, CHECKSUMS_SUFFIX)
+    try:
+        lines = checksums.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    name = beside(path, MANIFEST_SUFFIX).name
+    for line in lines:
+        digest, _, listed = line.partition("  ")
+        if listed == name and digest != sha256_of(document).hex:
+            raise DigestMismatchError(
+                f"the bill of {path.name} is not the one that {checksums.name} names",
+                hint=FETCH_AGAIN,
+                expected=digest,
+                actual=sha256_of(document).hex,
+            )
+
+
+def _check_end(path: Path, descriptor: int, size: int, bill: Manifest, tail: int | None) -> None:
+    """Nothing may stand behind the last frame but the manifest and the seek table."""
+    frames_end = sum(item.frame.length for item in bill.slices())
+    if tail is None and size > frames_end:
+        magic = os.pread(descriptor, 4, frames_end)
+        if magic == MANIFEST_MAGIC.to_bytes(4, "little"):
+            _, tail = _read_manifest_inside(path, descriptor, size)
+    if (size if tail is None else tail) != frames_end:
+        raise ArchiveError(f"{path} has another length than its bill says", hint=FETCH_AGAIN)

@@ -1,0 +1,123 @@
+"""What relocation rewrites, kept in the environment itself.
+
+The record is shipped as `conda-meta/lading/relocation.json`, the same bytes everywhere: it says
+where the placeholders stood in the shipped content. With it an environment can be moved, relocated
+again, and its shipped content restored and hashed, whoever relocated it first.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from lading.errors import NotAPrefixError
+from lading.install.layout import LADING_DIRECTORY
+from lading.install.package_info import FileMode
+from lading.pack.placeholder import Occurrences
+from lading.pack.relocate import Relocation
+
+__all__ = [
+    "MANIFEST_PATH",
+    "RECORD_PATH",
+    "STATE_PATH",
+    "State",
+    "read_record",
+    "read_state",
+    "render_record",
+    "render_state",
+]
+
+RECORD_PATH = f"{LADING_DIRECTORY}/relocation.json"
+STATE_PATH = f"{LADING_DIRECTORY}/state.json"
+MANIFEST_PATH = f"{LADING_DIRECTORY}/manifest.json"
+FORMAT_VERSION = 1
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    size: int
+    placeholder: str
+    mode: FileMode
+    groups: tuple[tuple[int, ...], ...]
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    files: tuple[_File, ...]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What is true of one unpacked environment and of no other.
+
+    Attributes:
+        prefix: The prefix that its files name.
+        manifest: SHA-256 of its pack manifest, hexadecimal.
+    """
+
+    prefix: str
+    manifest: str
+
+
+def render_record(relocations: Sequence[Relocation]) -> bytes:
+    """The canonical bytes of the record: JSON, keys sorted, in the order of the archive."""
+    record = _Record(
+        version=FORMAT_VERSION,
+        files=tuple(
+            _File(
+                path=item.path,
+                size=item.size,
+                placeholder=item.occurrences.placeholder.decode(),
+                mode=item.occurrences.mode,
+                groups=item.occurrences.groups,
+            )
+            for item in relocations
+        ),
+    )
+    return msgspec.json.encode(record, order="sorted") + b"\n"
+
+
+def read_record(prefix: Path) -> tuple[Relocation, ...]:
+    """The record of the environment at `prefix`.
+
+    Raises:
+        NotAPrefixError: There is none, or it is damaged.
+    """
+    path = prefix / RECORD_PATH
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=_Record)
+    except OSError as error:
+        raise NotAPrefixError(
+            f"{prefix} was not unpacked from a tarball of lading",
+            hint="name the directory that holds conda-meta",
+        ) from error
+    except msgspec.DecodeError as error:
+        raise NotAPrefixError(
+            f"{path} is damaged: {error}", hint="unpack the tarball again"
+        ) from error
+    return tuple(
+        Relocation(
+            path=item.path,
+            size=item.size,
+            occurrences=Occurrences(
+                placeholder=item.placeholder.encode(), mode=item.mode, groups=item.groups
+            ),
+        )
+        for item in record.files
+    )
+
+
+def render_state(state: State) -> bytes:
+    """The bytes of the state."""
+    return msgspec.json.encode(state, order="sorted") + b"\n"
+
+
+def read_state(prefix: Path) -> State | None:
+    """The state of the environment at `prefix`; None where another tool extracted it."""
+    try:
+        return msgspec.json.decode((prefix / STATE_PATH).read_bytes(), type=State)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise NotAPrefixError(
+            f"{prefix / STATE_PATH} is damaged: {error}", hint="unpack the tarball again"
+        ) from error

@@ -1,0 +1,353 @@
+"""From a finished installation to a tarball, its manifest and its digests: plan, then apply."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+import lading
+from lading.digest import Digest, sha256_of
+from lading.engine.port import Progress, no_progress
+from lading.errors import OutputError, UsageError
+from lading.install.cargo import Cargo, CargoFile
+from lading.install.package_info import FileMode
+from lading.install.prefix import Installed
+from lading.pack.compression import (
+    MANIFEST_MAGIC,
+    Format,
+    Level,
+    SeekEntry,
+    compress_manifest,
+    describe,
+    render_seek_table,
+    render_skippable,
+)
+from lading.pack.encode import EncodedFrame, Encoder, mtime_of
+from lading.pack.frames import FramePlan, plan_frames
+from lading.pack.manifest import (
+    Manifest,
+    ManifestFile,
+    ManifestFrame,
+    ManifestPackage,
+    Requirements,
+    check_members,
+    render_manifest,
+)
+from lading.pack.reader import CHECKSUMS_SUFFIX, MANIFEST_SUFFIX, beside
+from lading.pack.relocate import Relocation, environment_scripts
+from lading.pack.relocation_record import RECORD_PATH, render_record
+from lading.pack.tarmember import END_OF_ARCHIVE
+
+__all__ = ["PackPlan", "PackRequest", "Packed", "apply_pack", "plan_pack"]
+
+VIRTUAL_PACKAGES_KEY = "virtual_packages"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackRequest:
+    """What to pack, and how.
+
+    Attributes:
+        installed: A finished installation.
+        directory: Where the files are written, absolute.
+        format: Of the tarball.
+        level: Of compression.
+        workers: How many frames are made at once.
+        newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
+        virtual_packages: Name → version that the lock was solved for.
+    """
+
+    installed: Installed
+    directory: Path
+    format: Format = Format.ZSTD
+    level: Level = Level.DEFAULT
+    workers: int = 2
+    newest: int | None = None
+    virtual_packages: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tarball(self) -> Path:
+        """Where the tarball will lie: `<environment>-<platform>.<format>`."""
+        plan = self.installed.plan
+        name = f"{plan.environment}-{plan.lockfile.platform}.{self.format}"
+        return self.directory / name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackPlan:
+    """What packing will do.
+
+    Attributes:
+        request: What was asked for.
+        frames: All but the last, which holds the environment's own files.
+        environment: The environment's own files, as far as they are known before packing.
+        tarball: Where it will lie.
+        manifest: Where its manifest will lie.
+        checksums: Where their digests will lie.
+    """
+
+    request: PackRequest
+    frames: tuple[FramePlan, ...]
+    environment: Cargo
+    tarball: Path
+    manifest: Path
+    checksums: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A tarball that was packed.
+
+    Attributes:
+        plan: What was to be done.
+        manifest: Its bill.
+        size: Of the tarball in bytes.
+        sha256: Of the tarball.
+        manifest_sha256: Of the manifest.
+    """
+
+    plan: PackPlan
+    manifest: Manifest
+    size: int
+    sha256: Digest
+    manifest_sha256: Digest
+
+
+def plan_pack(request: PackRequest) -> PackPlan:
+    """What packing takes; nothing is read but what `request` holds.
+
+    Raises:
+        UsageError: The platform is one whose environments lading cannot pack.
+    """
+    platform = request.installed.plan.lockfile.platform
+    if platform.is_windows:
+        raise UsageError(
+            f"environments for {platform} cannot be packed", hint="pack for linux or osx"
+        )
+    cargoes = request.installed.contents.cargoes
+    return PackPlan(
+        request=request,
+        frames=plan_frames(cargo for cargo in cargoes if cargo.manager != "environment"),
+        environment=next(cargo for cargo in cargoes if cargo.manager == "environment"),
+        tarball=request.tarball,
+        manifest=beside(request.tarball, MANIFEST_SUFFIX),
+        checksums=beside(request.tarball, CHECKSUMS_SUFFIX),
+    )
+
+
+def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
+    """Pack: afterwards tarball, manifest and checksums are there and complete.
+
+    Raises:
+        IntegrityError: A file in the package cache is not what its package says.
+        OutputError: The outputs cannot be written.
+    """
+    request = plan.request
+    temporary = plan.tarball.with_name(f".{plan.tarball.name}.{os.getpid()}.part")
+    with _output_errors(plan.tarball):
+        request.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as stream:
+                writer = _Writer(stream)
+                _write_frames(plan, writer, progress)
+                manifest = _manifest(plan, writer)
+                document = render_manifest(manifest)
+                if request.format is Format.ZSTD:
+                    writer.append_tail(document)
+                stream.flush()
+                os.fsync(stream.fileno())
+            sha256 = Digest.sha256(writer.hasher.hexdigest())
+            packed = Packed(
+                plan=plan,
+                manifest=manifest,
+                size=writer.position,
+                sha256=sha256,
+                manifest_sha256=sha256_of(document),
+            )
+            _publish(packed, temporary, document)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return packed
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="free space there, or choose another directory with --output",
+        ) from error
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Writes frames one behind the other and remembers where they lie."""
+
+    stream: BinaryIO
+    position: int = 0
+    frames: list[tuple[Cargo, ManifestFrame]] = field(default_factory=list)
+    files: list[ManifestFile] = field(default_factory=list)
+    relocations: list[Relocation] = field(default_factory=list)
+    hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def append(self, cargo: Cargo, frame: EncodedFrame) -> None:
+        """Write a frame."""
+        placed = ManifestFrame(
+            offset=self.position,
+            length=len(frame.data),
+            size=frame.size,
+            sha256=frame.sha256.hex,
+            files=len(frame.files),
+        )
+        self._write(frame.data)
+        self.frames.append((cargo, placed))
+        self.files += frame.files
+        self.relocations += frame.relocations
+
+    def append_tail(self, document: bytes) -> None:
+        """Write the manifest and the seek table, as skippable frames."""
+        manifest = render_skippable(MANIFEST_MAGIC, compress_manifest(document))
+        entries = [SeekEntry(frame.length, frame.size) for _, frame in self.frames]
+        self._write(manifest + render_seek_table([*entries, SeekEntry(len(manifest), 0)]))
+
+    def _write(self, data: bytes) -> None:
+        self.stream.write(data)
+        self.hasher.update(data)
+        self.position += len(data)
+
+
+def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
+    request = plan.request
+    encoder = Encoder(
+        format=request.format,
+        level=request.level,
+        prefix=request.installed.plan.prefix,
+        newest=request.newest,
+    )
+    total = len(plan.frames) + 1
+    encoded = _in_order(encoder.encode, plan.frames, request.workers)
+    for number, (frame, result) in enumerate(zip(plan.frames, encoded, strict=True), start=1):
+        writer.append(frame.cargo, result)
+        progress("pack", number, total)
+    last = environment_frame(plan, writer.relocations)
+    writer.append(last.cargo, encoder.encode(last, END_OF_ARCHIVE))
+    check_members(writer.files, "the environment")
+    progress("pack", total, total)
+
+
+def _in_order(
+    encode: Callable[[FramePlan], EncodedFrame], frames: Iterable[FramePlan], workers: int
+) -> Iterator[EncodedFrame]:
+    """The encoded frames in order, made by `workers` threads.
+
+    No more than one frame a worker, and one that waits, is held in memory: a fast worker does not
+    run away from a slow writer.
+    """
+    pending: deque[Future[EncodedFrame]] = deque()
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="pack") as pool:
+        try:
+            for frame in frames:
+                pending.append(pool.submit(encode, frame))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def environment_frame(plan: PackPlan, relocations: list[Relocation]) -> FramePlan:
+    """The last frame: what belongs to the environment as a whole."""
+    installed = plan.request.installed
+    scripts = environment_scripts(
+        relocations,
+        [cargo.name for cargo in installed.contents.cargoes if cargo.manager == "conda"],
+        has_python=installed.contents.python is not None,
+    )
+    record = CargoFile(path=RECORD_PATH, content=render_record(relocations))
+    newest = max(cargo.mtime for cargo in installed.contents.cargoes)
+    files = sorted((*plan.environment.files, *scripts, record), key=lambda item: item.path)
+    cargo = replace(plan.environment, mtime=newest, files=tuple(files))
+    return FramePlan(cargo=cargo, members=cargo.files, part=0)
+
+
+def _manifest(plan: PackPlan, writer: _Writer) -> Manifest:
+    request = plan.request
+    lockfile = request.installed.plan.lockfile
+    binary = [
+        len(item.occurrences.placeholder)
+        for item in writer.relocations
+        if item.occurrences.mode is FileMode.BINARY
+    ]
+    return Manifest(
+        environment=request.installed.plan.environment,
+        platform=lockfile.platform,
+        lock=lockfile.digest.hex,
+        lading=lading.__version__,
+        compressor=describe(request.format, request.level),
+        bytecode=request.installed.plan.bytecode,
+        requirements=Requirements(
+            longest_prefix=min(binary, default=None),
+            virtual_packages=request.virtual_packages,
+        ),
+        packages=_packages(writer.frames, request.newest),
+        files=tuple(writer.files),
+    )
+
+
+def _packages(
+    frames: Iterable[tuple[Cargo, ManifestFrame]], newest: int | None
+) -> tuple[ManifestPackage, ...]:
+    grouped: dict[tuple[str, str], ManifestPackage] = {}
+    for cargo, frame in frames:
+        key = (cargo.manager, cargo.name)
+        known = grouped.get(key)
+        if known is not None:
+            grouped[key] = msgspec.structs.replace(known, frames=(*known.frames, frame))
+            continue
+        grouped[key] = ManifestPackage(
+            name=cargo.name,
+            version=cargo.version,
+            build=cargo.build,
+            manager=cargo.manager,
+            url=cargo.url,
+            sha256=cargo.sha256.hex if cargo.sha256 else "",
+            license=cargo.license,
+            mtime=mtime_of(cargo, newest),
+            frames=(frame,),
+        )
+    return tuple(grouped.values())
+
+
+def _publish(packed: Packed, temporary: Path, document: bytes) -> None:
+    """Put the outputs under their names, the checksums last: they vouch for the others."""
+    plan = packed.plan
+    checksums = (
+        f"{packed.sha256.hex}  {plan.tarball.name}\n"
+        f"{packed.manifest_sha256.hex}  {plan.manifest.name}\n"
+    )
+    plan.checksums.unlink(missing_ok=True)
+    temporary.chmod(0o644)
+    temporary.replace(plan.tarball)
+    _write_atomically(plan.manifest, document)
+    _write_atomically(plan.checksums, checksums.encode())
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(data)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

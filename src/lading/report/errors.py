@@ -1,0 +1,35 @@
+"""Errors, for people and for programs."""
+
+import msgspec
+
+from lading.errors import LadingError
+
+__all__ = ["render_error", "render_error_json"]
+
+
+def render_error(error: LadingError) -> str:
+    """`error:` and one line, details indented, expected and found, and `hint:` with what to do."""
+    lines = [f"error: {error}"]
+    lines += [f"  {line}" for line in error.details]
+    if error.expected:
+        lines.append(f"  expected: {error.expected}")
+    if error.actual:
+        lines.append(f"  found:    {error.actual}")
+    if error.hint:
+        lines.append(f"hint: {error.hint}")
+    return "\n".join(lines) + "\n"
+
+
+def render_error_json(error: LadingError) -> str:
+    """The error as one JSON document."""
+    document = {
+        "schema": "lading.error/1",
+        "error": type(error).__name__,
+        "exit_code": error.exit_code,
+        "message": str(error),
+        "hint": error.hint,
+        "details": list(error.details),
+        "expected": error.expected,
+        "found": error.actual,
+    }
+    return msgspec.json.encode(document).decode() + "\n"

@@ -1,0 +1,132 @@
+"""What a command did, for people and for programs; JSON documents name their schema."""
+
+import msgspec
+
+from lading.install.prefix import Installed
+from lading.pack.tarball import Packed
+from lading.verify.finding import Report, Severity
+
+__all__ = [
+    "render_installed",
+    "render_installed_json",
+    "render_packed",
+    "render_packed_json",
+    "render_report",
+    "render_report_json",
+]
+
+SHOWN_FINDINGS = 50
+
+
+def megabytes(size: int) -> str:
+    """`size` in bytes as megabytes (10^6 bytes), for a person."""
+    return f"{size / 1e6:.1f} MB"
+
+
+def _json(document: dict[str, object]) -> str:
+    return msgspec.json.encode(document).decode() + "\n"
+
+
+def render_installed(installed: Installed) -> str:
+    """One line: what was installed and where; then what was clobbered."""
+    bill = installed.bill
+    first = (
+        f"installed {bill.environment} for {bill.platform}: {len(bill.extracted)} conda packages,"
+        f" {len(bill.files)} files, by {bill.engine}, in {bill.prefix}"
+    )
+    lines = [first]
+    for path, owners in installed.contents.clobbered.items():
+        lines.append(f"warning: {path} is owned by {', '.join(owners)}; the last of them has it")
+    return "\n".join(lines) + "\n"
+
+
+def render_installed_json(installed: Installed) -> str:
+    """The same as a JSON document."""
+    bill = installed.bill
+    return _json(
+        {
+            "schema": "lading.install/1",
+            "environment": bill.environment,
+            "platform": bill.platform,
+            "prefix": bill.prefix,
+            "lock": f"sha256:{bill.lock}",
+            "engine": bill.engine,
+            "packages": len(installed.contents.cargoes) - 1,
+            "files": len(bill.files),
+            "clobbered": dict(installed.contents.clobbered),
+        }
+    )
+
+
+def render_packed(packed: Packed) -> str:
+    """The tarball, its size and contents, and its digest."""
+    manifest = packed.manifest
+    unpacked = sum(item.size for item in manifest.files)
+    longest = manifest.requirements.longest_prefix
+    limit = f"prefix at most {longest} bytes" if longest is not None else "any prefix"
+    return (
+        f"packed {packed.plan.tarball}\n"
+        f"  {megabytes(packed.size)} of {megabytes(unpacked)}, {len(manifest.files)} files,"
+        f" {len(manifest.packages) - 1} packages, {limit}\n"
+        f"  sha256:{packed.sha256.hex}\n"
+    )
+
+
+def render_packed_json(packed: Packed) -> str:
+    """The same as a JSON document."""
+    manifest = packed.manifest
+    return _json(
+        {
+            "schema": "lading.pack/1",
+            "environment": manifest.environment,
+            "platform": manifest.platform,
+            "tarball": str(packed.plan.tarball),
+            "manifest": str(packed.plan.manifest),
+            "size": packed.size,
+            "sha256": packed.sha256.hex,
+            "manifest_sha256": packed.manifest_sha256.hex,
+            "files": len(manifest.files),
+            "packages": len(manifest.packages) - 1,
+            "longest_prefix": manifest.requirements.longest_prefix,
+        }
+    )
+
+
+def render_report(report: Report) -> str:
+    """Yes or no on the first line, then the findings."""
+    errors = [item for item in report.findings if item.severity is Severity.ERROR]
+    notes = len(report.findings) - len(errors)
+    noted = f", {notes} noted" if notes else ""
+    if report.is_clean:
+        return (
+            f"yes: {report.subject} is exactly what its bill says"
+            f" ({report.kind}, {report.environment} for {report.platform},"
+            f" {report.checked} paths{noted})\n"
+        )
+    lines = [
+        f"no: {report.subject} differs from its bill in {len(errors)} of {report.checked} paths"
+    ]
+    for item in errors[:SHOWN_FINDINGS]:
+        owner = f" ({item.owner})" if item.owner else ""
+        lines.append(f"  {item.rule:<9} {item.path}{owner}: {item.message}")
+        if item.expected or item.found:
+            lines.append(f"            expected {item.expected}, found {item.found}")
+    if len(errors) > SHOWN_FINDINGS:
+        lines.append(f"  and {len(errors) - SHOWN_FINDINGS} more; --json lists all")
+    return "\n".join(lines) + "\n"
+
+
+def render_report_json(report: Report) -> str:
+    """The same as a JSON document, with all findings."""
+    return _json(
+        {
+            "schema": "lading.verify/1",
+            "subject": report.subject,
+            "kind": report.kind,
+            "environment": report.environment,
+            "platform": report.platform,
+            "checked": report.checked,
+            "clean": report.is_clean,
+            "findings": list(report.findings),
+        }
+    )

@@ -1,0 +1,199 @@
+"""MatchSpecs in one spelling.
+
+People, environment files and conda-lock write the same query in many ways, and the engines do not
+read all of them, or read them differently. Here each is turned once into
+
+    [channel::]name [version [build]]
+
+where a version is a `|` of `,` of terms, and each term is `*`, `1.2.*`, `!=1.2.*` or one of
+`== != >= <= > < ~=` with a version literal. That form py-rattler (strict and lenient) and
+micromamba read alike. Where the common spellings differ, conda's reading is taken:
+
+    python=3.12         python 3.12.*       one `=` is a prefix match
+    python 3.12         python ==3.12       a bare version is exact
+    python=3.12=h1_0    python ==3.12 h1_0  ... and so is one before a build
+    python ==3.11.*     python 3.11.*
+    python >=3.*        python >=3
+
+What a lockfile cannot keep (`build_number`, `md5`, `subdir`, ...) and what the engines do not share
+(regular expressions, parentheses) is refused by name.
+
+Source: CEP 29 (MatchSpec), CEP 33 (versions), conda 24 `models/match_spec.py`.
+"""
+
+import re
+from dataclasses import dataclass
+
+from lading.conda.names import MatchSpecText, PackageName
+from lading.errors import SpecError
+
+__all__ = ["MatchSpec", "normalise", "parse_matchspec"]
+
+EXAMPLE = "write NAME, NAME VERSION or NAME VERSION BUILD, such as `numpy >=1.26,<3`"
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
+_HEAD = re.compile(r"(?P<head>[^\[\]]*)(?:\[(?P<fields>[^\[\]]*)\])?\s*")
+_FIELD = re.compile(r"""\s*(?P<key>\w+)\s*=\s*(?:'([^']*)'|"([^"]*)"|([^,'"\s]*))\s*""")
+_SEPARATOR = re.compile(r"\s*([,|])\s*")
+_OPERATOR = re.compile(r"(?<![<>=!~])(>=|<=|==|!=|~=|=|>|<)\s*")
+_BUILD_SIGN = re.compile(r"(?<=[^=<>!~,|])=(?!=)")
+_TERM = re.compile(
+    r"(?P<operator>>=|<=|==|!=|~=|=|>|<|)"
+    # At least one digit: `numpy pandas` on one line is two packages, not a version.
+    r"(?P<literal>(?:[0-9]+!)?(?=[^,|*]*[0-9])[0-9a-z]+(?:[._-][0-9a-z]+)*_?"
+    r"(?:\+[0-9a-z]+(?:[._][0-9a-z]+)*)?|)"
+    r"(?P<star>\.?\*|)"
+)
+_BUILD = re.compile(r"[A-Za-z0-9_.+*]+")
+_CHANNEL = re.compile(r"(?:[a-z][a-z0-9+]*://)?[^\s:/\[\]][^\s\[\]]*")
+_SUBDIR = re.compile(r"/(noarch|(linux|osx|win|freebsd|emscripten|wasi|zos)-\w+)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchSpec:
+    """A query over package records, in the one spelling.
+
+    Attributes:
+        name: Lower-case package name.
+        version: Normalised version query, or empty.
+        build: Glob over build strings, or empty.
+        channel: Name or URL without trailing slash, or empty.
+    """
+
+    name: PackageName
+    version: str = ""
+    build: str = ""
+    channel: str = ""
+
+    @property
+    def text(self) -> MatchSpecText:
+        """The one spelling."""
+        channel = f"{self.channel}::" if self.channel else ""
+        version = self.version or ("*" if self.build else "")
+        return MatchSpecText(" ".join(f"{channel}{self.name} {version} {self.build}".split()))
+
+
+def normalise(text: str) -> MatchSpecText:
+    """The one spelling of the MatchSpec `text`; normalising it again changes nothing.
+
+    Raises:
+        SpecError: It is no MatchSpec, or one that a lockfile cannot keep.
+    """
+    return parse_matchspec(text).text
+
+
+def parse_matchspec(text: str) -> MatchSpec:
+    """The MatchSpec written as `text`, which may end in a `# comment`.
+
+    Raises:
+        SpecError: It is no MatchSpec, or one that a lockfile cannot keep.
+    """
+    match = _HEAD.fullmatch(text.partition("#")[0].strip())
+    if match is None:
+        raise _refused(text, "its brackets do not match")
+    channel, _, rest = match["head"].strip().rpartition("::")
+    name = _NAME.match(rest)
+    if name is None:
+        raise _refused(text, "it does not begin with a package name")
+    version, build = _split_version(text, rest[name.end() :].strip())
+    fields = _fields(text, match["fields"] or "")
+    for key, value in (("version", version), ("build", build), ("channel", channel)):
+        if value and fields.get(key):
+            raise _refused(text, f"it names its {key} twice")
+    exact = bool(build)
+    build = build or fields.get("build", "")
+    if build and not _BUILD.fullmatch(build):
+        raise _refused(text, f"{build!r} is no build string")
+    return MatchSpec(
+        name=PackageName(name[0].lower()),
+        version=_version(text, version or fields.get("version", ""), exact=exact),
+        build="" if build == "*" else build,
+        channel=_channel(text, channel or fields.get("channel", "")),
+    )
+
+
+def _split_version(text: str, rest: str) -> tuple[str, str]:
+    """Version and build of what follows the name, either may be empty."""
+    compact = _OPERATOR.sub(r"\1", _SEPARATOR.sub(r"\1", rest))
+    parts = compact.split()
+    match parts:
+        case []:
+            return "", ""
+        case [version, build]:
+            return version, build
+        case [both]:
+            signs = list(_BUILD_SIGN.finditer(both))
+            if not signs:
+                return both, ""
+            return both[: signs[-1].start()], both[signs[-1].end() :]
+        case _:
+            raise _refused(text, "it has more than a version and a build; join versions with `,`")
+
+
+def _fields(text: str, content: str) -> dict[str, str]:
+    """The keys and values in brackets."""
+    fields: dict[str, str] = {}
+    position = 0
+    while content.strip() and position <= len(content):
+        match = _FIELD.match(content, position)
+        if match is None or content[match.end() : match.end() + 1] not in {"", ","}:
+            raise _refused(text, f"[{content}] is no list of KEY=VALUE")
+        key = match["key"]
+        if key not in {"version", "build", "channel"}:
+            raise _refused(text, f"a lockfile cannot keep `{key}`")
+        if key in fields:
+            raise _refused(text, f"it names its {key} twice")
+        fields[key] = (match[2] or match[3] or match[4] or "").strip()
+        position = match.end() + 1
+    return fields
+
+
+def _version(text: str, version: str, *, exact: bool) -> str:
+    """The normalised version query; `exact` makes a lone `=1.2` mean `==1.2`."""
+    compact = _OPERATOR.sub(r"\1", _SEPARATOR.sub(r"\1", version)).lower()
+    if not compact:
+        return ""
+    if "(" in compact or "^" in compact or "$" in compact:
+        raise _refused(text, "parentheses and regular expressions are not read by every engine")
+    exact = exact and not set(compact) & {",", "|"}
+    alternatives = []
+    for alternative in compact.split("|"):
+        terms = [_term(text, term, exact=exact) for term in alternative.split(",")]
+        alternatives.append(",".join(term for term in terms if term != "*") or "*")
+    joined = "*" if "*" in alternatives else "|".join(alternatives)
+    return "" if joined == "*" else joined
+
+
+def _term(text: str, term: str, *, exact: bool) -> str:
+    """One version term in its normal form."""
+    match = _TERM.fullmatch(term)
+    if match is None:
+        raise _refused(text, f"{term!r} is no version query")
+    operator, literal, star = match["operator"], match["literal"], match["star"]
+    if not literal:
+        if star and operator in {"", "=", "=="}:
+            return "*"
+        raise _refused(text, f"{term!r} is no version query")
+    if star:
+        if operator == "~=":
+            raise _refused(text, "`~=` does not take a `*`")
+        if operator == "!=":
+            return f"!={literal}.*"
+        return f"{literal}.*" if operator in {"", "=", "=="} else operator + literal
+    if operator == "=" and not exact:
+        return f"{literal}.*"
+    return f"=={literal}" if operator in {"", "="} else operator + literal
+
+
+def _channel(text: str, channel: str) -> str:
+    """The channel without trailing slash."""
+    stripped = channel.strip().rstrip("/")
+    if stripped and not _CHANNEL.fullmatch(stripped):
+        raise _refused(text, f"{channel!r} is no channel")
+    if _SUBDIR.search(stripped):
+        raise _refused(text, "a lockfile cannot keep the subdir of a channel")
+    return stripped
+
+
+def _refused(text: str, reason: str) -> SpecError:
+    return SpecError(f"cannot use the MatchSpec {text!r}: {reason}", hint=EXAMPLE)

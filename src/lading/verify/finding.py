@@ -1,0 +1,72 @@
+"""What a check found: data, never an exception."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Finding", "Report", "Rule", "Severity"]
+
+
+class Severity(StrEnum):
+    """Whether a finding makes the answer no."""
+
+    ERROR = "error"
+    NOTE = "note"
+
+
+class Rule(StrEnum):
+    """What is wrong."""
+
+    MODIFIED = "modified"
+    MISSING = "missing"
+    FOREIGN = "foreign"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One difference from the bill.
+
+    Attributes:
+        rule: What is wrong.
+        path: Relative to the prefix or archive, POSIX.
+        owner: Package that owns the path; empty for the environment's own and for foreign files.
+        message: One line for a person, without full stop.
+        expected: What the bill says, or empty.
+        found: What is there, or empty.
+        severity: Whether it makes the answer no.
+    """
+
+    rule: Rule
+    path: str
+    owner: str = ""
+    message: str
+    expected: str = ""
+    found: str = ""
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The answer to: is it exactly what the bill says?
+
+    Attributes:
+        subject: What was verified: a path.
+        kind: `tarball`, `unpacked prefix` or `installed prefix`.
+        environment: Name of the environment.
+        platform: Its platform.
+        checked: How many paths of the bill were looked at.
+        findings: Sorted by path.
+    """
+
+    subject: str
+    kind: str
+    environment: str
+    platform: str
+    checked: int
+    findings: Sequence[Finding]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the answer is yes."""
+        return all(item.severity is not Severity.ERROR for item in self.findings)

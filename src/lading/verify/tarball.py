@@ -1,0 +1,77 @@
+"""Is a tarball exactly what its bill says?"""
+
+import hashlib
+
+from lading.errors import ArchiveError
+from lading.install.cargo import Kind
+from lading.pack.manifest import FrameSlice
+from lading.pack.reader import Tarball
+from lading.verify.finding import Finding, Report, Rule
+
+__all__ = ["verify_tarball"]
+
+
+def verify_tarball(tarball: Tarball) -> Report:
+    """What of an open tarball is not as its bill says.
+
+    Every frame's digest is compared, then every member's header, content and padding.
+    """
+    slices = tarball.manifest.slices()
+    findings: list[Finding] = []
+    for item in slices:
+        findings += _frame_findings(tarball, item, is_last=item is slices[-1])
+    return Report(
+        subject=str(tarball.path),
+        kind="tarball",
+        environment=tarball.manifest.environment,
+        platform=tarball.manifest.platform,
+        checked=len(tarball.manifest.files),
+        findings=tuple(sorted(findings, key=lambda finding: finding.path)),
+    )
+
+
+def _frame_findings(tarball: Tarball, item: FrameSlice, *, is_last: bool) -> list[Finding]:
+    owner = item.package.name
+    findings = []
+    try:
+        digest = hashlib.sha256()
+        for chunk in tarball.read_frame(item):
+            digest.update(chunk)
+        if digest.hexdigest() != item.frame.sha256:
+            findings.append(_damaged_frame(item, digest.hexdigest()))
+        for member in tarball.members(item, is_last=is_last):
+            hasher = hashlib.sha256()
+            for chunk in member.content:
+                hasher.update(chunk)
+            if member.file.type is Kind.FILE and hasher.hexdigest() != member.file.sha256:
+                findings.append(
+                    Finding(
+                        rule=Rule.MODIFIED,
+                        path=member.file.path,
+                        owner=owner,
+                        message="its content is not what the bill says",
+                        expected=member.file.sha256,
+                        found=hasher.hexdigest(),
+                    )
+                )
+    except ArchiveError as error:
+        findings.append(
+            Finding(rule=Rule.DAMAGED, path=_frame_name(item), owner=owner, message=error.message)
+        )
+    return findings
+
+
+def _damaged_frame(item: FrameSlice, found: str) -> Finding:
+    return Finding(
+        rule=Rule.MODIFIED,
+        path=_frame_name(item),
+        owner=item.package.name,
+        message="its compressed bytes are not what the bill says",
+        expected=item.frame.sha256,
+        found=found,
+    )
+
+
+def _frame_name(item: FrameSlice) -> str:
+    name = item.package.name or "the environment's own files"
+    return f"frame at byte {item.frame.offset} ({name})"

@@ -1,0 +1,135 @@
+"""A project made of a simulated channel: lockfiles written by hand, installs and packs in a tree."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.conda.channels import MirrorMap
+from lading.conda.names import native_platform
+from lading.conda.records import RepodataRecord
+from lading.engine.embedded import EmbeddedEngine
+from lading.engine.port import Engine
+from lading.install.layout import BuildTree
+from lading.install.prefix import Installed, apply_install, plan_install
+from lading.lock.model import lock_path, read_lockfile
+from lading.pack.compression import Format, Level
+from lading.pack.tarball import Packed, PackRequest, apply_pack, plan_pack
+from simulators.channel import CANONICAL, ChannelSimulator, Package
+
+__all__ = ["ENVIRONMENT", "Project", "render_lock"]
+
+ENVIRONMENT = "sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A build tree at `root` whose environment holds every package of `channel`."""
+
+    root: Path
+    channel: ChannelSimulator
+
+    @classmethod
+    def of(cls, root: Path, packages: Iterable[Package]) -> "Project":
+        """A project at `root` with a new channel of `packages`, locked."""
+        root.mkdir(parents=True, exist_ok=True)
+        channel = ChannelSimulator(root / "channel")
+        for package in packages:
+            channel.add(package)
+        channel.write_repodata()
+        project = cls(root, channel)
+        project.write_lock(channel.records())
+        return project
+
+    @property
+    def tree(self) -> BuildTree:
+        """Where things lie."""
+        return BuildTree(self.root)
+
+    @property
+    def mirrors(self) -> MirrorMap:
+        """The canonical channel, found in the directory of the simulated one."""
+        return MirrorMap(mirrors={CANONICAL: (self.channel.url,)})
+
+    @property
+    def prefix(self) -> Path:
+        """Where the environment is installed."""
+        return self.tree.build(ENVIRONMENT, native_platform()) / "prefix"
+
+    @property
+    def lock(self) -> Path:
+        """The lockfile."""
+        return lock_path(self.root, ENVIRONMENT, native_platform())
+
+    def write_lock(self, records: Iterable[RepodataRecord]) -> None:
+        """Lock the environment to `records`."""
+        self.lock.parent.mkdir(parents=True, exist_ok=True)
+        self.lock.write_text(render_lock(records))
+
+    def engine(self) -> Engine:
+        """The embedded engine with private state."""
+        return EmbeddedEngine(self.tree.state / "embedded")
+
+    def install(self, *, bytecode: bool = True) -> Installed:
+        """Install from the lock."""
+        lockfile = read_lockfile(self.lock)
+        plan = plan_install(ENVIRONMENT, lockfile, self.tree, bytecode=bytecode)
+        return apply_install(
+            plan,
+            self.tree,
+            self.engine(),
+            mirrors=self.mirrors,
+            inherited={"PATH": "/usr/bin:/bin"},
+        )
+
+    def pack(
+        self,
+        format_: Format = Format.ZSTD,
+        *,
+        level: Level = Level.FAST,
+        workers: int = 2,
+        newest: int | None = None,
+    ) -> Packed:
+        """Install, then pack into `dist/`."""
+        request = PackRequest(
+            installed=self.install(),
+            directory=self.tree.dist,
+            format=format_,
+            level=level,
+            workers=workers,
+            newest=newest,
+        )
+        return apply_pack(plan_pack(request))
+
+
+def render_lock(records: Iterable[RepodataRecord]) -> str:
+    """A v1 lockfile of `records` for this machine; JSON, which is YAML too."""
+    platform = str(native_platform())
+    packages = [
+        {
+            "name": record.name,
+            "version": record.version,
+            "manager": "conda",
+            "platform": platform,
+            "dependencies": {spec.split()[0]: "" for spec in record.depends},
+            "url": record.url,
+            "hash": {
+                "md5": record.md5.hex if record.md5 else None,
+                "sha256": record.sha256.hex if record.sha256 else None,
+            },
+            "category": "main",
+            "optional": False,
+        }
+        for record in records
+    ]
+    document = {
+        "version": 1,
+        "metadata": {
+            "content_hash": {platform: "0" * 64},
+            "channels": [{"url": CANONICAL, "used_env_vars": []}],
+            "platforms": [platform],
+            "sources": ["environment.yml"],
+        },
+        "package": packages,
+    }
+    return json.dumps(document, indent=1) + "\n"
