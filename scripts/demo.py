@@ -1,0 +1,67 @@
+"""The whole way on real packages: channel, lock, install, pack, verify, unpack elsewhere, run.
+
+Usage: python scripts/demo.py [EXAMPLE ...], by default `data-service`. Run by `make demo`.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+LADING = BIN / "lading"
+
+
+def main(examples: list[str]) -> int:
+    """The exit code of the demo of `examples`."""
+    started = time.monotonic()
+    try:
+        show("python", "scripts/demo_channel")
+        for example in examples:
+            demonstrate(example)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"error: the last command ended with exit code {error.returncode}\n")
+        return 1
+    say(f"\nall of it took {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def demonstrate(name: str) -> None:
+    """Take one example from its environment.yml to another place, and run it there."""
+    show("lading", "lock", f"examples/{name}/environment.yml")
+    show("lading", "install", name)
+    show("lading", "pack", name)
+    [tarball] = (ROOT / "dist").glob(f"{name}-*.tar.zst")
+    relative = str(tarball.relative_to(ROOT))
+    show("lading", "verify", relative)
+    with tempfile.TemporaryDirectory(prefix="lading-demo-") as directory:
+        prefix = f"{directory}/another place/{name}"
+        show("lading", "unpack", relative, prefix)
+        check = next((ROOT / "examples" / name).glob("check.*"))
+        runner = f"{prefix}/bin/python" if check.suffix == ".py" else "sh"
+        # Nothing of this machine's environment reaches the program.
+        show("env", "-i", f"PATH={prefix}/bin:/usr/bin:/bin", runner, str(check.relative_to(ROOT)))
+        show("lading", "verify", prefix)
+
+
+def show(program: str, *arguments: str) -> None:
+    """Say a command, run it, and say how long it took."""
+    words = [program, *(f'"{item}"' if " " in item else item for item in arguments)]
+    say(f"\n$ {' '.join(words)}")
+    executable = {"lading": str(LADING), "python": sys.executable}.get(program, program)
+    started = time.monotonic()
+    subprocess.run([shutil.which(executable) or executable, *arguments], cwd=ROOT, check=True)
+    say(f"({time.monotonic() - started:.1f} s)")
+
+
+def say(line: str) -> None:
+    """Write a line at once, so that it stands before what programs write."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or ["data-service"]))
