@@ -6,6 +6,7 @@ from lading.cli.context import Context
 from lading.cli.install import installed, plan_installation
 from lading.errors import UsageError
 from lading.pack.compression import Format, Level
+from lading.pack.frame_cache import FrameCache
 from lading.pack.tarball import VIRTUAL_PACKAGES_KEY, PackRequest, apply_pack, plan_pack
 
 __all__ = ["command"]
@@ -32,6 +33,7 @@ __all__ = ["command"]
 @click.option("-o", "--output", default="dist", show_default=True, help="Directory to write to.")
 @click.option("--bytecode/--no-bytecode", default=True, help="Ship python bytecode.")
 @click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
+@click.option("--frame-cache/--no-frame-cache", default=True, help="Keep and reuse frames.")
 @click.option("--dry-run", is_flag=True, help="Say what would be packed, and do nothing.")
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
@@ -44,6 +46,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     output: str,
     bytecode: bool,
     workers: int | None,
+    frame_cache: bool,
     dry_run: bool,
 ) -> int:
     """Pack ENVIRONMENT, installing it first where that has not been done from its present lock.
@@ -66,6 +69,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
                 workers=workers or context.processors,
                 newest=newest,
                 virtual_packages=virtual_packages(installation.lockfile.metadata),
+                frame_cache=FrameCache(directory=context.tree.frame_cache) if frame_cache else None,
             )
         )
         if dry_run:

@@ -44,6 +44,11 @@ class BuildTree:
         return self.state / "bytecode"
 
     @property
+    def frame_cache(self) -> Path:
+        """Frames of tarballs, by what they were made from."""
+        return self.state / "frames"
+
+    @property
     def wheel_cache(self) -> Path:
         """Wheels, by file name."""
         return self.state / "wheels"

@@ -30,6 +30,7 @@ from lading.pack.compression import (
     render_skippable,
 )
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
+from lading.pack.frame_cache import CachingEncoder, FrameCache
 from lading.pack.frames import FramePlan, plan_frames
 from lading.pack.manifest import (
     Manifest,
@@ -62,6 +63,7 @@ class PackRequest:
         workers: How many frames are made at once.
         newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
         virtual_packages: Name → version that the lock was solved for.
+        frame_cache: Where frames are kept for the next time, or None.
     """
 
     installed: Installed
@@ -71,6 +73,7 @@ class PackRequest:
     workers: int = 2
     newest: int | None = None
     virtual_packages: dict[str, str] = field(default_factory=dict)
+    frame_cache: FrameCache | None = None
 
     @property
     def tarball(self) -> Path:
@@ -227,11 +230,14 @@ class _Writer:
 
 def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
     request = plan.request
-    encoder = Encoder(
-        format=request.format,
-        level=request.level,
-        prefix=request.installed.plan.prefix,
-        newest=request.newest,
+    encoder = CachingEncoder(
+        encoder=Encoder(
+            format=request.format,
+            level=request.level,
+            prefix=request.installed.plan.prefix,
+            newest=request.newest,
+        ),
+        cache=request.frame_cache,
     )
     total = len(plan.frames) + 1
     encoded = _in_order(encoder.encode, plan.frames, request.workers)
@@ -241,6 +247,8 @@ def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
     last = environment_frame(plan, writer.relocations)
     writer.append(last.cargo, encoder.encode(last, END_OF_ARCHIVE))
     check_members(writer.files, "the environment")
+    if request.frame_cache is not None:
+        request.frame_cache.prune()
     progress("pack", total, total)
 
 

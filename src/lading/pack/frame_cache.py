@@ -1,0 +1,244 @@
+"""Frames kept by what they were made from, so that packing again costs only what changed.
+
+The key of a frame covers every input: the digest, path, mode and placeholder of each member, the
+time that they carry, the compressor with its version and level, and the versions of the rules. A
+hit is copied; its digest is checked first, and a damaged entry is made again.
+
+Entries appear by rename, so packs may share a cache; those that were not used for longest go first.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from lading.digest import Digest
+from lading.install.package_info import FileMode
+from lading.pack.compression import describe
+from lading.pack.encode import EncodedFrame, Encoder, mtime_of
+from lading.pack.frames import FramePlan
+from lading.pack.manifest import FRAME_FORMAT_VERSION, ManifestFile
+from lading.pack.placeholder import Occurrences
+from lading.pack.relocate import Relocation
+
+__all__ = ["CachingEncoder", "FrameCache", "frame_key"]
+
+LARGEST_BYTES = 20 << 30
+"""What a cache may hold unless told otherwise: some forty environments of a gigabyte."""
+
+SUFFIX = ".frame"
+MAGIC = b"lading\x00\x01"
+_HEADER = struct.Struct("<8sI32s")
+
+_log = logging.getLogger(__name__)
+
+
+class _Relocation(msgspec.Struct, frozen=True, array_like=True):
+    path: str
+    size: int
+    placeholder: str
+    mode: FileMode
+    groups: tuple[tuple[int, ...], ...]
+
+
+class _Meta(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a cached frame besides its bytes."""
+
+    size: int
+    sha256: str
+    files: tuple[ManifestFile, ...]
+    relocations: tuple[_Relocation, ...]
+
+
+def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
+    """The key of the frame that `encoder` would make, hexadecimal.
+
+    Returns:
+        None for a frame with a member whose content is not known beforehand: a package of the days
+        before `paths.json` says no digests.
+    """
+    members = []
+    for item in plan.members:
+        content = hashlib.sha256(item.content).hexdigest() if item.content is not None else ""
+        digest = item.sha256.hex if item.sha256 is not None else content
+        if item.source is not None and not digest:
+            return None
+        members.append(
+            (
+                item.path,
+                item.kind,
+                digest,
+                item.executable,
+                item.target,
+                item.placeholder,
+                item.mode,
+            )
+        )
+    inputs = {
+        "frame_format": FRAME_FORMAT_VERSION,
+        "conda_pack": version("conda-pack"),
+        "compressor": describe(encoder.format, encoder.level),
+        "manager": plan.cargo.manager,
+        # A pip distribution's files may name the prefix; what takes its place does not.
+        "prefix": str(encoder.prefix) if plan.cargo.manager == "pip" else "",
+        "mtime": mtime_of(plan.cargo, encoder.newest),
+        "ending": len(ending),
+        "members": members,
+    }
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCache:
+    """A directory of frames.
+
+    Attributes:
+        directory: Absolute; made when it is needed.
+        limit: Bytes that it may hold after `prune`.
+    """
+
+    directory: Path
+    limit: int = LARGEST_BYTES
+
+    def find(self, key: str) -> EncodedFrame | None:
+        """The frame with `key`, or None where there is none that is whole."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+            # Its time is when it was used last.
+            os.utime(path)
+        except OSError:
+            return None
+        frame = _parse_entry(data)
+        if frame is None:
+            _log.warning("%s is damaged and made again", path)
+        return frame
+
+    def store(self, key: str, frame: EncodedFrame) -> None:
+        """Keep `frame` under `key`; a full disk costs the entry, not the pack."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.writelines(_render_entry(frame))
+                Path(name).replace(path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            _log.warning("a frame could not be kept in %s: %s", self.directory, error.strerror)
+
+    def prune(self) -> int:
+        """Remove what was used longest ago until `limit` holds; how many bytes were freed."""
+        entries = sorted(self._entries())
+        surplus = sum(size for _, size, _ in entries) - self.limit
+        freed = 0
+        for _, size, path in entries:
+            if freed >= surplus:
+                break
+            path.unlink(missing_ok=True)
+            freed += size
+        return freed
+
+    def clear(self) -> int:
+        """Remove every entry; how many bytes were freed."""
+        return FrameCache(directory=self.directory, limit=0).prune()
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        """(time of last use, size in bytes, path) of each entry, and of what killed packs left."""
+        for path in self.directory.glob("*/*"):
+            try:
+                status = path.stat()
+            except OSError:
+                # Another pack was faster to remove it.
+                continue
+            yield status.st_mtime, status.st_size, path
+
+    def _path(self, key: str) -> Path:
+        return self.directory / key[:2] / f"{key}{SUFFIX}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachingEncoder:
+    """An encoder that asks the cache first.
+
+    Attributes:
+        encoder: Makes what the cache lacks.
+        cache: Where frames are kept, or None for no cache.
+    """
+
+    encoder: Encoder
+    cache: FrameCache | None
+
+    def encode(self, plan: FramePlan, ending: bytes = b"") -> EncodedFrame:
+        """The frame that `plan` describes; see `Encoder.encode`."""
+        key = frame_key(plan, self.encoder, ending) if self.cache is not None else None
+        if self.cache is None or key is None:
+            return self.encoder.encode(plan, ending)
+        frame = self.cache.find(key)
+        if frame is None:
+            frame = self.encoder.encode(plan, ending)
+            self.cache.store(key, frame)
+        return frame
+
+
+def _render_entry(frame: EncodedFrame) -> tuple[bytes, bytes, bytes]:
+    meta = msgspec.msgpack.encode(
+        _Meta(
+            size=frame.size,
+            sha256=frame.sha256.hex,
+            files=frame.files,
+            relocations=tuple(
+                _Relocation(
+                    path=item.path,
+                    size=item.size,
+                    placeholder=item.occurrences.placeholder.decode(),
+                    mode=item.occurrences.mode,
+                    groups=item.occurrences.groups,
+                )
+                for item in frame.relocations
+            ),
+        )
+    )
+    header = _HEADER.pack(MAGIC, len(meta), hashlib.sha256(meta).digest())
+    return header, meta, frame.data
+
+
+def _parse_entry(data: bytes) -> EncodedFrame | None:
+    """The frame of an entry, or None where a bit of it is wrong."""
+    if len(data) < _HEADER.size:
+        return None
+    magic, length, digest = _HEADER.unpack_from(data)
+    meta_bytes = data[_HEADER.size : _HEADER.size + length]
+    if magic != MAGIC or hashlib.sha256(meta_bytes).digest() != digest:
+        return None
+    meta = msgspec.msgpack.decode(meta_bytes, type=_Meta)
+    frame = data[_HEADER.size + length :]
+    if hashlib.sha256(frame).hexdigest() != meta.sha256:
+        return None
+    return EncodedFrame(
+        data=frame,
+        size=meta.size,
+        sha256=Digest.sha256(meta.sha256),
+        files=meta.files,
+        relocations=tuple(
+            Relocation(
+                path=item.path,
+                size=item.size,
+                occurrences=Occurrences(
+                    placeholder=item.placeholder.encode(), mode=item.mode, groups=item.groups
+                ),
+            )
+            for item in meta.relocations
+        ),
+    )
