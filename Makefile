@@ -42,7 +42,7 @@ verify: $(READY) ## compare every tarball in dist/ with its bill
 	  test ! -e "$$tarball" || $(LADING) verify "$$tarball" || exit 1; done
 
 test: $(READY) demo-channel ## all tests, with real packages
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(READY) ## ruff, and the layers
 	$(BIN)/ruff check .

@@ -41,9 +41,9 @@ def demonstrate(name: str) -> None:
         prefix = f"{directory}/another place/{name}"
         show("lading", "unpack", relative, prefix)
         check = next((ROOT / "examples" / name).glob("check.*"))
-        runner = f"{prefix}/bin/python" if check.suffix == ".py" else "sh"
+        program = ["sh"] if check.suffix == ".sh" else [f"{prefix}/bin/python"]
         # Nothing of this machine's environment reaches the program.
-        show("env", "-i", f"PATH={prefix}/bin:/usr/bin:/bin", runner, str(check.relative_to(ROOT)))
+        show("env", "-i", "PATH=/usr/bin:/bin", *program, str(check.relative_to(ROOT)), prefix)
         show("lading", "verify", prefix)
 
 

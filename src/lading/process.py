@@ -6,10 +6,13 @@ its own; when lading is interrupted, the whole group is ended before the interru
 
 import logging
 import os
+import re
+import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +39,9 @@ _KEPT_VARIABLES = (
     "ALL_PROXY",
     "all_proxy",
 )
+
+# `user:password@` and `/t/<token>` in the URLs of channels: arguments, but nothing to be logged.
+_CREDENTIALS = re.compile(r"(://)[^/@\s]+@|(?<=[^/:])/t/[^/\s]+(?=/)")
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +111,7 @@ def run(request: Run) -> Completed:
         EngineNotFoundError: The executable does not exist or may not be executed.
         EngineFailedError: It ran longer than `request.timeout` seconds.
     """
-    _log.debug("run %s", " ".join(request.argv))
+    _log.debug("run %s", _CREDENTIALS.sub(r"\1", command_line(request.argv)))
     started = time.monotonic()
     try:
         child = subprocess.Popen(  # noqa: S603  # argv is built by the adapters, never by a shell
@@ -125,13 +131,14 @@ def run(request: Run) -> Completed:
     try:
         stdout, stderr = child.communicate(timeout=request.timeout)
     except subprocess.TimeoutExpired as error:
+        _end_group(child)
         raise EngineFailedError(
             f"{Path(request.argv[0]).name} was ended after {request.timeout:g} seconds",
             hint="allow more time with --timeout",
         ) from error
-    finally:
-        if child.poll() is None:
-            _end_group(child)
+    except BaseException:
+        _end_group(child)
+        raise
     _log.debug("%s: exit %d, %.2f s", request.argv[0], child.returncode, time.monotonic() - started)
     return Completed(
         argv=request.argv,
@@ -159,19 +166,17 @@ def run_checked(request: Run, failure: str, hint: str = "") -> Completed:
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """End the child and all that it started, politely first."""
+    """End the child and all that it started, politely first.
+
+    The group outlives a child that has ended already: what it left running is killed all the same.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-        except ProcessLookupError:
-            break
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.communicate(timeout=GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-        break
 
 
 def command_line(argv: Sequence[str]) -> str:
     """`argv` as one line for a person to read and paste."""
-    return subprocess.list2cmdline(argv)
+    return shlex.join(argv)

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -14,7 +15,7 @@ from typing import Never
 import click
 
 import lading
-from lading.cli.context import Context
+from lading.cli.context import Context, absolute
 from lading.config import Settings, read_settings
 from lading.engine.port import Engine
 from lading.errors import LadingError, UsageError
@@ -23,7 +24,7 @@ from lading.install.layout import BuildTree
 __all__ = ["main"]
 
 INTERRUPTED = 130
-TERMINATED = 143
+SIGNALLED = 128
 PROGRAM_ERROR = 70
 
 COMMANDS = {
@@ -85,7 +86,7 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    root = Path.cwd() / Path(directory).expanduser()
+    root = absolute(Path.cwd(), directory)
     if not root.is_dir():
         raise UsageError(f"{root} is no directory", hint="name the project with -C")
     settings = read_settings(root)
@@ -142,13 +143,16 @@ def build_engine(
 
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run `lading` and end the process with its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Who runs it under nohup wants it to go on.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
     sys.exit(run(arguments))
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> Never:
+def _terminate(number: int, _frame: FrameType | None) -> Never:
     """End like an exception does, so that everything half done is taken away."""
-    raise SystemExit(TERMINATED)
+    raise SystemExit(SIGNALLED + number)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -161,16 +165,12 @@ def _guarded(call: Callable[[], object], options: Sequence[str]) -> int:
     """The exit code of `call`, with every expected end rendered for a person."""
     try:
         result = call()
+        sys.stdout.flush()
     except LadingError as error:
-        from lading.report.errors import render_error, render_error_json  # noqa: PLC0415
-
-        if "--json" in options:
-            sys.stdout.write(render_error_json(error))
-        sys.stderr.write(render_error(error))
-        return error.exit_code
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return UsageError.exit_code
+        return _tell(error, options)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "lading"
+        return _tell(UsageError(error.format_message(), hint=f"see `{command} --help`"), options)
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("interrupted; nothing half done was left behind\n")
         return INTERRUPTED
@@ -178,4 +178,18 @@ def _guarded(call: Callable[[], object], options: Sequence[str]) -> int:
         # The reader of our data went away, which is its right. Nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
+    except Exception:  # noqa: BLE001  # exit code 1 would mean that the answer is no
+        traceback.print_exc()
+        sys.stderr.write("error: lading has a mistake\nhint: report the lines above\n")
+        return PROGRAM_ERROR
     return result if isinstance(result, int) else 0
+
+
+def _tell(error: LadingError, options: Sequence[str]) -> int:
+    """The exit code of `error`, told to a person and, where that was asked for, to a program."""
+    from lading.report.errors import render_error, render_error_json  # noqa: PLC0415
+
+    if "--json" in options:
+        sys.stdout.write(render_error_json(error))
+    sys.stderr.write(render_error(error))
+    return error.exit_code

@@ -12,7 +12,23 @@ from lading.engine.port import Engine, Progress, no_progress
 from lading.errors import UsageError
 from lading.install.layout import BuildTree
 
-__all__ = ["Context"]
+__all__ = ["Context", "absolute"]
+
+
+def absolute(directory: Path, text: str) -> Path:
+    """The path that a user in `directory` names with `text`.
+
+    Symbolic links in it stay as they are, unless a `..` follows them: then it says something else
+    than it seems to, and what an environment is told of its place must be plain.
+
+    Raises:
+        UsageError: It begins with the `~` of a user that there is not.
+    """
+    try:
+        path = directory / Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{text}: there is no such user", hint="write ./~ for a name") from error
+    return path.resolve() if ".." in path.parts else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +71,8 @@ class Context:
             raise UsageError(str(error), hint="choose one of these with -p") from error
 
     def path(self, text: str) -> Path:
-        """A path that the user named, absolute; symbolic links in it stay as they are."""
-        return self.directory / Path(text).expanduser()
+        """A path that the user named, absolute; see `absolute`."""
+        return absolute(self.directory, text)
 
     def say(self, line: str) -> None:
         """Tell a person something that is no data."""

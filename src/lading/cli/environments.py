@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from lading.cli.context import Context
-from lading.errors import LockError
+from lading.conda.names import is_path_separator_free
+from lading.errors import LockError, UsageError
 from lading.lock.model import LOCK_SUFFIX, lock_path
 
 __all__ = ["find_lock"]
@@ -18,11 +19,16 @@ def find_lock(context: Context, environment: str, platform: str | None) -> tuple
         platform: Subdir, or None for this machine's.
 
     Raises:
+        UsageError: `environment` can be neither.
         LockError: There is no such lockfile; the hint says how to make it.
     """
     if environment.endswith((".yml", ".yaml")):
         path = context.path(environment)
         return path, path.parent.name if path.name.endswith(LOCK_SUFFIX) else path.stem
+    if not is_path_separator_free(environment):
+        raise UsageError(
+            f"{environment!r} is no name of an environment", hint="name it, or name a lockfile"
+        )
     path = lock_path(context.directory, environment, context.platform(platform))
     if not path.is_file():
         locked = sorted(item.name for item in (context.directory / "locks").glob("*/"))

@@ -7,7 +7,7 @@ from lading.cli.install import installed, plan_installation
 from lading.errors import UsageError
 from lading.pack.compression import Format, Level
 from lading.pack.frame_cache import FrameCache
-from lading.pack.tarball import VIRTUAL_PACKAGES_KEY, PackRequest, apply_pack, plan_pack
+from lading.pack.tarball import PackRequest, apply_pack, plan_pack
 
 __all__ = ["command"]
 
@@ -68,7 +68,6 @@ def command(  # noqa: PLR0913  # one parameter for each option
                 level=Level(level),
                 workers=workers or context.processors,
                 newest=newest,
-                virtual_packages=virtual_packages(installation.lockfile.metadata),
                 frame_cache=FrameCache(directory=context.tree.frame_cache) if frame_cache else None,
             )
         )
@@ -100,14 +99,3 @@ def source_date_epoch(text: str | None) -> int | None:
             f"SOURCE_DATE_EPOCH is {text!r}", hint="set it to whole seconds since 1970, or unset it"
         )
     return int(text)
-
-
-def virtual_packages(metadata: dict[str, str] | object) -> dict[str, str]:
-    """Name → version of the virtual packages that a lock was solved for."""
-    if not isinstance(metadata, dict):
-        return {}
-    result = {}
-    for item in str(metadata.get(VIRTUAL_PACKAGES_KEY, "")).split():
-        name, _, rest = item.partition("=")
-        result[name] = rest.partition("=")[0]
-    return result

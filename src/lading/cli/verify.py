@@ -34,7 +34,8 @@ def command(context: Context, *, subject: str, manifest: str | None) -> int:
 def _verify(context: Context, subject: str, manifest: Path | None) -> Report:
     path = context.path(subject)
     if path.is_dir():
-        bill = read_bill(path.parent)
+        # Elsewhere an `install.json` may be anybody's.
+        bill = read_bill(path.parent) if path.name == "prefix" else None
         if manifest is None and bill is not None and bill.prefix == str(path):
             return verify_installed(path, bill)
         return verify_unpacked(path, read_prefix_manifest(path, manifest))

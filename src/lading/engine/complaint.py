@@ -27,9 +27,7 @@ _DIGEST = re.compile(
 )
 _DISK = re.compile(r"(?i)no space left|os error 28\b|disk quota exceeded")
 _LOCK = re.compile(r"(?i)could not (?:set|acquire) lock|cannot lock|lock file|locked by")
-_MISSING = re.compile(
-    r"(?i)download error|io error occurred: no such file|could not read a file://|failed to download"
-)
+_MISSING = re.compile(r"(?i)download error|io error occurred: no such file|failed to download")
 _DAMAGED = re.compile(
     r"(?i)unpack|extract|archive|zip|zstd|bzip|bz2|index\.json|paths\.json|unexpected end|corrupt"
 )
@@ -56,7 +54,7 @@ def solve_error(lines: tuple[str, ...]) -> SolveError:
     """The error for a request without solution; `lines` explain it."""
     return SolveError(
         "no set of packages satisfies the request",
-        hint="relax one of the constraints named above",
+        hint="relax one of the constraints",
         details=lines,
     )
 

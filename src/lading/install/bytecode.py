@@ -18,6 +18,7 @@ import msgspec
 
 from lading.digest import Digest, sha256_of, sha256_of_file
 from lading.engine.port import Progress, no_progress
+from lading.errors import EngineFailedError
 from lading.install.cargo import Cargo, CargoFile, Kind, PythonLayout
 from lading.process import Run, run_checked
 
@@ -79,19 +80,25 @@ class Compiler:
         with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="compile") as pool:
             # The largest first: one of them alone at the end would leave the other cores idle.
             by_size = sorted(cargoes, key=lambda cargo: -len(_sources(cargo, self.python)))
-            results = dict(
-                zip((cargo.name for cargo in by_size), pool.map(compiled, by_size), strict=True)
-            )
-        return tuple(results[cargo.name] for cargo in cargoes)
+            keys = [(cargo.manager, cargo.name) for cargo in by_size]
+            results = dict(zip(keys, pool.map(compiled, by_size), strict=True))
+        return tuple(results[cargo.manager, cargo.name] for cargo in cargoes)
 
     def _compile(self, cargo: Cargo) -> Cargo:
         sources = _sources(cargo, self.python)
         if not sources:
             return cargo
         directory = self.cache / self._key(cargo, sources)
-        if not (directory / INDEX_NAME).exists():
+        entries = _read_entries(directory)
+        if entries is None:
+            shutil.rmtree(directory, ignore_errors=True)
             self._fill(directory, sources)
-        entries = msgspec.json.decode((directory / INDEX_NAME).read_bytes(), type=list[_Entry])
+            entries = _read_entries(directory)
+        if entries is None:
+            raise EngineFailedError(
+                f"the bytecode of {cargo.name} changed while it was made",
+                hint=f"delete {self.cache} and run again",
+            )
         bytecode = [
             CargoFile(
                 path=entry.path,
@@ -145,6 +152,19 @@ class Compiler:
             _rename_directory(output, directory)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _read_entries(directory: Path) -> list[_Entry] | None:
+    """What a cache entry holds, or None where it is not there or damaged.
+
+    Prefixes hold hard links to its files, so a program of the environment may have changed them.
+    """
+    try:
+        entries = msgspec.json.decode((directory / INDEX_NAME).read_bytes(), type=list[_Entry])
+        whole = all(sha256_of_file(directory / item.path).hex == item.sha256 for item in entries)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return entries if whole else None
 
 
 def _sources(cargo: Cargo, python: PythonLayout) -> tuple[CargoFile, ...]:

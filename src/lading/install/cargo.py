@@ -141,6 +141,8 @@ def conda_cargo(
     files = [_cargo_file(entry, info, directory, python) for entry in info.paths]
     if python is not None and info.noarch == "python":
         files += _entry_point_files(info, python)
+    # An entry point takes the place of a file with its name, as installers have it.
+    files = list({item.path: item for item in files}.values())
     files.append(_prefix_record(record, info, files))
     return Cargo(
         name=record.name,

@@ -86,7 +86,8 @@ def read_contents(request: ContentsRequest) -> Contents:
         )
         for record in request.records
     )
-    pip = pip_cargoes(request.pip, request.prefix, python) if python is not None else ()
+    installed = pip_cargoes(request.pip, request.prefix, python) if python is not None else ()
+    pip, _ = resolve_clobbering(installed)
     _refuse_overwritten(conda, pip)
     cargoes: Sequence[Cargo] = [*sorted(conda, key=lambda cargo: cargo.name), *pip]
     if request.compiler is not None:

@@ -7,9 +7,16 @@ string there. They work from any place, through symbolic links, without activati
 relocation.
 """
 
+import io
+import re
+import tokenize
+
 from lading.install.package_info import EntryPoint
 
-__all__ = ["render_entry_point", "self_locating_header"]
+__all__ = ["render_entry_point", "self_locating_header", "self_locating_script"]
+
+_FUTURE = re.compile(rb"^from[ \t]+__future__[ \t]+import", re.MULTILINE)
+_NO_CODE = {tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE}
 
 
 def self_locating_header(interpreter: str, options: str = "") -> bytes:
@@ -25,6 +32,36 @@ def self_locating_header(interpreter: str, options: str = "") -> bytes:
         f"""'''exec' "$(dirname -- "$(readlink -f -- "$0")")"/{words} "$0" "$@"\n"""
         "' '''\n"
     ).encode()
+
+
+def self_locating_script(interpreter: str, options: str, body: bytes) -> bytes | None:
+    """A script that was written by somebody else, made to find its interpreter itself.
+
+    The header is a string to python, so the docstring of the script, which many print as their
+    help, is no longer the first one: it is assigned to `__doc__` instead.
+
+    Args:
+        interpreter: File name, without directory.
+        options: Options of the interpreter as a shell reads them, or empty.
+        body: The script without its own first line.
+
+    Returns:
+        None where that is not possible: an import from `__future__` must follow the docstring
+        directly, and what cannot be read cannot be changed.
+    """
+    header = self_locating_header(interpreter, options)
+    try:
+        tokens = tokenize.tokenize(io.BytesIO(body).readline)
+        first = next((token for token in tokens if token.type not in _NO_CODE), None)
+    except (tokenize.TokenError, SyntaxError):
+        return None
+    if first is None or first.type != tokenize.STRING:
+        return header + body
+    row, column = first.start
+    if _FUTURE.search(body) or column:
+        return None
+    lines = body.splitlines(keepends=True)
+    return b"".join([header, *lines[: row - 1], b"__doc__ = ", *lines[row - 1 :]])
 
 
 def render_entry_point(entry_point: EntryPoint, interpreter: str) -> bytes:

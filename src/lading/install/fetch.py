@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
@@ -20,7 +21,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from lading.conda.channels import MirrorMap, without_credentials
-from lading.digest import CHUNK_BYTES, Digest, copy_and_digest, sha256_of_file
+from lading.digest import Digest, copy_and_digest, sha256_of_file
 from lading.engine.port import Progress, no_progress
 from lading.errors import DigestMismatchError, FetchError
 
@@ -32,6 +33,7 @@ READ_SECONDS = 60.0
 RETRIES = 4
 BACKOFF_SECONDS = 0.5
 HTTP_OK = 200
+HTTP_CHUNK_BYTES = 1 << 16
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ def fetch_all(
                 future.result()
                 progress("fetch", number, len(downloads))
         except BaseException:
+            client.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
@@ -82,6 +85,7 @@ class _Client:
     """Connections, shared by the workers."""
 
     def __init__(self) -> None:
+        self._stopped = threading.Event()
         retry = urllib3.Retry(
             total=RETRIES,
             backoff_factor=BACKOFF_SECONDS,
@@ -94,6 +98,10 @@ class _Client:
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             headers={"User-Agent": "lading", "Accept-Encoding": "identity"},
         )
+
+    def stop(self) -> None:
+        """End the downloads that are under way, at their next chunk."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Close all connections."""
@@ -163,7 +171,9 @@ class _Client:
             with closing(response):
                 if response.status != HTTP_OK:
                     raise FetchError(f"{shown}: HTTP status {response.status}", hint=_MIRROR_HINT)
-                for chunk in response.stream(CHUNK_BYTES):
+                for chunk in response.stream(HTTP_CHUNK_BYTES):
+                    if self._stopped.is_set():
+                        raise FetchError(f"{shown}: stopped", hint="run again")
                     hasher.update(chunk)
                     stream.write(chunk)
         except HTTPError as error:
@@ -179,4 +189,4 @@ def _reason(error: HTTPError) -> str:
     cause: BaseException = error
     while isinstance(reason := getattr(cause, "reason", None), BaseException):
         cause = reason
-    return type(cause).__name__.removesuffix("Error") + f": {cause}".rpartition(": ")[2]
+    return f"{type(cause).__name__.removesuffix('Error')}: {str(cause).rpartition(': ')[2]}"

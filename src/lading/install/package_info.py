@@ -5,6 +5,7 @@ Source: CEP 34 (`info/paths.json`, `info/index.json`), CEP 20 and 17 (noarch pyt
 """
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -186,6 +187,7 @@ def _read_paths(directory: Path) -> tuple[PathEntry, ...]:
     if not path.exists():
         return _read_old_paths(directory)
     document = msgspec.json.decode(path.read_bytes(), type=_Paths)
+    _refuse_unsafe(item.path for item in document.paths)
     entries = [
         PathEntry(
             path=item.path,
@@ -200,10 +202,23 @@ def _read_paths(directory: Path) -> tuple[PathEntry, ...]:
     return tuple(sorted(entries, key=lambda entry: entry.path))
 
 
+def _refuse_unsafe(paths: Iterable[str]) -> None:
+    """Refuse paths that lead out of the package.
+
+    Raises:
+        ValueError: There is one.
+    """
+    for path in paths:
+        if not path or "\0" in path or path.startswith("/") or ".." in path.split("/"):
+            raise ValueError(f"it lists the unsafe path {path!r}")
+
+
 def _read_old_paths(directory: Path) -> tuple[PathEntry, ...]:
     placeholders = _read_has_prefix(directory / "info/has_prefix")
     entries = []
-    for name in (directory / "info/files").read_text("utf-8").splitlines():
+    names = (directory / "info/files").read_text("utf-8").splitlines()
+    _refuse_unsafe(names)
+    for name in names:
         mode, placeholder = placeholders.get(name, (FileMode.TEXT, ""))
         is_link = (directory / name).is_symlink()
         entries.append(

@@ -18,10 +18,17 @@ from pathlib import Path, PurePosixPath
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
-from lading.digest import Digest
-from lading.errors import ArchiveError, EngineFailedError, LockError
+from lading.digest import sha256_of_file
+from lading.errors import (
+    ArchiveError,
+    EngineFailedError,
+    LockError,
+    PrefixChangedError,
+    PrefixError,
+)
+from lading.install.bytecode import is_bytecode
 from lading.install.cargo import OWNER_EXECUTE, Cargo, CargoFile, Kind, PythonLayout
-from lading.install.entry_points import self_locating_header
+from lading.install.entry_points import self_locating_script
 from lading.lock.model import LockedPackage
 from lading.process import Run, run_checked
 
@@ -90,14 +97,19 @@ def install_pip_packages(request: PipInstall, requirements: Path) -> None:
         "uv could not install the pip packages of the lock",
         "the lines above name the package; lock again",
     )
-    for directory in _distributions(request.prefix / request.python.site_packages):
-        if (directory / "INSTALLER").read_text("utf-8").strip() == "uv":
+    # Only these: a distribution of a conda package is a hard link into the package cache.
+    wanted = {canonicalize_name(item.name) for item in request.packages}
+    for name, directory in _distributions(request.prefix, request.python).items():
+        if name in wanted:
             _normalise(directory, request.prefix, request.python)
 
 
-def _distributions(site_packages: Path) -> tuple[Path, ...]:
-    """The `.dist-info` directories, sorted."""
-    return tuple(sorted(site_packages.glob("*.dist-info")))
+def _distributions(prefix: Path, python: PythonLayout) -> dict[str, Path]:
+    """Normalised name → `.dist-info` directory."""
+    return {
+        canonicalize_name(path.name.removesuffix(".dist-info").rpartition("-")[0]): path
+        for path in sorted((prefix / python.site_packages).glob("*.dist-info"))
+    }
 
 
 def _normalise(directory: Path, prefix: Path, python: PythonLayout) -> None:
@@ -108,6 +120,9 @@ def _normalise(directory: Path, prefix: Path, python: PythonLayout) -> None:
         path = site_packages / row[0]
         if path.parent == directory and path.name in PLACE_DEPENDENT:
             path.unlink(missing_ok=True)
+            continue
+        if is_bytecode(row[0]):
+            # Of the wheel; lading makes its own, or none.
             continue
         if row[1] and _make_self_locating(path, prefix):
             row = [row[0], *_digest_and_size(path)]  # noqa: PLW2901  # the row as it is now
@@ -126,9 +141,9 @@ def _read_record(directory: Path) -> list[list[str]]:
     try:
         with (directory / "RECORD").open(newline="", encoding="utf-8") as stream:
             return [[*row, "", ""][:RECORD_FIELDS] for row in csv.reader(stream) if row]
-    except OSError as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise EngineFailedError(
-            f"{directory.name} has no RECORD", hint="choose another version of it"
+            f"{directory.name} has no RECORD that can be read", hint="choose another version of it"
         ) from error
 
 
@@ -154,8 +169,10 @@ def _make_self_locating(path: Path, prefix: Path) -> bool:
     if header is None:
         return False
     interpreter = (header.group(1) or header.group(2)).decode()
-    path.write_bytes(self_locating_header(interpreter) + data[header.end() :])
-    return True
+    script = self_locating_script(interpreter, "", data[header.end() :])
+    if script is not None:
+        path.write_bytes(script)
+    return script is not None
 
 
 def pip_cargoes(
@@ -169,12 +186,11 @@ def pip_cargoes(
     Raises:
         EngineFailedError: A locked package is not there.
         ArchiveError: A RECORD names a path outside of the prefix.
+        PrefixChangedError: A file that a RECORD names is gone.
+        PrefixError: Two packages bring a path with different contents.
     """
-    site_packages = prefix / python.site_packages
-    found = {
-        canonicalize_name(directory.name.removesuffix(".dist-info").rpartition("-")[0]): directory
-        for directory in _distributions(site_packages)
-    }
+    found = _distributions(prefix, python)
+    recorded: dict[str, tuple[str, str]] = {}
     result = []
     for package in packages:
         directory = found.get(canonicalize_name(package.name))
@@ -182,7 +198,15 @@ def pip_cargoes(
             raise EngineFailedError(
                 f"{package.name} is locked but not installed in {prefix}", hint="install again"
             )
-        paths = sorted({_prefix_relative(row[0], python) for row in _read_record(directory)})
+        hashes = {
+            _prefix_relative(row[0], python): row[1]
+            for row in _read_record(directory)
+            if not is_bytecode(row[0])
+        }
+        for path, digest in hashes.items():
+            _refuse_contest(
+                path, recorded.setdefault(path, (package.name, digest)), package, digest
+            )
         result.append(
             Cargo(
                 name=package.name,
@@ -190,10 +214,26 @@ def pip_cargoes(
                 manager="pip",
                 url=package.url,
                 sha256=package.sha256,
-                files=tuple(_cargo_file(prefix, path) for path in paths),
+                files=tuple(_cargo_file(prefix, path) for path in sorted(hashes)),
             )
         )
     return tuple(sorted(result, key=lambda cargo: cargo.name))
+
+
+def _refuse_contest(path: str, first: tuple[str, str], package: LockedPackage, digest: str) -> None:
+    """Refuse a path that two distributions bring with different content.
+
+    uv unpacks wheels side by side, so which of them wins is a matter of luck.
+
+    Raises:
+        PrefixError: There is one.
+    """
+    other, recorded = first
+    if other != package.name and digest != recorded:
+        raise PrefixError(
+            f"the pip packages {other} and {package.name} both bring {path}, not the same",
+            hint=f"delete {other} or {package.name} from `pip:`, and lock again",
+        )
 
 
 def _prefix_relative(recorded: str, python: PythonLayout) -> str:
@@ -215,14 +255,18 @@ def _prefix_relative(recorded: str, python: PythonLayout) -> str:
 
 def _cargo_file(prefix: Path, path: str) -> CargoFile:
     source = prefix / path
-    status = source.lstat()
-    with source.open("rb") as stream:
-        digest = sha256(stream.read())
+    try:
+        status = source.stat()
+        digest = sha256_of_file(source)
+    except OSError as error:
+        raise PrefixChangedError(
+            f"{source} cannot be read: {error.strerror}", hint="run `lading install --force`"
+        ) from error
     return CargoFile(
         path=path,
         kind=Kind.FILE,
         source=source,
         executable=bool(status.st_mode & OWNER_EXECUTE),
-        sha256=Digest.sha256(digest.hexdigest()),
+        sha256=digest,
         size=status.st_size,
     )

@@ -9,16 +9,16 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lading
 from lading.conda.channels import MirrorMap
-from lading.conda.names import native_platform
+from lading.conda.names import is_path_separator_free, native_platform
 from lading.conda.records import RepodataRecord
 from lading.digest import Digest
 from lading.engine.port import Engine, InstallRequest, Progress, no_progress
-from lading.errors import LockError, NotAPrefixError, PrefixError
+from lading.errors import LockError, NotAPrefixError, PrefixChangedError, PrefixError
 from lading.graph.dependencies import topological_order
 from lading.install.bill import (
     BILL_NAME,
@@ -103,19 +103,18 @@ def plan_install(
     records = topological_order(item.to_record() for item in conda)
     directory = tree.build(environment, lockfile.platform)
     downloads = [
-        Download(url=item.url, sha256=item.sha256, target=target / item.file_name)
+        _download(item, target)
         for part, target in ((conda, tree.package_cache), (lockfile.pip, tree.wheel_cache))
         for item in part
         if not item.optional
     ]
     _refuse_same_file(downloads)
     runs_here = lockfile.platform == native_platform()
-    if lockfile.pip and not runs_here:
+    if not runs_here and not all(item.optional for item in lockfile.pip):
         raise LockError(
             f"the pip packages of {environment} for {lockfile.platform} need a machine of it",
             hint=f"install on {lockfile.platform}, or take these packages from a channel",
         )
-    bill = read_bill(directory)
     return InstallPlan(
         environment=environment,
         lockfile=lockfile,
@@ -123,11 +122,35 @@ def plan_install(
         records=records,
         downloads=tuple(downloads),
         bytecode=bytecode and runs_here,
-        is_current=bill is not None
-        and bill.lock == lockfile.digest.hex
-        and bill.bytecode == (bytecode and runs_here)
-        and bill.prefix == str(directory / "prefix"),
+        is_current=_is_current(directory, lockfile, bytecode=bytecode and runs_here),
     )
+
+
+def _is_current(directory: Path, lockfile: Lockfile, *, bytecode: bool) -> bool:
+    """Whether the prefix in `directory` is there and complete, made from this very lock."""
+    bill = read_bill(directory)
+    prefix = directory / "prefix"
+    return (
+        bill is not None
+        and bill.lock == lockfile.digest.hex
+        and bill.bytecode == bytecode
+        and bill.prefix == str(prefix)
+        and (prefix / "conda-meta/history").is_file()
+    )
+
+
+def _download(item: LockedPackage, directory: Path) -> Download:
+    """The archive of `item`, in `directory`.
+
+    Raises:
+        LockError: Its name would lead out of there.
+    """
+    if not is_path_separator_free(item.file_name):
+        raise LockError(
+            f"the archive of {item.name} has the unsafe name {item.file_name!r}",
+            hint="do not use this lock; lock again",
+        )
+    return Download(url=item.url, sha256=item.sha256, target=directory / item.file_name)
 
 
 def _refuse_same_file(downloads: list[Download]) -> None:
@@ -166,26 +189,37 @@ def apply_install(
         EngineError: The engine or uv failed.
         PrefixError: Two packages cannot share a prefix, or the disk is full.
     """
-    plan.directory.mkdir(parents=True, exist_ok=True)
-    with _exclusive(plan.directory):
+    with _prefix_errors(plan, tree), _exclusive(plan.directory):
+        if not plan.is_current and _is_current(
+            plan.directory, plan.lockfile, bytecode=plan.bytecode
+        ):
+            # Another process installed the same while this one waited.
+            done = replace(plan, is_current=True)
+            return read_installed(done, tree, inherited=inherited, progress=progress)
         _discard(plan)
         try:
             fetch_all(plan.downloads, mirrors, progress)
             return _fill(plan, tree, engine, inherited, progress)
-        except OSError as error:
-            _discard(plan)
-            raise PrefixError(
-                f"cannot install into {plan.prefix}: {error.strerror or error}",
-                hint=f"free space in, or allow writing to, {tree.root}",
-            ) from error
         except BaseException:
             _discard(plan)
             raise
 
 
 @contextmanager
+def _prefix_errors(plan: InstallPlan, tree: BuildTree) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PrefixError(
+            f"cannot install into {plan.prefix}: {error.strerror or error}",
+            hint=f"free space in, or allow writing to, {tree.root}",
+        ) from error
+
+
+@contextmanager
 def _exclusive(directory: Path) -> Iterator[None]:
     """Only one process at a time installs into `directory`; a killed one lets go by itself."""
+    directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
@@ -309,6 +343,8 @@ def read_installed(
 
     Raises:
         NotAPrefixError: It is not there, was made from another lock, or its package cache is gone.
+        PrefixChangedError: A file of a pip package was changed in it.
+        PrefixError: It cannot be read, or bytecode cannot be written.
         ArchiveError: A package in the package cache is damaged.
     """
     bill = read_bill(plan.directory)
@@ -325,5 +361,23 @@ def read_installed(
                 hint=f"run `lading install --force {plan.environment}`",
             )
     environment = scrubbed_environment(inherited, tree.home)
-    contents = _contents(plan, tree, extracted, environment, progress)
+    with _prefix_errors(plan, tree):
+        contents = _contents(plan, tree, extracted, environment, progress)
+    _refuse_changed(bill, contents)
     return Installed(plan=plan, bill=bill, contents=contents)
+
+
+def _refuse_changed(bill: InstallBill, contents: Contents) -> None:
+    """Refuse pip files that were changed in the prefix, which is the only place they lie in.
+
+    Raises:
+        PrefixChangedError: There is one.
+    """
+    billed = {item.path: item.sha256 for item in bill.files}
+    for cargo in contents.cargoes:
+        for item in cargo.files if cargo.manager == "pip" else ():
+            if item.sha256 is not None and billed.get(item.path) != item.sha256.hex:
+                raise PrefixChangedError(
+                    f"{item.path} of {cargo.name} was changed after it was installed",
+                    hint=f"run `lading install --force {bill.environment}`",
+                )

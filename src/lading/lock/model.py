@@ -19,11 +19,20 @@ from lading.conda.records import RepodataRecord, archive_stem
 from lading.digest import Digest, sha256_of
 from lading.errors import LockError
 
-__all__ = ["LockedPackage", "Lockfile", "Manager", "lock_path", "read_lockfile"]
+__all__ = [
+    "VIRTUAL_PACKAGES_KEY",
+    "LockedPackage",
+    "Lockfile",
+    "Manager",
+    "lock_path",
+    "read_lockfile",
+]
 
 FORMAT_VERSION = 1
 LOCK_SUFFIX = ".conda-lock.yml"
 REMEDY = "make it again with `lading lock`"
+VIRTUAL_PACKAGES_KEY = "lading-virtual-packages"
+"""Key of the metadata under which a lock keeps what it was solved for: `name=version=build ...`."""
 
 
 class Manager(StrEnum):
@@ -129,6 +138,12 @@ class Lockfile:
     def pip(self) -> tuple[LockedPackage, ...]:
         """The packages that the pip installer installs, sorted by name."""
         return tuple(item for item in self.packages if item.manager is Manager.PIP)
+
+    @property
+    def virtual_packages(self) -> Mapping[str, str]:
+        """Name → version of what it was solved for; empty where it does not say."""
+        pairs = (item.split("=") for item in self.metadata.get(VIRTUAL_PACKAGES_KEY, "").split())
+        return {parts[0]: parts[1] for parts in pairs if len(parts) > 1}
 
 
 def lock_path(directory: Path, environment: str, platform: Platform) -> Path:

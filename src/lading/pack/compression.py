@@ -182,7 +182,14 @@ def _drain(inner: zstd.ZstdDecompressor) -> Iterator[bytes]:
 def _decompress_gzip(frame: Iterator[bytes]) -> Iterator[bytes]:
     inner = isal_zlib.decompressobj(31)
     for chunk in frame:
-        yield bytes(inner.decompress(chunk))
+        if inner.eof:
+            raise EOFError("more bytes than one frame")
+        rest, ready = chunk, b""
+        # Never more than a chunk at once: a small frame may say that it holds gigabytes of zeros.
+        while not inner.eof and (rest or len(ready) == CHUNK_BYTES):
+            ready = bytes(inner.decompress(rest, CHUNK_BYTES))
+            rest = bytes(inner.unconsumed_tail)
+            yield ready
     _check_end(bytes(inner.unused_data), at_end=bool(inner.eof))
 
 
@@ -193,7 +200,9 @@ def _check_end(unused: bytes, *, at_end: bool) -> None:
 
 def compress_manifest(data: bytes) -> bytes:
     """The pack manifest as it stands in its skippable frame: one zstd frame."""
-    return zstd.compress(data, MANIFEST_LEVEL)
+    parameter = zstd.CompressionParameter
+    options = {parameter.compression_level: MANIFEST_LEVEL, parameter.checksum_flag: 1}
+    return zstd.compress(data, options=options)
 
 
 def decompress_manifest(data: bytes, limit: int) -> bytes:
@@ -207,8 +216,10 @@ def decompress_manifest(data: bytes, limit: int) -> bytes:
         result = inner.decompress(data, limit)
     except zstd.ZstdError as error:
         raise ArchiveError("the manifest inside is damaged", hint="fetch it again") from error
-    if not inner.eof:
-        raise ArchiveError("the manifest inside is too long or cut off", hint="fetch it again")
+    if not inner.eof or inner.unused_data:
+        raise ArchiveError(
+            "the manifest inside is too long, or cut off, or not alone", hint="fetch it again"
+        )
     return result
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lading.digest import CHUNK_BYTES, Digest
-from lading.errors import DigestMismatchError
+from lading.errors import ArchiveError, DigestMismatchError
 from lading.install.cargo import Cargo, CargoFile, Kind
 from lading.pack.compression import Compressor, Format, Level, compressor
 from lading.pack.frames import FramePlan
@@ -60,9 +60,17 @@ class Encoder:
 
         Raises:
             DigestMismatchError: A file is not what its package says.
-            ArchiveError: A file cannot be shipped.
-            OSError: A file cannot be read.
+            ArchiveError: A file cannot be read, or cannot be shipped.
         """
+        try:
+            return self._encode(plan, ending)
+        except OSError as error:
+            raise ArchiveError(
+                f"{error.filename or plan.cargo.name} cannot be read: {error.strerror or error}",
+                hint="the package cache was changed: run `lading install --force`",
+            ) from error
+
+    def _encode(self, plan: FramePlan, ending: bytes) -> EncodedFrame:
         mtime = mtime_of(plan.cargo, self.newest)
         members = [
             _Member.of(item, plan.cargo.manager, mtime, self.prefix) for item in plan.members

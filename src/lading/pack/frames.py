@@ -37,8 +37,8 @@ def plan_frames(
 ) -> tuple[FramePlan, ...]:
     """The frames of `cargoes`, in the order of the archive.
 
-    A package without members has no frame. A frame is cut at the first member boundary behind
-    `input_bytes`; a larger file has a frame of its own.
+    A package without members has no frame. A frame ends before the member that would take it
+    beyond `input_bytes`; a larger file has a frame of its own.
     """
     return tuple(frame for cargo in cargoes for frame in _plan_cargo(cargo, input_bytes))
 

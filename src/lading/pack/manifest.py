@@ -13,7 +13,7 @@ from lading.digest import Digest, sha256_of
 from lading.errors import ManifestError, UnsafePathError
 from lading.install.cargo import Kind
 from lading.install.package_info import FileMode
-from lading.pack.tarmember import Header, render_header
+from lading.pack.tarmember import LARGEST_OCTAL_SIZE, Header, render_header
 
 __all__ = [
     "FrameSlice",
@@ -31,6 +31,10 @@ FORMAT_VERSION = 1
 FRAME_FORMAT_VERSION = 1
 LARGEST_BYTES = 1 << 30
 """No manifest is longer; a longer one is an attack on memory."""
+MOST_LINKS = 40
+"""What Linux follows before it gives up."""
+LARGEST_TIME = LARGEST_OCTAL_SIZE
+"""Unix seconds, in the year 2242; what the time of a file may be is up to the file system."""
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -236,8 +240,8 @@ def _check_frames(manifest: Manifest, name: str) -> None:
                 raise ManifestError(f"{name}: the frames are not in a row", hint=_FETCH_AGAIN)
             position += frame.length
             members += frame.files
-        if package.mtime < 0:
-            raise ManifestError(f"{name}: {package.name} has a negative time", hint=_FETCH_AGAIN)
+        if not 0 <= package.mtime <= LARGEST_TIME:
+            raise ManifestError(f"{name}: {package.name} has an impossible time", hint=_FETCH_AGAIN)
     if members != len(manifest.files):
         raise ManifestError(
             f"{name} lists {len(manifest.files)} members, its frames hold {members}",
@@ -254,13 +258,14 @@ def check_members(files: Sequence[ManifestFile], name: str) -> None:
         ManifestError: A digest or mode is malformed.
     """
     kinds: dict[str, Kind] = {}
+    links = {item.path: item.target for item in files if item.type is Kind.LINK}
     for item in files:
         _check_path(item.path, name)
         if item.path in kinds:
             raise UnsafePathError(f"{name} lists {item.path!r} twice", hint=_DO_NOT_USE)
         kinds[item.path] = item.type
         if item.type is Kind.LINK:
-            _check_target(item, name)
+            _check_target(item, links, name)
         if item.type is Kind.FILE:
             _check_file(item, name)
     _check_parents(kinds, name)
@@ -286,18 +291,39 @@ def _check_path(path: str, name: str) -> None:
         raise UnsafePathError(f"{name} lists the unsafe path {path!r}", hint=_DO_NOT_USE)
 
 
-def _check_target(item: ManifestFile, name: str) -> None:
-    """Refuse a link whose text leads out of the prefix."""
-    depth = item.path.count("/")
-    unsafe = not item.target or item.target.startswith("/") or "\0" in item.target
-    for part in item.target.split("/"):
-        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
-        unsafe = unsafe or depth < 0
-    if unsafe:
+def _check_target(item: ManifestFile, links: Mapping[str, str], name: str) -> None:
+    """Refuse a link that leads out of the prefix, by its text or by way of other links."""
+    if not item.target or "\0" in item.target or _leads_out(item, links):
         raise UnsafePathError(
             f"{name}: link {item.path!r} leads out of the prefix, to {item.target!r}",
             hint=_DO_NOT_USE,
         )
+
+
+def _leads_out(item: ManifestFile, links: Mapping[str, str]) -> bool:
+    """Whether resolving a link, as a file system would, leaves the prefix on the way."""
+    place = item.path.split("/")[:-1]
+    steps = item.target.split("/")[::-1]
+    followed = 0
+    if item.target.startswith("/"):
+        return True
+    while steps:
+        step = steps.pop()
+        if step == "..":
+            if not place:
+                return True
+            place.pop()
+        elif step not in {"", "."}:
+            place.append(step)
+            target = links.get("/".join(place))
+            if target is not None:
+                followed += 1
+                if followed > MOST_LINKS or target.startswith("/"):
+                    # A loop leads nowhere; an absolute target is refused where it stands.
+                    return False
+                place.pop()
+                steps += target.split("/")[::-1]
+    return False
 
 
 def _check_file(item: ManifestFile, name: str) -> None:

@@ -26,6 +26,9 @@ from lading.pack.unpack import check_prefix
 __all__ = ["MovePlan", "apply_move", "known_prefixes", "plan_move", "shipped_content"]
 
 
+_NOT_IN_PATHS = frozenset(b"\0\n")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovePlan:
     """What relocating again will do.
@@ -63,36 +66,35 @@ def plan_move(prefix: Path) -> MovePlan:
 def known_prefixes(prefix: Path, relocations: Sequence[Relocation]) -> tuple[bytes, ...]:
     """The prefixes that the files of an environment may name, the likeliest first.
 
-    That is where it lies, where lading last relocated it to, and what a text file gives away: its
-    length tells the length of the prefix in it, whoever put it there.
+    That is where it lies, where lading last relocated it to, and what its files give away: their
+    lengths tell the length of the prefix in them, whoever put it there.
     """
     state = read_state(prefix)
     found = [os.fsencode(prefix)]
     if state is not None:
         found.append(state.prefix.encode())
-    for item in relocations:
-        guess = _guess(prefix, item)
-        if guess:
-            found.append(guess)
-            break
+    # Those that a relocation which was cut short has done name another prefix than the rest.
+    found += [guess for item in relocations if (guess := _guess(prefix, item))]
     return tuple(dict.fromkeys(found))
 
 
 def _guess(prefix: Path, item: Relocation) -> bytes | None:
-    """The prefix that a relocated text file names, from its length."""
+    """The prefix that a relocated file names, or None where it names nothing like a path."""
     where = item.occurrences
-    if where.mode is not FileMode.TEXT or not where.groups:
-        return None
     try:
         data = (prefix / item.path).read_bytes()
     except OSError:
         return None
-    offsets = where.groups[0]
-    surplus, rest = divmod(len(data) - item.size, len(offsets))
+    start = where.groups[0][0]
+    if where.mode is FileMode.TEXT:
+        surplus, rest = divmod(len(data) - item.size, len(where.groups[0]))
+    else:
+        # The string keeps its place; what the prefix is shorter, it is filled up with NUL.
+        end = where.groups[0][-1]
+        surplus, rest = divmod(data.find(b"\0", start, end + 1) - end, len(where.groups[0]) - 1)
     length = len(where.placeholder) + surplus
-    if rest or length <= 0:
-        return None
-    return data[offsets[0] : offsets[0] + length]
+    guess = data[start : start + length] if length > 0 and not rest else b""
+    return guess if guess.startswith(b"/") and not _NOT_IN_PATHS.intersection(guess) else None
 
 
 def shipped_content(data: bytes, where: Occurrences, known: Sequence[bytes]) -> bytes | None:
@@ -121,7 +123,9 @@ def apply_move(plan: MovePlan) -> int:
         for item in plan.relocations:
             path = plan.prefix / item.path
             data = path.read_bytes()
-            shipped = shipped_content(data, item.occurrences, plan.known)
+            shipped = None
+            if not _is_elsewhere(path, plan.prefix):
+                shipped = shipped_content(data, item.occurrences, plan.known)
             if shipped is None or len(shipped) != item.size:
                 raise PrefixChangedError(
                     f"{path} was changed and cannot be relocated",
@@ -142,6 +146,11 @@ def apply_move(plan: MovePlan) -> int:
             hint="free space there, or allow writing to it",
         ) from error
     return written
+
+
+def _is_elsewhere(path: Path, prefix: Path) -> bool:
+    """Whether a path is a link, or lies below one: it was a file when it was packed."""
+    return path.resolve() != prefix.resolve() / path.relative_to(prefix)
 
 
 def _replace(path: Path, data: bytes) -> None:

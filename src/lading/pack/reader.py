@@ -5,7 +5,9 @@ member must have and compares, instead of believing what a header says. So there
 be deceived, and nothing that is not on the bill can be written.
 """
 
+import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from lading.pack.compression import (
     SEEK_FOOTER_BYTES,
     ZSTD_MAGIC,
     Format,
+    SeekEntry,
     decompress_chunks,
     decompress_manifest,
     parse_seek_table,
@@ -85,8 +88,10 @@ class Tarball:
 
         Raises:
             ArchiveError: The frame is damaged, or holds something else than the bill says.
+            DigestMismatchError: It holds what the bill says, in other bytes.
         """
-        compressed = self.read_frame(frame_slice)
+        hasher = hashlib.sha256()
+        compressed = _hashed(self.read_frame(frame_slice), hasher)
         stream = _Stream(chunks=decompress_chunks(self.format, compressed))
         for item, header in zip(frame_slice.files, frame_slice.headers(), strict=True):
             if stream.read(len(header)) != header:
@@ -101,6 +106,14 @@ class Tarball:
         ending = END_OF_ARCHIVE if is_last else b""
         if stream.read(len(ending)) != ending or not stream.is_at_end():
             raise ArchiveError(f"{self.path.name} holds more than its bill lists", hint=FETCH_AGAIN)
+        if hasher.hexdigest() != frame_slice.frame.sha256:
+            raise DigestMismatchError(
+                f"{self.path.name}: the compressed bytes of {frame_slice.package.name or 'the end'}"
+                " are not what the bill says",
+                hint=FETCH_AGAIN,
+                expected=frame_slice.frame.sha256,
+                actual=hasher.hexdigest(),
+            )
 
     def read_frame(self, frame_slice: FrameSlice) -> Iterator[bytes]:
         """The compressed bytes of one frame.
@@ -116,6 +129,12 @@ class Tarball:
                 raise ArchiveError(f"{self.path.name} is cut off", hint=FETCH_AGAIN)
             position += len(chunk)
             yield chunk
+
+
+def _hashed(chunks: Iterator[bytes], hasher: "hashlib._Hash") -> Iterator[bytes]:
+    for chunk in chunks:
+        hasher.update(chunk)
+        yield chunk
 
 
 @dataclass(slots=True)
@@ -175,27 +194,43 @@ def open_tarball(path: Path, manifest: Path | None = None) -> Iterator[Tarball]:
     except OSError as error:
         raise ArchiveError(f"{path}: {error.strerror}", hint="name an existing tarball") from error
     try:
-        size = os.fstat(descriptor).st_size
-        format_ = _format(path, os.pread(descriptor, 4, 0))
-        if manifest is not None or format_ is not Format.ZSTD:
-            bill_path = manifest or beside(path, MANIFEST_SUFFIX)
-            document, tail = _read_manifest_file(bill_path), None
-        else:
-            document, tail = _read_manifest_inside(path, descriptor, size)
-        _check_against_checksums(path, document)
-        bill = parse_manifest(document, path.name)
-        _check_end(path, descriptor, size, bill, tail)
-        yield Tarball(
-            path=path,
-            descriptor=descriptor,
-            size=size,
-            format=format_,
-            manifest=bill,
-            manifest_sha256=sha256_of(document),
-            manifest_bytes=document,
-        )
+        yield _open(path, descriptor, manifest)
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path, descriptor: int, manifest: Path | None) -> Tarball:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise ArchiveError(f"{path} is no file", hint="name an existing tarball")
+    format_ = _format(path, os.pread(descriptor, 4, 0))
+    inside = _read_inside(path, descriptor, status.st_size) if format_ is Format.ZSTD else None
+    if manifest is not None or inside is None:
+        bill_path = manifest or beside(path, MANIFEST_SUFFIX)
+        document = _read_manifest_file(bill_path)
+        bill = parse_manifest(document, bill_path.name)
+    else:
+        document = inside.document
+        bill = _parse_inside(path, document)
+    _check_against_checksums(path, document)
+    _check_end(path, status.st_size, bill, document, inside)
+    return Tarball(
+        path=path,
+        descriptor=descriptor,
+        size=status.st_size,
+        format=format_,
+        manifest=bill,
+        manifest_sha256=sha256_of(document),
+        manifest_bytes=document,
+    )
+
+
+def _parse_inside(path: Path, document: bytes) -> Manifest:
+    """The bill inside of a tarball; where it is malformed, so is the tarball."""
+    try:
+        return parse_manifest(document, path.name)
+    except ManifestError as error:
+        raise ArchiveError(error.message, hint=error.hint) from error
 
 
 def _format(path: Path, head: bytes) -> Format:
@@ -226,8 +261,23 @@ def _read_manifest_file(path: Path) -> bytes:
         ) from error
 
 
-def _read_manifest_inside(path: Path, descriptor: int, size: int) -> tuple[bytes, int]:
-    """The manifest in the skippable frame before the seek table, and where that frame begins."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inside:
+    """What stands behind the frames of a `tar.zst`.
+
+    Attributes:
+        document: The bill, not yet parsed.
+        start: Where the skippable frame with it begins, in bytes.
+        entries: The seek table, its entry for that frame left out.
+    """
+
+    document: bytes
+    start: int
+    entries: tuple[SeekEntry, ...]
+
+
+def _read_inside(path: Path, descriptor: int, size: int) -> _Inside:
+    """The manifest in the skippable frame before the seek table, and the seek table."""
     footer = os.pread(descriptor, SEEK_FOOTER_BYTES, max(0, size - SEEK_FOOTER_BYTES))
     if len(footer) != SEEK_FOOTER_BYTES:
         raise ArchiveError(f"{path} is cut off", hint=FETCH_AGAIN)
@@ -241,7 +291,9 @@ def _read_manifest_inside(path: Path, descriptor: int, size: int) -> tuple[bytes
     start = table_start - entries[-1].compressed
     frame = os.pread(descriptor, entries[-1].compressed, start)
     payload = parse_skippable(frame, MANIFEST_MAGIC)
-    return decompress_manifest(payload, LARGEST_BYTES), start
+    return _Inside(
+        document=decompress_manifest(payload, LARGEST_BYTES), start=start, entries=entries[:-1]
+    )
 
 
 def _check_against_checksums(path: Path, document: bytes) -> None:
@@ -263,12 +315,17 @@ def _check_against_checksums(path: Path, document: bytes) -> None:
             )
 
 
-def _check_end(path: Path, descriptor: int, size: int, bill: Manifest, tail: int | None) -> None:
-    """Nothing may stand behind the last frame but the manifest and the seek table."""
-    frames_end = sum(item.frame.length for item in bill.slices())
-    if tail is None and size > frames_end:
-        magic = os.pread(descriptor, 4, frames_end)
-        if magic == MANIFEST_MAGIC.to_bytes(4, "little"):
-            _, tail = _read_manifest_inside(path, descriptor, size)
-    if (size if tail is None else tail) != frames_end:
+def _check_end(
+    path: Path, size: int, bill: Manifest, document: bytes, inside: _Inside | None
+) -> None:
+    """Nothing may stand behind the last frame but this very manifest and a true seek table."""
+    frames = [item.frame for item in bill.slices()]
+    end = size if inside is None else inside.start
+    if end != sum(frame.length for frame in frames):
         raise ArchiveError(f"{path} has another length than its bill says", hint=FETCH_AGAIN)
+    if inside is None:
+        return
+    if inside.document != document:
+        raise ArchiveError(f"{path} carries another bill than this one", hint=FETCH_AGAIN)
+    if inside.entries != tuple(SeekEntry(frame.length, frame.size) for frame in frames):
+        raise ArchiveError(f"the seek table of {path} is not what its bill says", hint=FETCH_AGAIN)

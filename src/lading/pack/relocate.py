@@ -17,7 +17,7 @@ from conda_pack.core import File, Packer
 
 from lading.errors import ArchiveError
 from lading.install.cargo import CargoFile
-from lading.install.entry_points import self_locating_header
+from lading.install.entry_points import self_locating_script
 from lading.install.package_info import FileMode
 from lading.pack.placeholder import Occurrences, find_occurrences
 
@@ -25,6 +25,8 @@ __all__ = ["PIP_PLACEHOLDER", "Shipped", "environment_scripts", "shipped_form", 
 
 PIP_PLACEHOLDER = "/opt/lading" + "_placehold" * 24
 """Stands for the build prefix in files of pip distributions; as long as conda-build's."""
+
+NOTHING_TO_REPLACE = Occurrences(placeholder=b"", mode=FileMode.TEXT, groups=())
 
 _ENV_PYTHON = re.compile(rb"#!/usr/bin/env (python[0-9.]*)([^\n]*)\n")
 _OTHER_CODING = re.compile(rb"[^\n]*\n[ \t\f]*#.*?coding[:=][ \t]*(?!utf-?8)[-\w.]+", re.IGNORECASE)
@@ -79,7 +81,8 @@ def shipped_form(item: CargoFile, source: Path) -> Shipped:
     [(_, content, _)] = recorder.added
     if not packer.prefixes:
         content = _self_locating(content)
-    placeholder = item.placeholder.encode() if packer.prefixes else b"\0"
+        return Shipped(content=content, occurrences=NOTHING_TO_REPLACE)
+    placeholder = item.placeholder.encode()
     return Shipped(content=content, occurrences=find_occurrences(content, placeholder, item.mode))
 
 
@@ -89,7 +92,7 @@ def _self_locating(content: bytes) -> bytes:
     if first is None or _OTHER_CODING.match(content):
         return content
     interpreter, options = first.group(1).decode(), first.group(2).decode().strip()
-    return self_locating_header(interpreter, options) + content[first.end() :]
+    return self_locating_script(interpreter, options, content[first.end() :]) or content
 
 
 def shipped_pip_form(item: CargoFile, content: bytes, prefix: Path) -> Shipped:
@@ -100,7 +103,7 @@ def shipped_pip_form(item: CargoFile, content: bytes, prefix: Path) -> Shipped:
     """
     build_prefix = str(prefix).encode()
     if build_prefix not in content:
-        return Shipped(content=content, occurrences=find_occurrences(content, b"\0", FileMode.TEXT))
+        return Shipped(content=content, occurrences=NOTHING_TO_REPLACE)
     try:
         content.decode()
     except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ again, and its shipped content restored and hashed, whoever relocated it first.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -94,6 +95,8 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
         raise NotAPrefixError(
             f"{path} is damaged: {error}", hint="unpack the tarball again"
         ) from error
+    if record.version != FORMAT_VERSION or not all(map(_is_sound, record.files)):
+        raise NotAPrefixError(f"{path} is damaged", hint="unpack the tarball again")
     return tuple(
         Relocation(
             path=item.path,
@@ -103,6 +106,23 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
             ),
         )
         for item in record.files
+    )
+
+
+def _is_sound(item: _File) -> bool:
+    """Whether an entry can be followed: a path in the prefix, and offsets in the content."""
+    parts = item.path.split("/")
+    offsets = [offset for group in item.groups for offset in group]
+    least = 1 if item.mode is FileMode.TEXT else 2
+    return (
+        not any(part in {"", ".", ".."} or "\0" in part for part in parts)
+        and bool(item.placeholder)
+        and "\0" not in item.placeholder
+        and bool(item.groups)
+        and (item.mode is FileMode.BINARY or len(item.groups) == 1)
+        and all(len(group) >= least for group in item.groups)
+        and all(first < second for first, second in pairwise(offsets))
+        and 0 <= offsets[0] <= offsets[-1] < item.size
     )
 
 

@@ -48,8 +48,6 @@ from lading.pack.tarmember import END_OF_ARCHIVE
 
 __all__ = ["PackPlan", "PackRequest", "Packed", "apply_pack", "plan_pack"]
 
-VIRTUAL_PACKAGES_KEY = "virtual_packages"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackRequest:
@@ -62,7 +60,6 @@ class PackRequest:
         level: Of compression.
         workers: How many frames are made at once.
         newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
-        virtual_packages: Name → version that the lock was solved for.
         frame_cache: Where frames are kept for the next time, or None.
     """
 
@@ -72,7 +69,6 @@ class PackRequest:
     level: Level = Level.DEFAULT
     workers: int = 2
     newest: int | None = None
-    virtual_packages: dict[str, str] = field(default_factory=dict)
     frame_cache: FrameCache | None = None
 
     @property
@@ -306,7 +302,7 @@ def _manifest(plan: PackPlan, writer: _Writer) -> Manifest:
         bytecode=request.installed.plan.bytecode,
         requirements=Requirements(
             longest_prefix=min(binary, default=None),
-            virtual_packages=request.virtual_packages,
+            virtual_packages=dict(lockfile.virtual_packages),
         ),
         packages=_packages(writer.frames, request.newest),
         files=tuple(writer.files),

@@ -1,22 +1,23 @@
 """From a tarball to an environment at its place: checked, relocated and written in one pass."""
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lading.engine.port import Progress, no_progress
 from lading.errors import (
-    ArchiveError,
     DigestMismatchError,
     PrefixError,
     PrefixExistsError,
     PrefixTooLongError,
+    UnsafePathError,
 )
 from lading.install.cargo import Kind
 from lading.pack.manifest import FrameSlice, Manifest
@@ -53,9 +54,13 @@ def plan_unpack(tarball: Tarball, prefix: Path, workers: int) -> UnpackPlan:
         PrefixExistsError: `prefix` exists and is no empty directory.
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
         PrefixError: Its path has a character that no script can hold.
+        UnsafePathError: The bill lists something where lading keeps its own records.
     """
+    _refuse_reserved(tarball.manifest)
     check_prefix(prefix, tarball.manifest.requirements.longest_prefix)
-    if prefix.is_symlink() or (prefix.exists() and not _is_empty_directory(prefix)):
+    with _prefix_errors(prefix):
+        is_free = not os.path.lexists(prefix) or _is_empty_directory(prefix)
+    if not is_free:
         raise PrefixExistsError(
             f"{prefix} exists already", hint="name another directory, or move this one away"
         )
@@ -67,8 +72,19 @@ def plan_unpack(tarball: Tarball, prefix: Path, workers: int) -> UnpackPlan:
     )
 
 
+def _refuse_reserved(manifest: Manifest) -> None:
+    """Refuse a bill that lists the records which unpacking writes, or no directory above them."""
+    directories = {str(path) for path in PurePosixPath(STATE_PATH).parents}
+    for item in manifest.files:
+        above = item.path in directories and item.type is not Kind.DIRECTORY
+        if above or item.path in {MANIFEST_PATH, STATE_PATH}:
+            raise UnsafePathError(
+                f"the tarball brings its own {item.path}", hint="pack the environment again"
+            )
+
+
 def _is_empty_directory(path: Path) -> bool:
-    return path.is_dir() and next(path.iterdir(), None) is None
+    return path.is_dir() and not path.is_symlink() and next(path.iterdir(), None) is None
 
 
 def check_prefix(prefix: Path, longest: int | None) -> None:
@@ -83,6 +99,10 @@ def check_prefix(prefix: Path, longest: int | None) -> None:
         )
     if b"\n" in text:
         raise PrefixError("the prefix holds a line break", hint="choose a path without one")
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise PrefixError(f"{text!r} is no UTF-8", hint="choose a path that is") from error
 
 
 def _directories(manifest: Manifest) -> tuple[str, ...]:
@@ -109,10 +129,9 @@ def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
         IntegrityError: The tarball is not what its bill says.
         PrefixError: The prefix cannot be written.
     """
-    with _prefix_errors(plan.prefix):
-        plan.prefix.parent.mkdir(parents=True, exist_ok=True)
+    with _prefix_errors(plan.prefix), _parents_of(plan.prefix):
         temporary = Path(
-            tempfile.mkdtemp(dir=plan.prefix.parent, prefix=f".{plan.prefix.name}.lading-")
+            tempfile.mkdtemp(dir=plan.prefix.parent, prefix=f".{plan.prefix.name[:100]}.lading-")
         )
         try:
             for directory in plan.directories:
@@ -121,11 +140,22 @@ def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
             _write_frames(plan, temporary, progress)
             _finish(plan, temporary)
             temporary.chmod(DIRECTORY_MODE)
-            # On Linux a directory may take the place of an empty one, and of nothing else.
-            temporary.rename(plan.prefix)
+            _appear(temporary, plan.prefix)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def _appear(temporary: Path, prefix: Path) -> None:
+    """Give the finished environment its name; a directory may take the place of an empty one."""
+    try:
+        temporary.rename(prefix)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
+            raise
+        raise PrefixExistsError(
+            f"{prefix} appeared while it was unpacked", hint="use that one, or move it away"
+        ) from error
 
 
 @contextmanager
@@ -137,6 +167,20 @@ def _prefix_errors(prefix: Path) -> Iterator[None]:
             f"cannot write {prefix}: {error.strerror or error}",
             hint="free space there, or choose another place",
         ) from error
+
+
+@contextmanager
+def _parents_of(prefix: Path) -> Iterator[None]:
+    """Make the directories above `prefix`; after a failure those that were made are gone again."""
+    missing = [path for path in prefix.parents if not path.exists()]
+    try:
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 def _write_frames(plan: UnpackPlan, root: Path, progress: Progress) -> None:
@@ -212,9 +256,5 @@ def _finish(plan: UnpackPlan, root: Path) -> None:
         (STATE_PATH, render_state(state)),
     ):
         target = root / path
-        if target.exists():
-            raise ArchiveError(
-                f"the tarball brings its own {path}", hint="pack the environment again"
-            )
         target.write_bytes(data)
         target.chmod(0o644)

@@ -14,7 +14,6 @@ from lading.digest import sha256_of, sha256_of_file
 from lading.errors import ManifestError, NotAPrefixError
 from lading.install.bill import InstallBill
 from lading.install.cargo import Kind
-from lading.install.layout import LADING_DIRECTORY
 from lading.pack.manifest import Manifest, parse_manifest
 from lading.pack.move import known_prefixes, shipped_content
 from lading.pack.relocate import Relocation
@@ -70,10 +69,13 @@ def read_prefix_manifest(prefix: Path, manifest: Path | None) -> Manifest:
 def verify_unpacked(prefix: Path, manifest: Manifest) -> Report:
     """What of the environment at `prefix` is not as the bill of its tarball says.
 
-    Raises:
-        NotAPrefixError: Its relocation record is missing or damaged.
+    Where the relocation record is missing or damaged, that is a finding; the files that it is about
+    are findings as well, since nobody can tell any more whether they were changed.
     """
-    record = read_record(prefix) if (prefix / LADING_DIRECTORY).is_dir() else ()
+    try:
+        record = read_record(prefix)
+    except NotAPrefixError:
+        record = ()
     relocations = {item.path: item for item in record}
     expected = {
         item.path: _Expected(

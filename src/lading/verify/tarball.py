@@ -2,7 +2,7 @@
 
 import hashlib
 
-from lading.errors import ArchiveError
+from lading.errors import IntegrityError
 from lading.install.cargo import Kind
 from lading.pack.manifest import FrameSlice
 from lading.pack.reader import Tarball
@@ -34,11 +34,6 @@ def _frame_findings(tarball: Tarball, item: FrameSlice, *, is_last: bool) -> lis
     owner = item.package.name
     findings = []
     try:
-        digest = hashlib.sha256()
-        for chunk in tarball.read_frame(item):
-            digest.update(chunk)
-        if digest.hexdigest() != item.frame.sha256:
-            findings.append(_damaged_frame(item, digest.hexdigest()))
         for member in tarball.members(item, is_last=is_last):
             hasher = hashlib.sha256()
             for chunk in member.content:
@@ -54,22 +49,18 @@ def _frame_findings(tarball: Tarball, item: FrameSlice, *, is_last: bool) -> lis
                         found=hasher.hexdigest(),
                     )
                 )
-    except ArchiveError as error:
+    except IntegrityError as error:
         findings.append(
-            Finding(rule=Rule.DAMAGED, path=_frame_name(item), owner=owner, message=error.message)
+            Finding(
+                rule=Rule.DAMAGED,
+                path=_frame_name(item),
+                owner=owner,
+                message=error.message,
+                expected=error.expected,
+                found=error.actual,
+            )
         )
     return findings
-
-
-def _damaged_frame(item: FrameSlice, found: str) -> Finding:
-    return Finding(
-        rule=Rule.MODIFIED,
-        path=_frame_name(item),
-        owner=item.package.name,
-        message="its compressed bytes are not what the bill says",
-        expected=item.frame.sha256,
-        found=found,
-    )
 
 
 def _frame_name(item: FrameSlice) -> str:

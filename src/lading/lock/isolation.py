@@ -1,0 +1,123 @@
+"""The process that conda-lock runs in.
+
+It gets a home of its own, no configuration of the caller's conda, pip, Poetry or keyring, and an
+order of sets that does not change from run to run.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from lading.errors import (
+    EngineFailedError,
+    FetchError,
+    LadingError,
+    LockError,
+    SolveError,
+    SpecError,
+)
+from lading.lock.exchange import Failure, FailureKind, Operation
+from lading.process import Completed, Run, run, scrubbed_environment
+
+__all__ = ["CondaLock"]
+
+MODULE = "lading.lock.condalock"
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaLock:
+    """conda-lock, asked through `ask`.
+
+    Attributes:
+        state_directory: Absolute, private to the build; its home and HTTP cache lie there.
+        inherited_environment: Of the caller; proxies and certificates are taken from it.
+        runner: Runs programs.
+    """
+
+    state_directory: Path
+    inherited_environment: Mapping[str, str]
+    runner: Callable[[Run], Completed] = run
+
+    def ask(self, operation: Operation, question: msgspec.Struct, kind: type[Answer]) -> Answer:
+        """The answer to `question`.
+
+        Raises:
+            SpecError: A source is wrong.
+            SolveError: The pip part has no solution.
+            FetchError: The package index could not be read.
+            LockError: conda-lock would not read the lockfile.
+            EngineFailedError: It ended without an answer.
+        """
+        home = self.state_directory / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.state_directory, prefix="ask-") as directory:
+            path = Path(directory) / "question.json"
+            path.write_bytes(msgspec.json.encode(question))
+            completed = self.runner(
+                Run(
+                    # -P: a directory of that name in the current directory is not the package.
+                    argv=(sys.executable, "-P", "-m", MODULE, operation.value, str(path)),
+                    environment=self._environment(home),
+                    directory=home,
+                )
+            )
+        return _decoded(completed, kind)
+
+    def _environment(self, home: Path) -> dict[str, str]:
+        return scrubbed_environment(
+            self.inherited_environment,
+            home,
+            {
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PYTHONHASHSEED": "0",
+                "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+                "POETRY_CONFIG_DIR": str(home / "poetry"),
+                "POETRY_CACHE_DIR": str(self.state_directory / "poetry"),
+                "POETRY_KEYRING_ENABLED": "false",
+                "POETRY_REQUESTS_MAX_RETRIES": "2",
+            },
+        )
+
+
+def _decoded(completed: Completed, kind: type[Answer]) -> Answer:
+    if completed.returncode != 0:
+        raise EngineFailedError(
+            "conda-lock ended without an answer",
+            hint="run again with -vv and report it",
+            details=completed.last_lines(),
+        )
+    data = completed.stdout.encode()
+    if data.startswith(b'{"failure"'):
+        raise _error(msgspec.json.decode(data, type=Failure))
+    return msgspec.json.decode(data, type=kind)
+
+
+def _error(failure: Failure) -> LadingError:
+    match failure.failure:
+        case FailureKind.SOURCE:
+            return SpecError(
+                failure.message, hint="correct the source named", details=failure.details
+            )
+        case FailureKind.SOLVE:
+            return SolveError(
+                failure.message,
+                hint="relax a requirement, or lock the package with conda instead",
+                details=failure.details,
+            )
+        case FailureKind.FETCH:
+            return FetchError(
+                failure.message,
+                hint="check the network, or name another index",
+                details=failure.details,
+            )
+        case FailureKind.FORMAT:
+            return LockError(
+                failure.message, hint="this is a defect; report it", details=failure.details
+            )

@@ -1,0 +1,158 @@
+"""What locking an environment takes and gives, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lading.conda.channels import MirrorMap
+from lading.conda.names import Platform
+from lading.conda.virtual import (
+    VirtualPackage,
+    default_virtual_packages,
+    override_virtual_packages,
+)
+from lading.engine.port import SolveRequest
+from lading.lock.diff import LockDiff
+from lading.lock.exchange import LockEntry
+from lading.lock.isolation import CondaLock
+from lading.lock.model import Lockfile
+from lading.lock.sources import LockSpec, PlatformSpec
+
+__all__ = [
+    "LockInputs",
+    "LockOutcome",
+    "LockPlan",
+    "LockRequest",
+    "PlatformOutcome",
+    "PlatformPlan",
+    "SolvedLock",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRequest:
+    """Lock one environment.
+
+    Attributes:
+        name: Of the environment; names the directory below `locks/`.
+        directory: The project: absolute, holds `locks/`.
+        sources: Absolute; merged in this order.
+        platforms: At least one.
+        channels: Names or URLs that replace those of the sources; empty keeps theirs.
+        virtual_packages: Name → version, in addition to or instead of the defaults of a platform.
+        mirrors: Where channels are read from.
+        strict_priority: Whether the first channel that has a name is the only one for it.
+        update: Names to move to the newest version that is allowed.
+        update_all: Whether no pin is kept.
+        timeout: Seconds for the solver of one platform, or None.
+        pip_index: URL of a package index to ask instead of PyPI, or empty.
+        conda_lock: Asked to read sources, to solve pip parts, and to read what was made.
+    """
+
+    name: str
+    directory: Path
+    sources: tuple[Path, ...]
+    platforms: tuple[Platform, ...]
+    conda_lock: CondaLock
+    channels: tuple[str, ...] = ()
+    virtual_packages: Mapping[str, str] = field(default_factory=dict)
+    mirrors: MirrorMap = field(default_factory=MirrorMap)
+    strict_priority: bool = True
+    update: frozenset[str] = frozenset()
+    update_all: bool = False
+    timeout: float | None = None
+    pip_index: str = ""
+
+    def virtual_packages_of(self, platform: Platform) -> tuple[VirtualPackage, ...]:
+        """What is expected of a machine of `platform`; sorted by name."""
+        return override_virtual_packages(default_virtual_packages(platform), self.virtual_packages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockInputs:
+    """What lies on the disk before.
+
+    Attributes:
+        spec: What the sources ask for.
+        locks: The lockfiles that there are; one that cannot be read counts as none.
+    """
+
+    spec: LockSpec
+    locks: Mapping[Platform, Lockfile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformPlan:
+    """How one platform is locked.
+
+    Attributes:
+        path: The lockfile.
+        before: What it said, or None.
+        spec: What is asked for.
+        solve: For the engine; its pins are the conda packages of `before` that may stay.
+        pip_pins: The pip packages of `before` that may stay.
+    """
+
+    path: Path
+    before: Lockfile | None
+    spec: PlatformSpec
+    solve: SolveRequest
+    pip_pins: tuple[LockEntry, ...]
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the lockfile was made from sources that ask for the same."""
+        return self.before is not None and self.before.content_hash == self.spec.content_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockPlan:
+    """How an environment is locked; `platforms` in the order of the request."""
+
+    request: LockRequest
+    spec: LockSpec
+    platforms: tuple[PlatformPlan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolvedLock:
+    """A new lockfile that is not written yet.
+
+    Attributes:
+        plan: How it was made.
+        data: Its bytes.
+    """
+
+    plan: PlatformPlan
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformOutcome:
+    """What became of one platform.
+
+    Attributes:
+        platform: Which.
+        path: The lockfile.
+        lockfile: What it says now.
+        diff: Against what it said before.
+        written: Whether its bytes changed.
+    """
+
+    platform: Platform
+    path: Path
+    lockfile: Lockfile
+    diff: LockDiff
+    written: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockOutcome:
+    """What became of an environment; `platforms` in the order of the request."""
+
+    platforms: tuple[PlatformOutcome, ...]
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether any lockfile has other bytes than before."""
+        return any(item.written for item in self.platforms)

@@ -1,0 +1,288 @@
+"""Locking: from sources to lockfiles, all platforms at once.
+
+    inputs  = read_lock_inputs(request)      sources and old lockfiles, from disk
+    plan    = plan_lock(request, inputs)     what each platform is to be solved with; pure
+    solved  = solve_lock(plan, engine, ...)  the new lockfiles, in memory; network
+    outcome = apply_lock(solved)             written, and what changed
+
+Nothing is written before every platform is solved and every lockfile is read back by conda-lock.
+The same inputs and the same state of the channels give the same bytes.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from lading.conda.names import Platform
+from lading.engine.port import Engine, Progress, SolveRequest, no_progress
+from lading.errors import LadingError, LockError, UsageError
+from lading.lock.diff import diff_locks
+from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
+from lading.lock.model import Lockfile, Manager, lock_path, read_lockfile
+from lading.lock.pip import PipRequest, solve_pip
+from lading.lock.rendering import LockContent, conda_entries, render_lockfile
+from lading.lock.request import (
+    LockInputs,
+    LockOutcome,
+    LockPlan,
+    LockRequest,
+    PlatformOutcome,
+    PlatformPlan,
+    SolvedLock,
+)
+from lading.lock.sources import read_sources
+
+__all__ = [
+    "LockInputs",
+    "LockOutcome",
+    "LockPlan",
+    "LockRequest",
+    "PlatformOutcome",
+    "PlatformPlan",
+    "SolvedLock",
+    "apply_lock",
+    "plan_lock",
+    "read_lock_inputs",
+    "solve_lock",
+]
+
+_log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def read_lock_inputs(request: LockRequest) -> LockInputs:
+    """The sources and the lockfiles that there are.
+
+    Raises:
+        SpecError: A source is wrong.
+        EngineFailedError: conda-lock failed.
+    """
+    locks: dict[Platform, Lockfile] = {}
+    for platform in request.platforms:
+        path = lock_path(request.directory, request.name, platform)
+        if not path.is_file():
+            continue
+        try:
+            locks[platform] = read_lockfile(path, platform)
+        except LockError as error:
+            # Half merged or written by hand: it is being made again, so nothing of it is kept.
+            _log.warning("no pin is kept: %s", error)
+    spec = read_sources(
+        request.sources,
+        {platform: request.virtual_packages_of(platform) for platform in request.platforms},
+        request.channels,
+        request.conda_lock,
+    )
+    return LockInputs(spec=spec, locks=locks)
+
+
+def plan_lock(request: LockRequest, inputs: LockInputs) -> LockPlan:
+    """How each platform is to be locked. Pure.
+
+    Raises:
+        UsageError: A package to be updated is locked for no platform.
+    """
+    locked = {item.name for lock in inputs.locks.values() for item in lock.packages}
+    unknown = sorted(request.update - locked)
+    if unknown:
+        raise UsageError(
+            f"cannot update {unknown[0]}: it is not locked",
+            hint="name a locked package, or use --update-all",
+        )
+    return LockPlan(
+        request=request,
+        spec=inputs.spec,
+        platforms=tuple(
+            _plan_platform(request, inputs, platform) for platform in request.platforms
+        ),
+    )
+
+
+def _plan_platform(request: LockRequest, inputs: LockInputs, platform: Platform) -> PlatformPlan:
+    before = inputs.locks.get(platform)
+    pins = () if before is None or request.update_all else before.packages
+    kept = [item for item in pins if item.name not in request.update]
+    return PlatformPlan(
+        path=lock_path(request.directory, request.name, platform),
+        before=before,
+        spec=inputs.spec.platforms[platform],
+        solve=SolveRequest(
+            platform=platform,
+            specs=inputs.spec.platforms[platform].specs,
+            channels=inputs.spec.channels,
+            virtual_packages=request.virtual_packages_of(platform),
+            mirrors=request.mirrors,
+            locked=tuple(item.to_record() for item in kept if item.manager is Manager.CONDA),
+            strict_priority=request.strict_priority,
+            timeout=request.timeout,
+        ),
+        pip_pins=tuple(
+            LockEntry(
+                name=item.name,
+                version=item.version,
+                manager=item.manager.value,
+                url=item.url,
+                sha256=item.sha256.hex,
+                dependencies=dict(item.dependencies),
+            )
+            for item in kept
+            if item.manager is Manager.PIP
+        ),
+    )
+
+
+def solve_lock(
+    plan: LockPlan, engine: Engine, progress: Progress = no_progress
+) -> tuple[SolvedLock, ...]:
+    """The new lockfiles, in the order of the plan; nothing is written.
+
+    Raises:
+        SolveError: A platform has no solution; the message names it.
+        FetchError: A channel or the package index could not be read.
+        SpecError: A source is wrong, or a package is asked for twice, by conda and by pip.
+        LockError: A record cannot be locked.
+        EngineError: The engine failed.
+    """
+    done: list[Platform] = []
+
+    def solve(item: PlatformPlan) -> SolvedLock:
+        solved = _solve_platform(plan, item, engine)
+        done.append(item.solve.platform)
+        progress(f"solved {item.solve.platform}", len(done), len(plan.platforms))
+        return solved
+
+    solved = _all_at_once(solve, plan.platforms, lambda item: item.solve.platform)
+    question = ValidationQuestion(
+        lockfiles={item.plan.solve.platform.value: item.data.decode() for item in solved}
+    )
+    plan.request.conda_lock.ask(Operation.VALIDATE, question, ValidationQuestion)
+    return solved
+
+
+def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
+    """Write the new lockfiles; one whose bytes are there already is not touched.
+
+    Raises:
+        LockError: A directory or file cannot be written.
+    """
+    outcomes = []
+    for item in solved:
+        path = item.plan.path
+        written = not path.is_file() or path.read_bytes() != item.data
+        if written:
+            _write_atomically(path, item.data)
+        after = read_lockfile(path, item.plan.solve.platform)
+        outcomes.append(
+            PlatformOutcome(
+                platform=item.plan.solve.platform,
+                path=path,
+                lockfile=after,
+                diff=diff_locks(item.plan.before, after),
+                written=written,
+            )
+        )
+    return LockOutcome(platforms=tuple(outcomes))
+
+
+def _solve_platform(plan: LockPlan, item: PlatformPlan, engine: Engine) -> SolvedLock:
+    request = plan.request
+    entries = conda_entries(engine.solve(item.solve), item.spec.requested)
+    if item.spec.pip:
+        pip = PipRequest(
+            spec=plan.spec,
+            platform=item.solve.platform,
+            conda=entries,
+            pins=item.pip_pins,
+            update=request.update,
+            index=request.pip_index,
+            mirrors=request.mirrors,
+        )
+        entries = solve_pip(request.conda_lock, pip)
+    content = LockContent(
+        name=request.name,
+        platform=item.solve.platform,
+        file_name=item.path.name,
+        channels=plan.spec.channels,
+        sources=tuple(
+            Path(os.path.relpath(source, item.path.parent)).as_posix() for source in request.sources
+        ),
+        content_hash=item.spec.content_hash,
+        entries=entries,
+        virtual_packages=item.solve.virtual_packages,
+        metadata={f"lading-variable-{name}": value for name, value in plan.spec.variables.items()},
+    )
+    return SolvedLock(plan=item, data=render_lockfile(content))
+
+
+def _all_at_once(
+    work: Callable[[Item], Result], items: Sequence[Item], name: Callable[[Item], str]
+) -> tuple[Result, ...]:
+    """The result of `work` on each of `items`, in their order.
+
+    Raises:
+        LadingError: That of the first item that failed, with what all others say in `details`.
+    """
+    failures: list[tuple[str, LadingError]] = []
+
+    def attempt(item: Item) -> Result | None:
+        try:
+            return work(item)
+        except LadingError as error:
+            failures.append((name(item), error))
+            return None
+
+    with ThreadPoolExecutor(max_workers=max(1, len(items))) as pool:
+        results = list(pool.map(attempt, items))
+    if failures:
+        order = [name(item) for item in items]
+        failures.sort(key=lambda failure: order.index(failure[0]))
+        raise _combined(failures) from failures[0][1]
+    return tuple(result for result in results if result is not None)
+
+
+def _combined(failures: Sequence[tuple[str, LadingError]]) -> LadingError:
+    """One error for all platforms that failed, of the kind of the first."""
+    first = failures[0][1]
+    names = [name for name, _ in failures]
+    details: tuple[str, ...] = first.details
+    if any(str(error) != str(first) or error.details != details for _, error in failures):
+        names = names[:1]
+        details = tuple(
+            line for name, error in failures for line in (f"{name}: {error}", *error.details)
+        )
+    return type(first)(
+        f"{', '.join(names)}: {first.message}",
+        hint=first.hint,
+        details=details,
+        expected=first.expected,
+        actual=first.actual,
+    )
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    """Replace the file at `path`: after a crash it is the old one or the new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as stream:
+            temporary = Path(stream.name)
+            try:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+                # A temporary file is for its owner alone; a lockfile is for everyone.
+                temporary.chmod(0o644)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise LockError(
+            f"cannot write {path}: {error.strerror}", hint="make room, or correct its permissions"
+        ) from error

@@ -1,0 +1,77 @@
+"""What locking did, for people and for programs."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from lading.lock.diff import LockDiff
+from lading.lock.request import LockOutcome, LockPlan
+
+__all__ = ["render_lock_plan", "render_locked", "render_locked_json"]
+
+SHOWN_CHANGES = 20
+
+
+def render_lock_plan(plan: LockPlan) -> str:
+    """One line a platform: what would be solved, and with how many pins."""
+    lines = [
+        f"{item.solve.platform}: {len(item.solve.specs)} conda specs, {len(item.spec.pip)} pip"
+        f" requirements, {len(item.solve.locked) + len(item.pip_pins)} pins kept,"
+        f" {'sources unchanged' if item.is_fresh else 'sources changed'}"
+        for item in plan.platforms
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_locked(outcome: LockOutcome) -> str:
+    """One line a platform, and below it what moved."""
+    lines = []
+    for item in outcome.platforms:
+        conda, pip = len(item.lockfile.conda), len(item.lockfile.pip)
+        state = "written" if item.written else "unchanged"
+        lines.append(f"{item.platform}: {conda} conda and {pip} pip packages, {state}")
+        # A first lock adds everything, which says nothing.
+        if len(item.diff.added) < conda + pip:
+            lines += _changes(item.diff)
+    return "\n".join(lines) + "\n"
+
+
+def _changes(diff: LockDiff) -> list[str]:
+    lines = list(_change_lines(diff))
+    more = len(lines) - SHOWN_CHANGES
+    return lines if more <= 0 else [*lines[:SHOWN_CHANGES], f"  and {more} more; --json lists all"]
+
+
+def _change_lines(diff: LockDiff) -> Iterator[str]:
+    for package in diff.added:
+        yield f"  + {package.name} {package.version}"
+    for package in diff.removed:
+        yield f"  - {package.name} {package.version}"
+    for change in diff.changed:
+        if change.before != change.after:
+            yield f"    {change.name} {change.before} -> {change.after}"
+        else:
+            yield f"    {change.name} {change.before_file} -> {change.after_file}"
+
+
+def render_locked_json(name: str, outcome: LockOutcome) -> str:
+    """The outcome as a JSON document."""
+    document = {
+        "schema": "lading.lock/1",
+        "environment": name,
+        "platforms": [
+            {
+                "platform": str(item.platform),
+                "path": str(item.path),
+                "digest": str(item.lockfile.digest),
+                "written": item.written,
+                "conda": len(item.lockfile.conda),
+                "pip": len(item.lockfile.pip),
+                "added": [f"{entry.name} {entry.version}" for entry in item.diff.added],
+                "removed": [f"{entry.name} {entry.version}" for entry in item.diff.removed],
+                "changed": item.diff.changed,
+            }
+            for item in outcome.platforms
+        ],
+    }
+    return msgspec.json.encode(document).decode() + "\n"
