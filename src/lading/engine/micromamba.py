@@ -4,10 +4,11 @@ Each call runs in a scrubbed environment with a home, a root prefix and a packag
 without rc files. Solving is a dry run whose JSON is read; installing is from an explicit file, so
 that no solver is involved. `micromamba_output` reads what it prints.
 
-Two habits of micromamba are worked around:
+Some habits of micromamba are worked around:
 
 - It runs link scripts and has no option against it; it looks for `bash` on PATH to run them with.
   There it finds one that does nothing.
+- It adds pip to python unasked: 2.5 and earlier to the package, later ones to the request.
 - It has no notion of records to prefer. All of them are pinned first. Where that has no solution,
   it is asked for an update of a prefix that seems to hold them, which moves only what must move;
   and where that fails too (a pinned archive is gone), nothing is pinned.
@@ -46,6 +47,7 @@ from lading.process import Completed, Run, run, scrubbed_environment
 
 __all__ = ["MicromambaEngine", "find_micromamba", "read_version"]
 
+PYTHON = "python"
 VARIABLE = "LADING_MICROMAMBA"
 PRIVATE_PATH = Path(".lading/bin/micromamba")
 
@@ -245,7 +247,7 @@ class MicromambaEngine:
             return None
 
     def _dry_run(
-        self, request: SolveRequest, sources: Sources, pins: Sequence[str]
+        self, request: SolveRequest, sources: Sources, pins: Sequence[MatchSpecText]
     ) -> tuple[RepodataRecord, ...]:
         """A solution without any prefix.
 
@@ -282,15 +284,21 @@ class MicromambaEngine:
             return (*kept, *read_records(answer, sources))
 
     def _ask(
-        self, request: SolveRequest, sources: Sources, ask: Sequence[str], pins: Sequence[str]
+        self,
+        request: SolveRequest,
+        sources: Sources,
+        ask: Sequence[str],
+        pins: Sequence[MatchSpecText],
     ) -> Completed:
         """What micromamba answers to a dry run."""
         channels = [word for location in sources.values() for word in ("--channel", location)]
-        specs = [located_spec(text, sources) for text in sorted(request.specs)]
+        specs = [
+            _without_pip(located_spec(text, sources)) for text in (*sorted(request.specs), *pins)
+        ]
         priority = "strict" if request.strict_priority else "disabled"
         return self._call(
             [*ask, "--dry-run", "--yes", "--override-channels", *channels],
-            ["--channel-priority", priority, "--platform", request.platform.value, *specs, *pins],
+            ["--channel-priority", priority, "--platform", request.platform.value, *specs],
             _overrides(request)
             # One a platform: they are solved at the same time, and would wait for each other.
             | {"CONDA_PKGS_DIRS": str(self._state / "solve" / request.platform.value)},
@@ -366,7 +374,19 @@ def _overrides(request: SolveRequest) -> dict[str, str]:
     return values
 
 
-def _pin(record: RepodataRecord) -> str:
+def _without_pip(spec: str) -> str:
+    """`spec` in a form in which 2.6 and later do not add a request for pip to one for python.
+
+    They look for a request that has the name alone before its first space or operator.
+    """
+    name, version, build = (*spec.split(), "", "")[:3]
+    if name != PYTHON:
+        return spec
+    parts = f"version='{version or '*'}'" + (f",build='{build}'" if build else "")
+    return f"{PYTHON}[{parts}]"
+
+
+def _pin(record: RepodataRecord) -> MatchSpecText:
     return MatchSpecText(f"{record.name} =={record.version} {record.build}")
 
 

@@ -57,9 +57,9 @@ def self_locating_script(interpreter: str, options: str, body: bytes) -> bytes |
         return None
     if first is None or first.type != tokenize.STRING:
         return header + body
-    row, column = first.start
-    if _FUTURE.search(body) or column:
+    if _FUTURE.search(body):
         return None
+    row = first.start[0]
     lines = body.splitlines(keepends=True)
     return b"".join([header, *lines[: row - 1], b"__doc__ = ", *lines[row - 1 :]])
 

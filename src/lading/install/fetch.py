@@ -167,7 +167,12 @@ class _Client:
     def _copy_http(self, location: str, shown: str, stream: BinaryIO) -> Digest:
         hasher = hashlib.sha256()
         try:
-            response = self._pool.request("GET", location, preload_content=False)
+            response = self._pool.request(
+                "GET",
+                without_credentials(location),
+                headers={**self._pool.headers, **_authorization(location)},
+                preload_content=False,
+            )
             with closing(response):
                 if response.status != HTTP_OK:
                     raise FetchError(f"{shown}: HTTP status {response.status}", hint=_MIRROR_HINT)
@@ -179,6 +184,16 @@ class _Client:
         except HTTPError as error:
             raise FetchError(f"{shown}: {_reason(error)}", hint=_MIRROR_HINT) from error
         return Digest.sha256(hasher.hexdigest())
+
+
+def _authorization(location: str) -> dict[str, str]:
+    """The header that carries the user and password in a URL, if there are any."""
+    parts = urlsplit(location)
+    if parts.username is None:
+        return {}
+    return urllib3.util.make_headers(
+        basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    )
 
 
 _MIRROR_HINT = "check the network, or name a mirror under [mirrors] in lading.toml"

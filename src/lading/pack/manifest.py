@@ -155,8 +155,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         for package in self.packages:
             for frame in package.frames:
                 members = self.files[position : position + frame.files]
-                result.append(FrameSlice(package=package, frame=frame, files=members))
                 position += frame.files
+                is_last = package is self.packages[-1] and frame is package.frames[-1]
+                result.append(
+                    FrameSlice(package=package, frame=frame, files=members, is_last=is_last)
+                )
         return tuple(result)
 
     def owners(self) -> dict[str, str]:
@@ -175,11 +178,13 @@ class FrameSlice(msgspec.Struct, frozen=True, kw_only=True):
         package: Whose members it holds.
         frame: Where it lies.
         files: Its members, in order.
+        is_last: Whether the end of the archive follows its members.
     """
 
     package: ManifestPackage
     frame: ManifestFrame
     files: tuple[ManifestFile, ...]
+    is_last: bool
 
     def headers(self) -> tuple[bytes, ...]:
         """The header blocks that stand before each member's content."""

@@ -1,21 +1,16 @@
-"""Reading a tarball by its bill.
+"""Opening a tarball: its format, its bill, and where its frames lie."""
 
-The bill says what every byte between the contents must be: the reader renders the header that a
-member must have and compares, instead of believing what a header says. So there is no tar parser to
-be deceived, and nothing that is not on the bill can be written.
-"""
-
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from lading.digest import Digest, sha256_of
 from lading.errors import ArchiveError, DigestMismatchError, ManifestError
-from lading.install.cargo import Kind
 from lading.pack.compression import (
     GZIP_MAGIC,
     MANIFEST_MAGIC,
@@ -23,7 +18,6 @@ from lading.pack.compression import (
     ZSTD_MAGIC,
     Format,
     SeekEntry,
-    decompress_chunks,
     decompress_manifest,
     parse_seek_table,
     parse_skippable,
@@ -33,32 +27,47 @@ from lading.pack.manifest import (
     LARGEST_BYTES,
     FrameSlice,
     Manifest,
-    ManifestFile,
     parse_manifest,
 )
-from lading.pack.tarmember import END_OF_ARCHIVE, padding
+from lading.pack.members import FETCH_AGAIN, Frame
 
-__all__ = ["CHECKSUMS_SUFFIX", "MANIFEST_SUFFIX", "Member", "Tarball", "beside", "open_tarball"]
+__all__ = [
+    "CHECKSUMS_SUFFIX",
+    "MANIFEST_SUFFIX",
+    "PipedTarball",
+    "Shipment",
+    "Tarball",
+    "beside",
+    "open_manifest",
+    "open_tarball",
+]
 
 CHUNK_BYTES = 1 << 20
-FETCH_AGAIN = "fetch the tarball again"
 MANIFEST_SUFFIX = ".manifest.json"
 CHECKSUMS_SUFFIX = ".sha256"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A member whose header was as billed.
+class Shipment(Protocol):
+    """A tarball on its way: its bill, and its frames in order."""
 
-    Attributes:
-        file: Its entry in the bill.
-        mtime: Unix seconds.
-        content: Chunks of the content, to be read before the next member; empty but for files.
-    """
+    @property
+    def manifest(self) -> Manifest:
+        """Its bill, checked."""
+        ...
 
-    file: ManifestFile
-    mtime: int
-    content: Iterator[bytes]
+    @property
+    def manifest_bytes(self) -> bytes:
+        """The bill's canonical bytes."""
+        ...
+
+    @property
+    def manifest_sha256(self) -> Digest:
+        """Of the bill's canonical bytes."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames, in order; to be iterated once, by one thread."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,39 +92,13 @@ class Tarball:
     manifest_sha256: Digest
     manifest_bytes: bytes = field(repr=False)
 
-    def members(self, frame_slice: FrameSlice, *, is_last: bool) -> Iterator[Member]:
-        """The members of one frame, in order.
+    def frames(self) -> Iterator[Frame]:
+        """The frames, in order; each is read when it is asked for."""
+        for bill in self.manifest.slices():
+            read = partial(self._read_frame, bill)
+            yield Frame(bill=bill, format=self.format, name=self.path.name, read=read)
 
-        Raises:
-            ArchiveError: The frame is damaged, or holds something else than the bill says.
-            DigestMismatchError: It holds what the bill says, in other bytes.
-        """
-        hasher = hashlib.sha256()
-        compressed = _hashed(self.read_frame(frame_slice), hasher)
-        stream = _Stream(chunks=decompress_chunks(self.format, compressed))
-        for item, header in zip(frame_slice.files, frame_slice.headers(), strict=True):
-            if stream.read(len(header)) != header:
-                raise ArchiveError(
-                    f"{self.path.name} holds something else where its bill lists {item.path}",
-                    hint=FETCH_AGAIN,
-                )
-            size = item.size if item.type is Kind.FILE else 0
-            yield Member(file=item, mtime=frame_slice.package.mtime, content=stream.chunks_of(size))
-            if stream.read(-size % 512) != padding(size):
-                raise ArchiveError(f"{self.path.name} is damaged at {item.path}", hint=FETCH_AGAIN)
-        ending = END_OF_ARCHIVE if is_last else b""
-        if stream.read(len(ending)) != ending or not stream.is_at_end():
-            raise ArchiveError(f"{self.path.name} holds more than its bill lists", hint=FETCH_AGAIN)
-        if hasher.hexdigest() != frame_slice.frame.sha256:
-            raise DigestMismatchError(
-                f"{self.path.name}: the compressed bytes of {frame_slice.package.name or 'the end'}"
-                " are not what the bill says",
-                hint=FETCH_AGAIN,
-                expected=frame_slice.frame.sha256,
-                actual=hasher.hexdigest(),
-            )
-
-    def read_frame(self, frame_slice: FrameSlice) -> Iterator[bytes]:
+    def _read_frame(self, frame_slice: FrameSlice) -> Iterator[bytes]:
         """The compressed bytes of one frame.
 
         Raises:
@@ -131,48 +114,52 @@ class Tarball:
             yield chunk
 
 
-def _hashed(chunks: Iterator[bytes], hasher: "hashlib._Hash") -> Iterator[bytes]:
-    for chunk in chunks:
-        hasher.update(chunk)
-        yield chunk
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipedTarball:
+    """A tarball that comes through a pipe, its bill known beforehand.
+
+    Attributes:
+        stream: Where it comes from.
+        name: What to call it in an error.
+        manifest: Its bill, checked.
+        manifest_sha256: Of the bill's canonical bytes.
+        manifest_bytes: The bill's canonical bytes.
+    """
+
+    stream: BinaryIO
+    name: str
+    manifest: Manifest
+    manifest_sha256: Digest
+    manifest_bytes: bytes = field(repr=False)
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames, in order; a frame is read whole before it is given away.
+
+        Raises:
+            ArchiveError: The pipe ends too early.
+        """
+        format_ = None
+        for bill in self.manifest.slices():
+            data = self.stream.read(bill.frame.length)
+            if len(data) != bill.frame.length:
+                raise ArchiveError(f"{self.name} is cut off", hint=FETCH_AGAIN)
+            format_ = format_ or _format_of(data) or Format.TAR
+            yield Frame(bill=bill, format=format_, name=self.name, read=partial(_once, data))
 
 
-@dataclass(slots=True)
-class _Stream:
-    """Exact reads from an iterator of chunks."""
+def _once(data: bytes) -> Iterator[bytes]:
+    yield data
 
-    chunks: Iterator[bytes]
-    buffer: bytes = b""
-    position: int = 0
 
-    def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer at the end."""
-        if self.position + size <= len(self.buffer):
-            start = self.position
-            self.position += size
-            return self.buffer[start : self.position]
-        return b"".join(self.chunks_of(size))
+def open_manifest(path: Path) -> tuple[Manifest, bytes]:
+    """The bill at `path`, checked, and its canonical bytes.
 
-    def chunks_of(self, size: int) -> Iterator[bytes]:
-        """The next `size` bytes in chunks; fewer at the end."""
-        while size > 0:
-            if self.position == len(self.buffer) and not self._refill():
-                return
-            chunk = self.buffer[self.position : self.position + size]
-            self.position += len(chunk)
-            size -= len(chunk)
-            yield chunk
-
-    def is_at_end(self) -> bool:
-        """Whether nothing follows."""
-        return self.position == len(self.buffer) and not self._refill()
-
-    def _refill(self) -> bool:
-        for chunk in self.chunks:
-            if chunk:
-                self.buffer, self.position = chunk, 0
-                return True
-        return False
+    Raises:
+        ManifestError: It is missing or malformed.
+        UnsafePathError: It lists what must not be written.
+    """
+    document = _read_manifest_file(path)
+    return parse_manifest(document, path.name), document
 
 
 @contextmanager
@@ -234,13 +221,17 @@ def _parse_inside(path: Path, document: bytes) -> Manifest:
 
 
 def _format(path: Path, head: bytes) -> Format:
-    if head == ZSTD_MAGIC:
+    found = _format_of(head) or (Format.TAR if path.name.endswith(".tar") else None)
+    if found is None:
+        raise ArchiveError(f"{path} is no tar.zst, tar.gz or tar", hint="name a tarball of lading")
+    return found
+
+
+def _format_of(head: bytes) -> Format | None:
+    """The compression that `head` begins with; None where there is none."""
+    if head.startswith(ZSTD_MAGIC):
         return Format.ZSTD
-    if head.startswith(GZIP_MAGIC):
-        return Format.GZIP
-    if path.name.endswith(".tar"):
-        return Format.TAR
-    raise ArchiveError(f"{path} is no tar.zst, tar.gz or tar", hint="name a tarball of lading")
+    return Format.GZIP if head.startswith(GZIP_MAGIC) else None
 
 
 def beside(tarball: Path, suffix: str) -> Path:

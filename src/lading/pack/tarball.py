@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +39,7 @@ from lading.pack.manifest import (
     check_members,
     render_manifest,
 )
+from lading.pack.pipeline import in_order
 from lading.pack.reader import CHECKSUMS_SUFFIX, MANIFEST_SUFFIX, beside
 from lading.pack.relocate import Relocation, environment_scripts
 from lading.pack.relocation_record import RECORD_PATH, render_record
@@ -236,7 +235,7 @@ def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
         cache=request.frame_cache,
     )
     total = len(plan.frames) + 1
-    encoded = _in_order(encoder.encode, plan.frames, request.workers)
+    encoded = in_order(encoder.encode, plan.frames, request.workers)
     for number, (frame, result) in enumerate(zip(plan.frames, encoded, strict=True), start=1):
         writer.append(frame.cargo, result)
         progress("pack", number, total)
@@ -246,28 +245,6 @@ def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
     if request.frame_cache is not None:
         request.frame_cache.prune()
     progress("pack", total, total)
-
-
-def _in_order(
-    encode: Callable[[FramePlan], EncodedFrame], frames: Iterable[FramePlan], workers: int
-) -> Iterator[EncodedFrame]:
-    """The encoded frames in order, made by `workers` threads.
-
-    No more than one frame a worker, and one that waits, is held in memory: a fast worker does not
-    run away from a slow writer.
-    """
-    pending: deque[Future[EncodedFrame]] = deque()
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="pack") as pool:
-        try:
-            for frame in frames:
-                pending.append(pool.submit(encode, frame))
-                if len(pending) > workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
 
 
 def environment_frame(plan: PackPlan, relocations: list[Relocation]) -> FramePlan:

@@ -1,33 +1,30 @@
 """From a tarball to an environment at its place: checked, relocated and written in one pass."""
 
 import errno
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lading.engine.port import Progress, no_progress
 from lading.errors import (
-    DigestMismatchError,
     PrefixError,
     PrefixExistsError,
     PrefixTooLongError,
     UnsafePathError,
 )
 from lading.install.cargo import Kind
-from lading.pack.manifest import FrameSlice, Manifest
-from lading.pack.placeholder import find_occurrences, relocate
-from lading.pack.reader import Member, Tarball
+from lading.pack.manifest import Manifest, ManifestFile
+from lading.pack.members import Frame
+from lading.pack.pipeline import in_order
+from lading.pack.reader import Shipment
 from lading.pack.relocation_record import MANIFEST_PATH, STATE_PATH, State, render_state
+from lading.pack.write import DIRECTORY_MODE, make_directories, write_frame
 
-__all__ = ["UnpackPlan", "apply_unpack", "plan_unpack"]
-
-DIRECTORY_MODE = 0o755
+__all__ = ["UnpackPlan", "apply_unpack", "check_prefix", "directories_of", "plan_unpack"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +32,20 @@ class UnpackPlan:
     """What unpacking will do.
 
     Attributes:
-        tarball: Open.
+        shipment: The tarball, open.
         prefix: Where the environment will be, absolute.
         directories: Prefix-relative; every one that must exist, parents first.
         workers: How many frames are unpacked at once.
     """
 
-    tarball: Tarball
+    shipment: Shipment
     prefix: Path
     directories: tuple[str, ...]
     workers: int
 
 
-def plan_unpack(tarball: Tarball, prefix: Path, workers: int) -> UnpackPlan:
-    """What unpacking `tarball` to `prefix` takes; nothing is written.
+def plan_unpack(shipment: Shipment, prefix: Path, workers: int) -> UnpackPlan:
+    """What unpacking `shipment` to `prefix` takes; nothing is written.
 
     Raises:
         PrefixExistsError: `prefix` exists and is no empty directory.
@@ -56,8 +53,8 @@ def plan_unpack(tarball: Tarball, prefix: Path, workers: int) -> UnpackPlan:
         PrefixError: Its path has a character that no script can hold.
         UnsafePathError: The bill lists something where lading keeps its own records.
     """
-    _refuse_reserved(tarball.manifest)
-    check_prefix(prefix, tarball.manifest.requirements.longest_prefix)
+    _refuse_reserved(shipment.manifest)
+    check_prefix(prefix, shipment.manifest.requirements.longest_prefix)
     with _prefix_errors(prefix):
         is_free = not os.path.lexists(prefix) or _is_empty_directory(prefix)
     if not is_free:
@@ -65,9 +62,9 @@ def plan_unpack(tarball: Tarball, prefix: Path, workers: int) -> UnpackPlan:
             f"{prefix} exists already", hint="name another directory, or move this one away"
         )
     return UnpackPlan(
-        tarball=tarball,
+        shipment=shipment,
         prefix=prefix,
-        directories=_directories(tarball.manifest),
+        directories=directories_of(shipment.manifest.files),
         workers=workers,
     )
 
@@ -105,9 +102,10 @@ def check_prefix(prefix: Path, longest: int | None) -> None:
         raise PrefixError(f"{text!r} is no UTF-8", hint="choose a path that is") from error
 
 
-def _directories(manifest: Manifest) -> tuple[str, ...]:
+def directories_of(files: Iterable[ManifestFile]) -> tuple[str, ...]:
+    """Every directory that `files` and lading's own records need, parents first."""
     found = {MANIFEST_PATH.rpartition("/")[0]}
-    for item in manifest.files:
+    for item in files:
         directory = item.path if item.type is Kind.DIRECTORY else item.path.rpartition("/")[0]
         while directory and directory not in found:
             found.add(directory)
@@ -134,9 +132,7 @@ def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
             tempfile.mkdtemp(dir=plan.prefix.parent, prefix=f".{plan.prefix.name[:100]}.lading-")
         )
         try:
-            for directory in plan.directories:
-                (temporary / directory).mkdir()
-                (temporary / directory).chmod(DIRECTORY_MODE)
+            make_directories(temporary, plan.directories)
             _write_frames(plan, temporary, progress)
             _finish(plan, temporary)
             temporary.chmod(DIRECTORY_MODE)
@@ -184,75 +180,23 @@ def _parents_of(prefix: Path) -> Iterator[None]:
 
 
 def _write_frames(plan: UnpackPlan, root: Path, progress: Progress) -> None:
-    slices = plan.tarball.manifest.slices()
-    with ThreadPoolExecutor(max_workers=plan.workers, thread_name_prefix="unpack") as pool:
-        futures = [
-            pool.submit(_write_frame, plan, item, root, is_last=item is slices[-1])
-            for item in slices
-        ]
-        try:
-            for number, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                progress("unpack", number, len(futures))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _write_frame(plan: UnpackPlan, frame_slice: FrameSlice, root: Path, *, is_last: bool) -> None:
     prefix = os.fsencode(plan.prefix)
-    for member in plan.tarball.members(frame_slice, is_last=is_last):
-        path = root / member.file.path
-        match member.file.type:
-            case Kind.FILE:
-                _write_file(member, path, prefix)
-            case Kind.LINK:
-                path.symlink_to(member.file.target)
-            case Kind.DIRECTORY:
-                os.utime(path, (member.mtime, member.mtime))
+    total = len(plan.shipment.manifest.slices())
 
+    def write(frame: Frame) -> None:
+        write_frame(frame, root, prefix)
 
-def _write_file(member: Member, path: Path, prefix: bytes) -> None:
-    """Write one file, hashed as shipped and relocated, without reading it again."""
-    hasher = hashlib.sha256()
-    item = member.file
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        if item.placeholder and item.placeholder_mode is not None:
-            data = b"".join(member.content)
-            hasher.update(data)
-            where = find_occurrences(data, item.placeholder.encode(), item.placeholder_mode)
-            _write_all(descriptor, relocate(data, where, prefix))
-        else:
-            for chunk in member.content:
-                hasher.update(chunk)
-                _write_all(descriptor, chunk)
-        if hasher.hexdigest() != item.sha256:
-            raise DigestMismatchError(
-                f"{item.path} is not what the bill says",
-                hint="fetch the tarball again",
-                expected=item.sha256,
-                actual=hasher.hexdigest(),
-            )
-        os.fchmod(descriptor, int(item.mode, 8))
-        os.utime(descriptor, (member.mtime, member.mtime))
-    finally:
-        os.close(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    written = in_order(write, plan.shipment.frames(), plan.workers)
+    for number, _ in enumerate(written, start=1):
+        progress("unpack", number, total)
 
 
 def _finish(plan: UnpackPlan, root: Path) -> None:
     """What is true of this place only, and the bill to verify it by."""
-    tarball = plan.tarball
-    state = State(prefix=str(plan.prefix), manifest=tarball.manifest_sha256.hex)
+    shipment = plan.shipment
+    state = State(prefix=str(plan.prefix), manifest=shipment.manifest_sha256.hex)
     for path, data in (
-        (MANIFEST_PATH, tarball.manifest_bytes),
+        (MANIFEST_PATH, shipment.manifest_bytes),
         (STATE_PATH, render_state(state)),
     ):
         target = root / path

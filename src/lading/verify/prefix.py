@@ -9,20 +9,25 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lading.digest import sha256_of, sha256_of_file
 from lading.errors import ManifestError, NotAPrefixError
 from lading.install.bill import InstallBill
 from lading.install.cargo import Kind
+from lading.install.layout import LADING_DIRECTORY
+from lading.install.package_info import FileMode
 from lading.pack.manifest import Manifest, parse_manifest
 from lading.pack.move import known_prefixes, shipped_content
+from lading.pack.pipeline import in_order
 from lading.pack.relocate import Relocation
 from lading.pack.relocation_record import MANIFEST_PATH, STATE_PATH, read_record, read_state
 from lading.verify.finding import Finding, Report, Rule, Severity
 
-__all__ = ["read_prefix_manifest", "verify_installed", "verify_unpacked"]
+__all__ = ["Thoroughness", "read_prefix_manifest", "verify_installed", "verify_unpacked"]
 
 OWN_PATHS = frozenset({MANIFEST_PATH, STATE_PATH})
+PATHS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,7 @@ class _Expected:
     sha256: str = ""
     size: int | None = None
     executable: bool | None = None
+    mtime: int | None = None
     target: str = ""
     relocation: Relocation | None = None
 
@@ -66,16 +72,26 @@ def read_prefix_manifest(prefix: Path, manifest: Path | None) -> Manifest:
     return parse_manifest(data, str(path))
 
 
-def verify_unpacked(prefix: Path, manifest: Manifest) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thoroughness:
+    """How a prefix is looked at.
+
+    Attributes:
+        workers: How many threads look.
+        quick: Whether size, mode and time must do, and contents are not read.
+    """
+
+    workers: int = 1
+    quick: bool = False
+
+
+def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Report:
     """What of the environment at `prefix` is not as the bill of its tarball says.
 
-    Where the relocation record is missing or damaged, that is a finding; the files that it is about
-    are findings as well, since nobody can tell any more whether they were changed.
+    Raises:
+        NotAPrefixError: Its relocation record is missing or damaged.
     """
-    try:
-        record = read_record(prefix)
-    except NotAPrefixError:
-        record = ()
+    record = read_record(prefix) if (prefix / LADING_DIRECTORY).is_dir() else ()
     relocations = {item.path: item for item in record}
     expected = {
         item.path: _Expected(
@@ -84,19 +100,23 @@ def verify_unpacked(prefix: Path, manifest: Manifest) -> Report:
             sha256=item.sha256,
             size=item.size,
             executable=item.mode == "0755",
+            mtime=frame_slice.package.mtime,
             target=item.target,
             relocation=relocations.get(item.path) if item.placeholder else None,
         )
         for frame_slice in manifest.slices()
         for item in frame_slice.files
     }
-    known = known_prefixes(prefix, record)
+    inspector = _Inspector(prefix=prefix, known=known_prefixes(prefix, record), quick=how.quick)
     return _report(
-        prefix, "unpacked prefix", (manifest.environment, manifest.platform), expected, known
+        inspector,
+        Subject("unpacked prefix", manifest.environment, manifest.platform),
+        expected,
+        how.workers,
     )
 
 
-def verify_installed(prefix: Path, bill: InstallBill) -> Report:
+def verify_installed(prefix: Path, bill: InstallBill, how: Thoroughness) -> Report:
     """What of the installed prefix is not as its install bill says."""
     expected = {
         item.path: _Expected(
@@ -108,78 +128,112 @@ def verify_installed(prefix: Path, bill: InstallBill) -> Report:
         )
         for item in bill.files
     }
-    return _report(prefix, "installed prefix", (bill.environment, bill.platform), expected, ())
+    inspector = _Inspector(prefix=prefix, known=(), quick=how.quick)
+    subject = Subject("installed prefix", bill.environment, bill.platform)
+    return _report(inspector, subject, expected, how.workers)
+
+
+class Subject(NamedTuple):
+    """What a report is about."""
+
+    kind: str
+    environment: str
+    platform: str
 
 
 def _report(
-    prefix: Path,
-    kind: str,
-    identity: tuple[str, str],
-    expected: Mapping[str, _Expected],
-    known: tuple[bytes, ...],
+    inspector: "_Inspector", subject: Subject, expected: Mapping[str, _Expected], workers: int
 ) -> Report:
-    findings = [
-        finding
-        for path, item in expected.items()
-        for finding in _path_findings(prefix, path, item, known)
-    ]
-    findings += _foreign_findings(prefix, expected)
-    environment, platform = identity
+    items = list(expected.items())
+    parts = [items[start : start + PATHS_AT_ONCE] for start in range(0, len(items), PATHS_AT_ONCE)]
+    findings: list[Finding] = []
+    for found in in_order(inspector.findings, parts, workers):
+        findings += found
+    findings += _foreign_findings(inspector.prefix, expected)
     return Report(
-        subject=str(prefix),
-        kind=kind,
-        environment=environment,
-        platform=platform,
+        subject=str(inspector.prefix),
+        kind=subject.kind,
+        environment=subject.environment,
+        platform=subject.platform,
         checked=len(expected),
         findings=tuple(sorted(findings, key=lambda finding: finding.path)),
     )
 
 
-def _path_findings(
-    prefix: Path, path: str, item: _Expected, known: tuple[bytes, ...]
-) -> Iterator[Finding]:
-    place = prefix / path
-    try:
-        status = place.lstat()
-        if _kind(status.st_mode) is not item.kind:
-            found = str(_kind(status.st_mode) or "something else")
-            yield _modified(path, item, "it has become something else", str(item.kind), found)
-        elif item.kind is Kind.LINK:
-            target = os.readlink(place)  # noqa: PTH115  # the text as it is
-            if target != item.target:
-                yield _modified(path, item, "the link leads elsewhere", item.target, target)
-        elif item.kind is Kind.FILE:
-            yield from _file_findings(place, path, item, status, known)
-    except FileNotFoundError:
-        yield Finding(rule=Rule.MISSING, path=path, owner=item.owner, message="it is gone")
-    except OSError as error:
-        yield _modified(path, item, f"it cannot be read: {error.strerror}", "", "")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inspector:
+    """Looks at paths of one prefix.
 
+    Attributes:
+        prefix: Absolute.
+        known: Prefixes that its files may name, the likeliest first.
+        quick: Whether contents are not read.
+    """
 
-def _file_findings(
-    place: Path, path: str, item: _Expected, status: os.stat_result, known: tuple[bytes, ...]
-) -> Iterator[Finding]:
-    executable = bool(status.st_mode & stat.S_IXUSR)
-    if item.executable is not None and executable is not item.executable:
-        yield _modified(
-            path,
-            item,
-            "its mode was changed",
-            "executable" if item.executable else "not executable",
-            "executable" if executable else "not executable",
-        )
-    if item.relocation is not None:
-        shipped = shipped_content(place.read_bytes(), item.relocation.occurrences, known)
-        digest = sha256_of(shipped).hex if shipped is not None else "another prefix in it"
-    elif item.size is not None and status.st_size != item.size:
-        yield _modified(
-            path, item, "its size changed", f"{item.size} bytes", f"{status.st_size} bytes"
-        )
-        return
-    else:
-        digest = sha256_of_file(place).hex
-    if digest != item.sha256:
-        yield _modified(path, item, "its content changed", item.sha256, digest)
+    prefix: Path
+    known: tuple[bytes, ...]
+    quick: bool
+
+    def findings(self, items: Iterable[tuple[str, _Expected]]) -> list[Finding]:
+        """What is wrong with `items`."""
+        return [finding for path, item in items for finding in self._of_path(path, item)]
+
+    def _of_path(self, path: str, item: _Expected) -> Iterator[Finding]:
+        place = self.prefix / path
+        try:
+            status = place.lstat()
+            if _kind(status.st_mode) is not item.kind:
+                found = str(_kind(status.st_mode) or "something else")
+                yield _modified(path, item, "it has become something else", str(item.kind), found)
+            elif item.kind is Kind.LINK:
+                target = os.readlink(place)  # noqa: PTH115  # the text as it is
+                if target != item.target:
+                    yield _modified(path, item, "the link leads elsewhere", item.target, target)
+            elif item.kind is Kind.FILE:
+                yield from self._of_file(path, item, status)
+        except FileNotFoundError:
+            yield Finding(rule=Rule.MISSING, path=path, owner=item.owner, message="it is gone")
+        except OSError as error:
+            yield _modified(path, item, f"it cannot be read: {error.strerror}", "", "")
+
+    def _of_file(self, path: str, item: _Expected, status: os.stat_result) -> Iterator[Finding]:
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        if item.executable is not None and executable is not item.executable:
+            words = {True: "executable", False: "not executable"}
+            yield _modified(
+                path, item, "its mode was changed", words[item.executable], words[executable]
+            )
+        sizes = self._sizes(item)
+        if sizes and status.st_size not in sizes:
+            expected = " or ".join(f"{size} bytes" for size in sizes)
+            yield _modified(path, item, "its size changed", expected, f"{status.st_size} bytes")
+        elif not self.quick:
+            digest = self._digest(self.prefix / path, item)
+            if digest != item.sha256:
+                yield _modified(path, item, "its content changed", item.sha256, digest)
+        elif item.mtime is not None and int(status.st_mtime) != item.mtime and not item.relocation:
+            yield _modified(
+                path, item, "its time changed", str(item.mtime), str(int(status.st_mtime))
+            )
+
+    def _sizes(self, item: _Expected) -> tuple[int, ...]:
+        """The sizes that the file may have; empty for any."""
+        if item.size is None:
+            return ()
+        if item.relocation is None or item.relocation.occurrences.mode is FileMode.BINARY:
+            return (item.size,)
+        where = item.relocation.occurrences
+        count = sum(len(group) for group in where.groups)
+        lengths = dict.fromkeys(len(name) for name in (*self.known, where.placeholder))
+        return tuple(item.size + count * (length - len(where.placeholder)) for length in lengths)
+
+    def _digest(self, place: Path, item: _Expected) -> str:
+        """The digest of the shipped content, hexadecimal, or why there is none."""
+        if item.relocation is None:
+            return sha256_of_file(place).hex
+        where = item.relocation.occurrences
+        shipped = shipped_content(place.read_bytes(), where, self.known)
+        return sha256_of(shipped).hex if shipped is not None else "another prefix in it"
 
 
 def _modified(path: str, item: _Expected, message: str, expected: str, found: str) -> Finding:

@@ -5,21 +5,23 @@ import hashlib
 from lading.errors import IntegrityError
 from lading.install.cargo import Kind
 from lading.pack.manifest import FrameSlice
+from lading.pack.members import Frame, read_members
+from lading.pack.pipeline import in_order
 from lading.pack.reader import Tarball
 from lading.verify.finding import Finding, Report, Rule
 
 __all__ = ["verify_tarball"]
 
 
-def verify_tarball(tarball: Tarball) -> Report:
+def verify_tarball(tarball: Tarball, workers: int) -> Report:
     """What of an open tarball is not as its bill says.
 
-    Every frame's digest is compared, then every member's header, content and padding.
+    Every frame's digest is compared, and every member's header, content and padding; `workers`
+    frames at once.
     """
-    slices = tarball.manifest.slices()
     findings: list[Finding] = []
-    for item in slices:
-        findings += _frame_findings(tarball, item, is_last=item is slices[-1])
+    for found in in_order(_frame_findings, tarball.frames(), workers):
+        findings += found
     return Report(
         subject=str(tarball.path),
         kind="tarball",
@@ -30,11 +32,11 @@ def verify_tarball(tarball: Tarball) -> Report:
     )
 
 
-def _frame_findings(tarball: Tarball, item: FrameSlice, *, is_last: bool) -> list[Finding]:
-    owner = item.package.name
+def _frame_findings(frame: Frame) -> list[Finding]:
+    owner = frame.bill.package.name
     findings = []
     try:
-        for member in tarball.members(item, is_last=is_last):
+        for member in read_members(frame):
             hasher = hashlib.sha256()
             for chunk in member.content:
                 hasher.update(chunk)
@@ -53,7 +55,7 @@ def _frame_findings(tarball: Tarball, item: FrameSlice, *, is_last: bool) -> lis
         findings.append(
             Finding(
                 rule=Rule.DAMAGED,
-                path=_frame_name(item),
+                path=_frame_name(frame.bill),
                 owner=owner,
                 message=error.message,
                 expected=error.expected,

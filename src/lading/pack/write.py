@@ -1,0 +1,80 @@
+"""Writing the members of a frame to the disk, hashed and relocated on the way, once."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from lading.errors import DigestMismatchError
+from lading.install.cargo import Kind
+from lading.pack.members import FETCH_AGAIN, Frame, Member, read_members
+from lading.pack.placeholder import find_occurrences, relocate
+
+__all__ = ["DIRECTORY_MODE", "make_directories", "write_all", "write_frame"]
+
+DIRECTORY_MODE = 0o755
+
+
+def make_directories(root: Path, directories: tuple[str, ...]) -> None:
+    """Make every directory below `root`, parents first, whatever the umask is."""
+    for directory in directories:
+        (root / directory).mkdir()
+        (root / directory).chmod(DIRECTORY_MODE)
+
+
+def write_frame(frame: Frame, root: Path, prefix: bytes | None) -> None:
+    """Write the members of `frame` below `root`, whose directories are there.
+
+    Args:
+        frame: From a checked bill: its paths do not leave `root`.
+        root: Absolute; nothing lies where the members will.
+        prefix: What takes the place of placeholders; None leaves them as they are shipped.
+
+    Raises:
+        IntegrityError: The frame is not what the bill says.
+        OSError: It cannot be written.
+    """
+    for member in read_members(frame):
+        path = root / member.file.path
+        match member.file.type:
+            case Kind.FILE:
+                _write_file(member, path, prefix)
+            case Kind.LINK:
+                path.symlink_to(member.file.target)
+            case Kind.DIRECTORY:
+                os.utime(path, (member.mtime, member.mtime))
+
+
+def _write_file(member: Member, path: Path, prefix: bytes | None) -> None:
+    """Write one file, hashed as shipped and relocated, without reading it again."""
+    hasher = hashlib.sha256()
+    item = member.file
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if prefix is not None and item.placeholder_mode is not None:
+            data = b"".join(member.content)
+            hasher.update(data)
+            where = find_occurrences(data, item.placeholder.encode(), item.placeholder_mode)
+            write_all(descriptor, relocate(data, where, prefix))
+        else:
+            for chunk in member.content:
+                hasher.update(chunk)
+                write_all(descriptor, chunk)
+        if hasher.hexdigest() != item.sha256:
+            raise DigestMismatchError(
+                f"{item.path} is not what the bill says",
+                hint=FETCH_AGAIN,
+                expected=item.sha256,
+                actual=hasher.hexdigest(),
+            )
+        os.fchmod(descriptor, int(item.mode, 8))
+        os.utime(descriptor, (member.mtime, member.mtime))
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, however many calls that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
