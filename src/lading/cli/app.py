@@ -28,10 +28,14 @@ SIGNALLED = 128
 PROGRAM_ERROR = 70
 
 COMMANDS = {
+    "clean": "Remove caches.",
+    "fetch-frames": "Get the frames of a tarball that a store lacks.",
+    "gc": "Remove old versions, and frames that no prefix needs.",
     "install": "Fill a prefix from a lockfile.",
     "lock": "Resolve environment files into lockfiles, one a platform.",
     "pack": "Pack an environment into a tarball with its bill.",
     "relocate": "Make an environment work at the place it was moved to.",
+    "rollback": "Let a name point at the version before.",
     "unpack": "Unpack a tarball: checked, relocated and written in one pass.",
     "verify": "Compare a tarball or an environment with its bill.",
 }
@@ -46,7 +50,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"lading.cli.{cmd_name}").command
+        command = import_module(f"lading.cli.{cmd_name.replace('-', '_')}").command
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature

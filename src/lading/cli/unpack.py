@@ -1,13 +1,40 @@
 """`lading unpack`."""
 
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
 import click
 
 from lading.cli.context import Context
-from lading.errors import DigestMismatchError
-from lading.pack.reader import open_tarball
+from lading.digest import sha256_of
+from lading.errors import DigestMismatchError, UsageError
+from lading.pack.deploy import apply_deploy, plan_deploy
+from lading.pack.reader import BillOnly, PipedTarball, Shipment, open_manifest, open_tarball
+from lading.pack.store import FrameStore
+from lading.pack.switch import Versions
 from lading.pack.unpack import apply_unpack, plan_unpack
 
 __all__ = ["command"]
+
+PIPE = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What the user asked for."""
+
+    tarball: str
+    prefix: Path
+    manifest: Path | None
+    store: Path | None
+    only: frozenset[str] | None
+    workers: int
+    dry_run: bool
 
 
 @click.command("unpack", short_help="Unpack a tarball: checked, relocated, in one pass.")
@@ -15,6 +42,8 @@ __all__ = ["command"]
 @click.argument("prefix")
 @click.option("--manifest", metavar="FILE", help="The bill, where it is not inside or beside.")
 @click.option("--manifest-sha256", metavar="HEX", help="Refuse any other bill than this one.")
+@click.option("--only", multiple=True, metavar="PACKAGE", help="Unpack this package alone.")
+@click.option("--store", metavar="DIR", help="Keep frames there, link them, switch PREFIX.")
 @click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and do nothing.")
 @click.pass_obj
@@ -25,37 +54,119 @@ def command(  # noqa: PLR0913  # one parameter for each option
     prefix: str,
     manifest: str | None,
     manifest_sha256: str | None,
+    only: tuple[str, ...],
+    store: str | None,
     workers: int | None,
     dry_run: bool,
 ) -> int:
     """Unpack TARBALL to PREFIX, which must not exist.
 
     Every file is checked against the bill and relocated while it is written. PREFIX appears only
-    when it is complete.
+    when it is complete. TARBALL is a path, or - for standard input.
+
+    With --store PREFIX becomes a link to PREFIX@DIGEST, which is made of frames that the store
+    keeps; `lading rollback` goes back, `lading gc` tidies up. TARBALL may then be a manifest whose
+    frames are all in the store.
     """
-    bill_path = context.path(manifest) if manifest else None
-    with open_tarball(context.path(tarball), bill_path) as opened:
-        found = opened.manifest_sha256.hex
-        if manifest_sha256 is not None and found != manifest_sha256.lower():
-            raise DigestMismatchError(
-                f"{tarball} has another bill than the one asked for",
-                hint="fetch the tarball that belongs to this digest",
-                expected=manifest_sha256.lower(),
-                actual=found,
-            )
-        plan = plan_unpack(opened, context.path(prefix), workers or context.processors)
-        if dry_run:
-            for item in opened.manifest.files:
-                context.write(f"{item.mode} {item.size:>12} {item.path}\n")
-            return 0
-        with context.progress() as progress:
-            apply_unpack(plan, progress)
-        context.say(
-            f"unpacked {opened.manifest.environment}: {len(opened.manifest.files)} files,"
-            f" checked and relocated"
+    if store and only:
+        raise UsageError("--only and --store exclude each other", hint="choose one of them")
+    options = _Options(
+        tarball=tarball,
+        prefix=context.path(prefix),
+        manifest=context.path(manifest) if manifest else None,
+        store=context.path(store) if store else None,
+        only=frozenset(only) or None,
+        workers=workers or context.processors,
+        dry_run=dry_run,
+    )
+    with _opened(context, options) as shipment:
+        _check_digest(tarball, shipment, manifest_sha256)
+        place = (
+            _deploy(context, options, shipment) if store else _unpack(context, options, shipment)
         )
     if context.json:
-        context.write(f'{{"schema":"lading.unpack/1","manifest_sha256":"{found}"}}\n')
-    else:
-        context.write(f"{plan.prefix}\n")
+        digest = shipment.manifest_sha256.hex
+        context.write(f'{{"schema":"lading.unpack/1","manifest_sha256":"{digest}"}}\n')
+    elif not dry_run:
+        context.write(f"{place}\n")
     return 0
+
+
+@contextmanager
+def _opened(context: Context, options: _Options) -> Iterator[Shipment]:
+    """The tarball, whichever way it comes."""
+    if options.tarball == PIPE and options.manifest is not None:
+        manifest, document = open_manifest(options.manifest)
+        yield PipedTarball(
+            stream=sys.stdin.buffer,
+            name="standard input",
+            manifest=manifest,
+            manifest_sha256=sha256_of(document),
+            manifest_bytes=document,
+        )
+    elif options.tarball == PIPE:
+        with _spooled(options.prefix) as path, open_tarball(path) as tarball:
+            yield tarball
+    elif options.store is not None and options.tarball.endswith(".json"):
+        manifest, document = open_manifest(context.path(options.tarball))
+        yield BillOnly(
+            manifest=manifest, manifest_sha256=sha256_of(document), manifest_bytes=document
+        )
+    else:
+        with open_tarball(context.path(options.tarball), options.manifest) as tarball:
+            yield tarball
+
+
+@contextmanager
+def _spooled(prefix: Path) -> Iterator[Path]:
+    """Standard input as a file beside the prefix: its bill stands at its end."""
+    existing = next(path for path in prefix.parents if path.is_dir())
+    with tempfile.NamedTemporaryFile(dir=existing, prefix=".lading-", suffix=".tar.zst") as stream:
+        shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
+        stream.flush()
+        yield Path(stream.name)
+
+
+def _check_digest(tarball: str, shipment: Shipment, wanted: str | None) -> None:
+    found = shipment.manifest_sha256.hex
+    if wanted is not None and found != wanted.lower():
+        raise DigestMismatchError(
+            f"{tarball} has another bill than the one asked for",
+            hint="fetch the tarball that belongs to this digest",
+            expected=wanted.lower(),
+            actual=found,
+        )
+
+
+def _unpack(context: Context, options: _Options, shipment: Shipment) -> Path:
+    plan = plan_unpack(shipment, options.prefix, options.workers, options.only)
+    if options.dry_run:
+        for bill in shipment.manifest.slices():
+            if options.only is None or bill.package.name in options.only:
+                for item in bill.files:
+                    context.write(f"{item.mode} {item.size:>12} {item.path}\n")
+        return plan.prefix
+    with context.progress() as progress:
+        apply_unpack(plan, progress)
+    what = ", ".join(sorted(options.only)) if options.only else shipment.manifest.environment
+    context.say(f"unpacked {what}: checked and relocated")
+    return plan.prefix
+
+
+def _deploy(context: Context, options: _Options, shipment: Shipment) -> Path:
+    assert options.store is not None  # noqa: S101  # for the type checker
+    versions = Versions(options.prefix)
+    plan = plan_deploy(shipment, FrameStore(options.store), versions, options.workers)
+    if options.dry_run:
+        for bill in plan.missing:
+            context.write(f"{bill.frame.length:>12} {bill.package.name}\n")
+        return plan.prefix
+    with context.progress() as progress:
+        deployed = apply_deploy(plan, progress)
+    done = (
+        "it was there"
+        if deployed.was_there
+        else f"{deployed.linked} frames linked, {deployed.extracted} extracted"
+    )
+    context.say(f"{options.prefix} is {plan.prefix.name}: {done}")
+    return plan.prefix

@@ -29,7 +29,7 @@ _DISK = re.compile(r"(?i)no space left|os error 28\b|disk quota exceeded")
 _LOCK = re.compile(r"(?i)could not (?:set|acquire) lock|cannot lock|lock file|locked by")
 _MISSING = re.compile(r"(?i)download error|io error occurred: no such file|failed to download")
 _DAMAGED = re.compile(
-    r"(?i)unpack|extract|archive|checksum|zip|zstd|bzip|bz2|unexpected end|corrupt|(index|paths)\.json"
+    r"(?i)unpack|extract|archive|checksum|zip|zstd|bz|unexpected end|corrupt|(index|paths)\.json"
 )
 
 

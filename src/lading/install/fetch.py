@@ -25,7 +25,7 @@ from lading.digest import Digest, copy_and_digest, sha256_of_file
 from lading.engine.port import Progress, no_progress
 from lading.errors import DigestMismatchError, FetchError
 
-__all__ = ["Download", "fetch_all"]
+__all__ = ["Download", "RemoteFile", "fetch_all"]
 
 WORKERS = 8
 CONNECT_SECONDS = 20.0
@@ -33,6 +33,7 @@ READ_SECONDS = 60.0
 RETRIES = 4
 BACKOFF_SECONDS = 0.5
 HTTP_OK = 200
+HTTP_PARTIAL = 206
 HTTP_CHUNK_BYTES = 1 << 16
 
 _log = logging.getLogger(__name__)
@@ -81,22 +82,29 @@ def fetch_all(
             raise
 
 
+_HEADERS = {"User-Agent": "lading", "Accept-Encoding": "identity"}
+
+
+def _retries() -> urllib3.Retry:
+    return urllib3.Retry(
+        total=RETRIES,
+        backoff_factor=BACKOFF_SECONDS,
+        status_forcelist=(429, 500, 502, 503, 504),
+        raise_on_status=False,
+    )
+
+
+def _timeout() -> urllib3.Timeout:
+    return urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+
+
 class _Client:
     """Connections, shared by the workers."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        retry = urllib3.Retry(
-            total=RETRIES,
-            backoff_factor=BACKOFF_SECONDS,
-            status_forcelist=(429, 500, 502, 503, 504),
-            raise_on_status=False,
-        )
         self._pool = urllib3.PoolManager(
-            maxsize=WORKERS,
-            retries=retry,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            headers={"User-Agent": "lading", "Accept-Encoding": "identity"},
+            maxsize=WORKERS, retries=_retries(), timeout=_timeout(), headers=_HEADERS
         )
 
     def stop(self) -> None:
@@ -169,7 +177,7 @@ class _Client:
         try:
             response = self._pool.request(
                 "GET",
-                without_credentials(location),
+                location,
                 headers={**self._pool.headers, **_authorization(location)},
                 preload_content=False,
             )
@@ -194,6 +202,79 @@ def _authorization(location: str) -> dict[str, str]:
     return urllib3.util.make_headers(
         basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     )
+
+
+class RemoteFile:
+    """A file on a server, read by ranges.
+
+    Where the server knows no ranges the whole file is read once, from its beginning: then ranges
+    must be asked for in ascending order.
+    """
+
+    def __init__(self, url: str) -> None:
+        """The file at `url` (http or https); nothing is asked yet."""
+        self._url = url
+        self._shown = without_credentials(url)
+        self._pool = urllib3.PoolManager(retries=_retries(), timeout=_timeout(), headers=_HEADERS)
+        self._whole: urllib3.BaseHTTPResponse | None = None
+        self._position = 0
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether the server turned out to know no ranges."""
+        return self._whole is not None
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._whole is not None:
+            self._whole.close()
+        self._pool.clear()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`.
+
+        Raises:
+            FetchError: The server does not send them.
+        """
+        try:
+            if self._whole is None:
+                data = self._ranged(offset, length)
+                if data is not None:
+                    return data
+            data = self._sequential(offset, length)
+        except HTTPError as error:
+            raise FetchError(f"{self._shown}: {_reason(error)}", hint=_MIRROR_HINT) from error
+        if len(data) != length:
+            raise FetchError(f"{self._shown} ends too early", hint="fetch the right bill for it")
+        return data
+
+    def _ranged(self, offset: int, length: int) -> bytes | None:
+        """The range, or None where the server sends the whole file instead."""
+        header = {**_HEADERS, "Range": f"bytes={offset}-{offset + length - 1}"}
+        response = self._pool.request("GET", self._url, headers=header, preload_content=False)
+        if response.status == HTTP_OK:
+            self._whole = response
+            return None
+        with closing(response):
+            if response.status != HTTP_PARTIAL:
+                raise FetchError(f"{self._shown}: HTTP status {response.status}", hint=_MIRROR_HINT)
+            data = response.read(length + 1)
+        if len(data) != length:
+            raise FetchError(f"{self._shown} sent another range", hint="try another server")
+        return data
+
+    def _sequential(self, offset: int, length: int) -> bytes:
+        response = self._whole
+        if response is None or offset < self._position:
+            raise ValueError("ranges of a whole file must be asked for in ascending order")
+        while self._position < offset:
+            skipped = response.read(min(HTTP_CHUNK_BYTES, offset - self._position))
+            if not skipped:
+                return b""
+            self._position += len(skipped)
+        data = response.read(length)
+        self._position += len(data)
+        return data
 
 
 _MIRROR_HINT = "check the network, or name a mirror under [mirrors] in lading.toml"

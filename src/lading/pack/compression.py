@@ -186,7 +186,7 @@ def _decompress_gzip(frame: Iterator[bytes]) -> Iterator[bytes]:
             raise EOFError("more bytes than one frame")
         rest, ready = chunk, b""
         # Never more than a chunk at once: a small frame may say that it holds gigabytes of zeros.
-        while not inner.eof and (rest or len(ready) == CHUNK_BYTES):
+        while rest or len(ready) == CHUNK_BYTES:
             ready = bytes(inner.decompress(rest, CHUNK_BYTES))
             rest = bytes(inner.unconsumed_tail)
             yield ready
@@ -201,7 +201,10 @@ def _check_end(unused: bytes, *, at_end: bool) -> None:
 def compress_manifest(data: bytes) -> bytes:
     """The pack manifest as it stands in its skippable frame: one zstd frame."""
     parameter = zstd.CompressionParameter
-    options = {parameter.compression_level: MANIFEST_LEVEL, parameter.checksum_flag: 1}
+    options: dict[int, int] = {
+        parameter.compression_level: MANIFEST_LEVEL,
+        parameter.checksum_flag: 1,
+    }
     return zstd.compress(data, options=options)
 
 

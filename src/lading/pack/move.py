@@ -4,6 +4,7 @@ It works after a move, after a relocation that was cut short, and after `conda-u
 the second time changes nothing. Each file is written beside itself and renamed.
 """
 
+import glob
 import os
 import tempfile
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from lading.errors import PrefixChangedError, PrefixError
 from lading.install.package_info import FileMode
+from lading.pack.becoming import check_prefix
 from lading.pack.placeholder import Occurrences, relocate, restore
 from lading.pack.relocate import Relocation
 from lading.pack.relocation_record import (
@@ -21,7 +23,6 @@ from lading.pack.relocation_record import (
     read_state,
     render_state,
 )
-from lading.pack.unpack import check_prefix
 
 __all__ = ["MovePlan", "apply_move", "known_prefixes", "plan_move", "shipped_content"]
 
@@ -97,15 +98,16 @@ def _guess(prefix: Path, item: Relocation) -> bytes | None:
     return guess if guess.startswith(b"/") and not _NOT_IN_PATHS.intersection(guess) else None
 
 
-def shipped_content(data: bytes, where: Occurrences, known: Sequence[bytes]) -> bytes | None:
+def shipped_content(data: bytes, item: Relocation, known: Sequence[bytes]) -> bytes | None:
     """The shipped content of a file that names one of the `known` prefixes, or the placeholder.
 
     Returns:
         None where it names none of them: the file was changed, or comes from elsewhere.
     """
-    for candidate in (*known, where.placeholder):
-        shipped = restore(data, where, candidate)
-        if shipped is not None:
+    for candidate in (*known, item.occurrences.placeholder):
+        shipped = restore(data, item.occurrences, candidate)
+        # One prefix may be the beginning of another; then the length tells them apart.
+        if shipped is not None and len(shipped) == item.size:
             return shipped
     return None
 
@@ -125,14 +127,15 @@ def apply_move(plan: MovePlan) -> int:
             data = path.read_bytes()
             shipped = None
             if not _is_elsewhere(path, plan.prefix):
-                shipped = shipped_content(data, item.occurrences, plan.known)
-            if shipped is None or len(shipped) != item.size:
+                shipped = shipped_content(data, item, plan.known)
+            if shipped is None:
                 raise PrefixChangedError(
                     f"{path} was changed and cannot be relocated",
                     hint="see `lading verify`, and unpack the tarball again",
                 )
             moved = relocate(shipped, item.occurrences, prefix)
             if moved != data:
+                _forget_bytecode(path)
                 _replace(path, moved)
                 written += 1
         state = read_state(plan.prefix)
@@ -151,6 +154,17 @@ def apply_move(plan: MovePlan) -> int:
 def _is_elsewhere(path: Path, prefix: Path) -> bool:
     """Whether a path is a link, or lies below one: it was a file when it was packed."""
     return path.resolve() != prefix.resolve() / path.relative_to(prefix)
+
+
+def _forget_bytecode(path: Path) -> None:
+    """Delete what python compiled of a source that is about to change.
+
+    It knows stale bytecode by time and size, and both stay as they were where the old place and
+    the new one have paths of one length.
+    """
+    if path.suffix == ".py":
+        for compiled in (path.parent / "__pycache__").glob(f"{glob.escape(path.stem)}.*.pyc"):
+            compiled.unlink(missing_ok=True)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -34,6 +34,7 @@ from lading.pack.members import FETCH_AGAIN, Frame
 __all__ = [
     "CHECKSUMS_SUFFIX",
     "MANIFEST_SUFFIX",
+    "BillOnly",
     "PipedTarball",
     "Shipment",
     "Tarball",
@@ -145,6 +146,25 @@ class PipedTarball:
                 raise ArchiveError(f"{self.name} is cut off", hint=FETCH_AGAIN)
             format_ = format_ or _format_of(data) or Format.TAR
             yield Frame(bill=bill, format=format_, name=self.name, read=partial(_once, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillOnly:
+    """A bill without its tarball: all frames must be elsewhere.
+
+    Attributes:
+        manifest: The bill, checked.
+        manifest_sha256: Of its canonical bytes.
+        manifest_bytes: Its canonical bytes.
+    """
+
+    manifest: Manifest
+    manifest_sha256: Digest
+    manifest_bytes: bytes = field(repr=False)
+
+    def frames(self) -> Iterator[Frame]:
+        """None."""
+        return iter(())
 
 
 def _once(data: bytes) -> Iterator[bytes]:

@@ -2,16 +2,30 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from lading.errors import DigestMismatchError
 from lading.install.cargo import Kind
+from lading.pack.manifest import ManifestFile
 from lading.pack.members import FETCH_AGAIN, Frame, Member, read_members
 from lading.pack.placeholder import find_occurrences, relocate
 
-__all__ = ["DIRECTORY_MODE", "make_directories", "write_all", "write_frame"]
+__all__ = ["DIRECTORY_MODE", "directories_of", "make_directories", "write_all", "write_frame"]
 
 DIRECTORY_MODE = 0o755
+
+
+def directories_of(files: Iterable[ManifestFile], paths: Iterable[str] = ()) -> tuple[str, ...]:
+    """Every directory that members and further `paths` need, parents first."""
+    found: set[str] = set()
+    own = {item.path for item in files if item.type is Kind.DIRECTORY}
+    parents = {item.path.rpartition("/")[0] for item in files}
+    for directory in own | parents | {path.rpartition("/")[0] for path in paths}:
+        while directory and directory not in found:
+            found.add(directory)
+            directory = directory.rpartition("/")[0]  # noqa: PLW2901  # one step up
+    return tuple(sorted(found))
 
 
 def make_directories(root: Path, directories: tuple[str, ...]) -> None:

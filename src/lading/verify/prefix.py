@@ -15,7 +15,6 @@ from lading.digest import sha256_of, sha256_of_file
 from lading.errors import ManifestError, NotAPrefixError
 from lading.install.bill import InstallBill
 from lading.install.cargo import Kind
-from lading.install.layout import LADING_DIRECTORY
 from lading.install.package_info import FileMode
 from lading.pack.manifest import Manifest, parse_manifest
 from lading.pack.move import known_prefixes, shipped_content
@@ -88,10 +87,13 @@ class Thoroughness:
 def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Report:
     """What of the environment at `prefix` is not as the bill of its tarball says.
 
-    Raises:
-        NotAPrefixError: Its relocation record is missing or damaged.
+    Where the relocation record is missing or damaged, that is a finding; the files that it is about
+    are findings as well, since nobody can tell any more whether they were changed.
     """
-    record = read_record(prefix) if (prefix / LADING_DIRECTORY).is_dir() else ()
+    try:
+        record = read_record(prefix)
+    except NotAPrefixError:
+        record = ()
     relocations = {item.path: item for item in record}
     expected = {
         item.path: _Expected(
@@ -231,8 +233,7 @@ class _Inspector:
         """The digest of the shipped content, hexadecimal, or why there is none."""
         if item.relocation is None:
             return sha256_of_file(place).hex
-        where = item.relocation.occurrences
-        shipped = shipped_content(place.read_bytes(), where, self.known)
+        shipped = shipped_content(place.read_bytes(), item.relocation, self.known)
         return sha256_of(shipped).hex if shipped is not None else "another prefix in it"
 
 

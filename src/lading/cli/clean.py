@@ -1,0 +1,33 @@
+"""`lading clean`."""
+
+import shutil
+
+import click
+
+from lading.cli.context import Context
+from lading.errors import UsageError
+from lading.pack.frame_cache import FrameCache
+
+__all__ = ["command"]
+
+
+@click.command("clean", short_help="Remove caches.")
+@click.option("--frames", is_flag=True, help="Frames of tarballs.")
+@click.option("--bytecode", is_flag=True, help="Compiled bytecode.")
+@click.option("--packages", is_flag=True, help="Archives, extracted packages and wheels.")
+@click.pass_obj
+def command(context: Context, *, frames: bool, bytecode: bool, packages: bool) -> int:
+    """Remove caches below .lading; what is in them is made or fetched again when it is needed."""
+    if not (frames or bytecode or packages):
+        raise UsageError("nothing to clean was named", hint="name --frames, for example")
+    tree = context.tree
+    if frames:
+        freed = FrameCache(directory=tree.frame_cache).clear()
+        context.say(f"removed {freed / 1e6:.1f} MB of frames")
+    directories = [tree.bytecode_cache] if bytecode else []
+    directories += [tree.package_cache, tree.wheel_cache] if packages else []
+    for directory in directories:
+        if directory.exists():
+            shutil.rmtree(directory)
+            context.say(f"removed {directory}")
+    return 0

@@ -1,0 +1,62 @@
+"""`lading fetch-frames`."""
+
+from urllib.parse import urlsplit
+
+import click
+
+from lading.cli.context import Context
+from lading.pack.fetch_frames import apply_fetch_frames, plan_fetch_frames
+from lading.pack.reader import open_manifest
+from lading.pack.store import FrameStore
+
+__all__ = ["command"]
+
+
+@click.command("fetch-frames", short_help="Get the frames of a tarball that a store lacks.")
+@click.argument("old")
+@click.argument("new")
+@click.argument("source")
+@click.option("--store", required=True, metavar="DIR", help="Where frames are kept.")
+@click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and do nothing.")
+@click.pass_obj
+def command(  # noqa: PLR0913  # one parameter for each option
+    context: Context,
+    *,
+    old: str,
+    new: str,
+    source: str,
+    store: str,
+    workers: int | None,
+    dry_run: bool,
+) -> int:
+    """Read of the tarball SOURCE (URL or path) only the frames that the store lacks.
+
+    OLD and NEW are manifests: of what the node runs, and of SOURCE. Then
+    `lading unpack --store DIR NEW NAME` makes the environment without the tarball.
+    """
+    manifest, _ = open_manifest(context.path(new))
+    before, _ = open_manifest(context.path(old))
+    place = source if urlsplit(source).scheme in {"http", "https"} else str(context.path(source))
+    frames = FrameStore(context.path(store))
+    plan = plan_fetch_frames(manifest, place, frames, workers or context.processors)
+    known = {item.frame.sha256 for item in before.slices()}
+    lost = sum(1 for item in plan.missing if item.frame.sha256 in known)
+    if lost:
+        context.say(f"{lost} frames of {old} are not in the store either, and are fetched too")
+    if dry_run:
+        for item in plan.missing:
+            context.write(f"{item.frame.offset} {item.frame.length} {item.package.name}\n")
+        return 0
+    with context.progress() as progress:
+        fetched = apply_fetch_frames(plan, progress)
+    if fetched.read_whole:
+        context.say("the server knows no ranges: the whole tarball was read")
+    total = sum(item.frame.length for item in manifest.slices())
+    context.say(f"fetched {fetched.frames} frames, {fetched.size} of {total} bytes")
+    if context.json:
+        context.write(
+            f'{{"schema":"lading.fetch-frames/1","frames":{fetched.frames},'
+            f'"size":{fetched.size},"read_whole":{str(fetched.read_whole).lower()}}}\n'
+        )
+    return 0

@@ -1,0 +1,19 @@
+"""`lading rollback`."""
+
+import click
+
+from lading.cli.context import Context
+from lading.pack.switch import Versions
+
+__all__ = ["command"]
+
+
+@click.command("rollback", short_help="Let a name point at the version before.")
+@click.argument("name")
+@click.pass_obj
+def command(context: Context, *, name: str) -> int:
+    """Let NAME, made by `lading unpack --store`, point at the version before the present one."""
+    prefix = Versions(context.path(name)).rollback()
+    context.say(f"{name} is {prefix.name} again")
+    context.write(f"{prefix}\n")
+    return 0

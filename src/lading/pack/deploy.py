@@ -1,0 +1,137 @@
+"""Unpacking through a store: what is there is linked, what is not is extracted, then switched."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.engine.port import Progress, no_progress
+from lading.errors import FetchError
+from lading.pack.becoming import check_prefix, new_prefix, prefix_errors, refuse_reserved
+from lading.pack.manifest import FrameSlice
+from lading.pack.members import Frame
+from lading.pack.pipeline import in_order
+from lading.pack.reader import Shipment
+from lading.pack.store import FrameStore
+from lading.pack.switch import Versions
+
+__all__ = ["DeployPlan", "Deployed", "apply_deploy", "plan_deploy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployPlan:
+    """What unpacking through a store will do.
+
+    Attributes:
+        shipment: The tarball, or its bill alone.
+        store: Where frames are kept.
+        versions: The name that will point at the environment.
+        prefix: Where it will lie, absolute.
+        missing: The frames that the store lacks.
+        workers: How many frames are worked on at once.
+    """
+
+    shipment: Shipment
+    store: FrameStore
+    versions: Versions
+    prefix: Path
+    missing: tuple[FrameSlice, ...]
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What unpacking through a store did.
+
+    Attributes:
+        prefix: Where the environment lies.
+        linked: How many frames the store held already.
+        extracted: How many were extracted into it.
+        was_there: Whether the environment lay there already, so that nothing was but switched.
+    """
+
+    prefix: Path
+    linked: int
+    extracted: int
+    was_there: bool
+
+
+def plan_deploy(
+    shipment: Shipment, store: FrameStore, versions: Versions, workers: int
+) -> DeployPlan:
+    """What unpacking `shipment` through `store` takes; nothing is written.
+
+    Raises:
+        PrefixError: The place cannot be used.
+        UnsafePathError: The bill lists something where lading keeps its own records.
+    """
+    refuse_reserved(shipment.manifest)
+    prefix = versions.prefix_of(shipment.manifest_sha256)
+    check_prefix(prefix, shipment.manifest.requirements.longest_prefix)
+    versions.current()
+    slices = shipment.manifest.slices()
+    return DeployPlan(
+        shipment=shipment,
+        store=store,
+        versions=versions,
+        prefix=prefix,
+        missing=tuple(item for item in slices if not store.holds(item)),
+        workers=workers,
+    )
+
+
+def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed:
+    """Unpack, then let the name point at it: afterwards it does, or everything is as it was.
+
+    Raises:
+        IntegrityError: The tarball is not what its bill says.
+        FetchError: The store lacks frames, and there is only a bill to make them from.
+        PrefixError: The prefix or the store cannot be written.
+    """
+    total = len(plan.shipment.manifest.slices())
+    with plan.store.in_use(), prefix_errors(plan.prefix):
+        was_there = plan.prefix.is_dir()
+        if not was_there:
+            _extract(plan, progress)
+            _assemble(plan, progress)
+        plan.store.register(plan.prefix, plan.shipment.manifest_bytes)
+        plan.versions.switch(plan.prefix)
+    extracted = 0 if was_there else len(plan.missing)
+    return Deployed(
+        prefix=plan.prefix,
+        linked=total - extracted,
+        extracted=extracted,
+        was_there=was_there,
+    )
+
+
+def _extract(plan: DeployPlan, progress: Progress) -> None:
+    missing = {item.frame.sha256 for item in plan.missing if not plan.store.holds(item)}
+
+    def wanted() -> Iterator[Frame]:
+        for frame in plan.shipment.frames():
+            if frame.bill.frame.sha256 in missing:
+                yield frame
+
+    done = 0
+    for _ in in_order(plan.store.add, wanted(), plan.workers):
+        done += 1
+        progress("extract", done, len(missing))
+    if done < len(missing):
+        raise FetchError(
+            f"the store lacks {len(missing) - done} frames of this bill",
+            hint="name the tarball, or run `lading fetch-frames` first",
+        )
+
+
+def _assemble(plan: DeployPlan, progress: Progress) -> None:
+    """Make the prefix of stored frames; it appears when it is complete."""
+    prefix = os.fsencode(plan.prefix)
+    slices = plan.shipment.manifest.slices()
+    with new_prefix(plan.shipment, plan.prefix) as root:
+
+        def link(bill: FrameSlice) -> None:
+            plan.store.link(bill, root, prefix)
+
+        for number, _ in enumerate(in_order(link, slices, plan.workers), start=1):
+            progress("link", number, len(slices))
