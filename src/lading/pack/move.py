@@ -14,7 +14,7 @@ from pathlib import Path
 from lading.errors import PrefixChangedError, PrefixError
 from lading.install.package_info import FileMode
 from lading.pack.becoming import check_prefix
-from lading.pack.placeholder import Occurrences, relocate, restore
+from lading.pack.placeholder import relocate, restore
 from lading.pack.relocate import Relocation
 from lading.pack.relocation_record import (
     STATE_PATH,
