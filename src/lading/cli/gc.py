@@ -21,10 +21,13 @@ def command(context: Context, *, names: tuple[str, ...], store: str, keep: int) 
 
     The present version of a name is never removed.
     """
-    for name in names:
-        for path in Versions(context.path(name)).remove_old(keep):
-            context.say(f"removed {path}")
-    collected = FrameStore(context.path(store)).collect()
+
+    def remove_old() -> None:
+        for name in names:
+            for path in Versions(context.path(name)).remove_old(keep):
+                context.say(f"removed {path}")
+
+    collected = FrameStore(context.path(store)).collect(remove_old)
     context.say(f"removed {collected.frames} frames, {collected.size / 1e6:.1f} MB")
     if context.json:
         context.write(

@@ -74,7 +74,7 @@ def installed(
 ) -> Installed:
     """The installation, made now unless it is there already."""
     if plan.is_current and not force:
-        return read_installed(plan, context.tree, inherited=context.environment, progress=progress)
+        return read_installed(plan)
     return apply_install(
         plan,
         context.tree,

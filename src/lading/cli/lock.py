@@ -65,7 +65,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         update=frozenset(update),
         update_all=update_all,
         timeout=timeout,
-        pip_index=pip_index,
+        pip_index=pip_index or context.environment.get("PIP_INDEX_URL", ""),
         conda_lock=CondaLock(
             state_directory=context.tree.state / "conda-lock",
             inherited_environment=context.environment,

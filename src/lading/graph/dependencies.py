@@ -6,8 +6,6 @@ Edges are names: that versions fit is the solver's business.
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-import networkx as nx
-
 from lading.conda.dependency import dependency_name
 from lading.conda.names import PackageName
 from lading.conda.records import RepodataRecord
@@ -39,6 +37,8 @@ def topological_order(records: Iterable[RepodataRecord]) -> tuple[RepodataRecord
 
 def _order(needed: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
     """The names in topological order, cycles cut; `needed` is name → names of the same mapping."""
+    import networkx as nx  # noqa: PLC0415  # a command that needs no order need not wait for it
+
     # The stubs give nodes and edges attributes of any type.
     graph: nx.DiGraph[str] = nx.DiGraph(  # type: ignore[explicit-any]
         [(other, name) for name, others in needed.items() for other in others]

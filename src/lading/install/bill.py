@@ -52,6 +52,7 @@ class InstallBill(msgspec.Struct, frozen=True, kw_only=True):
         bytecode: Whether bytecode was compiled.
         prefix: Absolute path of the prefix.
         extracted: Distribution string → extracted package directory, absolute.
+        contents: SHA-256 of the contents file beside it, hexadecimal.
         files: Sorted by path; unique.
     """
 
@@ -64,6 +65,7 @@ class InstallBill(msgspec.Struct, frozen=True, kw_only=True):
     bytecode: bool
     prefix: str
     extracted: dict[str, str]
+    contents: str
     files: tuple[BilledFile, ...]
 
 
@@ -108,9 +110,9 @@ def read_bill(directory: Path) -> InstallBill | None:
     path = directory / BILL_NAME
     try:
         bill = msgspec.json.decode(path.read_bytes(), type=InstallBill)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except msgspec.DecodeError as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise NotAPrefixError(
             f"{path} is damaged: {error}", hint=f"delete {directory} and install again"
         ) from error

@@ -250,7 +250,11 @@ class RemoteFile:
 
     def _ranged(self, offset: int, length: int) -> bytes | None:
         """The range, or None where the server sends the whole file instead."""
-        header = {**_HEADERS, "Range": f"bytes={offset}-{offset + length - 1}"}
+        header = {
+            **_HEADERS,
+            **_authorization(self._url),
+            "Range": f"bytes={offset}-{offset + length - 1}",
+        }
         response = self._pool.request("GET", self._url, headers=header, preload_content=False)
         if response.status == HTTP_OK:
             self._whole = response

@@ -18,7 +18,7 @@ from lading.conda.names import is_path_separator_free, native_platform
 from lading.conda.records import RepodataRecord
 from lading.digest import Digest
 from lading.engine.port import Engine, InstallRequest, Progress, no_progress
-from lading.errors import LockError, NotAPrefixError, PrefixChangedError, PrefixError
+from lading.errors import LockError, NotAPrefixError, PrefixError
 from lading.graph.dependencies import topological_order
 from lading.install.bill import (
     BILL_NAME,
@@ -37,6 +37,11 @@ from lading.install.contents import (
     python_layout,
     read_contents,
 )
+from lading.install.contents_file import (
+    CONTENTS_NAME,
+    read_contents_file,
+    write_contents_file,
+)
 from lading.install.fetch import Download, fetch_all
 from lading.install.layout import BuildTree
 from lading.install.pip import PipInstall, install_pip_packages
@@ -54,7 +59,7 @@ class InstallPlan:
         environment: Name of the environment.
         lockfile: What to install.
         directory: `build/<environment>/<platform>`, absolute.
-        records: The conda part, dependencies first.
+        conda: The conda part, sorted by name.
         downloads: Archives and wheels; those that are there already are only hashed.
         bytecode: Whether bytecode is compiled; never for a platform that cannot run here.
         is_current: Whether the prefix is there already, made from this very lock.
@@ -63,10 +68,15 @@ class InstallPlan:
     environment: str
     lockfile: Lockfile
     directory: Path
-    records: tuple[RepodataRecord, ...]
+    conda: tuple[RepodataRecord, ...]
     downloads: tuple[Download, ...]
     bytecode: bool
     is_current: bool
+
+    @property
+    def records(self) -> tuple[RepodataRecord, ...]:
+        """The conda part, dependencies first; worked out when it is asked for."""
+        return topological_order(self.conda)
 
     @property
     def prefix(self) -> Path:
@@ -100,7 +110,6 @@ def plan_install(
         LockError: An entry of the lock cannot be installed.
     """
     conda = tuple(item for item in lockfile.conda if not item.optional)
-    records = topological_order(item.to_record() for item in conda)
     directory = tree.build(environment, lockfile.platform)
     downloads = [
         _download(item, target)
@@ -119,7 +128,7 @@ def plan_install(
         environment=environment,
         lockfile=lockfile,
         directory=directory,
-        records=records,
+        conda=tuple(item.to_record() for item in conda),
         downloads=tuple(downloads),
         bytecode=bytecode and runs_here,
         is_current=_is_current(directory, lockfile, bytecode=bytecode and runs_here),
@@ -195,7 +204,7 @@ def apply_install(
         ):
             # Another process installed the same while this one waited.
             done = replace(plan, is_current=True)
-            return read_installed(done, tree, inherited=inherited, progress=progress)
+            return read_installed(done)
         _discard(plan)
         try:
             fetch_all(plan.downloads, mirrors, progress)
@@ -227,7 +236,8 @@ def _exclusive(directory: Path) -> Iterator[None]:
 
 def _discard(plan: InstallPlan) -> None:
     """Take the installation away, its bill first: what is half gone must not look complete."""
-    (plan.directory / BILL_NAME).unlink(missing_ok=True)
+    for name in (BILL_NAME, CONTENTS_NAME):
+        (plan.directory / name).unlink(missing_ok=True)
     if plan.prefix.exists():
         shutil.rmtree(plan.prefix)
 
@@ -268,6 +278,7 @@ def _fill(
         bytecode=plan.bytecode,
         prefix=str(plan.prefix),
         extracted={key: str(path) for key, path in extracted.items()},
+        contents=write_contents_file(plan.directory, contents).hex,
         files=bill_files(contents.cargoes, plan.prefix),
     )
     write_bill(plan.directory, bill)
@@ -332,20 +343,11 @@ def _install_pip(
     install_pip_packages(request, plan.directory / "requirements.txt")
 
 
-def read_installed(
-    plan: InstallPlan,
-    tree: BuildTree,
-    *,
-    inherited: Mapping[str, str],
-    progress: Progress = no_progress,
-) -> Installed:
-    """The installation that `plan` describes, as it was completed earlier.
+def read_installed(plan: InstallPlan) -> Installed:
+    """The installation that `plan` describes, as it was when it was completed.
 
     Raises:
-        NotAPrefixError: It is not there, was made from another lock, or its package cache is gone.
-        PrefixChangedError: A file of a pip package was changed in it.
-        PrefixError: It cannot be read, or bytecode cannot be written.
-        ArchiveError: A package in the package cache is damaged.
+        NotAPrefixError: It is not there, was made from another lock, or its records were changed.
     """
     bill = read_bill(plan.directory)
     if bill is None or not plan.is_current:
@@ -353,31 +355,5 @@ def read_installed(
             f"{plan.environment} is not installed from this lock in {plan.prefix}",
             hint=f"run `lading install {plan.environment}`",
         )
-    extracted = {key: Path(path) for key, path in bill.extracted.items()}
-    for path in extracted.values():
-        if not path.is_dir():
-            raise NotAPrefixError(
-                f"{path} is gone; an environment is packed from its package cache",
-                hint=f"run `lading install --force {plan.environment}`",
-            )
-    environment = scrubbed_environment(inherited, tree.home)
-    with _prefix_errors(plan, tree):
-        contents = _contents(plan, tree, extracted, environment, progress)
-    _refuse_changed(bill, contents)
+    contents = read_contents_file(plan.directory, bill.contents)
     return Installed(plan=plan, bill=bill, contents=contents)
-
-
-def _refuse_changed(bill: InstallBill, contents: Contents) -> None:
-    """Refuse pip files that were changed in the prefix, which is the only place they lie in.
-
-    Raises:
-        PrefixChangedError: There is one.
-    """
-    billed = {item.path: item.sha256 for item in bill.files}
-    for cargo in contents.cargoes:
-        for item in cargo.files if cargo.manager == "pip" else ():
-            if item.sha256 is not None and billed.get(item.path) != item.sha256.hex:
-                raise PrefixChangedError(
-                    f"{item.path} of {cargo.name} was changed after it was installed",
-                    hint=f"run `lading install --force {bill.environment}`",
-                )

@@ -5,7 +5,7 @@ Reading one needs nothing but YAML; making one is `lading.lock.condalock` and `l
 Source: CEP 37 (conda-lock.yml), conda-lock 4.0.3 `lockfile/v1/models.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -203,13 +203,9 @@ def read_lockfile(path: Path, platform: Platform | None = None) -> Lockfile:
         raise LockError(f"{path}: {error.strerror}", hint="make it with `lading lock`") from error
     document = _parse_document(path, data)
     chosen = _choose_platform(path, document.metadata.platforms, platform)
-    packages = tuple(
-        sorted(
-            (_locked(path, item) for item in document.package if item.platform == chosen),
-            key=lambda item: (item.manager, item.name),
-        )
+    packages = _unique(
+        path, (_locked(path, item) for item in document.package if item.platform == chosen)
     )
-    _refuse_duplicates(path, packages)
     return Lockfile(
         platform=chosen,
         channels=tuple(channel.url for channel in document.metadata.channels),
@@ -273,10 +269,20 @@ def _locked(path: Path, item: _Package) -> LockedPackage:
         raise LockError(f"{path}: {item.name}: {error}", hint=REMEDY) from error
 
 
-def _refuse_duplicates(path: Path, packages: tuple[LockedPackage, ...]) -> None:
-    seen: set[tuple[Manager, str]] = set()
+def _unique(path: Path, packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
+    """The packages, sorted, each once.
+
+    conda-lock writes a package that several optional categories need once for each of them. Such
+    entries are one package; it is installed if any of them is.
+
+    Raises:
+        LockError: Two entries of one name are different packages.
+    """
+    found: dict[tuple[Manager, str], LockedPackage] = {}
     for item in packages:
-        key = (item.manager, item.name)
-        if key in seen:
+        known = found.setdefault((item.manager, item.name), item)
+        if (known.url, known.sha256) != (item.url, item.sha256):
             raise LockError(f"{path} lists {item.name} twice", hint=REMEDY)
-        seen.add(key)
+        if known.optional and not item.optional:
+            found[item.manager, item.name] = item
+    return tuple(found[key] for key in sorted(found))

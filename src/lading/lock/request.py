@@ -12,7 +12,7 @@ from lading.conda.virtual import (
     override_virtual_packages,
 )
 from lading.engine.port import SolveRequest
-from lading.lock.diff import LockDiff
+from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.exchange import LockEntry
 from lading.lock.isolation import CondaLock
 from lading.lock.model import Lockfile
@@ -121,10 +121,17 @@ class SolvedLock:
     Attributes:
         plan: How it was made.
         data: Its bytes.
+        lockfile: What they say.
     """
 
     plan: PlatformPlan
     data: bytes
+    lockfile: Lockfile
+
+    @property
+    def diff(self) -> LockDiff:
+        """Against what the lockfile says so far."""
+        return diff_locks(self.plan.before, self.lockfile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

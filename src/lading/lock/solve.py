@@ -20,7 +20,6 @@ from typing import TypeVar
 from lading.conda.names import Platform
 from lading.engine.port import Engine, Progress, SolveRequest, no_progress
 from lading.errors import LadingError, LockError, UsageError
-from lading.lock.diff import diff_locks
 from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
 from lading.lock.model import Lockfile, Manager, lock_path, read_lockfile
 from lading.lock.pip import PipRequest, solve_pip
@@ -177,13 +176,12 @@ def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
         written = not path.is_file() or path.read_bytes() != item.data
         if written:
             _write_atomically(path, item.data)
-        after = read_lockfile(path, item.plan.solve.platform)
         outcomes.append(
             PlatformOutcome(
                 platform=item.plan.solve.platform,
                 path=path,
-                lockfile=after,
-                diff=diff_locks(item.plan.before, after),
+                lockfile=item.lockfile,
+                diff=item.diff,
                 written=written,
             )
         )
@@ -217,7 +215,16 @@ def _solve_platform(plan: LockPlan, item: PlatformPlan, engine: Engine) -> Solve
         virtual_packages=item.solve.virtual_packages,
         metadata={f"lading-variable-{name}": value for name, value in plan.spec.variables.items()},
     )
-    return SolvedLock(plan=item, data=render_lockfile(content))
+    data = render_lockfile(content)
+    return SolvedLock(plan=item, data=data, lockfile=_read_back(item, data))
+
+
+def _read_back(item: PlatformPlan, data: bytes) -> Lockfile:
+    """What the new lockfile says, read as any other, before it takes the place of the old one."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / item.path.name
+        path.write_bytes(data)
+        return read_lockfile(path, item.solve.platform)
 
 
 def _all_at_once(

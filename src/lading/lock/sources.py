@@ -17,7 +17,7 @@ from lading.lock.isolation import CondaLock
 from lading.spec.environment import EnvironmentFile, read_environment
 from lading.spec.matchspec import MatchSpec, parse_matchspec
 
-__all__ = ["MAPPING", "LockSpec", "read_sources", "source_platforms"]
+__all__ = ["MAPPING", "LockSpec", "PlatformSpec", "read_sources", "source_platforms"]
 
 MAPPING = Path(__file__).with_name("pypi-to-conda.json")
 """PyPI name → conda-forge name, in the form that conda-lock's lookup reads; nothing is fetched."""

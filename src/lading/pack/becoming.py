@@ -72,7 +72,7 @@ def new_prefix(
     """
     with prefix_errors(prefix), _parents_of(prefix):
         temporary = Path(
-            tempfile.mkdtemp(dir=prefix.parent, prefix=f".{prefix.name[:NAME_BYTES]}.lading-")
+            tempfile.mkdtemp(dir=prefix.parent, prefix=f".{_beginning(prefix.name)}.lading-")
         )
         try:
             own = (MANIFEST_PATH, STATE_PATH) if only is None else ()
@@ -91,6 +91,11 @@ def new_prefix(
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def _beginning(name: str) -> str:
+    """As much of a name as leaves room for more."""
+    return name.encode()[:NAME_BYTES].decode(errors="ignore")
 
 
 def _appear(temporary: Path, prefix: Path) -> None:

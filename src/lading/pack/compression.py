@@ -10,11 +10,10 @@ RFC 1952 (gzip members).
 
 import struct
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, cast
 
 import isal
 from isal import isal_zlib
@@ -38,6 +37,9 @@ __all__ = [
     "render_seek_table",
     "render_skippable",
 ]
+
+# Its stubs call it an instance.
+_ISAL_ERROR = cast("type[Exception]", isal_zlib.error)
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -158,7 +160,7 @@ def decompress_chunks(format_: Format, frame: Iterator[bytes]) -> Iterator[bytes
                 yield from _decompress_gzip(frame)
             case Format.TAR:
                 yield from frame
-    except (zstd.ZstdError, zlib.error, EOFError) as error:
+    except (zstd.ZstdError, _ISAL_ERROR, EOFError) as error:
         raise ArchiveError(
             f"a frame is damaged: {error}", hint="fetch the tarball again"
         ) from error

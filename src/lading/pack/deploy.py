@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lading.engine.port import Progress, no_progress
-from lading.errors import FetchError
+from lading.errors import FetchError, PrefixExistsError
 from lading.pack.becoming import check_prefix, new_prefix, prefix_errors, refuse_reserved
 from lading.pack.manifest import FrameSlice
 from lading.pack.members import Frame
@@ -89,14 +90,16 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
         PrefixError: The prefix or the store cannot be written.
     """
     total = len(plan.shipment.manifest.slices())
+    extracted = 0
     with plan.store.in_use(), prefix_errors(plan.prefix):
         was_there = plan.prefix.is_dir()
         if not was_there:
-            _extract(plan, progress)
-            _assemble(plan, progress)
+            extracted = _extract(plan, progress)
+            # Another process may have been faster; what has this name is the same.
+            with suppress(PrefixExistsError):
+                _assemble(plan, progress)
         plan.store.register(plan.prefix, plan.shipment.manifest_bytes)
         plan.versions.switch(plan.prefix)
-    extracted = 0 if was_there else len(plan.missing)
     return Deployed(
         prefix=plan.prefix,
         linked=total - extracted,
@@ -105,8 +108,13 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
     )
 
 
-def _extract(plan: DeployPlan, progress: Progress) -> None:
-    missing = {item.frame.sha256 for item in plan.missing if not plan.store.holds(item)}
+def _extract(plan: DeployPlan, progress: Progress) -> int:
+    """Bring the missing frames into the store; how many there were.
+
+    They are looked for again: what the plan saw there may have been collected since.
+    """
+    slices = plan.shipment.manifest.slices()
+    missing = {item.frame.sha256 for item in slices if not plan.store.holds(item)}
 
     def wanted() -> Iterator[Frame]:
         for frame in plan.shipment.frames():
@@ -122,6 +130,7 @@ def _extract(plan: DeployPlan, progress: Progress) -> None:
             f"the store lacks {len(missing) - done} frames of this bill",
             hint="name the tarball, or run `lading fetch-frames` first",
         )
+    return done
 
 
 def _assemble(plan: DeployPlan, progress: Progress) -> None:

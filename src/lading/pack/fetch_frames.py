@@ -118,7 +118,12 @@ def _open(source: str) -> Iterator[tuple[Read, Callable[[], bool]]]:
         raise FetchError(f"{source}: {error.strerror}", hint="name an existing tarball") from error
 
     def read(offset: int, length: int) -> bytes:
-        data = os.pread(descriptor, length, offset)
+        try:
+            data = os.pread(descriptor, length, offset)
+        except OSError as error:
+            raise FetchError(
+                f"{source}: {error.strerror}", hint="name an existing tarball"
+            ) from error
         if len(data) != length:
             raise ArchiveError(f"{source} is cut off", hint=FETCH_AGAIN)
         return data

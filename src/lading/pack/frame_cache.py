@@ -14,6 +14,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -113,10 +114,11 @@ class FrameCache:
         path = self._path(key)
         try:
             data = path.read_bytes()
-            # Its time is when it was used last.
-            os.utime(path)
         except OSError:
             return None
+        with suppress(OSError):
+            # Its time is when it was used last; a cache that only others may write serves too.
+            os.utime(path)
         frame = _parse_entry(data)
         if frame is None:
             _log.warning("%s is damaged and made again", path)
@@ -146,13 +148,12 @@ class FrameCache:
         for _, size, path in entries:
             if freed >= surplus:
                 break
-            path.unlink(missing_ok=True)
-            freed += size
+            freed += self._remove(path, size)
         return freed
 
     def clear(self) -> int:
         """Remove every entry; how many bytes were freed."""
-        return FrameCache(directory=self.directory, limit=0).prune()
+        return sum(self._remove(path, size) for _, size, path in sorted(self._entries()))
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
         """(time of last use, size in bytes, path) of each entry, and of what killed packs left."""
@@ -163,6 +164,15 @@ class FrameCache:
                 # Another pack was faster to remove it.
                 continue
             yield status.st_mtime, status.st_size, path
+
+    def _remove(self, path: Path, size: int) -> int:
+        """The bytes that removing an entry frees; what cannot be removed stays."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("%s cannot be removed: %s", path, error.strerror)
+            return 0
+        return size
 
     def _path(self, key: str) -> Path:
         return self.directory / key[:2] / f"{key}{SUFFIX}"
@@ -222,7 +232,11 @@ def _parse_entry(data: bytes) -> EncodedFrame | None:
     meta_bytes = data[_HEADER.size : _HEADER.size + length]
     if magic != MAGIC or hashlib.sha256(meta_bytes).digest() != digest:
         return None
-    meta = msgspec.msgpack.decode(meta_bytes, type=_Meta)
+    try:
+        meta = msgspec.msgpack.decode(meta_bytes, type=_Meta)
+    except msgspec.DecodeError:
+        # Whole, but of a lading that knew other things of a frame.
+        return None
     frame = data[_HEADER.size + length :]
     if hashlib.sha256(frame).hexdigest() != meta.sha256:
         return None

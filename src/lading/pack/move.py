@@ -7,8 +7,9 @@ the second time changes nothing. Each file is written beside itself and renamed.
 import glob
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from lading.errors import PrefixChangedError, PrefixError
@@ -59,24 +60,29 @@ def plan_move(prefix: Path) -> MovePlan:
         if item.occurrences.mode is FileMode.BINARY
     ]
     check_prefix(prefix, min(binary, default=None))
-    return MovePlan(
-        prefix=prefix, known=known_prefixes(prefix, relocations), relocations=relocations
-    )
+    # Those that a relocation which was cut short has done name another prefix than the rest.
+    guesses = _guesses(prefix, relocations)
+    known = dict.fromkeys((*known_prefixes(prefix, relocations), *guesses))
+    return MovePlan(prefix=prefix, known=tuple(known), relocations=relocations)
 
 
 def known_prefixes(prefix: Path, relocations: Sequence[Relocation]) -> tuple[bytes, ...]:
-    """The prefixes that the files of an environment may name, the likeliest first.
+    """The prefixes that the files of an environment should name, the likeliest first.
 
-    That is where it lies, where lading last relocated it to, and what its files give away: their
-    lengths tell the length of the prefix in them, whoever put it there.
+    That is where it lies and where lading last relocated it to. Where another tool relocated it,
+    the first file that gives its prefix away speaks for all.
     """
     state = read_state(prefix)
-    found = [os.fsencode(prefix)]
     if state is not None:
-        found.append(state.prefix.encode())
-    # Those that a relocation which was cut short has done name another prefix than the rest.
-    found += [guess for item in relocations if (guess := _guess(prefix, item))]
-    return tuple(dict.fromkeys(found))
+        found = [state.prefix.encode()]
+    else:
+        found = list(islice(_guesses(prefix, relocations), 1))
+    return tuple(dict.fromkeys([os.fsencode(prefix), *found]))
+
+
+def _guesses(prefix: Path, relocations: Sequence[Relocation]) -> Iterator[bytes]:
+    """What each file gives away: its length tells the length of the prefix in it."""
+    return (guess for item in relocations if (guess := _guess(prefix, item)))
 
 
 def _guess(prefix: Path, item: Relocation) -> bytes | None:

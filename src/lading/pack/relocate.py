@@ -60,6 +60,15 @@ class _Recorder:
         self.added.append((target, data, False))
 
 
+class _Escaped(str):
+    """Text that `conda-unpack` gets in ASCII: conda-pack writes it in the encoding of the host."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return ascii(str(self))
+
+
 def shipped_form(item: CargoFile, source: Path) -> Shipped:
     """How a managed file with a placeholder is shipped.
 
@@ -147,7 +156,11 @@ def environment_scripts(
     packer = Packer("", recorder)
     packer.packages = [{"name": name} for name in packages]
     packer.prefixes = [
-        (_record_path(item), item.occurrences.placeholder.decode(), str(item.occurrences.mode))
+        (
+            _Escaped(_record_path(item)),
+            _Escaped(item.occurrences.placeholder.decode()),
+            str(item.occurrences.mode),
+        )
         for item in relocations
     ]
     packer.finish()

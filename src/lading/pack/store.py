@@ -16,15 +16,15 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from lading.digest import sha256_of
-from lading.errors import PrefixError
+from lading.errors import NotAPrefixError, PrefixError
 from lading.install.cargo import Kind
 from lading.pack.manifest import FrameSlice, ManifestFile
 from lading.pack.members import Frame
@@ -33,6 +33,11 @@ from lading.pack.relocation_record import read_state
 from lading.pack.write import directories_of, make_directories, write_all, write_frame
 
 __all__ = ["Collected", "FrameStore"]
+
+
+def _nothing() -> None:
+    pass
+
 
 _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 
@@ -131,13 +136,19 @@ class FrameStore:
         with self._locked(fcntl.LOCK_SH):
             yield
 
-    def collect(self) -> Collected:
+    def collect(self, first: Callable[[], None] = _nothing) -> Collected:
         """Remove what no prefix needs that is still there.
+
+        Args:
+            first: Called when nobody else uses the store any more: what removes prefixes here
+                removes none that another process is making or about to switch to.
 
         Raises:
             PrefixError: The store cannot be written.
         """
         with self._locked(fcntl.LOCK_EX):
+            first()
+            self._remove_leftovers()
             live = self._live_frames()
             frames = size = 0
             for path in sorted(self.directory.glob("frames/*/*")):
@@ -145,25 +156,32 @@ class FrameStore:
                     continue
                 size += sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())
                 # Under its digest a frame is whole: it loses its name before its first file goes.
-                doomed = self.directory / f".extract-{path.name}"
-                path.rename(doomed)
+                path.rename(self.directory / f".extract-{path.name}")
                 frames += 1
-            for path in self.directory.glob(".extract-*"):
-                shutil.rmtree(path)
+            self._remove_leftovers()
             return Collected(frames=frames, size=size)
 
+    def _remove_leftovers(self) -> None:
+        """Remove what killed processes and the collection itself left without a name."""
+        for path in self.directory.glob(".extract-*"):
+            shutil.rmtree(path)
+        for path in self.directory.glob("*/.part-*"):
+            path.unlink()
+
     def _live_frames(self) -> set[str]:
-        """The digests that registered prefixes need; forgets the prefixes that are gone."""
+        """The digests that registered prefixes need; forgets the prefixes that are gone.
+
+        A record that cannot be read counts as gone: at worst its frames are fetched again, since
+        prefixes hold their files themselves.
+        """
         bills = set()
         for path in self.directory.glob("roots/*.json"):
-            root = msgspec.json.decode(path.read_bytes(), type=_Root)
-            prefix = Path(root.prefix)
-            state = read_state(prefix) if prefix.is_dir() else None
-            if state is not None and state.manifest == root.manifest:
-                bills.add(root.manifest)
+            digest = _digest_of_living(path)
+            if digest is not None:
+                bills.add(digest)
             else:
                 path.unlink()
-        live = set()
+        live: set[str] = set()
         for path in self.directory.glob("manifests/*.json"):
             if path.stem not in bills:
                 path.unlink()
@@ -202,8 +220,22 @@ class _ManifestFrames(msgspec.Struct, frozen=True):
 
 def _frame_digests(document: bytes) -> set[str]:
     """The digests of the frames of a bill; its files, which are the bulk of it, are skipped."""
-    manifest = msgspec.json.decode(document, type=_ManifestFrames)
+    try:
+        manifest = msgspec.json.decode(document, type=_ManifestFrames)
+    except msgspec.DecodeError:
+        return set()
     return {frame.sha256 for package in manifest.packages for frame in package.frames}
+
+
+def _digest_of_living(path: Path) -> str | None:
+    """The digest of the bill that a registered prefix was made by; None where it is gone."""
+    with suppress(msgspec.DecodeError, NotAPrefixError):
+        root = msgspec.json.decode(path.read_bytes(), type=_Root)
+        prefix = Path(root.prefix)
+        state = read_state(prefix) if prefix.is_dir() else None
+        if state is not None and state.manifest == root.manifest:
+            return root.manifest
+    return None
 
 
 def _relocated(item: ManifestFile, source: Path, place: Path, prefix: bytes, mtime: int) -> None:

@@ -7,8 +7,8 @@
 
 import fcntl
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +21,23 @@ __all__ = ["Versions"]
 
 DIGEST_DIGITS = 12
 
+_DIGEST = re.compile(r"[0-9a-f]{%d}" % DIGEST_DIGITS)
+
 
 @dataclass(frozen=True, slots=True)
 class Versions:
     """The versions of the environment that is called `name` (absolute path of the link)."""
 
     name: Path
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name.
+
+        Raises:
+            PrefixError: It is the root of the file system.
+        """
+        if not self.name.name:
+            raise PrefixError(f"{self.name} cannot be a link", hint="choose another name")
 
     def prefix_of(self, manifest: Digest) -> Path:
         """Where the version with this bill lies."""
@@ -40,25 +51,28 @@ class Versions:
         """
         if not os.path.lexists(self.name):
             return None
-        if not self.name.is_symlink():
+        # One step, not all that Path.resolve would go.
+        target = str(self.name.readlink()) if self.name.is_symlink() else ""
+        if not self._is_version(target):
             raise PrefixExistsError(
                 f"{self.name} exists and is no link to a version",
                 hint="name another place, or move this one away",
             )
-        return self.name.parent / os.readlink(self.name)  # noqa: PTH115  # one step, not all
+        return self.name.with_name(target)
 
     def switch(self, prefix: Path) -> None:
         """Let the name point at `prefix`, which lies beside it.
 
         Raises:
             PrefixExistsError: The name is that of something else.
+            NotAPrefixError: `prefix` is gone.
             PrefixError: The link cannot be written.
         """
         with self._exclusive():
-            self.current()
-            history = [item for item in self._history() if item != prefix.name]
-            self._point_at(prefix.name)
-            self._write_history([*history, prefix.name])
+            past = [item for item in self._past(self.current()) if item != prefix.name]
+            if not prefix.is_dir():
+                raise NotAPrefixError(f"{prefix} is gone", hint="unpack it again")
+            self._point_at(prefix.name, [*past, prefix.name])
 
     def rollback(self) -> Path:
         """Let the name point at the version before the present one; that version.
@@ -68,18 +82,17 @@ class Versions:
         """
         with self._exclusive():
             current = self.current()
-            history = self._history()
-            if current is not None and current.name in history:
-                history = history[: history.index(current.name)]
-            while history and not (self.name.parent / history[-1]).is_dir():
-                history.pop()
-            if not history:
+            past = self._past(current)
+            if current is not None:
+                past.pop()
+            while past and not self.name.with_name(past[-1]).is_dir():
+                past.pop()
+            if not past:
                 raise NotAPrefixError(
                     f"{self.name} has no earlier version", hint="unpack the one that you want"
                 )
-            self._point_at(history[-1])
-            self._write_history(history)
-            return self.name.parent / history[-1]
+            self._point_at(past[-1], past)
+            return self.name.with_name(past[-1])
 
     def remove_old(self, keep: int) -> tuple[Path, ...]:
         """Remove all versions but the present one and the `keep` before it; those removed.
@@ -91,28 +104,54 @@ class Versions:
         """
         with self._exclusive():
             current = self.current()
-            history = self._history()
-            kept = set(history[-(keep + 1) :]) | ({current.name} if current else set())
-            removed = []
-            for path in sorted(self.name.parent.glob(f"{_escaped(self.name.name)}@*")):
-                if path.name in kept or not path.is_dir() or path.is_symlink():
-                    continue
-                # It loses its name before its first file goes: what has a name is whole.
+            past = [item for item in self._past(current) if self.name.with_name(item).is_dir()]
+            kept = past[-(keep + 1) :]
+            removed = tuple(path for path in self._versions() if path.name not in kept)
+            for path in removed:
+                # It loses its name before its first file goes: what has a name is whole. What a
+                # killed process did not get done is in the way.
                 doomed = path.with_name(f".{path.name}.removed")
+                if doomed.exists():
+                    shutil.rmtree(doomed)
                 path.rename(doomed)
-                shutil.rmtree(doomed)
-                removed.append(path)
-            self._write_history([item for item in history if item in kept])
-            return tuple(removed)
+            self._remove_nameless()
+            self._write_history(kept)
+            return removed
 
-    def _point_at(self, target: str) -> None:
-        temporary = Path(tempfile.mkdtemp(dir=self.name.parent, prefix=f".{self.name.name}."))
-        try:
-            link = temporary / "link"
-            link.symlink_to(target)
-            link.replace(self.name)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    def _versions(self) -> Iterator[Path]:
+        for path in sorted(self.name.parent.iterdir()):
+            if self._is_version(path.name) and path.is_dir() and not path.is_symlink():
+                yield path
+
+    def _remove_nameless(self) -> None:
+        for path in sorted(self.name.parent.glob(".*@*.removed")):
+            if self._is_version(path.name[1:].removesuffix(".removed")):
+                shutil.rmtree(path)
+
+    def _is_version(self, name: str) -> bool:
+        """Whether a version is called so: `env@gpu` is no version of `env`."""
+        own, _, digest = name.rpartition("@")
+        return own == self.name.name and _DIGEST.fullmatch(digest) is not None
+
+    def _past(self, current: Path | None) -> list[str]:
+        """What the name pointed at, oldest first, the present one last where there is one.
+
+        The history is written before the link changes. A process that was killed in between leaves
+        one that tells of what did not happen; the link is right.
+        """
+        history = self._history()
+        if current is None:
+            return history
+        if current.name in history:
+            return history[: history.index(current.name) + 1]
+        return [*history, current.name]
+
+    def _point_at(self, target: str, history: list[str]) -> None:
+        self._write_history(history)
+        link = self.name.with_name(f".{self.name.name}.next")
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        link.replace(self.name)
 
     @property
     def _history_path(self) -> Path:
@@ -125,14 +164,13 @@ class Versions:
             return []
 
     def _write_history(self, history: list[str]) -> None:
-        temporary = self._history_path.with_name(f"{self._history_path.name}.{os.getpid()}")
+        temporary = self._history_path.with_name(f"{self._history_path.name}.part")
         temporary.write_text("".join(f"{item}\n" for item in history), "utf-8")
         temporary.replace(self._history_path)
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         try:
-            self.name.parent.mkdir(parents=True, exist_ok=True)
             with self.name.with_name(f".{self.name.name}.lock").open("w") as stream:
                 fcntl.flock(stream, fcntl.LOCK_EX)
                 yield
@@ -141,8 +179,3 @@ class Versions:
                 f"cannot change {self.name}: {error.strerror or error}",
                 hint="allow writing to its directory",
             ) from error
-
-
-def _escaped(name: str) -> str:
-    """`name` as a glob pattern that matches itself alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

@@ -73,7 +73,7 @@ def render_header(header: Header) -> bytes:
 
 
 def _render_ustar(header: Header, name: str) -> bytes:
-    fields = b"%s%07o\0%s%011o\0%011o\0%s%s%sustar\00000%s0000000\0" + b"0000000\0"
+    fields = b"%s%07o\0%s%011o\0%011o\0%s%s%sustar\00000"
     block = fields % (
         name.encode().ljust(100, b"\0"),
         header.mode,
@@ -83,7 +83,6 @@ def _render_ustar(header: Header, name: str) -> bytes:
         b" " * 8,
         _TYPES[header.kind],
         header.target.encode().ljust(100, b"\0"),
-        bytes(64),
     )
     block = block.ljust(BLOCK_BYTES, b"\0")
     return b"%s%06o\0%s" % (block[:148], sum(block), block[155:])

@@ -1,0 +1,110 @@
+"""What the tests on real packages share: the demo channel, and what is slow to make from it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lading.errors import FetchError
+from simulators.shipyard import Shipyard
+
+ROOT = Path(__file__).resolve().parents[2]
+CHANNEL = ROOT / ".cache/demo-channel/current"
+
+
+@pytest.fixture(scope="session")
+def demo_channel() -> Path:
+    """The directory of the demo channel, built where `make` has not done so."""
+    if not CHANNEL.exists():
+        subprocess.run([sys.executable, ROOT / "scripts/demo_channel"], cwd=ROOT, check=True)
+    return CHANNEL.resolve()
+
+
+@pytest.fixture(scope="session")
+def dock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory for the whole session; gigabytes lie in it, so it does not outlive the tests."""
+    directory = tmp_path_factory.mktemp("dock")
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def yard(dock: Path, demo_channel: Path) -> Shipyard:
+    """A project in which `data-service` and `no-python` are packed."""
+    project = Shipyard.of(
+        dock / "yard",
+        demo_channel,
+        TZ="UTC",
+        LC_ALL="C",
+        HOME=str(dock / "home"),
+        PYTHONHASHSEED="0",
+    )
+    return packed(project)
+
+
+@pytest.fixture(scope="session")
+def other_yard(dock: Path, demo_channel: Path) -> Shipyard:
+    """The same in another directory, as another user on a machine with other customs would do it.
+
+    Not even the caches are shared.
+    """
+    project = Shipyard.of(
+        dock / "elsewhere/in a directory with another name",
+        demo_channel,
+        umask=0o077,
+        TZ="Asia/Kathmandu",
+        LC_ALL="C.UTF-8",
+        HOME=str(dock / "another home"),
+        PYTHONHASHSEED="4711",
+    )
+    return packed(project)
+
+
+def packed(project: Shipyard) -> Shipyard:
+    """The project, with what most tests look at locked, installed and packed."""
+    for environment in ("data-service", "no-python"):
+        project.done("lock", environment)
+        project.done("install", environment)
+        project.done("pack", environment)
+    return project
+
+
+@pytest.fixture(scope="session")
+def unpacked(yard: Shipyard, dock: Path) -> Path:
+    """The environment `data-service`, unpacked once for all tests; nothing may write into it."""
+    prefix = dock / "unpacked"
+    yard.done("unpack", yard.tarball("data-service"), prefix)
+    return prefix
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A directory for one test, deleted after it whatever its size."""
+    yield tmp_path
+    if os.path.lexists(tmp_path):
+        shutil.rmtree(tmp_path)
+
+
+@pytest.fixture
+def copy(unpacked: Path, place: Path) -> Path:
+    """A copy of `unpacked` for one test, by hard links: lading never writes a file in place."""
+    return shutil.copytree(unpacked, place / "copy", symlinks=True, copy_function=os.link)
+
+
+@pytest.fixture(scope="session")
+def pip_yards(yard: Shipyard, other_yard: Shipyard) -> tuple[Shipyard, Shipyard]:
+    """The two projects with `data-service-pip` packed; skips where PyPI cannot be reached."""
+    environment = "data-service-pip"
+    outcome = yard.lading("lock", environment)
+    if outcome.code == FetchError.exit_code:
+        pytest.skip(f"PyPI cannot be reached: {' '.join(outcome.error_lines)}")
+    assert outcome.code == 0, outcome.stderr
+    other_yard.lock(environment).parent.mkdir(parents=True)
+    other_yard.lock(environment).write_bytes(yard.lock(environment).read_bytes())
+    for project in (yard, other_yard):
+        project.done("pack", environment)
+    return yard, other_yard

@@ -1,0 +1,365 @@
+"""Whatever is packed comes out again, the same with every tool."""
+
+import gzip
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from conda_pack.prefixes import replace_prefix
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from lading.digest import sha256_of
+from lading.install.cargo import Cargo, CargoFile, Kind
+from lading.install.package_info import FileMode
+from lading.pack.compression import Format
+from lading.pack.frames import plan_frames
+from lading.pack.manifest import (
+    Manifest,
+    ManifestFile,
+    ManifestFrame,
+    ManifestPackage,
+    Requirements,
+    parse_manifest,
+    render_manifest,
+)
+from lading.pack.placeholder import find_occurrences, relocate, restore
+from lading.pack.tarmember import Header, render_header
+from simulators.stowage import cargo, file, pack, snapshot, unpack
+
+# No test here depends on a clock; a slow machine is no failure.
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+# Packing waits for the disk; a file system in memory has nothing to wait for.
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="/\0")
+ODD = st.sampled_from(["a b", "new\nline", "-rf", "ünï", "名前", "'\"", "\\", "*", "...", "\t", "😀"])
+NAMES = (st.text(LETTERS, min_size=1, max_size=30) | ODD).filter(
+    lambda name: name not in {".", ".."} and len(name.encode()) <= 120
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+CONTENTS = st.binary(max_size=1200) | st.sampled_from([b"", bytes(511), bytes(512), bytes(513)])
+
+HEADER_NAMES = st.one_of(
+    PATHS, st.text(st.characters(codec="ascii", exclude_characters="/\0"), min_size=1, max_size=300)
+)
+
+
+class TestHeaders:
+    """POSIX.1-2001 pax: what lading writes directly is what `tarfile` writes."""
+
+    @relaxed
+    @given(
+        path=HEADER_NAMES,
+        kind=st.sampled_from(Kind),
+        size=st.integers(0, 1 << 40),
+        executable=st.booleans(),
+        mtime=st.integers(0, 1 << 36),
+        target=HEADER_NAMES,
+    )
+    def test_the_fast_way_is_the_slow_way(  # noqa: PLR0913  # one for each field
+        self, path: str, kind: Kind, size: int, mtime: int, target: str, *, executable: bool
+    ) -> None:
+        """A header is byte for byte that of `TarInfo.tobuf`, and `tarfile` reads it back."""
+        header = Header(
+            path=path,
+            kind=kind,
+            size=size if kind is Kind.FILE else 0,
+            executable=executable,
+            mtime=mtime,
+            target=target if kind is Kind.LINK else "",
+        )
+        info = tarfile.TarInfo(path + "/" if kind is Kind.DIRECTORY else path)
+        types = {
+            Kind.FILE: tarfile.REGTYPE,
+            Kind.LINK: tarfile.SYMTYPE,
+            Kind.DIRECTORY: tarfile.DIRTYPE,
+        }
+        info.type, info.size, info.mtime = types[kind], header.size, mtime
+        info.mode, info.linkname = header.mode, header.target
+        assert info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict") == render_header(header)
+
+    @relaxed
+    @given(path=PATHS, mtime=st.integers(0, 1 << 33), data=CONTENTS)
+    def test_tarfile_reads_it_back(self, path: str, mtime: int, data: bytes) -> None:
+        """Name, time and size are those that were written."""
+        header = Header(path=path, kind=Kind.FILE, size=len(data), executable=False, mtime=mtime)
+        with tempfile.TemporaryFile() as stream:
+            stream.write(render_header(header) + data + bytes(-len(data) % 512) + bytes(1024))
+            stream.seek(0)
+            with tarfile.open(fileobj=stream) as archive:
+                member = archive.next()
+                assert member is not None
+                found = archive.extractfile(member)
+                assert (path, mtime, data) == (
+                    member.name,
+                    member.mtime,
+                    found.read() if found is not None else None,
+                )
+
+
+class TestPlaceholders:
+    """CEP 34: a placeholder is replaced as its `file_mode` says."""
+
+    OLD = b"/old/place"
+    DATA = st.lists(
+        st.sampled_from([OLD, OLD, b"\0", b"/n", b"/lib", b"x", b"\n", b"/old", b"\xff"]),
+        max_size=30,
+    ).map(b"".join)
+    PREFIXES = st.sampled_from([b"/", b"/n", b"/old", b"/new/place", b"/old/plac", OLD])
+
+    @given(data=DATA, prefix=PREFIXES, mode=st.sampled_from(FileMode))
+    def test_relocation_is_taken_back(self, data: bytes, prefix: bytes, mode: FileMode) -> None:
+        """Restoring what was relocated gives the shipped content."""
+        where = find_occurrences(data, self.OLD, mode)
+        assert data == restore(relocate(data, where, prefix), where, prefix)
+
+    @given(data=DATA, prefix=PREFIXES, mode=st.sampled_from(FileMode))
+    def test_the_result_is_that_of_conda_pack(
+        self, data: bytes, prefix: bytes, mode: FileMode
+    ) -> None:
+        """Relocating gives the bytes that `conda-unpack` gives."""
+        where = find_occurrences(data, self.OLD, mode)
+        theirs = replace_prefix(data, str(mode), self.OLD.decode(), prefix.decode())
+        assert theirs == relocate(data, where, prefix)
+
+    @given(data=DATA, prefix=PREFIXES, other=PREFIXES, mode=st.sampled_from(FileMode))
+    def test_another_prefix_is_not_taken_for_this_one(
+        self, data: bytes, prefix: bytes, other: bytes, mode: FileMode
+    ) -> None:
+        """Restoring for a wrong prefix gives nothing, or what relocates to the same bytes."""
+        where = find_occurrences(data, self.OLD, mode)
+        assume(where)
+        moved = relocate(data, where, prefix)
+        restored = restore(moved, where, other)
+        assert restored is None or relocate(restored, where, other) == moved
+
+
+DIGESTS = st.binary(max_size=8).map(lambda data: sha256_of(data).hex)
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    """Manifests that do not contradict themselves."""
+    names = draw(st.lists(NAMES, unique=True, max_size=12))
+    files = []
+    for name in names:
+        kind = draw(st.sampled_from(Kind))
+        if kind is Kind.FILE:
+            files.append(
+                ManifestFile(
+                    path=name,
+                    type=kind,
+                    mode=draw(st.sampled_from(["0644", "0755"])),
+                    size=draw(st.integers(0, 1 << 40)),
+                    sha256=draw(DIGESTS),
+                    placeholder=(text := draw(st.sampled_from(["", "/p"]))),
+                    placeholder_mode=draw(st.sampled_from(FileMode)) if text else None,
+                )
+            )
+        else:
+            target = "x" if kind is Kind.LINK else ""
+            files.append(ManifestFile(path=name, type=kind, mode="0777", target=target))
+    cuts = sorted(draw(st.lists(st.integers(0, len(files)), max_size=4)))
+    packages, offset = [], 0
+    for number, (start, end) in enumerate(
+        zip([0, *cuts], [*cuts, len(files)], strict=True)
+    ):
+        length = draw(st.integers(1, 1 << 30))
+        frame = ManifestFrame(
+            offset=offset, length=length, size=0, sha256=draw(DIGESTS), files=end - start
+        )
+        packages.append(
+            ManifestPackage(name=f"p{number}", manager="conda", mtime=0, frames=(frame,))
+        )
+        offset += length
+    return Manifest(
+        environment=draw(st.text(LETTERS)),
+        platform="linux-64",
+        lock=draw(DIGESTS),
+        lading="0",
+        compressor={},
+        bytecode=draw(st.booleans()),
+        requirements=Requirements(longest_prefix=draw(st.none() | st.integers(1, 255))),
+        packages=tuple(packages),
+        files=tuple(files),
+    )
+
+
+class TestManifests:
+    """The bill is a value."""
+
+    @relaxed
+    @given(manifest=manifests())
+    def test_rendering_and_parsing_are_inverse(self, manifest: Manifest) -> None:
+        """A manifest is read as it was written, and written as it was read."""
+        data = render_manifest(manifest)
+        parsed = parse_manifest(data, "m")
+        assert (manifest, data) == (parsed, render_manifest(parsed))
+
+    @relaxed
+    @given(manifest=manifests())
+    def test_slices_hold_every_member_once(self, manifest: Manifest) -> None:
+        """The members of the frames, one after the other, are the members."""
+        joined = [item for part in manifest.slices() for item in part.files]
+        assert list(manifest.files) == joined
+
+
+class TestFrames:
+    """A frame holds whole members of one package."""
+
+    @given(
+        sizes=st.lists(st.lists(st.integers(0, 5000), max_size=20), max_size=5),
+        limit=st.integers(1, 6000),
+    )
+    def test_the_cut(self, sizes: list[list[int]], limit: int) -> None:
+        """Order is kept, each member is there once, and a frame is cut only where it must be."""
+        packages = [
+            cargo(*(file(f"{n:03}", bytes(size)) for n, size in enumerate(part)), name=str(number))
+            for number, part in enumerate(sizes)
+        ]
+        frames = plan_frames(packages, limit)
+        weights = [[512 + (item.size or 0) for item in frame.members] for frame in frames]
+        assert [item for package in packages for item in package.files] == [
+            item for frame in frames for item in frame.members
+        ]
+        assert all(len(weight) == 1 or sum(weight) <= limit for weight in weights)
+        assert all(
+            first.cargo is not second.cargo or sum(weight) + next_[0] > limit
+            for first, second, weight, next_ in zip(
+                frames, frames[1:], weights, weights[1:], strict=False
+            )
+        )
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, tuple[Kind, bytes, bool]]:
+    """Path → kind, content (or link target) and executable bit; no path below another."""
+    result: dict[str, tuple[Kind, bytes, bool]] = {}
+    for path in draw(st.lists(PATHS, max_size=12)):
+        ancestors = {"/".join(path.split("/")[:n]) for n in range(1, path.count("/") + 1)}
+        below = any(known.startswith(f"{path}/") for known in result)
+        if path in result or below or ancestors & set(result) or path.split("/")[0] in _OWN:
+            continue
+        kind = draw(st.sampled_from([Kind.FILE, Kind.FILE, Kind.LINK, Kind.DIRECTORY]))
+        if kind is Kind.LINK:
+            links = [other for other, entry in result.items() if entry[0] is Kind.LINK]
+            near = draw(st.sampled_from([*links, "nowhere"]))
+            text = "../" * path.count("/") + near
+            result[path] = (kind, text.encode(), False)
+        else:
+            data = draw(CONTENTS) if kind is Kind.FILE else b""
+            result[path] = (kind, data, draw(st.booleans()) and kind is Kind.FILE)
+    return result
+
+
+_OWN = {"bin", "conda-meta"}
+
+
+def stowed(tree: dict[str, tuple[Kind, bytes, bool]], name: str, directory: Path) -> Cargo:
+    """A package of the tree; half of its files lie on the disk, the others in memory."""
+    files = []
+    for number, (path, (kind, data, executable)) in enumerate(tree.items()):
+        if kind is Kind.LINK:
+            files.append(CargoFile(path=path, kind=kind, target=data.decode()))
+        elif kind is Kind.DIRECTORY:
+            files.append(CargoFile(path=path, kind=kind))
+        else:
+            place = directory / name if number % 2 else None
+            files.append(file(path, data, executable=executable, directory=place))
+    return cargo(*files, name=name)
+
+
+def planted(tree: dict[str, tuple[Kind, bytes, bool]]) -> dict[str, tuple[str, int, bytes]]:
+    """What `snapshot` says of the tree."""
+    return {
+        path: (str(kind), 0o111 if executable else 0, data)
+        for path, (kind, data, executable) in tree.items()
+    }
+
+
+def foreign(found: dict[str, tuple[str, int, bytes]]) -> dict[str, tuple[str, int, bytes]]:
+    """What of a snapshot is no file of the environment's own."""
+    return {path: entry for path, entry in found.items() if path.split("/")[0] not in _OWN}
+
+
+class TestTrees:
+    """What is packed comes out again."""
+
+    @settings(relaxed, max_examples=200)
+    @given(tree=trees())
+    def test_every_format_and_any_number_of_workers(
+        self, tree: dict[str, tuple[Kind, bytes, bool]]
+    ) -> None:
+        """The tree comes out of each format, whose bytes do not depend on the workers."""
+        with tempfile.TemporaryDirectory(dir=FAST) as name:
+            root = Path(name)
+            package = stowed(tree, "tool", root)
+            for format_ in Format:
+                packed = [
+                    pack(root / f"{format_}{workers}", package, format_=format_, workers=workers)
+                    for workers in (1, 2, 8)
+                ]
+                out = unpack(packed[0].plan.tarball, root / f"out{format_}")
+                assert 1 == len({each.sha256 for each in packed})
+                assert planted(tree) == foreign(dict(snapshot(out)))
+
+    @settings(relaxed, max_examples=25)
+    @given(tree=trees())
+    def test_other_tools_extract_the_same(
+        self, tree: dict[str, tuple[Kind, bytes, bool]]
+    ) -> None:
+        """GNU tar, bsdtar and `tarfile` make the same tree of every format."""
+        with tempfile.TemporaryDirectory(dir=FAST) as name:
+            root = Path(name)
+            package = stowed(tree, "tool", root)
+            for format_ in Format:
+                tarball = pack(root / f"{format_}", package, format_=format_).plan.tarball
+                for number, extract in enumerate(_EXTRACTORS):
+                    out = root / f"{format_}-{number}"
+                    out.mkdir()
+                    extract(tarball, out)
+                    assert planted(tree) == foreign(dict(snapshot(out)))
+
+
+def _gnu_tar(tarball: Path, out: Path) -> None:
+    option = ["--zstd"] if tarball.suffix == ".zst" else []
+    subprocess.run(
+        ["tar", *option, "-xpf", tarball, "-C", out], check=True, env={"PATH": "/usr/bin:/bin"}
+    )
+
+
+def _bsdtar(tarball: Path, out: Path) -> None:
+    # Without -P it takes a leading backslash off a name.
+    if shutil.which("bsdtar") is None:
+        return
+    subprocess.run(
+        ["bsdtar", "-xpPf", tarball, "-C", out],
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+    )
+
+
+def _tarfile(tarball: Path, out: Path) -> None:
+    if tarball.suffix == ".zst":
+        plain = out.parent / "plain.tar"
+        subprocess.run(["zstd", "-dqf", tarball, "-o", plain], check=True)
+        tarball = plain
+    with tarfile.open(tarball) as archive:
+        archive.extractall(out, filter="fully_trusted")
+
+
+_EXTRACTORS = (_gnu_tar, _bsdtar, _tarfile)
+
+
+
+
+def test_a_row_of_gzip_members_is_one_stream(tmp_path: Path) -> None:
+    """The standard library reads the members of a `tar.gz` one after the other."""
+    package = cargo(file("a", b"x" * 10_000))
+    gz = pack(tmp_path / "gz", package, format_=Format.GZIP).plan.tarball
+    tar = pack(tmp_path / "tar", package, format_=Format.TAR).plan.tarball
+    assert tar.read_bytes() == gzip.decompress(gz.read_bytes())

@@ -1,0 +1,29 @@
+"""conda-lock in this process: the same code without the start of another interpreter, for tests."""
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+
+from lading.lock import condalock
+from lading.lock.isolation import CondaLock
+from lading.process import Completed, Run
+
+__all__ = ["quick_conda_lock"]
+
+
+def quick_conda_lock(directory: Path) -> CondaLock:
+    """A `CondaLock` that answers in this process; its state lies below `directory`."""
+    return CondaLock(state_directory=directory, inherited_environment={}, runner=_answer)
+
+
+def _answer(request: Run) -> Completed:
+    operation = request.argv.index("lading.lock.condalock") + 1
+    written = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with contextlib.redirect_stdout(written), warnings.catch_warnings():
+        # Of its vendored libraries; in its own process nobody sees them.
+        warnings.simplefilter("ignore")
+        condalock.main(list(request.argv[operation:]))
+    written.flush()
+    answer = written.buffer.getvalue().decode()
+    return Completed(argv=request.argv, returncode=0, stdout=answer, stderr="")

@@ -1,0 +1,73 @@
+"""The install bill."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.digest import sha256_of
+from lading.errors import NotAPrefixError
+from lading.install.bill import BilledFile, bill_files, read_bill, write_bill
+from lading.install.cargo import CargoFile, Kind
+from simulators.stowage import cargo, file, installed, link
+
+
+def test_a_bill_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Writing and reading are inverse, and nothing else is left in the directory."""
+    bill = installed([]).bill
+    write_bill(tmp_path, bill)
+    assert (bill, ["install.json"]) == (
+        read_bill(tmp_path),
+        [path.name for path in tmp_path.iterdir()],
+    )
+
+
+def test_without_a_bill_nothing_was_completed(tmp_path: Path) -> None:
+    """A directory without a bill holds no installation."""
+    assert None is read_bill(tmp_path)
+
+
+def test_a_bill_of_another_format_does_not_count(tmp_path: Path) -> None:
+    """What another version of lading wrote is installed again."""
+    write_bill(tmp_path, installed([]).bill)
+    path = tmp_path / "install.json"
+    path.write_text(path.read_text().replace('"format":1', '"format":0'))
+    assert None is read_bill(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
+def test_a_damaged_bill_is_refused(tmp_path: Path, text: str) -> None:
+    """A bill that cannot be read says what to delete."""
+    (tmp_path / "install.json").write_text(text)
+    with pytest.raises(NotAPrefixError, match="is damaged") as caught:
+        read_bill(tmp_path)
+    assert f"delete {tmp_path} and install again" == caught.value.hint
+
+
+def test_what_is_billed(tmp_path: Path) -> None:
+    """Known digests are believed, files with a placeholder and unknown ones are hashed."""
+    (tmp_path / "relocated").write_bytes(b"here")
+    (tmp_path / "unknown").write_bytes(b"found")
+    package = cargo(
+        file("known", b"x"),
+        file("relocated", b"/p", placeholder="/p"),
+        CargoFile(path="unknown"),
+        CargoFile(path="empty", kind=Kind.DIRECTORY),
+        link("link", "known"),
+    )
+    assert (
+        BilledFile(path="empty", kind=Kind.DIRECTORY, owner="tool"),
+        BilledFile(path="known", kind=Kind.FILE, owner="tool", sha256=sha256_of(b"x").hex, size=1),
+        BilledFile(path="link", kind=Kind.LINK, owner="tool", target="known"),
+        BilledFile(
+            path="relocated", kind=Kind.FILE, owner="tool", sha256=sha256_of(b"here").hex, size=4
+        ),
+        BilledFile(
+            path="unknown", kind=Kind.FILE, owner="tool", sha256=sha256_of(b"found").hex, size=5
+        ),
+    ) == bill_files([package], tmp_path)
+
+
+def test_the_environments_own_files_have_no_owner() -> None:
+    """What belongs to the environment as a whole belongs to no package."""
+    own = cargo(file("conda-meta/history"), name="environment", manager="environment")
+    assert [""] == [item.owner for item in bill_files([own], Path())]

@@ -1,0 +1,200 @@
+"""The contents of an environment."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from lading.conda.names import BuildString, PackageName
+from lading.conda.records import RepodataRecord
+from lading.digest import sha256_of
+from lading.errors import EngineFailedError, PrefixError
+from lading.install.cargo import PythonLayout
+from lading.install.contents import (
+    HISTORY,
+    Contents,
+    ContentsRequest,
+    environment_cargo,
+    extracted_directories,
+    place_contents,
+    python_layout,
+    read_contents,
+)
+from lading.lock.model import LockedPackage, Manager
+from simulators.stowage import cargo, file
+
+SITE = "lib/python3.11/site-packages"
+
+
+def record(name: str) -> RepodataRecord:
+    """The record of `name` 1.0."""
+    return RepodataRecord(
+        name=PackageName(name),
+        version="1.0",
+        build=BuildString("0"),
+        build_number=0,
+        subdir="linux-64",
+        channel="https://demo.invalid/c",
+        url=f"https://demo.invalid/c/linux-64/{name}-1.0-0.conda",
+        sha256=sha256_of(name.encode()),
+    )
+
+
+def extract(root: Path, name: str, files: Mapping[str, bytes], version: str = "1.0") -> Path:
+    """The extracted package `name` with `files`."""
+    directory = root / f"{name}-{version}-0"
+    for path, data in files.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(data)
+    (directory / "info").mkdir(parents=True, exist_ok=True)
+    index = {"name": name, "version": version, "build": "0"}
+    (directory / "info/index.json").write_text(json.dumps(index))
+    entries = [{"_path": path, "path_type": "hardlink"} for path in files]
+    (directory / "info/paths.json").write_text(json.dumps({"paths": entries}))
+    return directory
+
+
+def request(
+    root: Path, packages: Mapping[str, Mapping[str, bytes]], pip: tuple[LockedPackage, ...] = ()
+) -> ContentsRequest:
+    """A request for `packages` in this order, without compiler."""
+    return ContentsRequest(
+        records=tuple(map(record, packages)),
+        extracted={f"{name}-1.0-0": extract(root, name, files) for name, files in packages.items()},
+        pip=pip,
+        prefix=root / "prefix",
+        compiler=None,
+    )
+
+
+def install_pip(root: Path, name: str, path: str) -> LockedPackage:
+    """A pip distribution that brings `path`, in `root/prefix`."""
+    site = root / "prefix/lib/python1.0/site-packages"
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "RECORD").write_text(f"{path},,\n")
+    (site / path).write_text("pip")
+    return LockedPackage(
+        name=name,
+        version="1.0",
+        manager=Manager.PIP,
+        url=f"https://files.invalid/{name}-1.0-py3-none-any.whl",
+        sha256=sha256_of(name.encode()),
+        dependencies={},
+    )
+
+
+def owned(contents: Contents) -> dict[str, list[str]]:
+    """Name of each cargo, in order → its paths."""
+    return {each.name: [item.path for item in each.files] for each in contents.cargoes}
+
+
+def test_packages_come_by_name_and_the_environment_last(tmp_path: Path) -> None:
+    """The order of the lock does not show, the environment's own files end it."""
+    contents = read_contents(request(tmp_path, {"b": {"x": b""}, "a": {"y": b""}}))
+    assert {
+        "a": ["conda-meta/a-1.0-0.json", "y"],
+        "b": ["conda-meta/b-1.0-0.json", "x"],
+        "": ["conda-meta/history"],
+    } == owned(contents)
+
+
+def test_the_last_linked_package_has_a_contested_path(tmp_path: Path) -> None:
+    """Of two owners the one that comes last in the lock's order has the path, and both are told."""
+    contents = read_contents(request(tmp_path, {"b": {"x": b"1"}, "a": {"x": b"2"}}))
+    assert (["conda-meta/a-1.0-0.json", "x"], {"x": ("b", "a")}) == (
+        owned(contents)["a"],
+        contents.clobbered,
+    )
+
+
+def test_bytecode_is_left_out_without_compiler(tmp_path: Path) -> None:
+    """Without a compiler there is no bytecode, not even that of packages."""
+    contents = read_contents(request(tmp_path, {"a": {"lib/__pycache__/x.pyc": b""}}))
+    assert ["conda-meta/a-1.0-0.json"] == owned(contents)["a"]
+
+
+def test_pip_packages_follow(tmp_path: Path) -> None:
+    """pip distributions stand between the conda packages and the environment."""
+    pip = install_pip(tmp_path, "Zed", "z.py")
+    contents = read_contents(request(tmp_path, {"python": {}}, (pip,)))
+    assert ["python", "Zed", ""] == list(owned(contents))
+
+
+def test_pip_must_not_overwrite_conda(tmp_path: Path) -> None:
+    """A path of a conda package that a pip distribution brings too is an error that names both."""
+    pip = install_pip(tmp_path, "thief", "z.py")
+    packages = {"python": {}, "owner": {"lib/python1.0/site-packages/z.py": b"conda"}}
+    with pytest.raises(PrefixError, match=r"pip package thief overwrites .*/z\.py of owner"):
+        read_contents(request(tmp_path, packages, (pip,)))
+
+
+def test_the_python_of_an_environment(tmp_path: Path) -> None:
+    """The package named python tells the layout."""
+    asked = request(tmp_path, {"a": {}, "python": {}})
+    layout = PythonLayout(
+        "1.0", "lib/python1.0/site-packages", "bin/python1.0", sha256_of(b"python").hex
+    )
+    assert layout == python_layout(asked.records, asked.extracted)
+
+
+def test_an_environment_without_python(tmp_path: Path) -> None:
+    """Not every environment has a python."""
+    asked = request(tmp_path, {"a": {}})
+    assert None is python_layout(asked.records, asked.extracted)
+
+
+@pytest.mark.parametrize("key", ["extracted_package_dir", "source"])
+def test_the_prefix_record_names_the_extracted_package(tmp_path: Path, key: str) -> None:
+    """Either key that engines write is read."""
+    directory = extract(tmp_path, "a", {})
+    document = {key: str(directory)} if key != "source" else {"link": {key: str(directory)}}
+    write_prefix_record(tmp_path / "prefix", document)
+    assert {"a-1.0-0": directory} == extracted_directories(tmp_path / "prefix", [record("a")])
+
+
+def write_prefix_record(prefix: Path, document: object) -> None:
+    """A prefix record of `a`, as an engine leaves it."""
+    (prefix / "conda-meta").mkdir(parents=True)
+    (prefix / "conda-meta/a-1.0-0.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "document", [{}, [], {"link": None}, {"link": {"source": "/nowhere"}}, {"link": {"source": 1}}]
+)
+def test_a_prefix_record_that_does_not_say(tmp_path: Path, document: object) -> None:
+    """An engine that leaves no trace of the package cache is named as the cause."""
+    write_prefix_record(tmp_path, document)
+    with pytest.raises(EngineFailedError, match=r"does not say where a-1\.0-0 lies"):
+        extracted_directories(tmp_path, [record("a")])
+
+
+def test_a_prefix_record_that_is_missing(tmp_path: Path) -> None:
+    """An engine that leaves no prefix record has not installed the package."""
+    with pytest.raises(EngineFailedError, match=r"left no prefix record of a-1\.0-0"):
+        extracted_directories(tmp_path, [record("a")])
+
+
+def test_placing_writes_what_is_ladings(tmp_path: Path) -> None:
+    """Generated files are written; files of packages, linked by the engine, are left alone."""
+    package = cargo(file("generated", b"new"), file("linked", b"new", directory=tmp_path / "cache"))
+    contents = Contents(cargoes=(package, environment_cargo()), python=None, clobbered={})
+    prefix = tmp_path / "prefix"
+    prefix.mkdir()
+    (prefix / "linked").write_bytes(b"old")
+    place_contents(contents, prefix)
+    assert (b"new", b"old", HISTORY) == (
+        (prefix / "generated").read_bytes(),
+        (prefix / "linked").read_bytes(),
+        (prefix / "conda-meta/history").read_bytes(),
+    )
+
+
+def test_placing_removes_what_others_left(tmp_path: Path) -> None:
+    """Bytecode that is nobody's goes, and so do the marks of installers."""
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__/x.cpython-311.pyc").write_bytes(b"")
+    (tmp_path / "CACHEDIR.TAG").write_bytes(b"")
+    place_contents(Contents(cargoes=(), python=None, clobbered={}), tmp_path)
+    assert ["__pycache__"] == [path.name for path in tmp_path.rglob("*")]

@@ -1,0 +1,39 @@
+"""Where things lie in a build tree."""
+
+from pathlib import Path
+
+from lading.conda.names import Platform
+from lading.install.layout import BuildTree
+
+ROOT = Path("/project")
+
+
+def test_everything_lies_below_the_root() -> None:
+    """Caches and outputs are private to the tree."""
+    tree = BuildTree(ROOT)
+    assert (
+        "build/a/linux-64",
+        "dist",
+        ".lading/pkgs",
+        ".lading/wheels",
+        ".lading/bytecode",
+        ".lading/frames",
+        ".lading/home",
+    ) == tuple(
+        str(path.relative_to(ROOT))
+        for path in (
+            tree.build("a", Platform.LINUX_64),
+            tree.dist,
+            tree.package_cache,
+            tree.wheel_cache,
+            tree.bytecode_cache,
+            tree.frame_cache,
+            tree.home,
+        )
+    )
+
+
+def test_the_package_cache_may_lie_elsewhere() -> None:
+    """A package cache that was named is taken, everything else stays."""
+    tree = BuildTree(ROOT, Path("/cache"))
+    assert (Path("/cache"), ROOT / ".lading") == (tree.package_cache, tree.state)

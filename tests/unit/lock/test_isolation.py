@@ -1,0 +1,77 @@
+"""`lading.lock.isolation`: conda-lock in a process with nothing of the caller's."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lading.errors import (
+    EngineFailedError,
+    FetchError,
+    LadingError,
+    LockError,
+    SolveError,
+    SpecError,
+)
+from lading.lock.exchange import Operation, ValidationQuestion
+from lading.lock.isolation import CondaLock
+from lading.process import Completed, Run
+
+QUESTION = ValidationQuestion(lockfiles={})
+
+
+def _answering(tmp_path: Path, stdout: str, returncode: int = 0) -> CondaLock:
+    def answer(request: Run) -> Completed:
+        return Completed(argv=request.argv, returncode=returncode, stdout=stdout, stderr="why\n")
+
+    return CondaLock(state_directory=tmp_path / "state", inherited_environment={}, runner=answer)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        ("source", SpecError),
+        ("solve", SolveError),
+        ("fetch", FetchError),
+        ("format", LockError),
+    ],
+)
+def test_failures(tmp_path: Path, failure: str, kind: type[LadingError]) -> None:
+    """Whose fault it was decides the exit code."""
+    told = f'{{"failure":"{failure}","message":"m","details":["d"]}}'
+    with pytest.raises(kind) as caught:
+        _answering(tmp_path, told).ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+    assert (str(caught.value), caught.value.details) == ("m", ("d",))
+    assert caught.value.hint
+
+
+def test_crash(tmp_path: Path) -> None:
+    """An end without an answer keeps the last words."""
+    with pytest.raises(EngineFailedError) as caught:
+        _answering(tmp_path, "", 1).ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+    assert caught.value.details == ("why",)
+
+
+def test_environment_of_the_child(tmp_path: Path) -> None:
+    """It has a home of its own, no keyring, and none of the caller's settings."""
+    seen: list[Run] = []
+
+    def answer(request: Run) -> Completed:
+        seen.append(request)
+        return Completed(argv=(), returncode=0, stdout='{"lockfiles":{}}', stderr="")
+
+    inherited = {"HOME": "/home/user", "PIP_INDEX_URL": "x", "POETRY_HTTP_BASIC_A": "y"}
+    conda_lock = CondaLock(state_directory=tmp_path, inherited_environment=inherited, runner=answer)
+    conda_lock.ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+    environment = seen[0].environment
+    assert str(tmp_path / "home") == environment["HOME"]
+    assert not {"PIP_INDEX_URL", "POETRY_HTTP_BASIC_A"} & environment.keys()
+    assert environment["POETRY_KEYRING_ENABLED"] == "false"
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == []
+
+
+def test_real_process(tmp_path: Path) -> None:
+    """The process starts, answers, and leaves nothing in its home."""
+    conda_lock = CondaLock(state_directory=tmp_path, inherited_environment=os.environ)
+    assert conda_lock.ask(Operation.VALIDATE, QUESTION, ValidationQuestion) == QUESTION
+    assert list((tmp_path / "home").iterdir()) == []

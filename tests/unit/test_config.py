@@ -1,0 +1,98 @@
+"""Settings."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.config import EnvironmentSettings, Settings, read_settings
+from lading.errors import SpecError
+
+TABLE = """
+engine = "embedded"
+channel-priority = "disabled"
+[environments.service]
+sources = ["a.yml", "b.yml"]
+platforms = ["linux-64"]
+channels = ["conda-forge"]
+[environments.service.virtual-packages]
+glibc = "2.17"
+[mirrors]
+"https://demo.invalid/channel/" = ["mirror", "https://b.invalid/c"]
+"""
+
+
+def settings_of(directory: Path, text: str, name: str = "lading.toml") -> Settings:
+    """The settings that a file with `text` gives."""
+    (directory / name).write_text(text)
+    return read_settings(directory)
+
+
+def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
+    """A directory without settings has none."""
+    assert Settings() == read_settings(tmp_path)
+
+
+def test_an_environment_is_read(tmp_path: Path) -> None:
+    """All keys of an environment are kept."""
+    assert EnvironmentSettings(
+        sources=("a.yml", "b.yml"),
+        platforms=("linux-64",),
+        channels=("conda-forge",),
+        virtual_packages={"glibc": "2.17"},
+    ) == settings_of(tmp_path, TABLE).environments["service"]
+
+
+def test_engine_and_priority_are_read(tmp_path: Path) -> None:
+    """The keys at the top are kept."""
+    settings = settings_of(tmp_path, TABLE)
+    assert ("embedded", False) == (settings.engine, settings.strict_priority)
+
+
+def test_a_relative_mirror_is_relative_to_the_file(tmp_path: Path) -> None:
+    """A mirror without scheme is a directory beside the configuration file."""
+    url = "https://demo.invalid/channel/noarch/x.conda"
+    assert (
+        f"{(tmp_path / 'mirror').as_uri()}/noarch/x.conda",
+        "https://b.invalid/c/noarch/x.conda",
+    ) == settings_of(tmp_path, TABLE).mirrors.locations(url)
+
+
+def test_pyproject_is_read_too(tmp_path: Path) -> None:
+    """`[tool.lading]` is the same table."""
+    text = '[tool.lading]\nengine = "micromamba"\n'
+    assert "micromamba" == settings_of(tmp_path, text, "pyproject.toml").engine
+
+
+def test_a_pyproject_of_something_else_is_passed_over(tmp_path: Path) -> None:
+    """A pyproject without the table holds no settings."""
+    assert Settings() == settings_of(tmp_path, "[tool.ruff]\n[project]\n", "pyproject.toml")
+
+
+def test_the_file_of_its_own_comes_first(tmp_path: Path) -> None:
+    """`lading.toml` wins over `pyproject.toml`."""
+    (tmp_path / "pyproject.toml").write_text('[tool.lading]\nengine = "micromamba"\n')
+    assert "embedded" == settings_of(tmp_path, 'engine = "embedded"\n').engine
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("engine =", "is no TOML"),
+        ("engines = 'x'", "unknown field `engines`"),
+        ("engine = 3", "Expected `str`, got `int`"),
+        ("channel-priority = 'flexible'", "channel-priority is 'flexible'"),
+        ("[environments.a]\nsource = []", "unknown field `source`"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    """What is wrong with the file is said, with its path."""
+    with pytest.raises(SpecError, match=complaint) as caught:
+        settings_of(tmp_path, text)
+    assert str(tmp_path / "lading.toml") in caught.value.message
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A binary file is no TOML."""
+    (tmp_path / "lading.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SpecError, match="is no TOML"):
+        read_settings(tmp_path)
