@@ -38,7 +38,7 @@ def file(
         source.write_bytes(data)
     return CargoFile(
         path=path,
-        source=source,
+        place="" if source is None else str(source),
         content=data if source is None else None,
         executable=executable,
         sha256=sha256_of(data),

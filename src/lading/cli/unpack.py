@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import click
 from lading.cli.context import Context
 from lading.digest import sha256_of
 from lading.errors import DigestMismatchError, UsageError
+from lading.pack.becoming import prefix_errors
 from lading.pack.deploy import apply_deploy, plan_deploy
 from lading.pack.reader import BillOnly, PipedTarball, Shipment, open_manifest, open_tarball
 from lading.pack.store import FrameStore
@@ -120,10 +121,14 @@ def _opened(context: Context, options: _Options) -> Iterator[Shipment]:
 @contextmanager
 def _spooled(prefix: Path) -> Iterator[Path]:
     """Standard input as a file beside the prefix: its bill stands at its end."""
-    existing = next(path for path in prefix.parents if path.is_dir())
-    with tempfile.NamedTemporaryFile(dir=existing, prefix=".lading-", suffix=".tar.zst") as stream:
-        shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
-        stream.flush()
+    existing = next((path for path in prefix.parents if path.is_dir()), prefix)
+    with ExitStack() as stack:
+        with prefix_errors(prefix):
+            stream = stack.enter_context(
+                tempfile.NamedTemporaryFile(dir=existing, prefix=".lading-", suffix=".tar.zst")
+            )
+            shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
+            stream.flush()
         yield Path(stream.name)
 
 

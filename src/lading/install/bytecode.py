@@ -102,7 +102,7 @@ class Compiler:
         bytecode = [
             CargoFile(
                 path=entry.path,
-                source=directory / entry.path,
+                place=f"{directory}/{entry.path}",
                 sha256=Digest.sha256(entry.sha256),
                 size=entry.size,
             )
@@ -131,7 +131,7 @@ class Compiler:
             output = temporary / "output"
             output.mkdir()
             job = temporary / "job.json"
-            pairs = [[str(item.source), item.path] for item in sources]
+            pairs = [[item.place, item.path] for item in sources]
             job.write_text(json.dumps({"sources": pairs, "output": str(output)}), "utf-8")
             executable = str(self.prefix / self.python.executable)
             completed = run_checked(
@@ -179,7 +179,7 @@ def _sources(cargo: Cargo, python: PythonLayout) -> tuple[CargoFile, ...]:
         if item.kind is Kind.FILE
         and item.path.endswith(".py")
         and item.path.startswith(roots)
-        and item.source is not None
+        and item.place
         and not item.placeholder
     )
 

@@ -41,7 +41,8 @@ class CargoFile:
     Attributes:
         path: Prefix-relative, POSIX.
         kind: File, symbolic link or (empty) directory.
-        source: Where the content lies on this machine; None where `content` holds it.
+        place: Where the content lies on this machine, absolute; empty where `content` holds it.
+            Text, because there are tens of thousands and few are opened: see `source`.
         content: The content itself, for generated files.
         executable: Whether its mode is 0755 instead of 0644.
         target: Of a link, as it is to be written.
@@ -53,7 +54,7 @@ class CargoFile:
 
     path: str
     kind: Kind = Kind.FILE
-    source: Path | None = None
+    place: str = ""
     content: bytes | None = None
     executable: bool = False
     target: str = ""
@@ -61,6 +62,11 @@ class CargoFile:
     size: int | None = None
     placeholder: str = ""
     mode: FileMode = FileMode.TEXT
+
+    @property
+    def source(self) -> Path | None:
+        """Where the content lies on this machine; None where `content` holds it."""
+        return Path(self.place) if self.place else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +183,7 @@ def _cargo_file(
         return CargoFile(path=path, kind=Kind.DIRECTORY)
     return CargoFile(
         path=path,
-        source=source,
+        place=str(source),
         executable=bool(status.st_mode & OWNER_EXECUTE),
         # The sha256 of a soft link is that of what it points to; here it is a file after all.
         sha256=entry.sha256 if entry.type is PathType.HARDLINK else None,

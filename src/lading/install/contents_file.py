@@ -23,7 +23,7 @@ CONTENTS_NAME = "contents.msgpack"
 class _File(msgspec.Struct, frozen=True, array_like=True):
     path: str
     kind: Kind
-    source: str
+    place: str
     content: bytes | None
     executable: bool
     target: str
@@ -92,7 +92,7 @@ def _file_row(item: CargoFile) -> _File:
     return _File(
         item.path,
         item.kind,
-        str(item.source) if item.source is not None else "",
+        item.place,
         item.content,
         item.executable,
         item.target,
@@ -152,7 +152,7 @@ def _file_of(row: _File) -> CargoFile:
     return CargoFile(
         path=row.path,
         kind=row.kind,
-        source=Path(row.source) if row.source else None,
+        place=row.place,
         content=row.content,
         executable=row.executable,
         target=row.target,

@@ -265,7 +265,7 @@ def _cargo_file(prefix: Path, path: str) -> CargoFile:
     return CargoFile(
         path=path,
         kind=Kind.FILE,
-        source=source,
+        place=str(source),
         executable=bool(status.st_mode & OWNER_EXECUTE),
         sha256=digest,
         size=status.st_size,

@@ -10,6 +10,7 @@ RFC 1952 (gzip members).
 
 import struct
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -50,7 +51,9 @@ SKIPPABLE_HEADER_BYTES = 8
 SEEK_FOOTER_BYTES = 9
 SEEK_ENTRY_BYTES = 8
 CHUNK_BYTES = 1 << 20
-MANIFEST_LEVEL = 9
+MANIFEST_LEVEL = 3
+
+_CHECKSUM = struct.Struct("<I")
 
 
 class Format(StrEnum):
@@ -201,13 +204,17 @@ def _check_end(unused: bytes, *, at_end: bool) -> None:
 
 
 def compress_manifest(data: bytes) -> bytes:
-    """The pack manifest as it stands in its skippable frame: one zstd frame."""
+    """The pack manifest as it stands in its skippable frame: one zstd frame, and its CRC-32.
+
+    zstd's own checksum is one of the content: a zstd frame has bits that do not matter to it.
+    """
     parameter = zstd.CompressionParameter
     options: dict[int, int] = {
         parameter.compression_level: MANIFEST_LEVEL,
         parameter.checksum_flag: 1,
     }
-    return zstd.compress(data, options=options)
+    frame = zstd.compress(data, options=options)
+    return frame + _CHECKSUM.pack(zlib.crc32(frame))
 
 
 def decompress_manifest(data: bytes, limit: int) -> bytes:
@@ -216,15 +223,18 @@ def decompress_manifest(data: bytes, limit: int) -> bytes:
     Raises:
         ArchiveError: It is damaged, or longer than `limit` bytes.
     """
+    frame, checksum = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :]
     try:
         inner = zstd.ZstdDecompressor()
-        result = inner.decompress(data, limit)
+        result = inner.decompress(frame, limit)
     except zstd.ZstdError as error:
         raise ArchiveError("the manifest inside is damaged", hint="fetch it again") from error
     if not inner.eof or inner.unused_data:
         raise ArchiveError(
             "the manifest inside is too long, or cut off, or not alone", hint="fetch it again"
         )
+    if checksum != _CHECKSUM.pack(zlib.crc32(frame)):
+        raise ArchiveError("the manifest inside is damaged", hint="fetch it again")
     return result
 
 

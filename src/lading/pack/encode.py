@@ -4,6 +4,7 @@ Everything here runs in worker threads; reading, hashing and compressing let oth
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,8 +136,8 @@ class _Member:
         shipped = _shipped(item, manager, prefix)
         if shipped is not None:
             size = len(shipped.content)
-        elif item.source is not None:
-            size = item.source.stat().st_size
+        elif item.place:
+            size = os.stat(item.place).st_size  # noqa: PTH116  # no Path for tens of thousands
         else:
             size = len(item.content or b"")
         header = Header(
@@ -186,25 +187,26 @@ class _Member:
     def _content(self) -> Iterator[bytes]:
         if self.shipped is not None:
             yield self.shipped.content
-        elif self.item.source is None:
+        elif not self.item.place:
             yield self.item.content or b""
         else:
-            with self.item.source.open("rb", buffering=0) as stream:
+            with open(self.item.place, "rb", buffering=0) as stream:  # noqa: PTH123  # as above
                 while chunk := stream.read(CHUNK_BYTES):
                     yield chunk
 
 
 def _shipped(item: CargoFile, manager: str, prefix: Path) -> Shipped | None:
     """The shipped form of a file that may be rewritten, or None for all others."""
-    if item.kind is not Kind.FILE or item.source is None:
+    source = item.source
+    if item.kind is not Kind.FILE or source is None:
         return None
     if manager == "pip":
-        content = _read_checked(item, item.source)
+        content = _read_checked(item, source)
         return shipped_pip_form(item, content, prefix)
     if not item.placeholder:
         return None
-    _read_checked(item, item.source)
-    return shipped_form(item, item.source)
+    _read_checked(item, source)
+    return shipped_form(item, source)
 
 
 def _read_checked(item: CargoFile, source: Path) -> bytes:
@@ -217,7 +219,7 @@ def _read_checked(item: CargoFile, source: Path) -> bytes:
 
 def _changed(item: CargoFile, expected: str, actual: str) -> DigestMismatchError:
     return DigestMismatchError(
-        f"{item.source} is not what its package says of {item.path}",
+        f"{item.place} is not what its package says of {item.path}",
         hint="the package cache was changed: run `lading install --force`",
         expected=expected,
         actual=actual,

@@ -70,7 +70,7 @@ def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
     for item in plan.members:
         content = hashlib.sha256(item.content).hexdigest() if item.content is not None else ""
         digest = item.sha256.hex if item.sha256 is not None else content
-        if item.source is not None and not digest:
+        if item.place and not digest:
             return None
         members.append(
             (

@@ -4,8 +4,8 @@ It lists every member in the order of the archive, with its owner; every package
 and what shapes the bytes. It holds nothing of the host, the user, the engine or the clock.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 
 import msgspec
 
@@ -234,6 +234,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
 
 
 _FETCH_AGAIN = "fetch the tarball and its manifest again"
+_LOWER_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def _check_frames(manifest: Manifest, name: str) -> None:
@@ -243,6 +244,9 @@ def _check_frames(manifest: Manifest, name: str) -> None:
         for frame in package.frames:
             if frame.offset != position or frame.length <= 0 or frame.files < 0 or frame.size < 0:
                 raise ManifestError(f"{name}: the frames are not in a row", hint=_FETCH_AGAIN)
+            if not _LOWER_HEX.fullmatch(frame.sha256):
+                # The store makes a path of it.
+                raise ManifestError(f"{name}: a frame has no digest", hint=_FETCH_AGAIN)
             position += frame.length
             members += frame.files
         if not 0 <= package.mtime <= LARGEST_TIME:
@@ -277,22 +281,28 @@ def check_members(files: Sequence[ManifestFile], name: str) -> None:
 
 
 def _check_parents(kinds: Mapping[str, Kind], name: str) -> None:
-    parents = {path.rpartition("/")[0] for path in kinds} - {""}
-    for parent in parents:
-        for ancestor in (parent, *map(str, PurePosixPath(parent).parents)):
+    seen = {""}
+    for path in kinds:
+        ancestor = path.rpartition("/")[0]
+        while ancestor not in seen:
             if kinds.get(ancestor, Kind.DIRECTORY) is not Kind.DIRECTORY:
                 raise UnsafePathError(
                     f"{name} lists members below {ancestor!r}, a {kinds[ancestor]}",
                     hint=_DO_NOT_USE,
                 )
+            seen.add(ancestor)
+            ancestor = ancestor.rpartition("/")[0]
 
 
+# An empty part, `.` or `..` anywhere (so also an absolute path), or a NUL byte.
+_UNSAFE_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\0")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MODES = frozenset({"0644", "0755"})
 _DO_NOT_USE = "do not use this tarball; pack it again from its lock"
 
 
 def _check_path(path: str, name: str) -> None:
-    parts = path.split("/")
-    if not path or "\0" in path or any(part in {"", ".", ".."} for part in parts):
+    if _UNSAFE_PATH.search(path):
         raise UnsafePathError(f"{name} lists the unsafe path {path!r}", hint=_DO_NOT_USE)
 
 
@@ -332,12 +342,8 @@ def _leads_out(item: ManifestFile, links: Mapping[str, str]) -> bool:
 
 
 def _check_file(item: ManifestFile, name: str) -> None:
-    try:
-        Digest.sha256(item.sha256)
-        wrong = item.mode not in {"0644", "0755"} or item.size < 0
-    except ValueError:
-        wrong = True
-    if wrong or bool(item.placeholder) != (item.placeholder_mode is not None):
+    well_formed = _SHA256.fullmatch(item.sha256) and item.mode in _MODES and item.size >= 0
+    if not well_formed or bool(item.placeholder) != (item.placeholder_mode is not None):
         raise ManifestError(f"{name}: the entry of {item.path!r} is malformed", hint=_FETCH_AGAIN)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,8 +136,11 @@ class PipedTarball:
     def frames(self) -> Iterator[Frame]:
         """The frames, in order; a frame is read whole before it is given away.
 
+        The pipe is read to its end, where the same bill must stand: whoever writes into it is not
+        left with a broken one.
+
         Raises:
-            ArchiveError: The pipe ends too early.
+            ArchiveError: The pipe ends too early or too late, or with another bill.
         """
         format_ = None
         for bill in self.manifest.slices():
@@ -146,6 +149,19 @@ class PipedTarball:
                 raise ArchiveError(f"{self.name} is cut off", hint=FETCH_AGAIN)
             format_ = format_ or _format_of(data) or Format.TAR
             yield Frame(bill=bill, format=format_, name=self.name, read=partial(_once, data))
+        self._check_tail(format_ or Format.TAR)
+
+    def _check_tail(self, format_: Format) -> None:
+        tail = self.stream.read(LARGEST_BYTES)
+        end = sum(item.frame.length for item in self.manifest.slices())
+
+        def read(length: int, offset: int) -> bytes:
+            start = offset - end
+            return tail[start : start + length] if start >= 0 else b""
+
+        size = end + len(tail)
+        inside = _read_inside(self.name, read, size) if format_ is Format.ZSTD else None
+        _check_end(self.name, size, self.manifest, self.manifest_bytes, inside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +193,13 @@ def open_manifest(path: Path) -> tuple[Manifest, bytes]:
     Raises:
         ManifestError: It is missing or malformed.
         UnsafePathError: It lists what must not be written.
+        DigestMismatchError: A `.sha256` file beside it names another bill.
     """
     document = _read_manifest_file(path)
-    return parse_manifest(document, path.name), document
+    manifest = parse_manifest(document, path.name)
+    stem = path.name.removesuffix(MANIFEST_SUFFIX)
+    _check_against_checksums(path, path.with_name(stem + CHECKSUMS_SUFFIX), document)
+    return manifest, document
 
 
 @contextmanager
@@ -211,7 +231,9 @@ def _open(path: Path, descriptor: int, manifest: Path | None) -> Tarball:
     if not stat.S_ISREG(status.st_mode):
         raise ArchiveError(f"{path} is no file", hint="name an existing tarball")
     format_ = _format(path, os.pread(descriptor, 4, 0))
-    inside = _read_inside(path, descriptor, status.st_size) if format_ is Format.ZSTD else None
+    inside = None
+    if format_ is Format.ZSTD:
+        inside = _read_inside(str(path), partial(os.pread, descriptor), status.st_size)
     if manifest is not None or inside is None:
         bill_path = manifest or beside(path, MANIFEST_SUFFIX)
         document = _read_manifest_file(bill_path)
@@ -219,8 +241,9 @@ def _open(path: Path, descriptor: int, manifest: Path | None) -> Tarball:
     else:
         document = inside.document
         bill = _parse_inside(path, document)
-    _check_against_checksums(path, document)
-    _check_end(path, status.st_size, bill, document, inside)
+    bill_path = beside(path, MANIFEST_SUFFIX)
+    _check_against_checksums(bill_path, beside(path, CHECKSUMS_SUFFIX), document)
+    _check_end(str(path), status.st_size, bill, document, inside)
     return Tarball(
         path=path,
         descriptor=descriptor,
@@ -287,39 +310,44 @@ class _Inside:
     entries: tuple[SeekEntry, ...]
 
 
-def _read_inside(path: Path, descriptor: int, size: int) -> _Inside:
-    """The manifest in the skippable frame before the seek table, and the seek table."""
-    footer = os.pread(descriptor, SEEK_FOOTER_BYTES, max(0, size - SEEK_FOOTER_BYTES))
+def _read_inside(name: str, read: Callable[[int, int], bytes], size: int) -> _Inside:
+    """The manifest in the skippable frame before the seek table, and the seek table.
+
+    Args:
+        name: What to call the tarball in an error.
+        read: Gives so many bytes of it, from this position.
+        size: Of the tarball in bytes.
+    """
+    footer = read(SEEK_FOOTER_BYTES, max(0, size - SEEK_FOOTER_BYTES))
     if len(footer) != SEEK_FOOTER_BYTES:
-        raise ArchiveError(f"{path} is cut off", hint=FETCH_AGAIN)
+        raise ArchiveError(f"{name} is cut off", hint=FETCH_AGAIN)
     table_size = seek_table_bytes(footer)
     if table_size > size:
-        raise ArchiveError(f"{path} is cut off", hint=FETCH_AGAIN)
+        raise ArchiveError(f"{name} is cut off", hint=FETCH_AGAIN)
     table_start = size - table_size
-    entries = parse_seek_table(os.pread(descriptor, table_size, table_start))
-    if not entries or sum(entry.compressed for entry in entries) != table_start:
-        raise ArchiveError(f"the seek table of {path} is damaged", hint=FETCH_AGAIN)
+    entries = parse_seek_table(read(table_size, table_start))
+    total = sum(entry.compressed for entry in entries)
+    if not entries or total != table_start or entries[-1].decompressed != 0:
+        raise ArchiveError(f"the seek table of {name} is damaged", hint=FETCH_AGAIN)
     start = table_start - entries[-1].compressed
-    frame = os.pread(descriptor, entries[-1].compressed, start)
+    frame = read(entries[-1].compressed, start)
     payload = parse_skippable(frame, MANIFEST_MAGIC)
     return _Inside(
         document=decompress_manifest(payload, LARGEST_BYTES), start=start, entries=entries[:-1]
     )
 
 
-def _check_against_checksums(path: Path, document: bytes) -> None:
-    """If the checksums lie beside the tarball, the bill must be the one that they name."""
-    checksums = beside(path, CHECKSUMS_SUFFIX)
+def _check_against_checksums(bill: Path, checksums: Path, document: bytes) -> None:
+    """If the checksums are there, the bill must be the one that they name."""
     try:
         lines = checksums.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return
-    name = beside(path, MANIFEST_SUFFIX).name
     for line in lines:
         digest, _, listed = line.partition("  ")
-        if listed == name and digest != sha256_of(document).hex:
+        if listed == bill.name and digest != sha256_of(document).hex:
             raise DigestMismatchError(
-                f"the bill of {path.name} is not the one that {checksums.name} names",
+                f"{bill.name} is not the one that {checksums.name} names",
                 hint=FETCH_AGAIN,
                 expected=digest,
                 actual=sha256_of(document).hex,
@@ -327,16 +355,16 @@ def _check_against_checksums(path: Path, document: bytes) -> None:
 
 
 def _check_end(
-    path: Path, size: int, bill: Manifest, document: bytes, inside: _Inside | None
+    name: str, size: int, bill: Manifest, document: bytes, inside: _Inside | None
 ) -> None:
     """Nothing may stand behind the last frame but this very manifest and a true seek table."""
     frames = [item.frame for item in bill.slices()]
     end = size if inside is None else inside.start
     if end != sum(frame.length for frame in frames):
-        raise ArchiveError(f"{path} has another length than its bill says", hint=FETCH_AGAIN)
+        raise ArchiveError(f"{name} has another length than its bill says", hint=FETCH_AGAIN)
     if inside is None:
         return
     if inside.document != document:
-        raise ArchiveError(f"{path} carries another bill than this one", hint=FETCH_AGAIN)
+        raise ArchiveError(f"{name} carries another bill than this one", hint=FETCH_AGAIN)
     if inside.entries != tuple(SeekEntry(frame.length, frame.size) for frame in frames):
-        raise ArchiveError(f"the seek table of {path} is not what its bill says", hint=FETCH_AGAIN)
+        raise ArchiveError(f"the seek table of {name} is not what its bill says", hint=FETCH_AGAIN)

@@ -21,7 +21,7 @@ __all__ = ["Versions"]
 
 DIGEST_DIGITS = 12
 
-_DIGEST = re.compile(r"[0-9a-f]{%d}" % DIGEST_DIGITS)
+_DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_DIGITS}}}")
 
 
 @dataclass(frozen=True, slots=True)

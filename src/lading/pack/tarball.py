@@ -1,12 +1,10 @@
 """From a finished installation to a tarball, its manifest and its digests: plan, then apply."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -39,6 +37,7 @@ from lading.pack.manifest import (
     check_members,
     render_manifest,
 )
+from lading.pack.output import HashedOutput
 from lading.pack.pipeline import in_order
 from lading.pack.reader import CHECKSUMS_SUFFIX, MANIFEST_SUFFIX, beside
 from lading.pack.relocate import Relocation, environment_scripts
@@ -152,20 +151,21 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
     with _output_errors(plan.tarball):
         request.directory.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as stream:
-                writer = _Writer(stream)
+            with (
+                temporary.open("wb") as stream,
+                closing(HashedOutput(stream)) as output,
+            ):
+                writer = _Writer(output)
                 _write_frames(plan, writer, progress)
                 manifest = _manifest(plan, writer)
                 document = render_manifest(manifest)
                 if request.format is Format.ZSTD:
                     writer.append_tail(document)
-                stream.flush()
-                os.fsync(stream.fileno())
-            sha256 = Digest.sha256(writer.hasher.hexdigest())
+                sha256 = output.finish()
             packed = Packed(
                 plan=plan,
                 manifest=manifest,
-                size=writer.position,
+                size=output.position,
                 sha256=sha256,
                 manifest_sha256=sha256_of(document),
             )
@@ -190,23 +190,21 @@ def _output_errors(path: Path) -> Iterator[None]:
 class _Writer:
     """Writes frames one behind the other and remembers where they lie."""
 
-    stream: BinaryIO
-    position: int = 0
+    output: HashedOutput
     frames: list[tuple[Cargo, ManifestFrame]] = field(default_factory=list)
     files: list[ManifestFile] = field(default_factory=list)
     relocations: list[Relocation] = field(default_factory=list)
-    hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def append(self, cargo: Cargo, frame: EncodedFrame) -> None:
         """Write a frame."""
         placed = ManifestFrame(
-            offset=self.position,
+            offset=self.output.position,
             length=len(frame.data),
             size=frame.size,
             sha256=frame.sha256.hex,
             files=len(frame.files),
         )
-        self._write(frame.data)
+        self.output.write(frame.data)
         self.frames.append((cargo, placed))
         self.files += frame.files
         self.relocations += frame.relocations
@@ -215,12 +213,7 @@ class _Writer:
         """Write the manifest and the seek table, as skippable frames."""
         manifest = render_skippable(MANIFEST_MAGIC, compress_manifest(document))
         entries = [SeekEntry(frame.length, frame.size) for _, frame in self.frames]
-        self._write(manifest + render_seek_table([*entries, SeekEntry(len(manifest), 0)]))
-
-    def _write(self, data: bytes) -> None:
-        self.stream.write(data)
-        self.hasher.update(data)
-        self.position += len(data)
+        self.output.write(manifest + render_seek_table([*entries, SeekEntry(len(manifest), 0)]))
 
 
 def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:

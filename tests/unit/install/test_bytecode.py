@@ -238,7 +238,7 @@ def test_placing_across_file_systems_copies(tmp_path: Path) -> None:
     source = other / f"lading-test-{os.getpid()}"
     source.write_bytes(b"x")
     try:
-        place_file(CargoFile(path="f", source=source), tmp_path)
+        place_file(CargoFile(path="f", place=str(source)), tmp_path)
     finally:
         source.unlink()
     assert b"x" == (tmp_path / "f").read_bytes()

@@ -100,7 +100,7 @@ def test_a_file_is_taken_from_the_package(tmp_path: Path) -> None:
     source = put(tmp_path, "bin/tool", b"x", 0o775)
     result = conda_cargo(record(), info(hard("bin/tool", b"x")), tmp_path, None)
     assert CargoFile(
-        path="bin/tool", source=source, executable=True, sha256=sha256_of(b"x"), size=1
+        path="bin/tool", place=str(source), executable=True, sha256=sha256_of(b"x"), size=1
     ) == only(result, "bin/tool")
 
 
@@ -125,7 +125,7 @@ def test_a_link_that_became_a_file_is_a_file(tmp_path: Path) -> None:
     source = put(tmp_path, "link", b"x")
     entry = PathEntry(path="link", type=PathType.SOFTLINK, sha256=sha256_of(b"other"))
     result = conda_cargo(record(), info(entry), tmp_path, None)
-    assert CargoFile(path="link", source=source, size=1) == only(result, "link")
+    assert CargoFile(path="link", place=str(source), size=1) == only(result, "link")
 
 
 def test_a_directory_is_kept(tmp_path: Path) -> None:

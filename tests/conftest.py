@@ -1,0 +1,24 @@
+"""How the tests are spread over processes."""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
+
+REAL = "tests/integration/test_real_"
+
+
+class _Scheduling(LoadGroupScheduling):
+    """One process runs all tests on real packages: they share what is slow to make.
+
+    pytest-xdist 3.8 finds the mark `xdist_group` in an attribute that pytest 9.2 does not have any
+    more, so the name of the file tells as well.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "demo" if nodeid.startswith(REAL) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling | None:
+    """The scheduler of `--dist loadgroup`."""
+    return _Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None

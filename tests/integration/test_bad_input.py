@@ -1,0 +1,403 @@
+"""Wrong input through the real command: one error, one hint, its exit code, nothing left behind."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from simulators.channel import CANONICAL, PLACEHOLDER, File, Package, Symlink
+from simulators.command import Outcome, lading, listing
+from simulators.project import ENVIRONMENT, Project
+from simulators.webserver import Answer, serve, serve_directory
+
+PACKAGES = (
+    Package(
+        name="tool",
+        files={
+            "bin/tool": File(b"#!/bin/sh\necho " + PLACEHOLDER + b"\n", mode=0o755, text=True),
+            "lib/x.so": File(b"\x7fELF\0" + PLACEHOLDER + b"/lib\0", binary=True),
+            "lib/link": Symlink("x.so"),
+        },
+    ),
+    Package(name="library", files={"lib/library": bytes(range(256)) * 4000}),
+)
+
+
+def make_project(root: Path, mirrors: tuple[str, ...] | None = None) -> Project:
+    """A locked project whose channel is found at `mirrors`."""
+    project = Project.of(root, PACKAGES)
+    locations = (project.channel.url,) if mirrors is None else mirrors
+    (root / "lading.toml").write_text(f"[mirrors]\n{json.dumps(CANONICAL)} = {list(locations)!r}\n")
+    return project
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that was packed in every format; not to be changed."""
+    project = make_project(tmp_path_factory.mktemp("packed"))
+    for format_ in ("tar.zst", "tar.gz", "tar"):
+        done = lading(["pack", ENVIRONMENT, "-f", format_], project.root)
+        assert 0 == done.code, done.stderr
+    return project
+
+
+def tarball(project: Project, format_: str = "tar.zst") -> Path:
+    """The tarball of a packed project."""
+    return project.tree.dist / f"{ENVIRONMENT}-linux-64.{format_}"
+
+
+def copy_to(directory: Path, project: Project, format_: str) -> Path:
+    """A copy of a tarball, with its bill where it has none inside, without its digests."""
+    source = tarball(project, format_)
+    target = directory / source.name
+    target.write_bytes(source.read_bytes())
+    bill = source.with_name(f"{source.name}.manifest.json")
+    if bill.exists():
+        target.with_name(bill.name).write_bytes(bill.read_bytes())
+    return target
+
+
+def refused(outcome: Outcome, code: int) -> bool:
+    """Whether a command ended with this exit code and a plain error."""
+    return outcome.code == code and outcome.is_plain_error
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda path: path.unlink(), "is not locked for"),
+        (lambda path: path.write_text(path.read_text()[:300]), "is no"),
+        (lambda path: path.write_text(""), "is no lockfile"),
+        (
+            lambda path: path.write_text(f"a\n<<<<<<< HEAD\n{path.read_text()}\n>>>>>>> x\n"),
+            "holds merge conflict markers",
+        ),
+        (
+            lambda path: path.write_text(path.read_text().replace('"version": 1,', '"version": 9,', 1)),
+            "has format version 9",
+        ),
+        (lambda path: path.write_bytes(b"\xff\xfe\0"), "is no YAML"),
+    ],
+    ids=["missing", "truncated", "empty", "merge markers", "version", "binary"],
+)
+@pytest.mark.parametrize("command", ["install", "pack"])
+def test_a_wrong_lock(
+    tmp_path: Path, command: str, change: Callable[[Path], object], words: str
+) -> None:
+    """A lock that cannot be used is refused, and nothing is made."""
+    project = make_project(tmp_path)
+    change(project.lock)
+    before = listing(tmp_path)
+    done = lading([command, ENVIRONMENT], tmp_path)
+    assert (True, True, before) == (
+        refused(done, 3),
+        words in done.error_lines[0],
+        listing(tmp_path),
+    )
+
+
+def test_a_platform_that_is_not_locked(tmp_path: Path) -> None:
+    """Another platform than the one of the lock is refused."""
+    project = make_project(tmp_path)
+    before = listing(tmp_path)
+    done = lading(["install", project.lock, "-p", "osx-arm64"], tmp_path)
+    assert (True, before) == (refused(done, 3), listing(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "a/b", "..", ""])
+def test_what_is_no_name(tmp_path: Path, name: str) -> None:
+    """A name with a path in it is no environment."""
+    make_project(tmp_path)
+    assert refused(lading(["install", name], tmp_path), 2)
+
+
+def test_a_wrong_configuration(tmp_path: Path) -> None:
+    """A configuration that cannot be read is refused by every command."""
+    make_project(tmp_path)
+    (tmp_path / "lading.toml").write_text("mirrors = 3\n")
+    assert refused(lading(["install", ENVIRONMENT], tmp_path), 3)
+
+
+def leftovers(project: Project) -> list[str]:
+    """What a failed installation must not leave: a prefix, a bill, half an archive."""
+    return [
+        path
+        for path in listing(project.root)
+        if path.endswith(("prefix", "install.json", ".conda", ".part"))
+        and not path.startswith("channel/")
+        or ".fetch-" in path
+        or "call-" in path
+    ]
+
+
+def test_a_wrong_archive(tmp_path: Path) -> None:
+    """An archive that changed after it was locked is refused."""
+    project = make_project(tmp_path)
+    for archive in project.channel.archives().values():
+        archive.write_bytes(archive.read_bytes()[::-1])
+    assert (True, []) == (
+        refused(lading(["install", ENVIRONMENT], tmp_path), 7),
+        leftovers(project),
+    )
+
+
+def test_a_truncated_archive(tmp_path: Path) -> None:
+    """An archive that is cut off is refused."""
+    project = make_project(tmp_path)
+    for archive in project.channel.archives().values():
+        archive.write_bytes(archive.read_bytes()[:-10])
+    assert (True, []) == (
+        refused(lading(["install", ENVIRONMENT], tmp_path), 7),
+        leftovers(project),
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(Answer(b"", status=404), 6), (Answer(b"<html>Sign in</html>", "text/html"), 7)],
+    ids=["404", "HTML"],
+)
+def test_a_server_that_has_no_archive(tmp_path: Path, answer: Answer, code: int) -> None:
+    """A server without the file, and one that asks to sign in, are told apart."""
+    with serve({"*": answer}) as url:
+        project = make_project(tmp_path, (url,))
+        done = lading(["install", ENVIRONMENT], tmp_path)
+    assert (True, []) == (refused(done, code), leftovers(project))
+
+
+def test_a_server_that_fails(tmp_path: Path) -> None:
+    """A server with an error is asked again, and then given up."""
+    with serve({"*": Answer(b"", status=500)}) as url:
+        project = make_project(tmp_path, (url,))
+        done = lading(["install", ENVIRONMENT], tmp_path)
+    assert (True, []) == (refused(done, 6), leftovers(project))
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    """A refused connection is named as such."""
+    with serve({}) as url:
+        pass
+    project = make_project(tmp_path, (url,))
+    done = lading(["install", ENVIRONMENT], tmp_path)
+    assert (True, True, []) == (
+        refused(done, 6),
+        "Connection refused" in done.error_lines[0],
+        leftovers(project),
+    )
+
+
+@contextmanager
+def dropping(directory: Path) -> Iterator[str]:
+    """The URL of a server that closes the connection in the middle of each file."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = (directory / self.path.lstrip("/")).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2])
+
+        def log_message(self, *_arguments: object) -> None:
+            """Nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_connection_that_drops(tmp_path: Path) -> None:
+    """A download that ends half way leaves no half file."""
+    with dropping(tmp_path / "channel") as url:
+        project = make_project(tmp_path, (url,))
+        done = lading(["install", ENVIRONMENT], tmp_path)
+    assert (True, []) == (refused(done, 6), leftovers(project))
+
+
+def test_the_second_mirror_answers(tmp_path: Path) -> None:
+    """Where the first mirror has nothing and the second drops the line, the third is asked."""
+    channel = tmp_path / "channel"
+    with serve({}) as empty, dropping(channel) as weak, serve_directory(channel) as good:
+        make_project(tmp_path, (empty, weak, good))
+        done = lading(["install", ENVIRONMENT], tmp_path)
+    assert 0 == done.code
+
+
+def test_a_destination_that_exists(packed: Project, tmp_path: Path) -> None:
+    """A directory with something in it is not touched."""
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env/mine").write_text("mine")
+    before = listing(tmp_path)
+    done = lading(["unpack", tarball(packed), tmp_path / "env"], tmp_path)
+    assert (True, before) == (refused(done, 8), listing(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_destination_that_is_something_else(packed: Project, tmp_path: Path, kind: str) -> None:
+    """A file or a dangling link is not replaced."""
+    if kind == "file":
+        (tmp_path / "env").write_text("mine")
+    else:
+        (tmp_path / "env").symlink_to("nowhere")
+    before = listing(tmp_path)
+    done = lading(["unpack", tarball(packed), tmp_path / "env"], tmp_path)
+    assert (True, before) == (refused(done, 8), listing(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/".join(["directory"] * 40),
+        "line\nbreak",
+        "x" * 300,
+        b"\xff\xfe".decode(errors="surrogateescape"),
+    ],
+    ids=["too long for a placeholder", "line break", "too long a name", "no UTF-8"],
+)
+def test_a_prefix_that_cannot_be(packed: Project, tmp_path: Path, name: str) -> None:
+    """A path that cannot stand in scripts and binaries is refused before a byte is written."""
+    done = lading(["unpack", tarball(packed), f"{tmp_path}/{name}"], tmp_path)
+    assert (True, []) == (refused(done, 8), listing(tmp_path))
+
+
+@pytest.mark.parametrize("format_", ["tar.zst", "tar.gz", "tar"])
+@pytest.mark.parametrize("size", [0, 3, 100, -1, -2000])
+def test_a_truncated_tarball(packed: Project, tmp_path: Path, format_: str, size: int) -> None:
+    """A tarball that is cut off anywhere is refused, with and without its bill beside it."""
+    path = copy_to(tmp_path, packed, format_)
+    path.write_bytes(path.read_bytes()[:size])
+    before = listing(tmp_path)
+    done = lading(["unpack", path, tmp_path / "deep/env"], tmp_path)
+    assert (True, before) == (refused(done, 7), listing(tmp_path))
+
+
+@pytest.mark.parametrize("format_", ["tar.zst", "tar.gz", "tar"])
+def test_trailing_bytes(packed: Project, tmp_path: Path, format_: str) -> None:
+    """A tarball with something behind its end is refused."""
+    path = copy_to(tmp_path, packed, format_)
+    path.write_bytes(path.read_bytes() + b"trailing")
+    before = listing(tmp_path)
+    done = lading(["unpack", path, tmp_path / "env"], tmp_path)
+    assert (True, before) == (refused(done, 7), listing(tmp_path))
+
+
+@pytest.mark.parametrize("format_", ["tar.gz", "tar"])
+def test_a_tarball_without_its_bill(packed: Project, tmp_path: Path, format_: str) -> None:
+    """Formats that carry no bill inside need it beside, and say where."""
+    path = copy_to(tmp_path, packed, format_)
+    path.with_name(f"{path.name}.manifest.json").unlink()
+    done = lading(["unpack", path, tmp_path / "env"], tmp_path)
+    assert (True, "hint: name the manifest with --manifest") == (
+        refused(done, 3),
+        done.stderr.splitlines()[-1],
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null"])
+def test_a_damaged_bill_beside(packed: Project, tmp_path: Path, text: str) -> None:
+    """A bill beside the tarball that is none is a wrong input file."""
+    path = copy_to(tmp_path, packed, "tar.gz")
+    path.with_name(f"{path.name}.manifest.json").write_text(text)
+    before = listing(tmp_path)
+    done = lading(["unpack", path, tmp_path / "env"], tmp_path)
+    assert (True, before) == (refused(done, 3), listing(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"text\n" * 100])
+def test_what_is_no_tarball(tmp_path: Path, content: bytes) -> None:
+    """Other files are refused, whatever their name says."""
+    (tmp_path / "x.tar.zst").write_bytes(content)
+    done = lading(["unpack", "x.tar.zst", "env"], tmp_path)
+    assert (True, ["x.tar.zst"]) == (refused(done, 7), listing(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["missing.tar.zst", "."])
+def test_no_tarball_at_all(tmp_path: Path, name: str) -> None:
+    """A path without a file, and a directory, are refused."""
+    assert (True, []) == (
+        refused(lading(["unpack", name, "env"], tmp_path), 7),
+        listing(tmp_path),
+    )
+
+
+def test_digests_beside_are_believed(packed: Project, tmp_path: Path) -> None:
+    """A bill that the digests beside the tarball do not name is refused."""
+    path = copy_to(tmp_path, packed, "tar.zst")
+    name = path.name.replace(".tar.zst", ".manifest.json")
+    path.with_name(path.name.replace(".tar.zst", ".sha256")).write_text(f"{'0' * 64}  {name}\n")
+    assert refused(lading(["unpack", path, tmp_path / "env"], tmp_path), 7)
+
+
+@pytest.mark.parametrize("digest", ["0" * 64, "", "short"])
+def test_a_pinned_bill(packed: Project, tmp_path: Path, digest: str) -> None:
+    """Another bill than the one that was asked for is refused, an unset variable included."""
+    arguments = ["unpack", tarball(packed), tmp_path / "env", "--manifest-sha256", digest]
+    assert (True, []) == (refused(lading(arguments, tmp_path), 7), listing(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["unpack", "x"],
+        ["nonsense"],
+        ["install", "a", "--nonsense"],
+        ["pack", "a", "-f", "zip"],
+        ["-C", "missing", "install", "a"],
+        ["install", "a", "-p", "linux-65"],
+        ["unpack", "~nobody-at-all/x", "y"],
+        ["--engine", "pip", "install", "a"],
+    ],
+)
+def test_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
+    """What cannot be meant has exit code 2, an error and a hint."""
+    done = lading(arguments, tmp_path)
+    assert (True, []) == (refused(done, 2), listing(tmp_path))
+
+
+def test_an_error_is_data_too(tmp_path: Path) -> None:
+    """With --json the error is a document on standard output."""
+    done = lading(["--json", "install", "nothing"], tmp_path)
+    document = json.loads(done.stdout)
+    assert ("lading.error/1", "LockError", 3, True) == (
+        document["schema"],
+        document["error"],
+        document["exit_code"],
+        refused(done, 3),
+    )
+
+
+def test_wrong_usage_is_data_too(tmp_path: Path) -> None:
+    """With --json that goes for the command line as well."""
+    done = lading(["--json", "install", "--nonsense"], tmp_path)
+    assert ("UsageError", 2) == (json.loads(done.stdout)["error"], done.code)
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    """A file where the build directory should be is an error of the prefix."""
+    make_project(tmp_path)
+    (tmp_path / "build").write_text("")
+    assert refused(lading(["install", ENVIRONMENT], tmp_path), 8)
+
+
+def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file where the output directory should be is an error of shipping."""
+    make_project(tmp_path)
+    (tmp_path / "dist").write_text("")
+    assert refused(lading(["pack", ENVIRONMENT], tmp_path), 9)
+
+
+def test_a_wrong_source_date_epoch(tmp_path: Path) -> None:
+    """A time that is no number is refused before anything is installed."""
+    make_project(tmp_path)
+    done = lading(["pack", ENVIRONMENT], tmp_path, {"SOURCE_DATE_EPOCH": "yesterday"})
+    assert (True, False) == (refused(done, 2), (tmp_path / "build").exists())
