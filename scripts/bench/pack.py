@@ -1,99 +1,16 @@
-"""Section `pack`: packing, packing again, unpacking, updating a node; against conda-pack."""
+"""Section `pack`: packing, packing again, unpacking; against conda-pack."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import subprocess
 from pathlib import Path
-from shlex import quote
 from time import monotonic
 
 from bench.compare import Match, compare
-from bench.conda_prefix import copy_tree, make_conda_prefix
-from bench.measure import Contestant
-from bench.report import Section
-from bench.workshop import CHANNEL, ROOT, Project, Workshop, remove, size_of
+from bench.conda_prefix import copy_tree
+from bench.report import Comparison, Section
+from bench.workshop import Workshop, remove
+from bench.yard import CHANGED, NEWEST, Yard
 
-__all__ = ["Yard", "run_pack"]
-
-NEWEST, CHANGED, OTHER = "data-service", "one-package", "two-packages"
-"""The environments: all packages newest; an older idna; older fsspec and s3fs."""
-
-OLDER = {CHANGED: ("idna <3.20",), OTHER: ("fsspec <2026.9", "s3fs <2026.9")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Yard:
-    """A project with `data-service` in three versions, and what conda-pack needs of them.
-
-    Attributes:
-        project: Installed, its frame cache empty.
-        prefixes: Environment → the prefix for conda-pack.
-        output: Where tarballs are written.
-    """
-
-    project: Project
-    prefixes: dict[str, Path] = field(default_factory=dict)
-    output: Path
-
-    @classmethod
-    def make(cls, workshop: Workshop) -> "Yard":
-        """Lock and install each environment."""
-        text = (ROOT / "examples/data-service/environment.yml").read_text("utf-8")
-        sources = {NEWEST: text}
-        for name, specs in OLDER.items():
-            sources[name] = text + "".join(f"  - {spec}\n" for spec in specs)
-        project = Project.make(workshop, "project", {CHANNEL: workshop.demo_channel}, sources)
-        yard = cls(project=project, output=project.root / "dist")
-        yard.output.mkdir()
-        for name in sources:
-            project.run("lock", name)
-            project.run("install", name)
-            yard.prefixes[name] = make_conda_prefix(
-                project.root / f"build/{name}/linux-64/prefix",
-                project.root / ".lading/pkgs",
-                workshop.directory / f"conda/{name}",
-            )
-        return yard
-
-    def tarball(self, environment: str, format_: str = "tar.zst") -> Path:
-        """Where lading writes it."""
-        return self.output / f"{environment}-linux-64.{format_}"
-
-    def contestant(self, name: str, argv: Sequence[str], **options: Callable[[], None]) -> Contestant:
-        """A program that runs in this project."""
-        workshop = self.project.workshop
-        return Contestant(
-            name=name,
-            argv=tuple(argv),
-            environment=workshop.environment,
-            directory=workshop.directory,
-            **options,  # type: ignore[arg-type]
-        )
-
-    def lading_pack(self, name: str, environment: str, *options: str) -> Contestant:
-        """`lading pack` without what earlier packs left; `name` is unique."""
-        format_ = "tar.gz" if "tar.gz" in options else "tar.zst"
-        tarball = self.tarball(environment, format_)
-        argv = self.project.argv("pack", *options, "-o", str(self.output), environment)
-        return replace(
-            self.contestant(name, argv),
-            size=lambda: size_of(tarball),
-            after=lambda: remove(tarball),
-        )
-
-    def conda_pack(self, name: str, environment: str, format_: str, *options: str) -> Contestant:
-        """`conda-pack` of the same environment."""
-        tarball = self.output / f"conda-pack-{name.replace(' ', '-')}.{format_}"
-        argv = [
-            self.project.workshop.program("conda-pack"),
-            *("-q", "-p", str(self.prefixes[environment]), "--format", format_, *options),
-            *("-o", str(tarball)),
-        ]
-        return replace(
-            self.contestant(name, argv),
-            size=lambda: size_of(tarball),
-            after=lambda: remove(tarball),
-        )
-
+__all__ = ["run_pack"]
 
 def run_pack(workshop: Workshop, yard: Yard) -> Section:
     """Measure."""
@@ -120,7 +37,7 @@ def run_pack(workshop: Workshop, yard: Yard) -> Section:
     )
 
 
-def _cold(workshop: Workshop, yard: Yard) -> tuple:
+def _cold(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
     conda_pack = yard.conda_pack("conda-pack", NEWEST, "tar.zst")
     threaded = yard.conda_pack("conda-pack -j -1", NEWEST, "tar.zst", "-j", "-1")
     levels = {
@@ -146,3 +63,64 @@ def _cold(workshop: Workshop, yard: Yard) -> tuple:
         tool="conda-pack -j -1",
     )
     return (*compare(workshop, matches), *compare(workshop, [gzip]))
+
+
+def _again(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
+    """One package is another one than last time."""
+    kept = workshop.directory / "frames-kept"
+    frames = yard.project.root / ".lading/frames"
+    remove(frames)
+    yard.project.run("pack", "-o", str(yard.output), CHANGED)
+    frames.rename(kept)
+    ours = yard.lading_pack("pack again", NEWEST, before=lambda: copy_tree(kept, frames))
+    theirs = yard.conda_pack("conda-pack again", NEWEST, "tar.zst")
+    match = Match(work="pack tar.zst again, one package changed", ours=ours, theirs=theirs)
+    return compare(workshop, [match])
+
+
+def _unpack(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
+    """From a tarball to an environment at its place."""
+    yard.project.run("pack", "--no-frame-cache", "-o", str(yard.output), NEWEST)
+    theirs = yard.kept_conda_pack(NEWEST)
+    place, other = workshop.directory / "place", workshop.directory / "other-place"
+    unpack = workshop.contestant(
+        "unpack",
+        yard.project.argv("unpack", str(yard.tarball(NEWEST)), str(place)),
+        after=lambda: remove(place),
+    )
+    script = f"mkdir {other} && tar -xf {theirs} -C {other} && {other}/bin/conda-unpack"
+    tar = workshop.contestant(
+        "tar and conda-unpack", ("/bin/sh", "-c", script), after=lambda: remove(other)
+    )
+    match = Match(
+        work="unpack tar.zst, relocated (and, by lading, verified)",
+        ours=unpack,
+        theirs=tar,
+        tool="tar and conda-unpack",
+    )
+    return compare(workshop, [match])
+
+
+def _members_note(workshop: Workshop, yard: Yard) -> str:
+    """How the contents of the two tarballs differ."""
+    yard.project.run("pack", "--no-frame-cache", "-o", str(yard.output), NEWEST)
+    ours = _members(workshop, yard.tarball(NEWEST))
+    theirs = _members(workshop, yard.kept_conda_pack(NEWEST))
+    return (
+        f"lading's tarball has {len(ours)} members, conda-pack's {len(theirs)};"
+        f" {len(ours - theirs)} and {len(theirs - ours)} of them only one has"
+        f"{_examples(ours - theirs)}{_examples(theirs - ours)}."
+    )
+
+
+def _examples(paths: set[str]) -> str:
+    shown = sorted(paths)[:3]
+    return f" ({', '.join(f'`{item}`' for item in shown)}{', …' if len(paths) > 3 else ''})" if shown else ""
+
+
+def _members(workshop: Workshop, tarball: Path) -> set[str]:
+    """Their paths; directories that hold something do not count."""
+    names = {
+        line.removeprefix("./") for line in workshop.run("/bin/tar", "-tf", str(tarball)).splitlines()
+    }
+    return {name for name in names if not name.endswith("/")}

@@ -3,12 +3,12 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from bench.measure import BenchError
+from bench.measure import BenchError, Contestant, no_size, nothing
 
 __all__ = ["ROOT", "Project", "Workshop", "remove", "size_of", "tree_size"]
 
@@ -80,6 +80,26 @@ class Workshop:
         if done.returncode != 0:
             raise BenchError(f"exit code {done.returncode}: {' '.join(argv)}\n{done.stderr}")
         return done.stdout
+
+    def contestant(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        before: Callable[[], None] = nothing,
+        size: Callable[[], int] = no_size,
+        after: Callable[[], None] = nothing,
+    ) -> Contestant:
+        """A program that is measured here; see `Contestant`."""
+        return Contestant(
+            name=name,
+            argv=tuple(argv),
+            environment=self.environment,
+            directory=self.directory,
+            before=before,
+            size=size,
+            after=after,
+        )
 
     def shown(self, argv: Sequence[str]) -> str:
         """A command line for a person; directories of this machine have short names."""
