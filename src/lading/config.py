@@ -40,6 +40,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     environments: dict[str, EnvironmentSettings] = msgspec.field(default_factory=dict)
     mirrors: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     engine: str = ""
+    package_layers: tuple[str, ...] = msgspec.field(name="package-layers", default=())
     channel_priority: str = msgspec.field(name="channel-priority", default="strict")
 
 
@@ -52,6 +53,7 @@ class Settings:
         environments: By name; may be empty.
         mirrors: Relative `file:` mirrors are made absolute against the directory of `path`.
         engine: `micromamba`, `embedded`, or empty for the default.
+        package_layers: Directories below the package cache that are only read, absolute.
         strict_priority: Whether channel priority is strict.
     """
 
@@ -59,6 +61,7 @@ class Settings:
     environments: Mapping[str, EnvironmentSettings] = field(default_factory=dict)
     mirrors: MirrorMap = field(default_factory=MirrorMap)
     engine: str = ""
+    package_layers: tuple[Path, ...] = ()
     strict_priority: bool = True
 
 
@@ -107,6 +110,7 @@ def _settings(path: Path, document: object) -> Settings:
         environments=table.environments,
         mirrors=_mirror_map(path.parent, table.mirrors),
         engine=table.engine,
+        package_layers=tuple(path.parent / item for item in table.package_layers),
         strict_priority=table.channel_priority == "strict",
     )
 

@@ -1,27 +1,33 @@
 """Running other programs: the only module that starts one.
 
 A child gets exactly the environment that is passed, a closed standard input and a process group of
-its own; when lading is interrupted, the whole group is ended before the interruption goes on.
+its own; when lading is interrupted, the whole group is ended before the interruption goes on. Where
+lading is killed, Linux kills the child: it must not go on writing into a prefix that the next run
+makes anew.
 """
 
+import ctypes
 import logging
 import os
 import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Never
 
 from lading.errors import EngineFailedError, EngineNotFoundError
 
-__all__ = ["Completed", "Run", "run", "scrubbed_environment"]
+__all__ = ["Completed", "Run", "become", "run", "scrubbed_environment"]
 
 LAST_LINES = 20
 GRACE_SECONDS = 5.0
+PR_SET_PDEATHSIG = 1
 
 # What a program needs to work at all; everything else of the caller's environment stays outside.
 _KEPT_VARIABLES = (
@@ -122,6 +128,7 @@ def run(request: Run) -> Completed:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_mortal(os.getpid()),  # noqa: PLW1509  # one system call, nothing that locks
         )
     except OSError as error:
         raise EngineNotFoundError(
@@ -163,6 +170,43 @@ def run_checked(request: Run, failure: str, hint: str = "") -> Completed:
             details=completed.last_lines(),
         )
     return completed
+
+
+def become(request: Run, executable: str) -> Never:
+    """Replace this process by a program, which gets its terminal, its streams and its signals.
+
+    Args:
+        request: Its arguments and its whole environment; the current directory stays.
+        executable: Absolute path of the program.
+
+    Raises:
+        EngineNotFoundError: It cannot be executed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python ignores it, and what is ignored stays so in the new program.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execve(executable, request.argv, dict(request.environment))  # noqa: S606  # no shell on purpose
+    except OSError as error:
+        raise EngineNotFoundError(
+            f"cannot run {executable}: {error.strerror}", hint="name an executable program"
+        ) from error
+
+
+def _mortal(parent: int) -> Callable[[], None] | None:
+    """What a child does first on Linux: ask to be killed when `parent` is gone."""
+    if not sys.platform.startswith("linux"):
+        return None
+    # Looked up here: after a fork nothing may be loaded.
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:

@@ -1,25 +1,26 @@
 """The command `lading`: options that all commands share, engines, errors and exit codes."""
 
-import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Never
+from typing import TYPE_CHECKING, Never
 
 import click
 
 import lading
 from lading.cli.context import Context, absolute
-from lading.config import Settings, read_settings
-from lading.engine.port import Engine
 from lading.errors import LadingError, UsageError
 from lading.install.layout import BuildTree
+
+if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
+    from lading.config import Settings
+    from lading.engine.port import Engine
 
 __all__ = ["main"]
 
@@ -28,16 +29,27 @@ SIGNALLED = 128
 PROGRAM_ERROR = 70
 
 COMMANDS = {
+    "bootstrap": "Get the pinned micromamba, its digest checked.",
     "clean": "Remove caches.",
+    "diff": "Say what differs between two locks.",
+    "export": "Write a lock in another form.",
+    "fetch": "Download what an installation needs, to install offline.",
     "fetch-frames": "Get the frames of a tarball that a store lacks.",
     "gc": "Remove old versions, and frames that no prefix needs.",
+    "graph": "Draw what needs what.",
     "install": "Fill a prefix from a lockfile.",
     "lock": "Resolve environment files into lockfiles, one a platform.",
+    "merge-lock": "Merge two sides of a lockfile, as a git merge driver.",
+    "mirror": "Write a channel of the packages of a lock.",
     "pack": "Pack an environment into a tarball with its bill.",
     "relocate": "Make an environment work at the place it was moved to.",
     "rollback": "Let a name point at the version before.",
+    "tree": "Show what needs what, as a tree.",
+    "run": "Run a program inside of an environment.",
+    "shell-hook": "Print what activates an environment in a shell.",
     "unpack": "Unpack a tarball: checked, relocated and written in one pass.",
     "verify": "Compare a tarball or an environment with its bill.",
+    "why": "Say why a package is locked.",
 }
 
 
@@ -69,6 +81,7 @@ class _Commands(click.Group):
 @click.option("--engine", type=click.Choice(["micromamba", "embedded"]), help="Who installs.")
 @click.option("--micromamba", metavar="PATH", help="The micromamba executable.")
 @click.option("--pkgs-dir", metavar="DIR", help="Package cache instead of .lading/pkgs.")
+@click.option("--pkgs-layer", metavar="DIR", multiple=True, help="A cache to read archives from.")
 @click.option("--json", "as_json", is_flag=True, help="Write data as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
@@ -80,11 +93,16 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
     engine: str | None,
     micromamba: str | None,
     pkgs_dir: str | None,
+    pkgs_layer: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     verbose: bool,
 ) -> None:
     """environment.yml to locked, relocatable, verified tarballs of conda environments."""
+    import logging  # noqa: PLC0415  # not for --version and --help
+
+    from lading.config import read_settings  # noqa: PLC0415  # the same
+
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
@@ -93,9 +111,13 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
     root = absolute(Path.cwd(), directory)
     if not root.is_dir():
         raise UsageError(f"{root} is no directory", hint="name the project with -C")
-    settings = read_settings(root)
     environment = dict(os.environ)
-    tree = BuildTree(root, root / pkgs_dir if pkgs_dir else None)
+    settings = _with_credentials(read_settings(root), environment)
+    tree = BuildTree(
+        root,
+        absolute(root, pkgs_dir) if pkgs_dir else None,
+        (*(absolute(root, item) for item in pkgs_layer), *settings.package_layers),
+    )
     context.obj = Context(
         directory=root,
         environment=environment,
@@ -110,13 +132,21 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
     )
 
 
+def _with_credentials(settings: "Settings", environment: Mapping[str, str]) -> "Settings":
+    """`settings` whose mirror map knows the credentials that lie on this machine."""
+    from lading.credentials import read_credentials  # noqa: PLC0415  # not for --help
+
+    known = read_credentials(environment)
+    return replace(settings, mirrors=replace(settings.mirrors, credentials=known))
+
+
 def build_engine(
     name: str | None,
     micromamba: str | None,
-    settings: Settings,
+    settings: "Settings",
     environment: Mapping[str, str],
     tree: BuildTree,
-) -> Engine:
+) -> "Engine":
     """The engine that was chosen; micromamba where one is found and nothing was chosen.
 
     Raises:
@@ -183,6 +213,8 @@ def _guarded(call: Callable[[], object], options: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
     except Exception:  # noqa: BLE001  # exit code 1 would mean that the answer is no
+        import traceback  # noqa: PLC0415  # not needed on a good day
+
         traceback.print_exc()
         sys.stderr.write("error: lading has a mistake\nhint: report the lines above\n")
         return PROGRAM_ERROR

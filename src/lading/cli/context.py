@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from lading.conda.names import Platform, native_platform, parse_platform
-from lading.config import Settings
-from lading.engine.port import Engine, Progress, no_progress
 from lading.errors import UsageError
 from lading.install.layout import BuildTree
+
+if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
+    from lading.config import Settings
+    from lading.engine.port import Engine, Progress
 
 __all__ = ["Context", "absolute"]
 
@@ -50,9 +52,9 @@ class Context:
 
     directory: Path
     environment: Mapping[str, str]
-    settings: Settings
+    settings: "Settings"
     tree: BuildTree
-    build_engine: Callable[[], Engine]
+    build_engine: "Callable[[], Engine]"
     stdout: TextIO
     stderr: TextIO
     json: bool
@@ -84,8 +86,10 @@ class Context:
         self.stdout.write(document)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
+    def progress(self) -> "Iterator[Progress]":
         """A progress bar while the block runs; nothing unless a person watches."""
+        from lading.engine.port import no_progress  # noqa: PLC0415  # see above
+
         if self.quiet or not self.stderr.isatty() or "NO_PROGRESS" in self.environment:
             yield no_progress
             return

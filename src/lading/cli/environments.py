@@ -1,13 +1,14 @@
-"""Which lockfile a user means."""
+"""Which lockfile, or which prefix, a user means."""
 
 from pathlib import Path
 
 from lading.cli.context import Context
 from lading.conda.names import is_path_separator_free
-from lading.errors import LockError, UsageError
+from lading.errors import LockError, NotAPrefixError, UsageError
+from lading.install.bill import read_bill
 from lading.lock.model import LOCK_SUFFIX, lock_path
 
-__all__ = ["find_lock"]
+__all__ = ["find_lock", "find_prefix"]
 
 
 def find_lock(context: Context, environment: str, platform: str | None) -> tuple[Path, str]:
@@ -38,3 +39,27 @@ def find_lock(context: Context, environment: str, platform: str | None) -> tuple
             hint="run `lading lock` on its environment.yml",
         )
     return path, environment
+
+
+def find_prefix(context: Context, environment: str) -> tuple[Path, str]:
+    """The prefix of an environment, absolute, and what it is called.
+
+    Args:
+        context: The world.
+        environment: Name of an installed environment, or the path of a prefix.
+
+    Raises:
+        NotAPrefixError: There is none, or its installation was not completed.
+    """
+    path = context.path(environment)
+    if (path / "conda-meta").is_dir():
+        return path, path.name
+    bill = None
+    if is_path_separator_free(environment):
+        bill = read_bill(context.tree.build(environment, context.platform(None)))
+    if bill is None:
+        raise NotAPrefixError(
+            f"there is no environment {environment}",
+            hint=f"run `lading install {environment}`, or name a prefix",
+        )
+    return Path(bill.prefix), environment

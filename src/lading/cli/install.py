@@ -5,6 +5,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.environments import find_lock
 from lading.engine.port import Progress
+from lading.install.filesystem import network_file_system
 from lading.install.prefix import (
     Installed,
     InstallPlan,
@@ -21,15 +22,19 @@ __all__ = ["command", "installed"]
 @click.argument("environment")
 @click.option("-p", "--platform", help="Subdir to install for.  [default: this machine's]")
 @click.option("--bytecode/--no-bytecode", default=True, help="Compile python bytecode.")
+@click.option("--link-scripts", is_flag=True, help="Run the link scripts of packages.")
+@click.option("--offline", is_flag=True, help="Fetch nothing over a network.")
 @click.option("--force", is_flag=True, help="Install even if it is installed from this lock.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
     environment: str,
     platform: str | None,
     bytecode: bool,
+    link_scripts: bool,
+    offline: bool,
     force: bool,
     dry_run: bool,
 ) -> int:
@@ -37,7 +42,14 @@ def command(
 
     ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile.
     """
-    plan = plan_installation(context, environment, platform, bytecode=bytecode)
+    plan = plan_installation(
+        context,
+        environment,
+        platform,
+        bytecode=bytecode,
+        link_scripts=link_scripts,
+        offline=offline,
+    )
     if dry_run:
         for record in plan.records:
             context.write(f"{record.distribution} {record.url}\n")
@@ -59,14 +71,27 @@ def command(
     return 0
 
 
-def plan_installation(
-    context: Context, environment: str, platform: str | None, *, bytecode: bool
+def plan_installation(  # one parameter for each option
+    context: Context,
+    environment: str,
+    platform: str | None,
+    *,
+    bytecode: bool,
+    link_scripts: bool = False,
+    offline: bool = False,
 ) -> InstallPlan:
     """What installing the environment that the user named takes."""
     path, name = find_lock(context, environment, platform)
     wanted = context.platform(platform) if platform else None
     lockfile = read_lockfile(path, wanted)
-    return plan_install(name, lockfile, context.tree, bytecode=bytecode)
+    return plan_install(
+        name,
+        lockfile,
+        context.tree,
+        bytecode=bytecode,
+        link_scripts=link_scripts,
+        offline=offline,
+    )
 
 
 def installed(
@@ -75,6 +100,7 @@ def installed(
     """The installation, made now unless it is there already."""
     if plan.is_current and not force:
         return read_installed(plan)
+    _warn_of_network(context)
     return apply_install(
         plan,
         context.tree,
@@ -83,3 +109,14 @@ def installed(
         inherited=context.environment,
         progress=progress,
     )
+
+
+def _warn_of_network(context: Context) -> None:
+    """Tell of a package cache that lies where locks hang or do not hold."""
+    cache = context.tree.package_cache
+    kind = network_file_system(cache)
+    if kind:
+        context.say(
+            f"warning: the package cache {cache} lies on {kind}, where locks may hang or not hold\n"
+            "hint: name a directory on a local disk with --pkgs-dir, and this one with --pkgs-layer"
+        )

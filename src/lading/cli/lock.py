@@ -1,32 +1,47 @@
 """`lading lock`."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 
 import click
 
 from lading.cli.context import Context
+from lading.cli.lock_sources import (
+    chosen_platforms,
+    environment_name,
+    find_sources,
+    parse_moment,
+    with_channel_credentials,
+)
 from lading.conda.names import Platform
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
+from lading.lock.adopt import pins_of_conda_lock, pins_of_prefix
 from lading.lock.isolation import CondaLock
-from lading.lock.request import LockRequest
+from lading.lock.model import LockedPackage
+from lading.lock.request import LockInputs, LockRequest
 from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock
+from lading.lock.wanted import FOREIGN
 from lading.report.locked import render_lock_plan, render_locked, render_locked_json
-from lading.spec.environment import EnvironmentFile, read_environment
+from lading.spec.environment import read_environment
 
-__all__ = ["command"]
-
-DEFAULT_SOURCE = "environment.yml"
+__all__ = ["command", "conda_lock_of"]
 
 
 @click.command("lock", short_help="Resolve environment files into lockfiles, one a platform.")
 @click.argument("sources", nargs=-1)
+@click.option("-f", "--file", "files", multiple=True, help="A source, as an argument is.")
 @click.option("-n", "--name", help="Name of the environment.  [default: that of the first source]")
 @click.option("-p", "--platform", "platforms", multiple=True, help="Subdir to lock for.")
 @click.option("-c", "--channel", "channels", multiple=True, help="Instead of the sources' own.")
+@click.option("--check", "checking", is_flag=True, help="Only say whether the lock is fresh.")
+@click.option("--strict", is_flag=True, help="With --check: the content hash must be the same too.")
 @click.option("--update", multiple=True, metavar="PACKAGE", help="Move this package and no other.")
 @click.option("--update-all", is_flag=True, help="Keep no pin.")
+@click.option("--from-prefix", metavar="DIR", help="Keep what is installed there.")
+@click.option("--from-conda-lock", metavar="FILE", help="Keep what is locked there.")
+@click.option("--exclude-newer", metavar="DATE", help="Ignore what was published after it.")
+@click.option("--build-sdists", is_flag=True, help="Let source distributions be built and locked.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds for one platform's solver.")
 @click.option("--pip-index", default="", metavar="URL", help="Package index instead of PyPI.")
 @click.option("--dry-run", is_flag=True, help="Say what would be solved, and do nothing.")
@@ -35,11 +50,18 @@ def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
     sources: tuple[str, ...],
+    files: tuple[str, ...],
     name: str | None,
     platforms: tuple[str, ...],
     channels: tuple[str, ...],
+    checking: bool,
+    strict: bool,
     update: tuple[str, ...],
     update_all: bool,
+    from_prefix: str | None,
+    from_conda_lock: str | None,
+    exclude_newer: str | None,
+    build_sdists: bool,
     timeout: float | None,
     pip_index: str,
     dry_run: bool,
@@ -47,31 +69,51 @@ def command(  # noqa: PLR0913  # one parameter for each option
     """Resolve SOURCES into locks/NAME/PLATFORM.conda-lock.yml, all platforms at once.
 
     SOURCES are environment files, merged in this order, or the name of one environment of the
-    configuration. Pins that still satisfy them are kept.
+    configuration. Pins that still satisfy them are kept. With --check nothing is solved, fetched or
+    written: exit code 0 says that the lock answers its sources, 1 that it does not.
     """
-    configured, paths = find_sources(context, sources)
-    files = [read_environment(path) for path in paths if path.suffix in {".yml", ".yaml"}]
-    chosen = name or configured or environment_name(files, paths)
+    if checking:
+        from lading.cli.lock_check import check  # noqa: PLC0415  # what locking does not need
+
+        asked = (*files, *sources)
+        conda_lock = conda_lock_of(context)
+        return check(context, asked, name, platforms, channels, conda_lock, strict=strict)
+    configured, paths = find_sources(context, (*files, *sources))
+    read = [read_environment(path) for path in paths if path.name not in FOREIGN]
+    chosen = name or configured or environment_name(read, paths)
     settings = context.settings.environments.get(chosen, EnvironmentSettings())
     request = LockRequest(
         name=chosen,
         directory=context.directory,
         sources=paths,
-        platforms=_platforms(context, platforms or settings.platforms, files),
+        platforms=chosen_platforms(context, platforms or settings.platforms, read),
         channels=channels or settings.channels,
         virtual_packages=settings.virtual_packages,
-        mirrors=context.settings.mirrors,
+        mirrors=with_channel_credentials(context, read, channels),
         strict_priority=context.settings.strict_priority,
         update=frozenset(update),
         update_all=update_all,
         timeout=timeout,
         pip_index=pip_index or context.environment.get("PIP_INDEX_URL", ""),
-        conda_lock=CondaLock(
-            state_directory=context.tree.state / "conda-lock",
-            inherited_environment=context.environment,
-        ),
+        exclude_newer=parse_moment(exclude_newer),
+        build_sdists=build_sdists,
+        conda_lock=conda_lock_of(context),
     )
-    plan = plan_lock(request, read_lock_inputs(request))
+    inputs = read_lock_inputs(request)
+    inputs = replace(inputs, preferred=_adopted(context, request, from_prefix, from_conda_lock))
+    return _lock(context, request, inputs, dry_run=dry_run)
+
+
+def conda_lock_of(context: Context) -> CondaLock:
+    """conda-lock, its state below the project."""
+    return CondaLock(
+        state_directory=context.tree.state / "conda-lock",
+        inherited_environment=context.environment,
+    )
+
+
+def _lock(context: Context, request: LockRequest, inputs: LockInputs, *, dry_run: bool) -> int:
+    plan = plan_lock(request, inputs)
     if dry_run:
         context.write(render_lock_plan(plan))
         return 0
@@ -85,35 +127,20 @@ def command(  # noqa: PLR0913  # one parameter for each option
     return 0
 
 
-def find_sources(context: Context, sources: Sequence[str]) -> tuple[str, tuple[Path, ...]]:
-    """The configured environment that the user named (or empty), and the files to read.
+def _adopted(
+    context: Context, request: LockRequest, prefix: str | None, lock: str | None
+) -> Mapping[Platform, tuple[LockedPackage, ...]]:
+    """The pins that the user wants to keep from elsewhere.
 
     Raises:
-        UsageError: Nothing was named and several environments are configured.
+        UsageError: Two places are named, or a prefix for several platforms.
     """
-    known = context.settings.environments
-    if not sources and len(known) > 1:
-        raise UsageError(
-            f"several environments are configured: {', '.join(sorted(known))}",
-            hint="name one of them, or an environment file",
-        )
-    names = tuple(sources) or tuple(known) or (DEFAULT_SOURCE,)
-    if len(names) == 1 and names[0] in known:
-        base = context.settings.path.parent if context.settings.path else context.directory
-        return names[0], tuple(base / source for source in known[names[0]].sources)
-    return "", tuple(context.path(source) for source in names)
-
-
-def environment_name(files: Sequence[EnvironmentFile], paths: Sequence[Path]) -> str:
-    """The name that the first source with one gives, else that of its directory."""
-    return next((item.name for item in files if item.name), paths[0].resolve().parent.name)
-
-
-def _platforms(
-    context: Context, wanted: Sequence[str], files: Sequence[EnvironmentFile]
-) -> tuple[Platform, ...]:
-    """The platforms asked for, else those of the sources, else this machine's."""
-    if wanted:
-        return tuple(dict.fromkeys(context.platform(item) for item in wanted))
-    named = tuple(dict.fromkeys(platform for item in files for platform in item.platforms))
-    return named or (context.platform(None),)
+    if prefix and lock:
+        raise UsageError("two places to keep packages from are named", hint="name one of them")
+    if lock:
+        return pins_of_conda_lock(context.path(lock))
+    if prefix:
+        if len(request.platforms) > 1:
+            raise UsageError("a prefix is of one platform", hint="name it with -p")
+        return pins_of_prefix(context.path(prefix), request.platforms[0], context.settings.mirrors)
+    return {}

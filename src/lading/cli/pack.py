@@ -32,6 +32,8 @@ __all__ = ["command"]
 )
 @click.option("-o", "--output", default="dist", show_default=True, help="Directory to write to.")
 @click.option("--bytecode/--no-bytecode", default=True, help="Ship python bytecode.")
+@click.option("--link-scripts", is_flag=True, help="Run the link scripts of packages.")
+@click.option("--offline", is_flag=True, help="Fetch nothing over a network.")
 @click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
 @click.option("--frame-cache/--no-frame-cache", default=True, help="Keep and reuse frames.")
 @click.option("--dry-run", is_flag=True, help="Say what would be packed, and do nothing.")
@@ -45,6 +47,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
     level: str,
     output: str,
     bytecode: bool,
+    link_scripts: bool,
+    offline: bool,
     workers: int | None,
     frame_cache: bool,
     dry_run: bool,
@@ -54,7 +58,14 @@ def command(  # noqa: PLR0913  # one parameter for each option
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256.
     """
     newest = source_date_epoch(context.environment.get("SOURCE_DATE_EPOCH"))
-    installation = plan_installation(context, environment, platform, bytecode=bytecode)
+    installation = plan_installation(
+        context,
+        environment,
+        platform,
+        bytecode=bytecode,
+        link_scripts=link_scripts,
+        offline=offline,
+    )
     if dry_run and not installation.is_current:
         context.say(f"{environment} would be installed first")
         return 0
@@ -76,8 +87,14 @@ def command(  # noqa: PLR0913  # one parameter for each option
                 context.write(f"{frame.cargo.name} {frame.part} {len(frame.members)} members\n")
             return 0
         packed = apply_pack(plan, progress)
-    from lading.report.summary import render_packed, render_packed_json  # noqa: PLC0415
+    from lading.report.summary import (  # noqa: PLC0415
+        render_installed,
+        render_packed,
+        render_packed_json,
+    )
 
+    if not installation.is_current:
+        context.say(render_installed(result).rstrip())
     if context.json:
         context.write(render_packed_json(packed))
     else:

@@ -44,6 +44,9 @@ def command(
 def _verify(context: Context, subject: str, manifest: Path | None, how: Thoroughness) -> Report:
     path = context.path(subject)
     if path.is_dir():
+        if path.is_symlink():
+            # One version is looked at, even if the name is switched to another one meanwhile.
+            path = path.resolve()
         # Elsewhere an `install.json` may be anybody's.
         bill = read_bill(path.parent) if path.name == "prefix" else None
         if manifest is None and bill is not None and bill.prefix == str(path):

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import NewType
 from urllib.parse import urlsplit
 
-__all__ = ["ChannelUrl", "MirrorMap", "canonical_channel", "join_url", "without_credentials"]
+__all__ = [
+    "ChannelUrl",
+    "Credential",
+    "MirrorMap",
+    "canonical_channel",
+    "has_credentials",
+    "join_url",
+    "without_credentials",
+]
 
 ChannelUrl = NewType("ChannelUrl", str)
 """Base URL of a channel, without trailing slash and without credentials."""
@@ -42,6 +50,45 @@ def without_credentials(url: str) -> str:
     return parts._replace(netloc=host, path=path).geturl()
 
 
+def has_credentials(url: str) -> bool:
+    """Whether there is something in `url` that must not be written."""
+    return without_credentials(url) != url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What opens the URLs of a host. It shows in no `repr`, so that no log line holds it.
+
+    Attributes:
+        host: Host, with or without port; `*.example.org` means all below it.
+        path: Begin of the paths it is for, without trailing slash; may be empty.
+        userinfo: `user:password`, percent-encoded; or empty.
+        token: Comes as `/t/<token>` before the path; or empty.
+    """
+
+    host: str
+    path: str = ""
+    userinfo: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+    def opens(self, url: str) -> bool:
+        """Whether `url`, without credentials, is one that it is for."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"}:
+            return False
+        hosts = {parts.netloc, parts.hostname}
+        below = self.host.startswith("*.") and (parts.hostname or "").endswith(self.host[1:])
+        inside = parts.path == self.path or parts.path.startswith(f"{self.path}/")
+        return (self.host in hosts or below) and inside
+
+    def put_into(self, url: str) -> str:
+        """`url` with the credential in it."""
+        parts = urlsplit(url)
+        netloc = f"{self.userinfo}@{parts.netloc}" if self.userinfo else parts.netloc
+        path = f"/t/{self.token}{parts.path}" if self.token else parts.path
+        return parts._replace(netloc=netloc, path=path).geturl()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorMap:
     """Where the bytes of canonical URLs are fetched from.
@@ -49,17 +96,19 @@ class MirrorMap:
     Attributes:
         mirrors: Canonical base URL → base URLs to try, in order (http, https or file). Where a
             base URL has mirrors, only these are asked, not the canonical one.
+        credentials: Put into locations that have none; the first that fits.
     """
 
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    credentials: tuple[Credential, ...] = ()
 
     def locations(self, url: str) -> tuple[str, ...]:
         """The URLs to try for the canonical `url`, in order; itself where no mirror is known."""
         base = self._base_of(url)
         if base is None:
-            return (url,)
+            return (self._opened(url),)
         rest = url[len(base) :]
-        return tuple(mirror.rstrip("/") + rest for mirror in self.mirrors[base])
+        return tuple(self._opened(mirror.rstrip("/") + rest) for mirror in self.mirrors[base])
 
     def canonical(self, url: str) -> str:
         """The canonical form of a URL that may lie on a mirror."""
@@ -68,6 +117,15 @@ class MirrorMap:
                 prefix = mirror.rstrip("/")
                 if url == prefix or url.startswith(prefix + "/"):
                     return base.rstrip("/") + url[len(prefix) :]
+        return url
+
+    def _opened(self, url: str) -> str:
+        """`url` with the credential for it, unless it has one."""
+        if not self.credentials or has_credentials(url):
+            return url
+        for credential in self.credentials:
+            if credential.opens(url):
+                return credential.put_into(url)
         return url
 
     def _base_of(self, url: str) -> str | None:

@@ -11,9 +11,12 @@ import asyncio
 import datetime as dt
 import json
 import logging
+import shutil
 import sys
+import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,7 +30,7 @@ from rattler.install import InstallerReporter
 from rattler.networking.middleware import OciMiddleware, RetryMiddleware
 from rattler.package import BuildString as NativeBuildString
 
-from lading.conda.channels import ChannelUrl, without_credentials
+from lading.conda.channels import ChannelUrl, has_credentials, without_credentials
 from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform
 from lading.conda.records import RepodataRecord
 from lading.digest import Digest
@@ -67,7 +70,7 @@ class EmbeddedEngine:
         """An engine that keeps repodata below `state_directory`, absolute and private."""
         self._state = state_directory
         self._lock = threading.Lock()
-        self._gateway: rattler.Gateway | None = None
+        self._gateways: dict[bool, rattler.Gateway] = {}
 
     @property
     def name(self) -> str:
@@ -81,7 +84,13 @@ class EmbeddedEngine:
 
     def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
         """The records that satisfy the request, see `Engine.solve`."""
-        gateway = self._open_gateway()
+        gateway = self._open_gateway(
+            is_secret=any(
+                has_credentials(location)
+                for channel in request.channels
+                for location in request.mirrors.locations(channel)
+            )
+        )
         sources = {
             channel: _first_answering(gateway, channel, request) for channel in request.channels
         }
@@ -112,6 +121,7 @@ class EmbeddedEngine:
                         else rattler.ChannelPriority.Disabled
                     ),
                     channel_relations="disabled",
+                    exclude_newer=request.exclude_newer,
                 )
             )
         records = sorted((_record(item, sources) for item in solution), key=lambda item: item.name)
@@ -141,15 +151,26 @@ class EmbeddedEngine:
         # rattler marks a prefix as a cache; what lading installs is no cache.
         (request.prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
 
-    def _open_gateway(self) -> rattler.Gateway:
+    def _open_gateway(self, *, is_secret: bool) -> rattler.Gateway:
+        """The gateway for channels with credentials in their URLs, or for those without."""
         with self._lock:
-            if self._gateway is None:
-                cache = self._state / "repodata"
-                cache.mkdir(parents=True, exist_ok=True)
+            if is_secret not in self._gateways:
                 # No AuthenticationMiddleware: it reads the credentials of the caller's home.
                 client = rattler.Client([RetryMiddleware(RETRIES), OciMiddleware()])
-                self._gateway = rattler.Gateway(cache_dir=cache, client=client)
-            return self._gateway
+                cache = self._cache_directory(is_secret=is_secret)
+                self._gateways[is_secret] = rattler.Gateway(cache_dir=cache, client=client)
+            return self._gateways[is_secret]
+
+    def _cache_directory(self, *, is_secret: bool) -> Path:
+        """Where repodata is kept: rattler writes the URLs with it, so secret ones go with us."""
+        self._state.mkdir(parents=True, exist_ok=True)
+        if is_secret:
+            secret = tempfile.mkdtemp(dir=self._state, prefix="secret-")
+            weakref.finalize(self, shutil.rmtree, secret, ignore_errors=True)
+            return Path(secret)
+        cache = self._state / "repodata"
+        cache.mkdir(exist_ok=True)
+        return cache
 
 
 class _Reporter(InstallerReporter):

@@ -38,11 +38,13 @@ def canonical_url(url: str, sources: Sources) -> tuple[ChannelUrl, str]:
     Raises:
         EngineFailedError: `url` lies in none of `sources`.
     """
+    # An engine may leave the credentials of a location out of the URLs it answers with, or mask
+    # them with asterisks.
+    plain = without_credentials(url)
     for channel, location in sources.items():
-        # An engine may leave the credentials of a location out of the URLs it answers with.
-        for base in (location.rstrip("/"), without_credentials(location).rstrip("/")):
-            if url.startswith(base + "/"):
-                return channel, channel + url[len(base) :]
+        base = without_credentials(location).rstrip("/")
+        if plain.startswith(base + "/"):
+            return channel, channel + plain[len(base) :]
     raise EngineFailedError(
         f"the engine answered with a package of another channel: {without_credentials(url)}",
         hint="clear the engine's state directory and try again",

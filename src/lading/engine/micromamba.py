@@ -20,10 +20,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lading.conda.channels import without_credentials
+from lading.conda.channels import has_credentials, without_credentials
 from lading.conda.names import MatchSpecText
 from lading.conda.records import RepodataRecord
 from lading.engine.closure import check_closure, needed_records
@@ -36,6 +36,7 @@ from lading.engine.micromamba_output import (
     solve_failure,
 )
 from lading.engine.port import InstallRequest, SolveRequest
+from lading.engine.watch import watched
 from lading.errors import (
     EngineError,
     EngineFailedError,
@@ -183,7 +184,16 @@ class MicromambaEngine:
         return self._version
 
     def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
-        """The records that satisfy the request, see `Engine.solve`."""
+        """The records that satisfy the request, see `Engine.solve`.
+
+        Raises:
+            EngineError: The request excludes newer records, which micromamba has no option for.
+        """
+        if request.exclude_newer is not None:
+            raise EngineError(
+                "micromamba cannot leave out packages by their date",
+                hint="lock with --engine embedded",
+            )
         failures: list[str] = []
         for sources in _attempts(request):
             try:
@@ -212,17 +222,19 @@ class MicromambaEngine:
         with self._workplace() as workplace:
             explicit = workplace / "explicit.txt"
             explicit.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            request.progress("", 0, len(request.records))
-            answer = self._call(
-                ["create", "--yes", "--quiet", "--no-pyc", "--file", str(explicit)],
-                ["--prefix", str(request.prefix), "--platform", request.platform.value],
-                {"CONDA_PKGS_DIRS": str(request.package_cache), "PATH": self._path_without_shell()},
-            )
+            with watched(request):
+                answer = self._call(
+                    ["create", "--yes", "--quiet", "--no-pyc", "--file", str(explicit)],
+                    ["--prefix", str(request.prefix), "--platform", request.platform.value],
+                    {
+                        "CONDA_PKGS_DIRS": str(request.package_cache),
+                        "PATH": self._path_without_shell(),
+                    },
+                )
         if answer.returncode != 0:
             raise install_error(clean_lines(answer.stderr or answer.stdout, NOISE))
         # Written because of --platform; a prefix record does not list it.
         (request.prefix / ".mambarc").unlink(missing_ok=True)
-        request.progress("", len(request.records), len(request.records))
 
     def _solve_from(self, request: SolveRequest, sources: Sources) -> tuple[RepodataRecord, ...]:
         """The solution with the channels read from `sources`, as little moved as possible."""
@@ -296,14 +308,18 @@ class MicromambaEngine:
             _without_pip(located_spec(text, sources)) for text in (*sorted(request.specs), *pins)
         ]
         priority = "strict" if request.strict_priority else "disabled"
-        return self._call(
-            [*ask, "--dry-run", "--yes", "--override-channels", *channels],
-            ["--channel-priority", priority, "--platform", request.platform.value, *specs],
-            _overrides(request)
+        with ExitStack() as stack:
             # One a platform: they are solved at the same time, and would wait for each other.
-            | {"CONDA_PKGS_DIRS": str(self._state / "solve" / request.platform.value)},
-            request.timeout,
-        )
+            cache = self._state / "solve" / request.platform.value
+            if any(has_credentials(location) for location in sources.values()):
+                # micromamba writes the URLs beside the repodata that it keeps.
+                cache = stack.enter_context(self._workplace()) / "pkgs"
+            return self._call(
+                [*ask, "--dry-run", "--yes", "--override-channels", *channels],
+                ["--channel-priority", priority, "--platform", request.platform.value, *specs],
+                _overrides(request) | {"CONDA_PKGS_DIRS": str(cache)},
+                request.timeout,
+            )
 
     def _call(
         self,

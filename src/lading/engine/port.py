@@ -4,6 +4,7 @@ An engine sees the network only through the locations it is given; canonical URL
 its results before they are returned. It reads no configuration file and no variable of the caller.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ class SolveRequest:
         locked: Records to prefer where they still satisfy `specs`.
         strict_priority: Whether the first channel that has a name is the only one for it.
         timeout: Seconds, or None.
+        exclude_newer: Records that were published after it do not exist; aware, or None.
     """
 
     platform: Platform
@@ -47,6 +49,7 @@ class SolveRequest:
     locked: tuple[RepodataRecord, ...] = ()
     strict_priority: bool = True
     timeout: float | None = None
+    exclude_newer: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ class InstallBill(msgspec.Struct, frozen=True, kw_only=True):
         platform: Its platform.
         lock: SHA-256 of the lockfile, hexadecimal.
         bytecode: Whether bytecode was compiled.
+        link_scripts: Whether link scripts ran.
         prefix: Absolute path of the prefix.
         extracted: Distribution string → extracted package directory, absolute.
         contents: SHA-256 of the contents file beside it, hexadecimal.
@@ -67,6 +68,7 @@ class InstallBill(msgspec.Struct, frozen=True, kw_only=True):
     extracted: dict[str, str]
     contents: str
     files: tuple[BilledFile, ...]
+    link_scripts: bool = False
 
 
 def bill_files(cargoes: Iterable[Cargo], prefix: Path) -> tuple[BilledFile, ...]:

@@ -6,7 +6,7 @@ same call serves the installer, which writes them, and the packer, which ships t
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lading.conda.records import RepodataRecord
@@ -16,22 +16,29 @@ from lading.install.bytecode import Compiler, is_bytecode, place_file
 from lading.install.cargo import Cargo, CargoFile, PythonLayout, conda_cargo, resolve_clobbering
 from lading.install.package_info import read_package_info
 from lading.install.pip import pip_cargoes
+from lading.install.placement import foreign_paths, place_winner, remove_foreign
 from lading.lock.model import LockedPackage
 
 __all__ = [
     "Contents",
     "ContentsRequest",
+    "environment_cargo",
     "extracted_directories",
+    "packages_with_scripts",
     "place_contents",
     "python_layout",
     "read_contents",
+    "script_paths",
 ]
 
 HISTORY = b"==> 1980-01-01 00:00:00 <==\n"
 """`conda-meta/history` must exist for a directory to be a prefix (CEP 32); it says nothing more."""
 
-INSTALLER_MARKS = ("CACHEDIR.TAG",)
-"""What an engine leaves at the top of a prefix that no package owns."""
+FROZEN = (
+    b'{"message": "This environment was made by lading from a lockfile. Change its environment.yml,'
+    b' lock and install it again."}\n'
+)
+"""`conda-meta/frozen`: installers refuse to change an environment that has it (CEP 22)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,8 @@ class ContentsRequest:
         pip: The pip part.
         prefix: Absolute; holds the pip part.
         compiler: Who makes bytecode, or None to leave it out.
+        variables: Name → value of what activation sets.
+        adopted: What link scripts made.
     """
 
     records: tuple[RepodataRecord, ...]
@@ -51,6 +60,8 @@ class ContentsRequest:
     pip: tuple[LockedPackage, ...]
     prefix: Path
     compiler: Compiler | None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    adopted: tuple[CargoFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +105,8 @@ def read_contents(request: ContentsRequest) -> Contents:
         cargoes = request.compiler.compile_all(cargoes)
     else:
         cargoes = [_without_bytecode(cargo) for cargo in cargoes]
-    return Contents(cargoes=(*cargoes, environment_cargo()), python=python, clobbered=clobbered)
+    own = environment_cargo(request.variables, request.adopted)
+    return Contents(cargoes=(*cargoes, own), python=python, clobbered=clobbered)
 
 
 def python_layout(
@@ -108,12 +120,40 @@ def python_layout(
     return None
 
 
-def environment_cargo() -> Cargo:
-    """What belongs to the environment as a whole."""
-    history = CargoFile(
-        path="conda-meta/history", content=HISTORY, sha256=sha256_of(HISTORY), size=len(HISTORY)
+def environment_cargo(
+    variables: Mapping[str, str] | None = None, adopted: Sequence[CargoFile] = ()
+) -> Cargo:
+    """What belongs to the environment as a whole.
+
+    Args:
+        variables: Name → value; kept where conda and micromamba look for them on activation.
+        adopted: What link scripts made.
+    """
+    documents = {"conda-meta/frozen": FROZEN, "conda-meta/history": HISTORY}
+    if variables:
+        state = {"env_vars": dict(variables), "version": 1}
+        documents["conda-meta/state"] = (json.dumps(state, sort_keys=True) + "\n").encode()
+    files = [
+        CargoFile(path=path, content=data, sha256=sha256_of(data), size=len(data))
+        for path, data in documents.items()
+    ]
+    files = sorted([*files, *adopted], key=lambda item: item.path)
+    return Cargo(name="", version="", manager="environment", files=tuple(files))
+
+
+def packages_with_scripts(contents: Contents) -> tuple[str, ...]:
+    """The names of the conda packages that bring a script to be run when they are linked."""
+    return tuple(
+        cargo.name
+        for cargo in contents.cargoes
+        if cargo.manager == "conda"
+        and any(item.path in script_paths(cargo.name) for item in cargo.files)
     )
-    return Cargo(name="", version="", manager="environment", files=(history,))
+
+
+def script_paths(name: str) -> tuple[str, ...]:
+    """Where a package has its link scripts, in the order in which they run."""
+    return tuple(f"bin/.{name}-{kind}.sh" for kind in ("pre-link", "post-link"))
 
 
 def _without_bytecode(cargo: Cargo) -> Cargo:
@@ -172,18 +212,22 @@ def _named_directory(document: object) -> Path | None:
 
 
 def place_contents(contents: Contents, prefix: Path) -> None:
-    """Write into `prefix` what is lading's: generated files and bytecode, and only these.
+    """Make `prefix` equal to its contents where engines do not: what they linked stays.
 
-    Bytecode that engines, uv or running programs left there goes; so do the marks of installers.
+    Written are generated files, bytecode, and of paths that several packages own the last one's.
+    What nobody owns goes: bytecode that engines, uv or running programs left there, marks of
+    installers, what a package that lost a path was given instead.
+
+    Raises:
+        PrefixTooLongError: A placeholder has no room for the prefix.
     """
-    for name in INSTALLER_MARKS:
-        (prefix / name).unlink(missing_ok=True)
-    expected = set()
+    owned = set()
     for cargo in contents.cargoes:
         for item in cargo.files:
-            if item.content is not None or is_bytecode(item.path):
+            owned.add(item.path)
+            if item.path in contents.clobbered:
+                place_winner(item, prefix)
+            elif item.content is not None or is_bytecode(item.path):
                 place_file(item, prefix)
-                expected.add(prefix / item.path)
-    for path in prefix.rglob("__pycache__/*.pyc"):
-        if path not in expected:
-            path.unlink()
+    for path in list(foreign_paths(prefix, owned)):
+        remove_foreign(prefix, path, owned)

@@ -18,10 +18,12 @@ class BuildTree:
     Attributes:
         root: Absolute; holds `locks/`, `build/`, `dist/` and `.lading/`.
         package_cache_override: Where archives are kept instead of `.lading/pkgs`, absolute.
+        layers: Package caches or channels that archives are read from, absolute; never written.
     """
 
     root: Path
     package_cache_override: Path | None = None
+    layers: tuple[Path, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -37,6 +39,11 @@ class BuildTree:
     def package_cache(self) -> Path:
         """The private CONDA_PKGS_DIRS."""
         return self.package_cache_override or self.state / "pkgs"
+
+    @property
+    def micromamba(self) -> Path:
+        """The executable that `lading bootstrap` gets."""
+        return self.state / "bin" / "micromamba"
 
     @property
     def bytecode_cache(self) -> Path:

@@ -5,8 +5,10 @@ the prefix does not depend on the engine: entry points, prefix records, history,
 """
 
 import fcntl
+import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,11 +30,11 @@ from lading.install.bill import (
     read_bill,
     write_bill,
 )
-from lading.install.bytecode import Compiler
+from lading.install.bytecode import Compiler, is_bytecode
+from lading.install.cargo import CargoFile
 from lading.install.contents import (
     Contents,
     ContentsRequest,
-    extracted_directories,
     place_contents,
     python_layout,
     read_contents,
@@ -42,13 +44,24 @@ from lading.install.contents_file import (
     read_contents_file,
     write_contents_file,
 )
-from lading.install.fetch import Download, fetch_all
+from lading.install.fetch import Download, Network, fetch_all
 from lading.install.layout import BuildTree
+from lading.install.link import link_packages, run_link_scripts
+from lading.install.package_cache import locate_archives
 from lading.install.pip import PipInstall, install_pip_packages
+from lading.install.placement import adopt_files, foreign_paths
 from lading.lock.model import LockedPackage, Lockfile
 from lading.process import scrubbed_environment
 
 __all__ = ["InstallPlan", "Installed", "apply_install", "plan_install", "read_installed"]
+
+PATIENCE_SECONDS = 10.0
+LOOK_SECONDS = 0.05
+QUIET_LOOKS = 3
+VARIABLE_KEY = "lading-variable-"
+SCRIPTED = "scripted"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +76,8 @@ class InstallPlan:
         downloads: Archives and wheels; those that are there already are only hashed.
         bytecode: Whether bytecode is compiled; never for a platform that cannot run here.
         is_current: Whether the prefix is there already, made from this very lock.
+        link_scripts: Whether the link scripts of packages run.
+        offline: Whether nothing may be fetched over a network.
     """
 
     environment: str
@@ -72,6 +87,13 @@ class InstallPlan:
     downloads: tuple[Download, ...]
     bytecode: bool
     is_current: bool
+    link_scripts: bool = False
+    offline: bool = False
+
+    @property
+    def archives(self) -> tuple[Download, ...]:
+        """The downloads of the conda part."""
+        return tuple(item for item in self.downloads if not item.target.name.endswith(".whl"))
 
     @property
     def records(self) -> tuple[RepodataRecord, ...]:
@@ -100,7 +122,13 @@ class Installed:
 
 
 def plan_install(
-    environment: str, lockfile: Lockfile, tree: BuildTree, *, bytecode: bool = True
+    environment: str,
+    lockfile: Lockfile,
+    tree: BuildTree,
+    *,
+    bytecode: bool = True,
+    link_scripts: bool = False,
+    offline: bool = False,
 ) -> InstallPlan:
     """What installing `lockfile` below `tree` takes; nothing is changed.
 
@@ -119,32 +147,40 @@ def plan_install(
     ]
     _refuse_same_file(downloads)
     runs_here = lockfile.platform == native_platform()
+    if link_scripts and not runs_here:
+        raise LockError(
+            f"link scripts of {environment} for {lockfile.platform} need a machine of it",
+            hint=f"install on {lockfile.platform}, or without --link-scripts",
+        )
     if not runs_here and not all(item.optional for item in lockfile.pip):
         raise LockError(
             f"the pip packages of {environment} for {lockfile.platform} need a machine of it",
             hint=f"install on {lockfile.platform}, or take these packages from a channel",
         )
-    return InstallPlan(
+    plan = InstallPlan(
         environment=environment,
         lockfile=lockfile,
         directory=directory,
         conda=tuple(item.to_record() for item in conda),
         downloads=tuple(downloads),
         bytecode=bytecode and runs_here,
-        is_current=_is_current(directory, lockfile, bytecode=bytecode and runs_here),
+        is_current=False,
+        link_scripts=link_scripts,
+        offline=offline,
     )
+    return replace(plan, is_current=_is_current(plan))
 
 
-def _is_current(directory: Path, lockfile: Lockfile, *, bytecode: bool) -> bool:
-    """Whether the prefix in `directory` is there and complete, made from this very lock."""
-    bill = read_bill(directory)
-    prefix = directory / "prefix"
+def _is_current(plan: InstallPlan) -> bool:
+    """Whether the prefix is there and complete, made in this very way from this very lock."""
+    bill = read_bill(plan.directory)
     return (
         bill is not None
-        and bill.lock == lockfile.digest.hex
-        and bill.bytecode == bytecode
-        and bill.prefix == str(prefix)
-        and (prefix / "conda-meta/history").is_file()
+        and bill.lock == plan.lockfile.digest.hex
+        and bill.bytecode == plan.bytecode
+        and bill.link_scripts == plan.link_scripts
+        and bill.prefix == str(plan.prefix)
+        and (plan.prefix / "conda-meta/history").is_file()
     )
 
 
@@ -199,19 +235,38 @@ def apply_install(
         PrefixError: Two packages cannot share a prefix, or the disk is full.
     """
     with _prefix_errors(plan, tree), _exclusive(plan.directory):
-        if not plan.is_current and _is_current(
-            plan.directory, plan.lockfile, bytecode=plan.bytecode
-        ):
+        if not plan.is_current and _is_current(plan):
             # Another process installed the same while this one waited.
             done = replace(plan, is_current=True)
             return read_installed(done)
         _discard(plan)
         try:
-            fetch_all(plan.downloads, mirrors, progress)
-            return _fill(plan, tree, engine, inherited, progress)
+            archives = fetch_archives(plan, tree, mirrors, inherited, progress)
+            return _fill(plan, tree, engine, archives, inherited, progress)
         except BaseException:
-            _discard(plan)
+            _discard_busy(plan)
             raise
+
+
+def fetch_archives(
+    plan: InstallPlan,
+    tree: BuildTree,
+    mirrors: MirrorMap,
+    inherited: Mapping[str, str],
+    progress: Progress = no_progress,
+) -> dict[str, Path]:
+    """Distribution string → archive; all that `plan` needs is on this machine afterwards.
+
+    Raises:
+        FetchError: An archive or a wheel cannot be had.
+        DigestMismatchError: It has other bytes than the lock promises.
+    """
+    located = locate_archives(plan.archives, tree.layers)
+    wanted = [item for item in plan.downloads if item.target not in located]
+    network = Network(environment=inherited, offline=plan.offline)
+    fetch_all(wanted, mirrors, progress, network)
+    targets = {item.distribution: tree.package_cache / item.file_name for item in plan.conda}
+    return {name: located.get(target, target) for name, target in targets.items()}
 
 
 @contextmanager
@@ -238,35 +293,50 @@ def _discard(plan: InstallPlan) -> None:
     """Take the installation away, its bill first: what is half gone must not look complete."""
     for name in (BILL_NAME, CONTENTS_NAME):
         (plan.directory / name).unlink(missing_ok=True)
-    if plan.prefix.exists():
-        shutil.rmtree(plan.prefix)
+    for path in (plan.prefix, plan.directory / SCRIPTED):
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def _discard_busy(plan: InstallPlan) -> None:
+    """Take away an installation that an engine may be writing to still.
+
+    The threads of an embedded engine that failed or was interrupted go on for a moment, and make
+    anew what was removed under them.
+    """
+    for name in (BILL_NAME, CONTENTS_NAME):
+        (plan.directory / name).unlink(missing_ok=True)
+    quiet = 0
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while quiet < QUIET_LOOKS and time.monotonic() < deadline:
+        quiet = 0 if os.path.lexists(plan.prefix) else quiet + 1
+        shutil.rmtree(plan.prefix, ignore_errors=True)
+        time.sleep(LOOK_SECONDS)
 
 
 def _fill(
     plan: InstallPlan,
     tree: BuildTree,
     engine: Engine,
+    archives: Mapping[str, Path],
     inherited: Mapping[str, str],
     progress: Progress,
 ) -> Installed:
     """Link, install the pip part, write what is lading's, and the bill last."""
     tree.home.mkdir(parents=True, exist_ok=True)
     environment = scrubbed_environment(inherited, tree.home)
-    engine.install(
-        InstallRequest(
-            platform=plan.lockfile.platform,
-            records=plan.records,
-            archives={
-                item.distribution: tree.package_cache / item.file_name for item in plan.records
-            },
-            prefix=plan.prefix,
-            package_cache=tree.package_cache,
-            progress=progress,
-        )
+    request = InstallRequest(
+        platform=plan.lockfile.platform,
+        records=plan.records,
+        archives=archives,
+        prefix=plan.prefix,
+        package_cache=tree.package_cache,
+        progress=progress,
     )
-    extracted = extracted_directories(plan.prefix, plan.records)
+    extracted = link_packages(engine, request)
+    adopted = _run_scripts(plan, environment)
     _install_pip(plan, tree, extracted, environment)
-    contents = _contents(plan, tree, extracted, environment, progress)
+    contents = _contents(plan, tree, extracted, environment, progress, adopted)
     place_contents(contents, plan.prefix)
     bill = InstallBill(
         format=FORMAT_VERSION,
@@ -276,6 +346,7 @@ def _fill(
         platform=plan.lockfile.platform,
         lock=plan.lockfile.digest.hex,
         bytecode=plan.bytecode,
+        link_scripts=plan.link_scripts,
         prefix=str(plan.prefix),
         extracted={key: str(path) for key, path in extracted.items()},
         contents=write_contents_file(plan.directory, contents).hex,
@@ -285,12 +356,25 @@ def _fill(
     return Installed(plan=plan, bill=bill, contents=contents)
 
 
+def _run_scripts(plan: InstallPlan, environment: Mapping[str, str]) -> tuple[CargoFile, ...]:
+    """What the link scripts made, if they are to run."""
+    if not plan.link_scripts:
+        return ()
+    before = set(foreign_paths(plan.prefix, ()))
+    words = run_link_scripts(plan.records, plan.prefix, environment)
+    for line in words.splitlines():
+        _log.warning("a link script says: %s", line)
+    made = [path for path in foreign_paths(plan.prefix, before) if not is_bytecode(path)]
+    return adopt_files(made, plan.prefix, plan.directory / SCRIPTED)
+
+
 def _contents(
     plan: InstallPlan,
     tree: BuildTree,
     extracted: Mapping[str, Path],
     environment: Mapping[str, str],
     progress: Progress,
+    adopted: tuple[CargoFile, ...],
 ) -> Contents:
     python = python_layout(plan.records, extracted)
     compiler = None
@@ -310,8 +394,19 @@ def _contents(
             pip=_pip_packages(plan),
             prefix=plan.prefix,
             compiler=compiler,
+            variables=_variables(plan.lockfile),
+            adopted=adopted,
         )
     )
+
+
+def _variables(lockfile: Lockfile) -> dict[str, str]:
+    """Name → value of the environment variables that the lock keeps."""
+    return {
+        key.removeprefix(VARIABLE_KEY): value
+        for key, value in lockfile.metadata.items()
+        if key.startswith(VARIABLE_KEY)
+    }
 
 
 def _pip_packages(plan: InstallPlan) -> tuple[LockedPackage, ...]:

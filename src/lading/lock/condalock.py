@@ -11,6 +11,7 @@ Source: conda-lock 4.0.3; of its internals are used `src_parser.make_lock_spec`,
 
 # ruff: noqa: PLC0415  # conda_lock is imported where it is used
 
+import datetime as dt
 import importlib.util
 import sys
 import tempfile
@@ -173,7 +174,10 @@ def _solve_pip(question: PipQuestion) -> PipAnswer:
     from conda_lock.lookup import conda_name_to_pypi_name
 
     conda = {entry.name: _locked_dependency(entry, question.platform) for entry in question.conda}
-    _refuse_source_distributions()
+    if not question.build_sdists:
+        _refuse_source_distributions()
+    if question.exclude_newer:
+        _hide_newer_files(question.exclude_newer)
     with _pip_failures():
         solved = _solved_requirements(question, conda)
     names = {
@@ -252,6 +256,37 @@ def _refuse_source_distributions() -> None:
         )
 
     HTTPRepository._get_info_from_sdist = refuse  # noqa: SLF001
+
+
+def _hide_newer_files(moment: str) -> None:
+    """Let Poetry see no file of an index that was uploaded after `moment` (ISO 8601).
+
+    Poetry has no setting for this. Indexes say the time in their JSON pages alone (PEP 700).
+    """
+    from conda_lock._vendor.poetry.repositories.link_sources.html import HTMLPage
+    from conda_lock._vendor.poetry.repositories.link_sources.json import SimpleJsonPage
+
+    limit = dt.datetime.fromisoformat(moment)
+    read_page = SimpleJsonPage.__init__
+
+    def without_newer(page: object, url: str, content: dict[str, object]) -> None:
+        files = content.get("files")
+        kept = [item for item in files if _is_old(item)] if isinstance(files, list) else []
+        read_page(page, url, {**content, "files": kept})
+
+    def _is_old(item: dict[str, object]) -> bool:
+        uploaded = item.get("upload-time")
+        return isinstance(uploaded, str) and dt.datetime.fromisoformat(uploaded) <= limit
+
+    def refuse(_page: object, url: str, _content: str) -> Never:
+        raise _FailedError(
+            FailureKind.SOURCE,
+            f"the index does not say when its files were uploaded: {without_credentials(url)}",
+            ("--exclude-newer needs an index with JSON pages (PEP 700), as PyPI has them",),
+        )
+
+    SimpleJsonPage.__init__ = without_newer
+    HTMLPage.__init__ = refuse
 
 
 @contextmanager

@@ -1,10 +1,25 @@
 """What changed between two lockfiles of one platform. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
+from lading.conda.names import Platform
+from lading.conda.version import parse_version
 from lading.lock.model import LockedPackage, Lockfile, Manager
 
-__all__ = ["Change", "LockDiff", "diff_locks"]
+__all__ = ["Change", "ChangeKind", "FoldedChange", "LockDiff", "diff_locks", "fold_diffs"]
+
+
+class ChangeKind(StrEnum):
+    """What happened to a package."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    UP = "up"
+    DOWN = "down"
+    CHANNEL = "channel"
+    BUILD = "build"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -18,6 +33,8 @@ class Change:
         after: Version after.
         before_file: File name of the archive before.
         after_file: File name of the archive after.
+        before_channel: Where it came from, see `LockedPackage.channel`.
+        after_channel: Where it comes from.
     """
 
     manager: Manager
@@ -26,6 +43,46 @@ class Change:
     after: str
     before_file: str
     after_file: str
+    before_channel: str = ""
+    after_channel: str = ""
+
+    @property
+    def kind(self) -> ChangeKind:
+        """The most that changed: the version, else the channel, else the build alone."""
+        order = _compare(self.before, self.after)
+        if order != 0 or self.before != self.after:
+            return ChangeKind.DOWN if order > 0 else ChangeKind.UP
+        return ChangeKind.CHANNEL if self.is_moved else ChangeKind.BUILD
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether it comes from another channel."""
+        return self.before_channel != self.after_channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class FoldedChange:
+    """One change, and the platforms that agree on it.
+
+    Attributes:
+        manager: Who installs it.
+        name: Its name.
+        kind: What happened.
+        before: Version before, with the build where only that changed; empty for a new one.
+        after: Likewise after; empty for one that is gone.
+        before_channel: Set where it comes from another channel now.
+        after_channel: Likewise.
+        platforms: Sorted.
+    """
+
+    manager: Manager
+    name: str
+    kind: ChangeKind
+    before: str = ""
+    after: str = ""
+    before_channel: str = ""
+    after_channel: str = ""
+    platforms: tuple[Platform, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +105,8 @@ class LockDiff:
         return not (self.added or self.removed or self.changed)
 
 
-def diff_locks(before: Lockfile | None, after: Lockfile) -> LockDiff:
-    """What has to be done to `before` (None: there was none) to get `after`."""
+def diff_locks(before: Lockfile | None, after: Lockfile | None) -> LockDiff:
+    """What has to be done to `before` to get `after`; None is one without packages."""
     old = _packages(before)
     new = _packages(after)
     return LockDiff(
@@ -63,11 +120,89 @@ def diff_locks(before: Lockfile | None, after: Lockfile) -> LockDiff:
                 after=new[key].version,
                 before_file=old[key].file_name,
                 after_file=new[key].file_name,
+                before_channel=old[key].channel,
+                after_channel=new[key].channel,
             )
             for key in sorted(new.keys() & old.keys())
             if (old[key].url, old[key].sha256) != (new[key].url, new[key].sha256)
         ),
     )
+
+
+def fold_diffs(diffs: Mapping[Platform, LockDiff]) -> tuple[FoldedChange, ...]:
+    """The changes of all platforms; those that are the same on several are one.
+
+    Returns:
+        Sorted by manager, then name.
+    """
+    found: dict[FoldedChange, set[Platform]] = {}
+    for platform, diff in diffs.items():
+        for change in _unfolded(diff):
+            found.setdefault(change, set()).add(platform)
+    return tuple(
+        sorted(
+            FoldedChange(
+                manager=change.manager,
+                name=change.name,
+                kind=change.kind,
+                before=change.before,
+                after=change.after,
+                before_channel=change.before_channel,
+                after_channel=change.after_channel,
+                platforms=tuple(sorted(platforms)),
+            )
+            for change, platforms in found.items()
+        )
+    )
+
+
+def _unfolded(diff: LockDiff) -> list[FoldedChange]:
+    changes = [
+        FoldedChange(
+            manager=item.manager, name=item.name, kind=ChangeKind.ADDED, after=item.version
+        )
+        for item in diff.added
+    ]
+    changes += [
+        FoldedChange(
+            manager=item.manager, name=item.name, kind=ChangeKind.REMOVED, before=item.version
+        )
+        for item in diff.removed
+    ]
+    for item in diff.changed:
+        kind = item.kind
+        builds = kind is ChangeKind.BUILD
+        changes.append(
+            FoldedChange(
+                manager=item.manager,
+                name=item.name,
+                kind=kind,
+                before=f"{item.before} {_build(item, item.before_file)}".strip()
+                if builds
+                else item.before,
+                after=f"{item.after} {_build(item, item.after_file)}".strip()
+                if builds
+                else item.after,
+                before_channel=item.before_channel if item.is_moved else "",
+                after_channel=item.after_channel if item.is_moved else "",
+            )
+        )
+    return changes
+
+
+def _build(change: Change, file_name: str) -> str:
+    """The build in a file name; the whole of it where there is none to be seen."""
+    if change.manager is Manager.PIP:
+        return file_name
+    stem = file_name.removesuffix(".conda").removesuffix(".tar.bz2")
+    return stem.rpartition("-")[2]
+
+
+def _compare(before: str, after: str) -> int:
+    try:
+        return parse_version(before).compare(parse_version(after))
+    except ValueError:
+        return 0
 
 
 def _packages(lockfile: Lockfile | None) -> dict[tuple[Manager, str], LockedPackage]:

@@ -118,6 +118,8 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
         locked: pip packages to keep where they still satisfy the sources.
         update: Names of `locked` to move.
         index: URL of the package index to ask instead of PyPI, or empty.
+        exclude_newer: ISO 8601 with offset: files uploaded after it do not exist; or empty.
+        build_sdists: Whether a source distribution may be built to learn what it needs.
     """
 
     source: SourceQuestion
@@ -127,6 +129,8 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
     locked: tuple[LockEntry, ...]
     update: tuple[str, ...]
     index: str
+    exclude_newer: str = ""
+    build_sdists: bool = False
 
 
 class PipAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """The pip part of a lock: solved by conda-lock, on top of the conda packages."""
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class PipRequest:
         update: Names of `pins` to move.
         index: URL of the package index to ask instead of PyPI, or empty.
         mirrors: Mapped out of the URLs of the answer.
+        exclude_newer: Files uploaded after it do not exist; aware, or None.
+        build_sdists: Whether source distributions may be built and locked.
     """
 
     spec: LockSpec
@@ -39,6 +42,8 @@ class PipRequest:
     update: frozenset[str]
     index: str
     mirrors: MirrorMap
+    exclude_newer: dt.datetime | None = None
+    build_sdists: bool = False
 
 
 def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockEntry, ...]:
@@ -62,6 +67,8 @@ def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockEntry, ..
         locked=request.pins,
         update=tuple(sorted(request.update)),
         index=request.index,
+        exclude_newer=request.exclude_newer.isoformat() if request.exclude_newer else "",
+        build_sdists=request.build_sdists,
     )
     answer = conda_lock.ask(Operation.SOLVE_PIP, question, PipAnswer)
     _refuse_clashes(answer, request.spec.pip_lines)
@@ -81,11 +88,11 @@ def _wheels(packages: Iterable[LockEntry], request: PipRequest) -> Sequence[Lock
     wheels = []
     for entry in packages:
         url = request.mirrors.canonical(entry.url)
-        if not url.partition("#")[0].endswith(".whl"):
+        if not (request.build_sdists or url.partition("#")[0].endswith(".whl")):
             raise SpecError(
                 f"{entry.name} {entry.version} has no wheel for {request.platform}, only "
                 f"{without_credentials(url)}",
-                hint="lock it with conda, ask for a version with wheels, or publish a wheel of it",
+                hint="lock it with conda, ask for a version with wheels, or allow --build-sdists",
             )
         if not entry.sha256:
             raise SpecError(

@@ -19,7 +19,7 @@ from lading.lock.exchange import LockEntry, RequestedPackage
 from lading.lock.model import VIRTUAL_PACKAGES_KEY
 from lading.spec.matchspec import parse_matchspec
 
-__all__ = ["LockContent", "conda_entries", "render_lockfile"]
+__all__ = ["LockContent", "conda_entries", "dump_document", "render_lockfile"]
 
 FORMAT_VERSION = 1
 MAIN = "main"
@@ -95,6 +95,11 @@ def render_lockfile(content: LockContent) -> bytes:
         ],
     }
     header = _HEADER.format(name=content.name, platform=content.platform, file=content.file_name)
+    return header.encode() + dump_document(document)
+
+
+def dump_document(document: Mapping[str, object]) -> bytes:
+    """A YAML document: keys in the order given, one line a value, no aliases."""
     body: bytes = yaml.dump(
         document,
         Dumper=_PlainDumper,
@@ -104,7 +109,7 @@ def render_lockfile(content: LockContent) -> bytes:
         encoding="utf-8",
         width=10_000,
     )
-    return header.encode() + body
+    return body
 
 
 class _PlainDumper(yaml.CSafeDumper):

@@ -1,5 +1,6 @@
 """What locking an environment takes and gives, as values."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ from lading.engine.port import SolveRequest
 from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.exchange import LockEntry
 from lading.lock.isolation import CondaLock
-from lading.lock.model import Lockfile
+from lading.lock.model import LockedPackage, Lockfile, Manager
+from lading.lock.reasons import LockStep, explain_changes
 from lading.lock.sources import LockSpec, PlatformSpec
 
 __all__ = [
@@ -46,6 +48,8 @@ class LockRequest:
         update_all: Whether no pin is kept.
         timeout: Seconds for the solver of one platform, or None.
         pip_index: URL of a package index to ask instead of PyPI, or empty.
+        exclude_newer: What was published after it does not exist; aware, or None.
+        build_sdists: Whether source distributions may be built and locked.
         conda_lock: Asked to read sources, to solve pip parts, and to read what was made.
     """
 
@@ -62,6 +66,8 @@ class LockRequest:
     update_all: bool = False
     timeout: float | None = None
     pip_index: str = ""
+    exclude_newer: dt.datetime | None = None
+    build_sdists: bool = False
 
     def virtual_packages_of(self, platform: Platform) -> tuple[VirtualPackage, ...]:
         """What is expected of a machine of `platform`; sorted by name."""
@@ -75,10 +81,13 @@ class LockInputs:
     Attributes:
         spec: What the sources ask for.
         locks: The lockfiles that there are; one that cannot be read counts as none.
+        preferred: Platform → packages to keep instead of those of its lockfile, where they still
+            satisfy the sources; what a prefix holds, say, or both sides of a merge.
     """
 
     spec: LockSpec
     locks: Mapping[Platform, Lockfile]
+    preferred: Mapping[Platform, tuple[LockedPackage, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +100,8 @@ class PlatformPlan:
         spec: What is asked for.
         solve: For the engine; its pins are the conda packages of `before` that may stay.
         pip_pins: The pip packages of `before` that may stay.
+        update: Names that are to move.
+        update_all: Whether all are.
     """
 
     path: Path
@@ -98,6 +109,8 @@ class PlatformPlan:
     spec: PlatformSpec
     solve: SolveRequest
     pip_pins: tuple[LockEntry, ...]
+    update: frozenset[str] = frozenset()
+    update_all: bool = False
 
     @property
     def is_fresh(self) -> bool:
@@ -133,6 +146,21 @@ class SolvedLock:
         """Against what the lockfile says so far."""
         return diff_locks(self.plan.before, self.lockfile)
 
+    @property
+    def reasons(self) -> Mapping[tuple[Manager, str], str]:
+        """(manager, name) of each package that moved → why; empty for a first lock."""
+        if self.plan.before is None:
+            return {}
+        return explain_changes(
+            LockStep(
+                before=self.plan.before,
+                after=self.lockfile,
+                specs=self.plan.solve.specs,
+                update=self.plan.update,
+                update_all=self.plan.update_all,
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformOutcome:
@@ -144,6 +172,7 @@ class PlatformOutcome:
         lockfile: What it says now.
         diff: Against what it said before.
         written: Whether its bytes changed.
+        reasons: (manager, name) of each package that moved → why; empty for a first lock.
     """
 
     platform: Platform
@@ -151,6 +180,7 @@ class PlatformOutcome:
     lockfile: Lockfile
     diff: LockDiff
     written: bool
+    reasons: Mapping[tuple[Manager, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from lading.conda.names import Platform
 from lading.engine.port import Engine, Progress, SolveRequest, no_progress
-from lading.errors import LadingError, LockError, UsageError
+from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
 from lading.lock.model import Lockfile, Manager, lock_path, read_lockfile
 from lading.lock.pip import PipRequest, solve_pip
@@ -34,6 +34,7 @@ from lading.lock.request import (
     SolvedLock,
 )
 from lading.lock.sources import read_sources
+from lading.lock.unsatisfiable import explained
 
 __all__ = [
     "LockInputs",
@@ -88,6 +89,7 @@ def plan_lock(request: LockRequest, inputs: LockInputs) -> LockPlan:
         UsageError: A package to be updated is locked for no platform.
     """
     locked = {item.name for lock in inputs.locks.values() for item in lock.packages}
+    locked |= {item.name for pins in inputs.preferred.values() for item in pins}
     unknown = sorted(request.update - locked)
     if unknown:
         raise UsageError(
@@ -106,10 +108,13 @@ def plan_lock(request: LockRequest, inputs: LockInputs) -> LockPlan:
 def _plan_platform(request: LockRequest, inputs: LockInputs, platform: Platform) -> PlatformPlan:
     before = inputs.locks.get(platform)
     pins = () if before is None or request.update_all else before.packages
+    pins = inputs.preferred.get(platform, pins)
     kept = [item for item in pins if item.name not in request.update]
     return PlatformPlan(
         path=lock_path(request.directory, request.name, platform),
         before=before,
+        update=request.update,
+        update_all=request.update_all,
         spec=inputs.spec.platforms[platform],
         solve=SolveRequest(
             platform=platform,
@@ -120,6 +125,7 @@ def _plan_platform(request: LockRequest, inputs: LockInputs, platform: Platform)
             locked=tuple(item.to_record() for item in kept if item.manager is Manager.CONDA),
             strict_priority=request.strict_priority,
             timeout=request.timeout,
+            exclude_newer=request.exclude_newer,
         ),
         pip_pins=tuple(
             LockEntry(
@@ -183,6 +189,7 @@ def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
                 lockfile=item.lockfile,
                 diff=item.diff,
                 written=written,
+                reasons=item.reasons,
             )
         )
     return LockOutcome(platforms=tuple(outcomes))
@@ -190,7 +197,11 @@ def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
 
 def _solve_platform(plan: LockPlan, item: PlatformPlan, engine: Engine) -> SolvedLock:
     request = plan.request
-    entries = conda_entries(engine.solve(item.solve), item.spec.requested)
+    try:
+        records = engine.solve(item.solve)
+    except SolveError as error:
+        raise explained(error, engine, item.solve) from error
+    entries = conda_entries(records, item.spec.requested)
     if item.spec.pip:
         pip = PipRequest(
             spec=plan.spec,
@@ -200,6 +211,8 @@ def _solve_platform(plan: LockPlan, item: PlatformPlan, engine: Engine) -> Solve
             update=request.update,
             index=request.pip_index,
             mirrors=request.mirrors,
+            exclude_newer=request.exclude_newer,
+            build_sdists=request.build_sdists,
         )
         entries = solve_pip(request.conda_lock, pip)
     content = LockContent(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from lading.engine.port import Progress, no_progress
 from lading.errors import ArchiveError, FetchError
-from lading.install.fetch import RemoteFile
+from lading.install.transport import RemoteFile
 from lading.pack.compression import GZIP_MAGIC, ZSTD_MAGIC, Format
 from lading.pack.manifest import FrameSlice, Manifest
 from lading.pack.members import FETCH_AGAIN, Frame

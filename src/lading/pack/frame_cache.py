@@ -22,13 +22,11 @@ from pathlib import Path
 import msgspec
 
 from lading.digest import Digest
-from lading.install.package_info import FileMode
 from lading.pack.compression import describe
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frames import FramePlan
 from lading.pack.manifest import FRAME_FORMAT_VERSION, ManifestFile
-from lading.pack.placeholder import Occurrences
-from lading.pack.relocate import Relocation
+from lading.pack.relocation_record import RelocationEntry
 
 __all__ = ["CachingEncoder", "FrameCache", "frame_key"]
 
@@ -42,21 +40,13 @@ _HEADER = struct.Struct("<8sI32s")
 _log = logging.getLogger(__name__)
 
 
-class _Relocation(msgspec.Struct, frozen=True, array_like=True):
-    path: str
-    size: int
-    placeholder: str
-    mode: FileMode
-    groups: tuple[tuple[int, ...], ...]
-
-
 class _Meta(msgspec.Struct, frozen=True, array_like=True):
     """What is known of a cached frame besides its bytes."""
 
     size: int
     sha256: str
     files: tuple[ManifestFile, ...]
-    relocations: tuple[_Relocation, ...]
+    relocations: tuple[RelocationEntry, ...]
 
 
 def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
@@ -208,16 +198,7 @@ def _render_entry(frame: EncodedFrame) -> tuple[bytes, bytes, bytes]:
             size=frame.size,
             sha256=frame.sha256.hex,
             files=frame.files,
-            relocations=tuple(
-                _Relocation(
-                    path=item.path,
-                    size=item.size,
-                    placeholder=item.occurrences.placeholder.decode(),
-                    mode=item.occurrences.mode,
-                    groups=item.occurrences.groups,
-                )
-                for item in frame.relocations
-            ),
+            relocations=tuple(RelocationEntry.of(item) for item in frame.relocations),
         )
     )
     header = _HEADER.pack(MAGIC, len(meta), hashlib.sha256(meta).digest())
@@ -245,14 +226,5 @@ def _parse_entry(data: bytes) -> EncodedFrame | None:
         size=meta.size,
         sha256=Digest.sha256(meta.sha256),
         files=meta.files,
-        relocations=tuple(
-            Relocation(
-                path=item.path,
-                size=item.size,
-                occurrences=Occurrences(
-                    placeholder=item.placeholder.encode(), mode=item.mode, groups=item.groups
-                ),
-            )
-            for item in meta.relocations
-        ),
+        relocations=tuple(item.to_relocation() for item in meta.relocations),
     )

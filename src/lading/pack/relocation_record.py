@@ -21,6 +21,7 @@ __all__ = [
     "MANIFEST_PATH",
     "RECORD_PATH",
     "STATE_PATH",
+    "RelocationEntry",
     "State",
     "read_record",
     "read_state",
@@ -34,17 +35,40 @@ MANIFEST_PATH = f"{LADING_DIRECTORY}/manifest.json"
 FORMAT_VERSION = 1
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True):
+class RelocationEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A `Relocation` as it is written."""
+
     path: str
     size: int
     placeholder: str
     mode: FileMode
     groups: tuple[tuple[int, ...], ...]
 
+    @classmethod
+    def of(cls, item: Relocation) -> "RelocationEntry":
+        """The entry of a relocation."""
+        return cls(
+            path=item.path,
+            size=item.size,
+            placeholder=item.occurrences.placeholder.decode(),
+            mode=item.occurrences.mode,
+            groups=item.occurrences.groups,
+        )
+
+    def to_relocation(self) -> Relocation:
+        """The relocation that was written."""
+        return Relocation(
+            path=self.path,
+            size=self.size,
+            occurrences=Occurrences(
+                placeholder=self.placeholder.encode(), mode=self.mode, groups=self.groups
+            ),
+        )
+
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     version: int
-    files: tuple[_File, ...]
+    files: tuple[RelocationEntry, ...]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,16 +87,7 @@ def render_record(relocations: Sequence[Relocation]) -> bytes:
     """The canonical bytes of the record: JSON, keys sorted, in the order of the archive."""
     record = _Record(
         version=FORMAT_VERSION,
-        files=tuple(
-            _File(
-                path=item.path,
-                size=item.size,
-                placeholder=item.occurrences.placeholder.decode(),
-                mode=item.occurrences.mode,
-                groups=item.occurrences.groups,
-            )
-            for item in relocations
-        ),
+        files=tuple(RelocationEntry.of(item) for item in relocations),
     )
     return msgspec.json.encode(record, order="sorted") + b"\n"
 
@@ -97,19 +112,10 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
         ) from error
     if record.version != FORMAT_VERSION or not all(map(_is_sound, record.files)):
         raise NotAPrefixError(f"{path} is damaged", hint="unpack the tarball again")
-    return tuple(
-        Relocation(
-            path=item.path,
-            size=item.size,
-            occurrences=Occurrences(
-                placeholder=item.placeholder.encode(), mode=item.mode, groups=item.groups
-            ),
-        )
-        for item in record.files
-    )
+    return tuple(item.to_relocation() for item in record.files)
 
 
-def _is_sound(item: _File) -> bool:
+def _is_sound(item: RelocationEntry) -> bool:
     """Whether an entry can be followed: a path in the prefix, and offsets in the content."""
     parts = item.path.split("/")
     offsets = [offset for group in item.groups for offset in group]

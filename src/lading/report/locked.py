@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lading.lock.diff import LockDiff
-from lading.lock.request import LockOutcome, LockPlan
+from lading.lock.diff import Change
+from lading.lock.model import LockedPackage
+from lading.lock.request import LockOutcome, LockPlan, PlatformOutcome
 
 __all__ = ["render_lock_plan", "render_locked", "render_locked_json"]
 
@@ -32,26 +33,33 @@ def render_locked(outcome: LockOutcome) -> str:
         lines.append(f"{item.platform}: {conda} conda and {pip} pip packages, {state}")
         # A first lock adds everything, which says nothing.
         if len(item.diff.added) < conda + pip:
-            lines += _changes(item.diff)
+            lines += _changes(item)
     return "\n".join(lines) + "\n"
 
 
-def _changes(diff: LockDiff) -> list[str]:
-    lines = list(_change_lines(diff))
+def _changes(outcome: PlatformOutcome) -> list[str]:
+    lines = list(_change_lines(outcome))
     more = len(lines) - SHOWN_CHANGES
     return lines if more <= 0 else [*lines[:SHOWN_CHANGES], f"  and {more} more; --json lists all"]
 
 
-def _change_lines(diff: LockDiff) -> Iterator[str]:
+def _change_lines(outcome: PlatformOutcome) -> Iterator[str]:
+    diff = outcome.diff
     for package in diff.added:
-        yield f"  + {package.name} {package.version}"
+        yield f"  + {package.name} {package.version}{_why(outcome, package)}"
     for package in diff.removed:
-        yield f"  - {package.name} {package.version}"
+        yield f"  - {package.name} {package.version}{_why(outcome, package)}"
     for change in diff.changed:
         if change.before != change.after:
-            yield f"    {change.name} {change.before} -> {change.after}"
+            movement = f"{change.before} -> {change.after}"
         else:
-            yield f"    {change.name} {change.before_file} -> {change.after_file}"
+            movement = f"{change.before_file} -> {change.after_file}"
+        yield f"    {change.name} {movement}{_why(outcome, change)}"
+
+
+def _why(outcome: PlatformOutcome, item: LockedPackage | Change) -> str:
+    reason = outcome.reasons.get((item.manager, item.name), "")
+    return f"  ({reason})" if reason else ""
 
 
 def render_locked_json(name: str, outcome: LockOutcome) -> str:
@@ -70,6 +78,10 @@ def render_locked_json(name: str, outcome: LockOutcome) -> str:
                 "added": [f"{entry.name} {entry.version}" for entry in item.diff.added],
                 "removed": [f"{entry.name} {entry.version}" for entry in item.diff.removed],
                 "changed": item.diff.changed,
+                "reasons": [
+                    {"manager": manager, "name": name, "reason": reason}
+                    for (manager, name), reason in item.reasons.items()
+                ],
             }
             for item in outcome.platforms
         ],

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from lading.install.contents import packages_with_scripts
 from lading.install.prefix import Installed
 from lading.pack.tarball import Packed
 from lading.verify.finding import Report, Severity
@@ -37,6 +38,12 @@ def render_installed(installed: Installed) -> str:
     lines = [first]
     for path, owners in installed.contents.clobbered.items():
         lines.append(f"warning: {path} is owned by {', '.join(owners)}; the last of them has it")
+    scripted = packages_with_scripts(installed.contents)
+    if scripted and not bill.link_scripts:
+        lines.append(
+            f"warning: {', '.join(scripted)} would run a script when linked, and did not;"
+            " --link-scripts lets them"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -54,6 +61,10 @@ def render_installed_json(installed: Installed) -> str:
             "packages": len(installed.contents.cargoes) - 1,
             "files": len(bill.files),
             "clobbered": dict(installed.contents.clobbered),
+            "link_scripts": {
+                "ran": bill.link_scripts,
+                "packages": list(packages_with_scripts(installed.contents)),
+            },
         }
     )
 

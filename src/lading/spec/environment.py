@@ -2,8 +2,8 @@
 
 conda-lock parses the sources and owns their meaning; it reads what it needs and is silent about
 the rest. This module says what is wrong with a file, all of it at once, each problem with the place
-where it stands: `environment.yml: dependencies[3]: ...`. It resolves no selector (`# [linux]`): the
-lines of every platform are checked.
+where it stands: `environment.yml: dependencies[3]: ...`. Unless it is asked for one platform, it
+resolves no selector (`# [linux]`): the lines of every platform are checked.
 
 Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.py`.
 """
@@ -21,6 +21,7 @@ from lading.conda.channels import without_credentials
 from lading.conda.names import Platform, parse_platform
 from lading.errors import SpecError
 from lading.spec.matchspec import MatchSpec, parse_matchspec
+from lading.spec.selectors import selected_text
 
 __all__ = ["EnvironmentFile", "read_environment"]
 
@@ -57,6 +58,7 @@ class EnvironmentFile:
         specs: The conda packages it asks for, in its order.
         pip: The pip requirements it asks for, in its order, as written.
         variables: Environment variables to set on activation.
+        channels_as_written: With the credentials that may stand in them; in no `repr`.
     """
 
     path: Path
@@ -67,16 +69,21 @@ class EnvironmentFile:
     specs: tuple[MatchSpec, ...] = ()
     pip: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    channels_as_written: tuple[str, ...] = field(default=(), repr=False)
 
 
-def read_environment(path: Path) -> EnvironmentFile:
+def read_environment(path: Path, platform: Platform | None = None) -> EnvironmentFile:
     """The environment file at `path`.
+
+    Args:
+        path: Of the file.
+        platform: Whose lines to read; None reads those of all.
 
     Raises:
         SpecError: It is missing, empty, no YAML, no mapping, or anything in it is wrong; one
             problem is the message, several are the `details`.
     """
-    content = _read_mapping(path)
+    content = _read_mapping(path, platform)
     reader = _Reader(content)
     result = EnvironmentFile(
         path=path,
@@ -89,6 +96,7 @@ def read_environment(path: Path) -> EnvironmentFile:
         specs=reader.specs(),
         pip=reader.pip(),
         variables=reader.variables(),
+        channels_as_written=reader.texts("channels"),
     )
     reader.check_the_rest()
     if reader.problems:
@@ -119,7 +127,7 @@ def _construct_unique(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _construct_unique)
 
 
-def _read_mapping(path: Path) -> Mapping[object, object]:
+def _read_mapping(path: Path, platform: Platform | None) -> Mapping[object, object]:
     """The top level of the file."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -130,6 +138,8 @@ def _read_mapping(path: Path) -> Mapping[object, object]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise SpecError(f"cannot read {path}: {reason}", hint="name a readable file") from error
+    if platform is not None:
+        text = selected_text(text, platform)
     try:
         content: object = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:

@@ -1,0 +1,59 @@
+"""`lading bootstrap`."""
+
+import click
+
+from lading.cli.context import Context
+from lading.digest import Digest
+from lading.errors import UsageError
+from lading.install.bootstrap import BootstrapPlan, apply_bootstrap, plan_bootstrap
+
+__all__ = ["command"]
+
+
+@click.command("bootstrap", short_help="Get the pinned micromamba, its digest checked.")
+@click.option("--from", "source", metavar="URL|FILE", default="", help="A mirror or a copy.")
+@click.option("--sha256", metavar="HEX", help="What its bytes must have.  [default: the table's]")
+@click.option("-p", "--platform", help="Subdir to get it for.  [default: this machine's]")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.pass_obj
+def command(
+    context: Context, *, source: str, sha256: str | None, platform: str | None, dry_run: bool
+) -> int:
+    """Put micromamba into .lading/bin, where lading finds it before any other on PATH.
+
+    An interrupted download goes on where it stopped.
+    """
+    plan = plan_bootstrap(
+        context.platform(platform),
+        context.tree.micromamba,
+        source=_location(context, source),
+        sha256=_digest(sha256),
+    )
+    if dry_run:
+        context.write(f"{plan.url} {plan.sha256}\n")
+        return 0
+    with context.progress() as progress:
+        apply_bootstrap(plan, context.environment, progress)
+    _tell(context, plan)
+    return 0
+
+
+def _tell(context: Context, plan: BootstrapPlan) -> None:
+    from lading.report.setup import render_bootstrap, render_bootstrap_json  # noqa: PLC0415
+
+    if context.json:
+        context.write(render_bootstrap_json(plan))
+    else:
+        context.say(render_bootstrap(plan).rstrip())
+        context.write(f"{plan.target}\n")
+
+
+def _location(context: Context, source: str) -> str:
+    return source if not source or "://" in source else context.path(source).as_uri()
+
+
+def _digest(text: str | None) -> Digest | None:
+    try:
+        return Digest.sha256(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"--sha256: {error}", hint="give 64 hexadecimal digits") from error

@@ -1,0 +1,46 @@
+"""`lading diff`."""
+
+import click
+
+from lading.cli.context import Context
+from lading.lock.diff import diff_locks, fold_diffs
+from lading.lock.places import LockPlaces
+from lading.report.compared import render_diff, render_diff_json, render_diff_markdown
+
+__all__ = ["command"]
+
+
+@click.command("diff", short_help="Say what differs between two locks.")
+@click.argument("old")
+@click.argument("new")
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text")
+@click.option("-p", "--platform", "platforms", multiple=True, help="Only of this subdir.")
+@click.option("--exit-code", is_flag=True, help="End with 1 where they differ.")
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    old: str,
+    new: str,
+    form: str,
+    platforms: tuple[str, ...],
+    exit_code: bool,
+) -> int:
+    """Say what has to be done to the lock OLD to get the lock NEW.
+
+    Each is a lockfile, a directory of lockfiles, the name of an environment, or one of these in a
+    git revision: `lading diff main:service service`.
+    """
+    places = LockPlaces(directory=context.directory, environment=context.environment)
+    chosen = {context.platform(name) for name in platforms}
+    before, after = places.read(old), places.read(new)
+    compared = sorted((before.keys() | after.keys()) & (chosen or before.keys() | after.keys()))
+    diffs = {
+        platform: diff_locks(before.get(platform), after.get(platform)) for platform in compared
+    }
+    changes = fold_diffs(diffs)
+    render = {"json": render_diff_json, "markdown": render_diff_markdown}.get(
+        "json" if context.json else form, render_diff
+    )
+    context.write(render(changes, compared))
+    return 1 if exit_code and changes else 0

@@ -1,0 +1,80 @@
+"""`lading export`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from lading.cli.context import Context
+from lading.cli.graph import write_text
+from lading.cli.locked import read_one_lock
+from lading.errors import LockError
+from lading.lock.export import (
+    export_environment_yml,
+    export_explicit,
+    export_requirements,
+    export_unified,
+)
+from lading.lock.places import LockPlaces
+
+__all__ = ["command"]
+
+
+@click.command("export", short_help="Write a lock in another form.")
+@click.argument("environment", required=False)
+@click.option("-p", "--platform", help="Subdir of the lock.  [default: this machine's]")
+@click.option(
+    "--explicit", "form", flag_value="explicit", default=True, help="URLs with SHA-256. [default]"
+)
+@click.option("--environment-yml", "form", flag_value="yml", help="Every package pinned.")
+@click.option("--requirements", "form", flag_value="pip", help="The pip part, with hashes.")
+@click.option("--unified", "form", flag_value="unified", help="One conda-lock.yml, all platforms.")
+@click.option("-o", "--output", metavar="FILE", help="Write it there.  [default: standard output]")
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    environment: str | None,
+    platform: str | None,
+    form: str,
+    output: str | None,
+) -> int:
+    """Write the lock of ENVIRONMENT in a form that another tool reads.
+
+    ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile.
+    """
+    path, lock = read_one_lock(context, environment, platform)
+    name = lock.metadata.get("lading-environment") or path.parent.name
+    match form:
+        case "yml":
+            text = export_environment_yml(lock, name)
+        case "pip":
+            text = export_requirements(lock)
+        case "unified":
+            target = context.path(output).parent if output else context.directory
+            text = _unified(context, path, name, target)
+        case _:
+            text = export_explicit(lock)
+            if lock.pip:
+                context.say(f"{len(lock.pip)} pip packages are not in it; see --requirements")
+    if output is None:
+        context.write(text)
+    else:
+        write_text(context.path(output), text)
+    return 0
+
+
+def _unified(context: Context, path: Path, name: str, target: Path) -> str:
+    """All lockfiles beside `path` as one, its sources relative to the directory `target`."""
+    places = LockPlaces(directory=context.directory, environment=context.environment)
+    locks = list(places.read(str(path.parent)).values())
+    if any(lock.metadata.get("lading-environment", name) != name for lock in locks):
+        raise LockError(
+            f"{path.parent} holds lockfiles of several environments", hint="keep them apart"
+        )
+    sources = dict.fromkeys(
+        Path(os.path.relpath(path.parent / source, target)).as_posix()
+        for lock in locks
+        for source in lock.sources
+    )
+    return export_unified(locks, name, tuple(sources)).decode()

@@ -1,0 +1,39 @@
+"""`lading fetch`."""
+
+import click
+
+from lading.cli.context import Context
+from lading.cli.install import plan_installation
+from lading.install.prefix import fetch_archives
+
+__all__ = ["command"]
+
+
+@click.command("fetch", short_help="Download what an installation needs, to install offline.")
+@click.argument("environment")
+@click.option("-p", "--platform", help="Subdir to fetch for.  [default: this machine's]")
+@click.option("--offline", is_flag=True, help="Only say whether everything is there.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and do nothing.")
+@click.pass_obj
+def command(
+    context: Context, *, environment: str, platform: str | None, offline: bool, dry_run: bool
+) -> int:
+    """Download all archives and wheels of ENVIRONMENT's lock into the cache, checked.
+
+    Afterwards `lading install --offline` needs no network. Interrupted downloads go on where they
+    stopped; mirrors are asked in the order of the configuration.
+    """
+    plan = plan_installation(context, environment, platform, bytecode=True, offline=offline)
+    if dry_run:
+        for item in plan.downloads:
+            context.write(f"{item.target.name} {item.url}\n")
+        return 0
+    with context.progress() as progress:
+        fetch_archives(plan, context.tree, context.settings.mirrors, context.environment, progress)
+    from lading.report.setup import render_fetched, render_fetched_json  # noqa: PLC0415
+
+    if context.json:
+        context.write(render_fetched_json(plan))
+    else:
+        context.say(render_fetched(plan).rstrip())
+    return 0

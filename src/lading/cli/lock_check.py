@@ -1,0 +1,103 @@
+"""`lading lock --check`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lading.cli.context import Context
+from lading.cli.lock_sources import environment_name, find_sources, named_platforms
+from lading.conda.channels import canonical_channel
+from lading.conda.names import Platform
+from lading.conda.virtual import default_virtual_packages, override_virtual_packages
+from lading.config import EnvironmentSettings
+from lading.lock.check import CheckRequest, LockReport, check_lock, locked_platforms
+from lading.lock.isolation import CondaLock
+from lading.lock.sources import LockSpec, read_sources
+from lading.lock.wanted import FOREIGN, Wanted, read_wanted
+from lading.report.checked import render_check, render_check_json
+from lading.spec.environment import read_environment
+from lading.spec.matchspec import parse_matchspec
+
+__all__ = ["check"]
+
+
+def check(  # noqa: PLR0913  # as the options of the command
+    context: Context,
+    sources: Sequence[str],
+    name: str | None,
+    platforms: Sequence[str],
+    channels: Sequence[str],
+    conda_lock: CondaLock,
+    *,
+    strict: bool,
+) -> int:
+    """0 where the lockfiles answer their sources, else 1; all configured ones if none is named."""
+    known = context.settings.environments
+    asked = [tuple(sources)] if sources or not known else [(item,) for item in sorted(known)]
+    reports = []
+    for words in asked:
+        configured, paths = find_sources(context, words)
+        files = [read_environment(path) for path in paths if path.name not in FOREIGN]
+        chosen = name or configured or environment_name(files, paths)
+        settings = known.get(chosen, EnvironmentSettings())
+        named = named_platforms(context, platforms or settings.platforms, files)
+        locked = locked_platforms(context.directory, chosen)
+        target = named or locked or (context.platform(None),)
+        reports.append(
+            _report(
+                CheckRequest(
+                    name=chosen,
+                    directory=context.directory,
+                    wanted={},
+                    channels=tuple(channels or settings.channels),
+                    virtual_packages=settings.virtual_packages,
+                    all_platforms=bool(named) and not platforms,
+                ),
+                paths,
+                target,
+                conda_lock,
+                strict=strict,
+            )
+        )
+    if context.json:
+        context.write(render_check_json(reports))
+    else:
+        context.write(render_check(reports))
+    return 0 if all(report.is_fresh for report in reports) else 1
+
+
+def _report(
+    request: CheckRequest,
+    paths: Sequence[Path],
+    platforms: Sequence[Platform],
+    conda_lock: CondaLock,
+    *,
+    strict: bool,
+) -> LockReport:
+    foreign = any(path.name in FOREIGN for path in paths)
+    if not strict and not foreign:
+        wanted = {platform: read_wanted(paths, platform) for platform in platforms}
+        return check_lock(replace(request, wanted=wanted))
+    promised = {
+        platform: override_virtual_packages(
+            default_virtual_packages(platform), request.virtual_packages
+        )
+        for platform in platforms
+    }
+    spec = read_sources(paths, promised, request.channels, conda_lock)
+    return check_lock(
+        replace(
+            request,
+            wanted={platform: _wanted(spec, platform) for platform in platforms},
+            content_hashes={key: item.content_hash for key, item in spec.platforms.items()},
+        )
+    )
+
+
+def _wanted(spec: LockSpec, platform: Platform) -> Wanted:
+    """What conda-lock says is asked for."""
+    return Wanted(
+        channels=tuple(canonical_channel(name) for name in spec.channels),
+        specs=tuple(parse_matchspec(text) for text in spec.platforms[platform].specs),
+        pip=spec.pip_lines or tuple(item.name for item in spec.platforms[platform].pip),
+    )

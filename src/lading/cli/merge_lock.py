@@ -1,0 +1,87 @@
+"""`lading merge-lock`."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from lading.cli.context import Context
+from lading.cli.lock import conda_lock_of
+from lading.config import EnvironmentSettings
+from lading.errors import LockError
+from lading.lock.merge import Merging, merge_locks, read_sides, write_merged_sources
+from lading.lock.model import Lockfile
+from lading.lock.request import LockRequest
+
+__all__ = ["command"]
+
+
+@click.command("merge-lock", short_help="Merge two sides of a lockfile, as a git merge driver.")
+@click.argument("base")
+@click.argument("ours")
+@click.argument("theirs")
+@click.argument("path")
+@click.pass_obj
+def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -> int:
+    """Lock again with the pins of both sides preferred, and write the lockfile over OURS.
+
+    Git calls it, once it is told to:
+
+    \b
+        git config merge.lading.driver "lading merge-lock %O %A %B %P"
+        echo "*.conda-lock.yml merge=lading" >> .gitattributes
+    """  # noqa: D301  # click's mark for lines to be left as they are
+    sides = read_sides(context.path(base), context.path(ours), context.path(theirs))
+    name = sides.ours.metadata.get("lading-environment", "")
+    if not name:
+        raise LockError(f"{path} was not made by lading", hint="lock the environment with it")
+    with tempfile.TemporaryDirectory(prefix="lading-merge-") as directory:
+        root = Path(directory).resolve()
+        sources = _sources(context, root, context.directory / path, sides.ours, sides.theirs)
+        merging = Merging(
+            directory=context.directory,
+            environment=context.environment,
+            lock=path,
+            theirs=context.path(theirs),
+        )
+        write_merged_sources(sources, merging, root / ".sides")
+        data = merge_locks(
+            _request(context, root, tuple(sources.values()), name, sides.ours),
+            sides,
+            context.build_engine(),
+        )
+    context.path(ours).write_bytes(data)
+    context.say(f"{path}: locked again, with the pins of both sides")
+    return 0
+
+
+def _sources(
+    context: Context, root: Path, path: Path, ours: Lockfile, theirs: Lockfile
+) -> dict[Path, Path]:
+    """Each source of either side → where it lies below `root`, which stands for the project."""
+    found = {}
+    for source in dict.fromkeys((*ours.sources, *theirs.sources)):
+        absolute = Path(os.path.normpath(path.parent / source))
+        found[absolute] = Path(
+            os.path.normpath(root / os.path.relpath(absolute, context.directory))
+        )
+    return found
+
+
+def _request(
+    context: Context, root: Path, sources: tuple[Path, ...], name: str, lock: Lockfile
+) -> LockRequest:
+    settings = context.settings.environments.get(name, EnvironmentSettings())
+    return LockRequest(
+        name=name,
+        directory=root,
+        sources=sources,
+        platforms=(lock.platform,),
+        channels=settings.channels,
+        virtual_packages=settings.virtual_packages,
+        mirrors=context.settings.mirrors,
+        strict_priority=context.settings.strict_priority,
+        pip_index=context.environment.get("PIP_INDEX_URL", ""),
+        conda_lock=conda_lock_of(context),
+    )

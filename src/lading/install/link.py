@@ -1,0 +1,128 @@
+"""Linking the conda part: by the engine, from a cache that is checked, and link scripts if wanted.
+
+What an extracted package holds is checked after it was linked: its files are the same inodes, or
+copies that were just made, so nothing can slip in between.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lading.conda.records import RepodataRecord
+from lading.engine.port import Engine, InstallRequest
+from lading.errors import ArchiveError, EngineError, IntegrityError
+from lading.install.contents import extracted_directories, script_paths
+from lading.install.package_cache import damaged_packages, remove_extracted, shared_cache
+from lading.process import Run, run_checked
+
+__all__ = ["link_packages", "run_link_scripts"]
+
+MESSAGES = ".messages.txt"
+
+_log = logging.getLogger(__name__)
+
+
+def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
+    """Distribution string → extracted package directory, each whole, after the prefix was filled.
+
+    A damaged extracted package is taken out of the cache and extracted anew from its archive, once.
+
+    Raises:
+        IntegrityError: An archive or a package is damaged.
+        EngineError: The engine failed.
+    """
+    try:
+        with shared_cache(request.package_cache):
+            engine.install(request)
+            extracted = extracted_directories(request.prefix, request.records)
+            damaged = damaged_packages(extracted)
+    except (EngineError, IntegrityError):
+        # A package that lacks files cannot even be linked.
+        extracted = dict(_extracted_below(request.package_cache, request.records))
+        damaged = damaged_packages(extracted)
+        if not damaged:
+            raise
+    if not damaged:
+        return extracted
+    with shared_cache(request.package_cache, alone=True):
+        for name, fault in damaged.items():
+            _log.warning("%s is extracted anew: %s", name, fault)
+            remove_extracted(extracted[name], request.package_cache)
+    shutil.rmtree(request.prefix, ignore_errors=True)
+    with shared_cache(request.package_cache):
+        engine.install(request)
+        extracted = extracted_directories(request.prefix, request.records)
+        _refuse_damaged(damaged_packages(extracted))
+    return extracted
+
+
+def _refuse_damaged(damaged: Mapping[str, str]) -> None:
+    for name, fault in damaged.items():
+        raise ArchiveError(
+            f"{name} is not what its own list says: {fault}",
+            hint="the package is broken: take another build of it, and lock again",
+            details=tuple(f"{name}: {fault}" for name, fault in damaged.items()),
+        )
+
+
+def _extracted_below(
+    package_cache: Path, records: Iterable[RepodataRecord]
+) -> Iterator[tuple[str, Path]]:
+    """Distribution string and directory of what lies extracted in a cache, of either engine."""
+    wanted = [record.distribution for record in records]
+    for root, names, _ in os.walk(package_cache):
+        if "info" in names:
+            # An extracted package: nothing below it is one.
+            name = os.path.basename(root)  # noqa: PTH119  # os.walk speaks text
+            names.clear()
+            yield from ((item, Path(root)) for item in wanted if name.startswith(item))
+
+
+def run_link_scripts(
+    records: Sequence[RepodataRecord], prefix: Path, environment: Mapping[str, str]
+) -> str:
+    """What the link scripts of `records` want a person to know; afterwards they have run.
+
+    They run in the order of `records`, for both engines alike, after everything is linked.
+
+    Args:
+        records: Dependencies first.
+        prefix: Absolute.
+        environment: Of the child processes, without a trace of the caller's.
+
+    Raises:
+        EngineFailedError: A script ended with an error.
+
+    Source: conda's `run_script`, which gives these variables.
+    """
+    search = f"{prefix / 'bin'}:{environment.get('PATH', os.defpath)}"
+    shell = shutil.which("bash", path=environment.get("PATH", os.defpath)) or "/bin/sh"
+    for record in records:
+        for script in (prefix / path for path in script_paths(record.name)):
+            if not script.is_file():
+                continue
+            variables = {
+                "PREFIX": str(prefix),
+                "CONDA_PREFIX": str(prefix),
+                "PKG_NAME": str(record.name),
+                "PKG_VERSION": record.version,
+                "PKG_BUILDNUM": str(record.build_number),
+                "PATH": search,
+            }
+            run_checked(
+                Run(
+                    argv=(shell, str(script)),
+                    environment={**environment, **variables},
+                    directory=prefix,
+                ),
+                f"the link script {script.name} of {record.name} failed",
+                "install without --link-scripts, or take another build of the package",
+            )
+    messages = prefix / MESSAGES
+    if not messages.is_file():
+        return ""
+    text = messages.read_text("utf-8", errors="replace")
+    messages.unlink()
+    return text

@@ -1,0 +1,135 @@
+"""The package cache: private, with read-only layers below it, and never trusted.
+
+An archive counts by its sha256, wherever it lies; an extracted package by the digests in its own
+`info/paths.json`. Layers, such as a cache that many share, are read and never written: nothing is
+linked from them, so nothing in them can change under an environment.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lading.digest import sha256_of_file
+from lading.errors import ArchiveError
+from lading.install.fetch import Download
+from lading.install.package_info import PathEntry, PathType, read_package_info
+
+__all__ = ["damaged_packages", "locate_archives", "remove_extracted", "shared_cache"]
+
+WORKERS = 8
+LOCK_NAME = ".lading.lock"
+
+_log = logging.getLogger(__name__)
+
+
+def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> dict[Path, Path]:
+    """Target of a download → where a layer has it, for each that is not at its target already.
+
+    Args:
+        downloads: Archives of conda packages.
+        layers: Package caches or channels, absolute; the first that has an archive gives it.
+    """
+    if not layers:
+        return {}
+    wanted = [item for item in downloads if not item.target.is_file()]
+    with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="layer") as pool:
+        found = pool.map(lambda item: _find_in_layers(item, layers), wanted)
+        pairs = zip(wanted, found, strict=True)
+        return {item.target: place for item, place in pairs if place is not None}
+
+
+def _find_in_layers(download: Download, layers: Sequence[Path]) -> Path | None:
+    for layer in layers:
+        for path in _candidates(download, layer):
+            try:
+                if not path.is_file():
+                    continue
+                if sha256_of_file(path) == download.sha256:
+                    return path
+                _log.warning("%s is passed over: it is not what the lock promises", path)
+            except OSError as error:
+                _log.warning("%s is passed over: %s", path, error.strerror)
+    return None
+
+
+def _candidates(download: Download, layer: Path) -> Iterator[Path]:
+    """Where a cache of conda or of micromamba before 2.6, a channel, or a later cache has it."""
+    parts = urlsplit(download.url)
+    name = download.target.name
+    path = Path(parts.path.lstrip("/"))
+    yield layer / name
+    yield layer / path.parent.name / name
+    if ".." not in path.parts:
+        yield layer / parts.scheme / parts.netloc.rpartition("@")[2] / path.parent / name
+
+
+@contextmanager
+def shared_cache(directory: Path, *, alone: bool = False) -> Iterator[None]:
+    """The right to link from a package cache; `alone`, to take something out of it.
+
+    Several builds may link at once; whoever removes a damaged package waits for them.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / LOCK_NAME).open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
+def damaged_packages(extracted: Mapping[str, Path], workers: int = WORKERS) -> dict[str, str]:
+    """Distribution string → what is wrong with its extracted directory; empty if all are whole.
+
+    Every file is hashed and held against `info/paths.json`.
+
+    Args:
+        extracted: Distribution string → extracted package directory.
+        workers: How many threads hash.
+    """
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="verify") as pool:
+        faults = pool.map(_fault_of_package, extracted.values())
+        return {name: fault for name, fault in zip(extracted, faults, strict=True) if fault}
+
+
+def _fault_of_package(directory: Path) -> str:
+    try:
+        paths = read_package_info(directory).paths
+    except ArchiveError as error:
+        return str(error)
+    return next((fault for entry in paths if (fault := _fault(directory, entry))), "")
+
+
+def _fault(directory: Path, entry: PathEntry) -> str:
+    """What is wrong with one path of an extracted package, or empty."""
+    path = f"{directory}/{entry.path}"
+    try:
+        if entry.type is PathType.DIRECTORY:
+            return "" if os.path.isdir(path) else f"{entry.path} is no directory"  # noqa: PTH112  # tens of thousands
+        # A soft link has no digest of its own.
+        if os.path.islink(path) or entry.type is PathType.SOFTLINK:  # noqa: PTH114  # the same
+            return "" if os.path.lexists(path) else f"{entry.path} is missing"
+        if entry.size is not None and os.path.getsize(path) != entry.size:  # noqa: PTH202  # the same
+            return f"{entry.path} has another size"
+        if entry.sha256 is not None and sha256_of_file(Path(path)) != entry.sha256:
+            return f"{entry.path} has another digest"
+    except OSError as error:
+        return f"{entry.path}: {error.strerror}"
+    return ""
+
+
+def remove_extracted(directory: Path, package_cache: Path) -> None:
+    """Take an extracted package out of the cache, so that its archive is extracted anew.
+
+    Raises:
+        ArchiveError: It lies elsewhere, and is not lading's to remove.
+    """
+    if not directory.resolve().is_relative_to(package_cache.resolve()):
+        raise ArchiveError(
+            f"{directory} is damaged, and lies outside of the package cache",
+            hint="let --pkgs-dir name a directory that belongs to this build",
+        )
+    shutil.rmtree(directory)

@@ -1,0 +1,129 @@
+"""Making a prefix equal to its contents, whatever an engine left there.
+
+Engines agree on almost every file; what is left is put right here: a path that several packages
+own, and files that no package owns.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from lading.digest import sha256_of
+from lading.errors import PrefixTooLongError
+from lading.install.cargo import CargoFile, Kind
+from lading.install.package_info import FileMode
+
+__all__ = ["adopt_files", "foreign_paths", "place_winner", "remove_foreign"]
+
+PLACEHOLDER = "/lading/" + "placehold_" * 24
+"""Stands for the prefix in text files that link scripts wrote."""
+
+
+def foreign_paths(prefix: Path, owned: Collection[str]) -> Iterator[str]:
+    """The files and links in `prefix` that are not among `owned`, prefix-relative, POSIX."""
+    for root, _, names in _walk(prefix):
+        for name in names:
+            path = f"{root}/{name}" if root else name
+            if path not in owned:
+                yield path
+
+
+def _walk(prefix: Path) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
+    """Like `os.walk`, prefix-relative; a link to a directory counts as a file."""
+    for root, directories, files in os.walk(prefix):
+        links = [name for name in directories if os.path.islink(f"{root}/{name}")]  # noqa: PTH114  # tens of thousands
+        relative = os.path.relpath(root, prefix)
+        yield ("" if relative == "." else relative), directories, [*files, *links]
+
+
+def remove_foreign(prefix: Path, path: str, owned: Collection[str]) -> None:
+    """Remove a file of nobody, and the directories that are empty without it."""
+    (prefix / path).unlink()
+    directory, _, _ = path.rpartition("/")
+    while directory and directory not in owned:
+        try:
+            (prefix / directory).rmdir()
+        except OSError:
+            return
+        directory, _, _ = directory.rpartition("/")
+
+
+def place_winner(item: CargoFile, prefix: Path) -> None:
+    """Put a path of a package into `prefix`, in the place of whatever lies there.
+
+    Raises:
+        PrefixTooLongError: A placeholder in it has no room for the prefix.
+    """
+    target = prefix / item.path
+    if target.is_dir() and not target.is_symlink():
+        if item.kind is Kind.DIRECTORY:
+            return
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    match item.kind:
+        case Kind.DIRECTORY:
+            target.mkdir()
+        case Kind.LINK:
+            target.symlink_to(item.target)
+        case Kind.FILE:
+            target.write_bytes(_content(item, prefix))
+            target.chmod(0o755 if item.executable else 0o644)
+
+
+def _content(item: CargoFile, prefix: Path) -> bytes:
+    data = item.content if item.source is None else item.source.read_bytes()
+    if data is None:
+        raise ValueError(f"{item.path} has neither content nor source")
+    if not item.placeholder:
+        return data
+    old, new = item.placeholder.encode(), os.fsencode(prefix)
+    if item.mode is FileMode.TEXT:
+        return data.replace(old, new)
+    if len(new) > len(old):
+        raise PrefixTooLongError(
+            f"{prefix} is longer than the placeholder in {item.path}",
+            hint="install into a shorter path",
+        )
+
+    def shorter(match: re.Match[bytes]) -> bytes:
+        return match[0].replace(old, new).ljust(len(match[0]), b"\0")
+
+    return re.sub(re.escape(old) + rb"[^\0]*\0", shorter, data)
+
+
+def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[CargoFile, ...]:
+    """What link scripts made in `prefix`, copied to `directory`, as files of the environment.
+
+    In text the prefix is replaced by a placeholder, so that it does not depend on the place.
+    """
+    return tuple(_adopt(path, prefix, directory) for path in sorted(paths))
+
+
+def _adopt(path: str, prefix: Path, directory: Path) -> CargoFile:
+    source = prefix / path
+    if source.is_symlink():
+        return CargoFile(path=path, kind=Kind.LINK, target=os.readlink(source))  # noqa: PTH115  # keeps the text as it is
+    data = source.read_bytes()
+    old = os.fsencode(prefix)
+    mode, placeholder = FileMode.TEXT, ""
+    if old in data:
+        if b"\0" in data:
+            mode, placeholder = FileMode.BINARY, str(prefix)
+        else:
+            placeholder = PLACEHOLDER
+            data = data.replace(old, PLACEHOLDER.encode())
+    copy = directory / path
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(data)
+    return CargoFile(
+        path=path,
+        place=str(copy),
+        executable=os.access(source, os.X_OK),
+        sha256=sha256_of(data),
+        size=len(data),
+        placeholder=placeholder,
+        mode=mode,
+    )

@@ -1,0 +1,130 @@
+"""A lock in the forms that other tools read. Pure: lockfiles in, text out.
+
+Source: CEP 23 (explicit lockfiles), CEP 24 (environment.yml), CEP 37 (conda-lock.yml), PEP 508 and
+pip's `--require-hashes` (requirements).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from lading.errors import LockError
+from lading.graph.dependencies import topological_order
+from lading.lock.model import VIRTUAL_PACKAGES_KEY, LockedPackage, Lockfile
+from lading.lock.rendering import FORMAT_VERSION, dump_document
+
+__all__ = [
+    "export_environment_yml",
+    "export_explicit",
+    "export_requirements",
+    "export_unified",
+    "variables_of",
+]
+
+VARIABLE_KEY = "lading-variable-"
+
+
+def variables_of(lock: Lockfile) -> Mapping[str, str]:
+    """The environment variables that an environment of `lock` sets on activation, sorted."""
+    return {
+        key.removeprefix(VARIABLE_KEY): value
+        for key, value in sorted(lock.metadata.items())
+        if key.startswith(VARIABLE_KEY)
+    }
+
+
+def export_explicit(lock: Lockfile) -> str:
+    """An explicit lockfile: one archive a line, dependencies first, each with its SHA-256."""
+    records = topological_order(item.to_record() for item in lock.conda)
+    digests = {item.url: item.sha256.hex for item in lock.conda}
+    lines = [f"# platform: {lock.platform}", "@EXPLICIT"]
+    lines += [f"{record.url}#sha256:{digests[record.url]}" for record in records]
+    return "\n".join(lines) + "\n"
+
+
+def export_environment_yml(lock: Lockfile, name: str) -> str:
+    """An environment file in which every package is pinned to its version and build."""
+    dependencies: list[object] = [
+        f"{item.name}={item.version}" + (f"={item.build}" if item.build else "")
+        for item in lock.conda
+    ]
+    if lock.pip:
+        dependencies.append({"pip": [_requirement(item) for item in lock.pip]})
+    document: dict[str, object] = {
+        "name": name,
+        "channels": [*lock.channels, "nodefaults"],
+        "platforms": [lock.platform.value],
+        "dependencies": dependencies,
+    }
+    if variables_of(lock):
+        document["variables"] = dict(variables_of(lock))
+    return dump_document(document).decode()
+
+
+def export_requirements(lock: Lockfile) -> str:
+    """The pip part for `pip install --require-hashes --no-deps -r`.
+
+    Raises:
+        LockError: There is no pip part.
+    """
+    if not lock.pip:
+        raise LockError(
+            f"no pip package is locked for {lock.platform}", hint="export it with --explicit"
+        )
+    lines = [f"{_requirement(item)} \\\n    --hash=sha256:{item.sha256.hex}" for item in lock.pip]
+    return "\n".join(lines) + "\n"
+
+
+def export_unified(locks: Sequence[Lockfile], name: str, sources: Sequence[str]) -> bytes:
+    """One conda-lock.yml for all platforms.
+
+    Args:
+        locks: Of one environment, each of another platform; at least one.
+        name: Of the environment.
+        sources: The sources, relative to the file that is made.
+
+    Raises:
+        LockError: They were locked from different channels.
+    """
+    channels = {lock.channels for lock in locks}
+    if len(channels) > 1:
+        raise LockError(
+            "the platforms were locked from different channels", hint="lock them again, together"
+        )
+    custom = {"lading-environment": name}
+    for lock in locks:
+        custom[f"{VIRTUAL_PACKAGES_KEY}-{lock.platform}"] = lock.metadata.get(
+            VIRTUAL_PACKAGES_KEY, ""
+        )
+        custom |= {f"{VARIABLE_KEY}{key}": value for key, value in variables_of(lock).items()}
+    packages = [(item, lock) for lock in locks for item in lock.packages]
+    packages.sort(key=lambda pair: (pair[0].manager, pair[0].name, pair[1].platform))
+    document: dict[str, object] = {
+        "version": FORMAT_VERSION,
+        "metadata": {
+            "content_hash": {lock.platform.value: lock.content_hash for lock in locks},
+            "channels": [{"url": url, "used_env_vars": []} for url in locks[0].channels],
+            "platforms": [lock.platform.value for lock in locks],
+            "sources": list(sources),
+            "custom_metadata": custom,
+        },
+        "package": [_entry(item, lock) for item, lock in packages],
+    }
+    return dump_document(document)
+
+
+def _entry(item: LockedPackage, lock: Lockfile) -> dict[str, object]:
+    digests = {"md5": item.md5.hex if item.md5 else "", "sha256": item.sha256.hex}
+    return {
+        "name": item.name,
+        "version": item.version,
+        "manager": item.manager.value,
+        "platform": lock.platform.value,
+        "dependencies": dict(sorted(item.dependencies.items())),
+        "url": item.url,
+        "hash": {key: value for key, value in digests.items() if value},
+        "category": item.category,
+        "optional": item.optional,
+    }
+
+
+def _requirement(item: LockedPackage) -> str:
+    return f"{item.name} @ {item.url.partition('#')[0]}"

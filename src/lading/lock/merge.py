@@ -1,0 +1,161 @@
+"""Merging two sides of a lockfile, as git asks a merge driver to.
+
+A lockfile is not text: lines of two sides do not make a solution. So the sources are merged as
+text, and the lockfile is made again from them, with the pins of both sides preferred.
+
+When git runs a merge driver the working tree may hold one side's sources alone. The other side's
+are read from the commit that is being merged, which git names in `GITHEAD_<commit>`; when it picks
+or rebases single commits it names none, and the one is looked for that made the other side's lock.
+
+Source: gitattributes(5), "Defining a custom merge driver"; git `builtin/merge.c`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lading.conda.names import Platform
+from lading.engine.port import Engine
+from lading.errors import LockError, SpecError
+from lading.lock.adopt import merge_pins
+from lading.lock.model import LockedPackage, Lockfile, parse_lockfiles
+from lading.lock.places import run_git
+from lading.lock.request import LockRequest
+from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
+
+__all__ = ["Merging", "Sides", "merge_locks", "read_sides", "write_merged_sources"]
+
+_HEAD = re.compile(r"GITHEAD_([0-9a-f]{40,64})")
+_CONFLICT = "resolve the conflict in the source, then run `lading lock`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """The three versions of one lockfile; `base` is None where there was none."""
+
+    base: Lockfile | None
+    ours: Lockfile
+    theirs: Lockfile
+
+    @property
+    def pins(self) -> tuple[LockedPackage, ...]:
+        """The pins of both sides."""
+        base = () if self.base is None else self.base.packages
+        return merge_pins(base, self.ours.packages, self.theirs.packages)
+
+
+def read_sides(base: Path, ours: Path, theirs: Path) -> Sides:
+    """The three files that git names %O, %A and %B.
+
+    Raises:
+        LockError: One cannot be read, or they are not for one platform.
+    """
+    found = [_only(path) for path in (ours, theirs)]
+    if found[0].platform != found[1].platform:
+        raise LockError(
+            "the two sides lock different platforms", hint="keep one platform in one file"
+        )
+    old = base.read_bytes() if base.is_file() else b""
+    return Sides(base=_only(base) if old else None, ours=found[0], theirs=found[1])
+
+
+def _only(path: Path) -> Lockfile:
+    try:
+        locks = parse_lockfiles(path, path.read_bytes())
+    except OSError as error:
+        raise LockError(f"{path}: {error.strerror}", hint="git names the files") from error
+    if len(locks) != 1:
+        raise LockError(f"{path} locks {len(locks)} platforms", hint="merge one platform a file")
+    return locks[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merging:
+    """A merge that git is in the midst of.
+
+    Attributes:
+        directory: Of the working tree, absolute.
+        environment: That git gave to its merge driver.
+        lock: The lockfile, relative to `directory`.
+        theirs: The file with the other side's version of it.
+    """
+
+    directory: Path
+    environment: Mapping[str, str]
+    lock: str
+    theirs: Path
+
+    def git(self, *words: str) -> str:
+        """What git answers; empty where it fails."""
+        answer = run_git(self.directory, self.environment, *words)
+        return answer.stdout.strip() if answer.returncode == 0 else ""
+
+    def sides(self) -> tuple[str, str]:
+        """(base, the other side's commit); empty where nothing tells them."""
+        for name in self.environment:
+            match = _HEAD.fullmatch(name)
+            if match is not None:
+                return self.git("merge-base", "HEAD", match[1]), match[1]
+        blob = self.git("hash-object", "--", str(self.theirs))
+        found = self.git(
+            "log", "--all", "-1", "--format=%H", f"--find-object={blob}", "--", self.lock
+        )
+        return (f"{found}^", found) if found else ("", "")
+
+    def merged_text(self, path: Path, workplace: Path) -> str:
+        """The text that the source at `path` will have after the merge.
+
+        Raises:
+            SpecError: Both sides changed the same lines.
+        """
+        base, theirs = self.sides()
+        if not theirs:
+            return path.read_text(encoding="utf-8") if path.is_file() else ""
+        name = Path(os.path.relpath(path, self.directory)).as_posix()
+        files = []
+        for side, revision in (("ours", "HEAD"), ("base", base), ("theirs", theirs)):
+            shown = run_git(self.directory, self.environment, "show", f"{revision}:./{name}")
+            files.append(workplace / side)
+            text = shown.stdout if shown.returncode == 0 else ""
+            files[-1].write_text(text, encoding="utf-8")
+        merged = run_git(
+            self.directory, self.environment, "merge-file", "-p", "-q", *map(str, files)
+        )
+        if merged.returncode != 0:
+            raise SpecError(f"both sides changed the same lines of {name}", hint=_CONFLICT)
+        return merged.stdout
+
+
+def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workplace: Path) -> None:
+    """Write the sources as they will be after the merge.
+
+    Args:
+        sources: Where they lie in the working tree → where to write them, both absolute.
+        merging: The merge.
+        workplace: A directory for what is needed on the way.
+
+    Raises:
+        SpecError: A source is missing, or the two sides changed the same lines of it.
+    """
+    workplace.mkdir(parents=True, exist_ok=True)
+    for path, target in sources.items():
+        text = merging.merged_text(path, workplace)
+        if not text:
+            raise SpecError(f"there is no source {path}", hint="restore it, then lock again")
+        if "\n<<<<<<< " in f"\n{text}":
+            raise SpecError(f"{path} holds merge conflict markers", hint=_CONFLICT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+
+
+def merge_locks(request: LockRequest, sides: Sides, engine: Engine) -> bytes:
+    """The lockfile of `request`, for one platform, with the pins of both sides preferred.
+
+    Raises:
+        LadingError: As `read_lock_inputs` and `solve_lock`.
+    """
+    platform: Platform = sides.ours.platform
+    inputs = replace(read_lock_inputs(request), preferred={platform: sides.pins})
+    return solve_lock(plan_lock(request, inputs), engine)[0].data

@@ -1,0 +1,153 @@
+"""Why there is no solution, in the words of whoever asked.
+
+An engine explains from the inside, in terms of packages that nobody asked for. Here it is asked
+again with fewer and fewer specs, until none can be left out: these cannot be had together. Then it
+is asked with more generous virtual packages: if that has a solution, the packages of it that need
+more than was promised are the reason.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lading.conda.dependency import dependency_name, is_virtual
+from lading.conda.names import MatchSpecText
+from lading.conda.records import RepodataRecord
+from lading.conda.virtual import VirtualPackage
+from lading.engine.port import Engine, SolveRequest
+from lading.errors import LadingError, SolveError
+from lading.spec.matching import admits
+
+__all__ = ["explained"]
+
+BUDGET_SECONDS = 60.0
+GENEROUS = {
+    "__cuda": "99.0",
+    "__glibc": "9.99",
+    "__linux": "99.0",
+    "__osx": "99.0",
+    "__win": "99",
+}
+_FAMILIES = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
+
+_log = logging.getLogger(__name__)
+
+
+def explained(
+    error: SolveError,
+    engine: Engine,
+    request: SolveRequest,
+    clock: Callable[[], float] = time.monotonic,
+) -> SolveError:
+    """`error`, the answer of `engine` to `request`, with the user's own specs first."""
+    search = _Search(engine, replace(request, locked=()), clock() + BUDGET_SECONDS, clock)
+    guilty = search.reduce(tuple(sorted(request.specs)))
+    if not guilty:
+        return error
+    lines = [
+        f"{guilty[0]} cannot be had"
+        if len(guilty) == 1
+        else f"these cannot be had together: {'; '.join(guilty)}"
+    ]
+    promised = search.lacking_promises(guilty)
+    lines += promised
+    details = search.last_words or error.details
+    if promised:
+        message = f"a solution needs more virtual packages than are promised: {promised[0]}"
+        hint = "promise it under `virtual-packages` if the machines have it, or relax the spec"
+    else:
+        message, hint = lines[0], f"relax {' or '.join(guilty[:3])}"
+        lines = lines[1:]
+    return SolveError(message, hint=hint, details=(*lines, *details))
+
+
+class _Search:
+    """Asks an engine again and again, up to a point in time."""
+
+    def __init__(
+        self, engine: Engine, request: SolveRequest, deadline: float, clock: Callable[[], float]
+    ) -> None:
+        self.last_words: tuple[str, ...] = ()
+        self._engine = engine
+        self._request = request
+        self._deadline = deadline
+        self._clock = clock
+
+    def reduce(self, specs: tuple[MatchSpecText, ...]) -> tuple[MatchSpecText, ...]:
+        """A smallest part of `specs` without solution; empty where they have one.
+
+        When time is up it is only a smaller part. Source: Junker, QuickXplain (AAAI 2004).
+        """
+        if self._is_solvable(specs):
+            return ()
+        guilty = self._quick_xplain((), False, specs)  # noqa: FBT003  # as in the paper
+        self._is_solvable(guilty)
+        return tuple(sorted(guilty))
+
+    def _quick_xplain(
+        self,
+        background: tuple[MatchSpecText, ...],
+        changed: bool,  # noqa: FBT001  # as in the paper
+        specs: tuple[MatchSpecText, ...],
+    ) -> tuple[MatchSpecText, ...]:
+        if changed and not self._is_solvable(background):
+            return ()
+        if len(specs) <= 1:
+            return specs
+        middle = len(specs) // 2
+        left, right = specs[:middle], specs[middle:]
+        second = self._quick_xplain((*background, *left), True, right)  # noqa: FBT003
+        first = self._quick_xplain((*background, *second), bool(second), left)
+        return (*first, *second)
+
+    def lacking_promises(self, specs: Sequence[MatchSpecText]) -> list[str]:
+        """What the packages of a solution need of a machine beyond what was promised."""
+        request = replace(
+            self._request, specs=tuple(specs), virtual_packages=_generous(self._request)
+        )
+        try:
+            records = self._engine.solve(request)
+        except LadingError:
+            return []
+        promised = {item.name: item for item in self._request.virtual_packages}
+        found = {line: None for record in records for line in _unmet(record, promised)}
+        return list(found)
+
+    def _is_solvable(self, specs: tuple[MatchSpecText, ...]) -> bool:
+        if self._clock() > self._deadline:
+            # Taken for solvable, a part that was not asked about is kept: too many, never too few.
+            return True
+        try:
+            self._engine.solve(replace(self._request, specs=specs))
+        except SolveError as error:
+            self.last_words = error.details
+            return False
+        return True
+
+
+def _generous(request: SolveRequest) -> tuple[VirtualPackage, ...]:
+    """The promises of `request`, all that fit its platform as high as can be."""
+    result = {item.name: item for item in request.virtual_packages}
+    for name, version in GENEROUS.items():
+        family = _FAMILIES.get(name)
+        if family is None or request.platform.value.startswith(family):
+            result[name] = VirtualPackage(name, version)
+    return tuple(sorted(result.values()))
+
+
+def _unmet(record: RepodataRecord, promised: dict[str, VirtualPackage]) -> list[str]:
+    lines = []
+    for text in record.depends:
+        name = dependency_name(text)
+        if not is_virtual(name):
+            continue
+        query = text.strip()[len(name) :].strip().split(" ")[0]
+        known = promised.get(name)
+        if known is None:
+            lines.append(f"{record.name} {record.version} needs {text}, promised is none")
+        elif not admits(query, known.version):
+            lines.append(
+                f"{record.name} {record.version} needs {text}, promised is {known.version}"
+            )
+    return lines

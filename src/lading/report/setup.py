@@ -1,0 +1,76 @@
+"""What was fetched and brought, for people and for programs; JSON documents name their schema."""
+
+import msgspec
+
+from lading.install.bootstrap import BootstrapPlan
+from lading.install.prefix import InstallPlan
+from lading.pack.mirror import Mirrored
+
+__all__ = [
+    "render_bootstrap",
+    "render_bootstrap_json",
+    "render_fetched",
+    "render_fetched_json",
+    "render_mirrored",
+    "render_mirrored_json",
+]
+
+
+def _json(document: dict[str, object]) -> str:
+    return msgspec.json.encode(document).decode() + "\n"
+
+
+def render_bootstrap(plan: BootstrapPlan) -> str:
+    """One line: what there is now."""
+    how = "is there already" if plan.is_current else "is ready"
+    return f"micromamba {how}, {plan.sha256}\n"
+
+
+def render_bootstrap_json(plan: BootstrapPlan) -> str:
+    """The same as a JSON document."""
+    return _json(
+        {
+            "schema": "lading.bootstrap/1",
+            "executable": str(plan.target),
+            "sha256": plan.sha256.hex,
+            "was_current": plan.is_current,
+        }
+    )
+
+
+def render_fetched(plan: InstallPlan) -> str:
+    """One line: how much is on this machine now."""
+    return (
+        f"all {len(plan.downloads)} archives and wheels of {plan.environment} for"
+        f" {plan.lockfile.platform} are here and right\n"
+    )
+
+
+def render_fetched_json(plan: InstallPlan) -> str:
+    """The same as a JSON document."""
+    return _json(
+        {
+            "schema": "lading.fetch/1",
+            "environment": plan.environment,
+            "platform": str(plan.lockfile.platform),
+            "files": [
+                {"name": item.target.name, "sha256": item.sha256.hex} for item in plan.downloads
+            ],
+        }
+    )
+
+
+def render_mirrored(mirrored: Mirrored) -> str:
+    """One line: what the channel holds."""
+    return f"{mirrored.directory} is a channel of {len(mirrored.archives)} packages\n"
+
+
+def render_mirrored_json(mirrored: Mirrored) -> str:
+    """The same as a JSON document."""
+    return _json(
+        {
+            "schema": "lading.mirror/1",
+            "directory": str(mirrored.directory),
+            "archives": list(mirrored.archives),
+        }
+    )
