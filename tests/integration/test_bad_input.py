@@ -77,7 +77,9 @@ def refused(outcome: Outcome, code: int) -> bool:
             "holds merge conflict markers",
         ),
         (
-            lambda path: path.write_text(path.read_text().replace('"version": 1,', '"version": 9,', 1)),
+            lambda path: path.write_text(
+                path.read_text().replace('"version": 1,', '"version": 9,', 1)
+            ),
             "has format version 9",
         ),
         (lambda path: path.write_bytes(b"\xff\xfe\0"), "is no YAML"),
@@ -127,8 +129,10 @@ def leftovers(project: Project) -> list[str]:
     return [
         path
         for path in listing(project.root)
-        if path.endswith(("prefix", "install.json", ".conda", ".part"))
-        and not path.startswith("channel/")
+        if (
+            path.endswith(("prefix", "install.json", ".conda", ".part"))
+            and not path.startswith("channel/")
+        )
         or ".fetch-" in path
         or "call-" in path
     ]

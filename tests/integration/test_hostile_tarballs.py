@@ -150,9 +150,7 @@ MALFORMED: dict[str, Callable[[dict[str, object]], None]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("format_", "code"), [(Format.ZSTD, 7), (Format.GZIP, 3), (Format.TAR, 3)]
-)
+@pytest.mark.parametrize(("format_", "code"), [(Format.ZSTD, 7), (Format.GZIP, 3), (Format.TAR, 3)])
 @pytest.mark.parametrize("name", MALFORMED)
 def test_a_malformed_bill(tmp_path: Path, name: str, format_: Format, code: int) -> None:
     """A malformed bill is damage inside of a tarball, and a wrong input file beside it."""
@@ -161,12 +159,16 @@ def test_a_malformed_bill(tmp_path: Path, name: str, format_: Format, code: int)
     assert (code, []) == attempt(tmp_path, forgery)
 
 
-@pytest.mark.parametrize("format_", list(Format))
-@pytest.mark.parametrize("key", ["length", "sha256", "size"])
+@pytest.mark.parametrize(
+    ("format_", "key"),
+    [
+        *((format_, key) for format_ in Format for key in ("length", "sha256")),
+        # Only the seek table of zstd repeats it.
+        (Format.ZSTD, "size"),
+    ],
+)
 def test_a_bill_that_is_wrong(tmp_path: Path, format_: Format, key: str) -> None:
     """A bill that says something else of the frame than is true is refused."""
-    if key == "size" and format_ is not Format.ZSTD:
-        pytest.skip("only the seek table of zstd repeats it")
     values: dict[str, object] = {"length": 600, "sha256": "0" * 64, "size": 5}
     forgery = Forgery(
         members=(HARMLESS,),
@@ -205,7 +207,7 @@ def test_every_flipped_bit_is_noticed(
     if bill.exists():
         (tmp_path / bill.name).write_bytes(bill.read_bytes())
     before = sorted({*listing(tmp_path), tarball.name})
-    chance = random.Random(format_)  # noqa: S311  # not for secrets
+    chance = random.Random(format_)  # not for secrets
     outcomes = {}
     for _ in range(FLIPS):
         place, bit = chance.randrange(len(data)), chance.randrange(8)

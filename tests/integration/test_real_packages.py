@@ -81,7 +81,7 @@ def test_it_works_where_it_is_moved(yard: Shipyard, copy: Path, place: Path) -> 
         before.rename(after)
         yard.done("relocate", after)
         assert yard.done("verify", after).startswith("yes: ")
-        assert not find_naming(after, {str(before)})
+    assert not find_naming(third, {str(copy), str(second)})
     check = run_check("data-service", third)
     assert check.returncode == 0, check.stderr
 

@@ -13,7 +13,7 @@ import yaml
 from backports import zstd
 from rattler import PrefixRecord
 
-from simulators.shipyard import Shipyard, run, run_check, snapshot
+from simulators.shipyard import Shipyard, run, snapshot
 
 pytestmark = [pytest.mark.demo, pytest.mark.xdist_group("demo")]
 
@@ -80,8 +80,8 @@ def test_other_programs_unpack_the_same_tree(
         done = run(prefix / "bin/conda-unpack", PYTHONDONTWRITEBYTECODE="1")
         assert done.returncode == 0, done.stderr
         assert expected == snapshot(prefix)
-        check = run_check("data-service", prefix)
-        assert check.returncode == 0, check.stderr
+        done = run(prefix / "bin/python", "-c", "import pandas, pyarrow, sklearn")
+        assert done.returncode == 0, done.stderr
         report = yard.done("verify", prefix, "--manifest", yard.manifest("data-service"))
         assert report.startswith("yes: ")
     finally:

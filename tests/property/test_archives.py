@@ -36,7 +36,9 @@ relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="/\0")
-ODD = st.sampled_from(["a b", "new\nline", "-rf", "ünï", "名前", "'\"", "\\", "*", "...", "\t", "😀"])
+ODD = st.sampled_from(
+    ["a b", "new\nline", "-rf", "ünï", "名前", "'\"", "\\", "*", "...", "\t", "😀"]
+)
 NAMES = (st.text(LETTERS, min_size=1, max_size=30) | ODD).filter(
     lambda name: name not in {".", ".."} and len(name.encode()) <= 120
 )
@@ -60,7 +62,7 @@ class TestHeaders:
         mtime=st.integers(0, 1 << 36),
         target=HEADER_NAMES,
     )
-    def test_the_fast_way_is_the_slow_way(  # noqa: PLR0913  # one for each field
+    def test_the_fast_way_is_the_slow_way(  # one for each field
         self, path: str, kind: Kind, size: int, mtime: int, target: str, *, executable: bool
     ) -> None:
         """A header is byte for byte that of `TarInfo.tobuf`, and `tarfile` reads it back."""
@@ -165,9 +167,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
             files.append(ManifestFile(path=name, type=kind, mode="0777", target=target))
     cuts = sorted(draw(st.lists(st.integers(0, len(files)), max_size=4)))
     packages, offset = [], 0
-    for number, (start, end) in enumerate(
-        zip([0, *cuts], [*cuts, len(files)], strict=True)
-    ):
+    for number, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(files)], strict=True)):
         length = draw(st.integers(1, 1 << 30))
         frame = ManifestFrame(
             offset=offset, length=length, size=0, sha256=draw(DIGESTS), files=end - start
@@ -309,9 +309,7 @@ class TestTrees:
 
     @settings(relaxed, max_examples=25)
     @given(tree=trees())
-    def test_other_tools_extract_the_same(
-        self, tree: dict[str, tuple[Kind, bytes, bool]]
-    ) -> None:
+    def test_other_tools_extract_the_same(self, tree: dict[str, tuple[Kind, bytes, bool]]) -> None:
         """GNU tar, bsdtar and `tarfile` make the same tree of every format."""
         with tempfile.TemporaryDirectory(dir=FAST) as name:
             root = Path(name)
@@ -353,8 +351,6 @@ def _tarfile(tarball: Path, out: Path) -> None:
 
 
 _EXTRACTORS = (_gnu_tar, _bsdtar, _tarfile)
-
-
 
 
 def test_a_row_of_gzip_members_is_one_stream(tmp_path: Path) -> None:

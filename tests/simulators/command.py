@@ -41,10 +41,12 @@ def start(
     directory: Path,
     environment: Mapping[str, str] | None = None,
     preparation: Callable[[], None] | None = None,
+    errors: int = subprocess.PIPE,
 ) -> "subprocess.Popen[str]":
     """The running command, with the embedded engine unless `environment` says otherwise.
 
-    `preparation` runs in the child before the command does.
+    `preparation` runs in the child before the command does; `errors` is where its standard error
+    goes.
     """
     inherited = {name: os.environ[name] for name in COVERAGE if name in os.environ}
     return subprocess.Popen(
@@ -61,9 +63,9 @@ def start(
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
-        preexec_fn=preparation,
+        preexec_fn=preparation,  # noqa: PLW1509  # no thread of the tests holds a lock that it needs
     )
 
 

@@ -129,7 +129,7 @@ def unpack(tarball: Path, prefix: Path, workers: int = 2) -> Path:
 
 
 def snapshot(directory: Path) -> Mapping[str, tuple[str, int, bytes]]:
-    """Path → kind, executable bit and content (or link target), of all but directories with files."""
+    """Path → kind, executable bit and content or link target, directories with files left out."""
     result = {}
     for path in directory.rglob("*"):
         name = str(path.relative_to(directory))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Answer", "serve", "serve_directory"]
+__all__ = ["Answer", "Silent", "running", "serve", "serve_directory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Answer:
     status: int = 200
 
 
-class _Silent(http.server.SimpleHTTPRequestHandler):
+class Silent(http.server.SimpleHTTPRequestHandler):
     """Serves a directory without a word."""
 
     def log_message(self, *_arguments: object) -> None:
         """Nothing."""
 
 
-class _Told(_Silent):
+class _Told(Silent):
     """Answers from a table; a missing path is answered by the entry `*`, if there is one."""
 
     def __init__(
@@ -66,19 +66,20 @@ class _Server(http.server.ThreadingHTTPServer):
 @contextmanager
 def serve(answers: Mapping[str, Answer]) -> Iterator[str]:
     """The URL of a server that gives `answers` (path → answer, `*` for all others)."""
-    with _running(functools.partial(_Told, answers)) as url:
+    with running(functools.partial(_Told, answers)) as url:
         yield url
 
 
 @contextmanager
 def serve_directory(directory: Path) -> Iterator[str]:
     """The URL of a server of the files below `directory`."""
-    with _running(functools.partial(_Silent, directory=str(directory))) as url:
+    with running(functools.partial(Silent, directory=str(directory))) as url:
         yield url
 
 
 @contextmanager
-def _running(handler: object) -> Iterator[str]:
+def running(handler: object) -> Iterator[str]:
+    """The URL of a server whose requests `handler` answers."""
     server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -34,12 +34,15 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
 
 def test_an_environment_is_read(tmp_path: Path) -> None:
     """All keys of an environment are kept."""
-    assert EnvironmentSettings(
-        sources=("a.yml", "b.yml"),
-        platforms=("linux-64",),
-        channels=("conda-forge",),
-        virtual_packages={"glibc": "2.17"},
-    ) == settings_of(tmp_path, TABLE).environments["service"]
+    assert (
+        EnvironmentSettings(
+            sources=("a.yml", "b.yml"),
+            platforms=("linux-64",),
+            channels=("conda-forge",),
+            virtual_packages={"glibc": "2.17"},
+        )
+        == settings_of(tmp_path, TABLE).environments["service"]
+    )
 
 
 def test_engine_and_priority_are_read(tmp_path: Path) -> None:
@@ -96,3 +99,9 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lading.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SpecError, match="is no TOML"):
         read_settings(tmp_path)
+
+
+def test_package_layers_are_absolute(tmp_path: Path) -> None:
+    """Layers are named relative to the file, or absolute."""
+    settings = settings_of(tmp_path, 'package-layers = ["shared", "/srv/pkgs"]')
+    assert (tmp_path / "shared", Path("/srv/pkgs")) == settings.package_layers

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from lading.errors import EngineFailedError, EngineNotFoundError
-from lading.process import Completed, Run, command_line, run, run_checked, scrubbed_environment
+from lading.process import (
+    Completed,
+    Run,
+    become,
+    command_line,
+    run,
+    run_checked,
+    scrubbed_environment,
+)
 
 ENVIRONMENT = {"PATH": os.defpath}
 
@@ -214,3 +223,55 @@ def test_no_credential_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_command_line_can_be_pasted() -> None:
     """Words with spaces are quoted as a shell reads them."""
     assert "rm 'a b'" == command_line(["rm", "a b"])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a child")
+def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    """Whoever is killed cannot end its child, which must not go on writing all the same."""
+    note = tmp_path / "note"
+    code = f"import os,pathlib,time;pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n"
+    code += "time.sleep(60)"
+    source = f"""
+import sys
+from lading.process import Run, run
+run(Run(argv=(sys.executable, "-S", "-c", {code!r}), environment={{}}))
+"""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", source], env=environment) as parent:
+        deadline = time.monotonic() + 10
+        while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        parent.kill()
+    assert wait_for_end(int(note.read_text()))
+
+
+def test_becoming_another_program(tmp_path: Path) -> None:
+    """The new program has the process, its streams, and signals as a shell would give them."""
+    code = "import signal,sys;print(signal.getsignal(signal.SIGPIPE).name, sys.argv[1]);sys.exit(5)"
+    source = f"""
+import sys
+from lading.process import Run, become
+print("before")
+become(Run(argv=("python", "-S", "-c", {code!r}, "a b"), environment={{}}), sys.executable)
+"""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    # Python ignores SIGPIPE by itself: what it found when it started is not told.
+    assert (5, "before\nSIG_IGN a b\n") == (done.returncode, done.stdout)
+
+
+def test_becoming_what_is_no_program(tmp_path: Path) -> None:
+    """What cannot be executed is said."""
+    pipe = signal.getsignal(signal.SIGPIPE)
+    try:
+        with pytest.raises(EngineNotFoundError, match="cannot run"):
+            become(Run(argv=("x",), environment={}), str(tmp_path))
+    finally:
+        signal.signal(signal.SIGPIPE, pipe)

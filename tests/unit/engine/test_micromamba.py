@@ -315,7 +315,7 @@ def test_install(tmp_path: Path, channel: ChannelSimulator) -> None:
     shell = Path(run.environment["PATH"].split(":")[0]) / "bash"
     assert shell.stat().st_mode & 0o111
     assert list(request.prefix.iterdir()) == []
-    assert told == [("", 0, 2), ("", 2, 2)]
+    assert told == [("link", 0, 2), ("link", 2, 2)]
 
 
 def test_failed_install(tmp_path: Path, channel: ChannelSimulator) -> None:

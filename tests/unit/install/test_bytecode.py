@@ -216,7 +216,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 
 def test_placing_does_not_write_through_a_link(tmp_path: Path) -> None:
-    """What lies in the prefix may be a name of a file in the package cache, which stays as it is."""
+    """What lies in the prefix may be a name of a file in the package cache, which stays."""
     original = tmp_path / "cache"
     original.write_bytes(b"cache")
     place = tmp_path / "prefix/bin/run"

@@ -17,6 +17,7 @@ from lading.install.contents import (
     ContentsRequest,
     environment_cargo,
     extracted_directories,
+    packages_with_scripts,
     place_contents,
     python_layout,
     read_contents,
@@ -96,7 +97,7 @@ def test_packages_come_by_name_and_the_environment_last(tmp_path: Path) -> None:
     assert {
         "a": ["conda-meta/a-1.0-0.json", "y"],
         "b": ["conda-meta/b-1.0-0.json", "x"],
-        "": ["conda-meta/history"],
+        "": ["conda-meta/frozen", "conda-meta/history"],
     } == owned(contents)
 
 
@@ -116,7 +117,7 @@ def test_bytecode_is_left_out_without_compiler(tmp_path: Path) -> None:
 
 
 def test_pip_packages_follow(tmp_path: Path) -> None:
-    """pip distributions stand between the conda packages and the environment."""
+    """Pip distributions stand between the conda packages and the environment."""
     pip = install_pip(tmp_path, "Zed", "z.py")
     contents = read_contents(request(tmp_path, {"python": {}}, (pip,)))
     assert ["python", "Zed", ""] == list(owned(contents))
@@ -197,4 +198,21 @@ def test_placing_removes_what_others_left(tmp_path: Path) -> None:
     (tmp_path / "__pycache__/x.cpython-311.pyc").write_bytes(b"")
     (tmp_path / "CACHEDIR.TAG").write_bytes(b"")
     place_contents(Contents(cargoes=(), python=None, clobbered={}), tmp_path)
-    assert ["__pycache__"] == [path.name for path in tmp_path.rglob("*")]
+    assert [] == [path.name for path in tmp_path.rglob("*")]
+
+
+def test_variables_are_kept_for_activation() -> None:
+    """The environment's variables lie where conda and micromamba look for them."""
+    found = {item.path: item.content for item in environment_cargo({"B": "2", "A": "1"}).files}
+    assert b'{"env_vars": {"A": "1", "B": "2"}, "version": 1}\n' == found["conda-meta/state"]
+
+
+def test_packages_with_scripts() -> None:
+    """Those that bring a script for the moment of linking are known by name."""
+    packages = (
+        cargo(file("bin/.a-post-link.sh"), name="a"),
+        cargo(file("bin/.other-post-link.sh"), name="b"),
+        cargo(file("bin/.c-pre-unlink.sh"), name="c"),
+    )
+    contents = Contents(cargoes=(*packages, environment_cargo()), python=None, clobbered={})
+    assert ("a",) == packages_with_scripts(contents)

@@ -13,7 +13,9 @@ import pytest
 from lading.conda.channels import MirrorMap
 from lading.digest import Digest, sha256_of
 from lading.errors import DigestMismatchError, FetchError
-from lading.install.fetch import Download, fetch_all
+from lading.install.fetch import Download, Network, fetch_all
+from lading.install.transport import Patience
+from simulators.faults import Fault, serve_faults
 from simulators.webserver import Answer, serve
 
 DATA = bytes(range(256)) * 2000
@@ -195,3 +197,61 @@ def test_nothing_to_fetch() -> None:
     """An empty list is done at once."""
     fetch_all([], MirrorMap())
     assert [] == [thread for thread in threading.enumerate() if thread.name.startswith("fetch")]
+
+
+IMPATIENT = Network(patience=Patience(retries=1, backoff=0.01, connect=2, read=2))
+PART = f".fetch-{sha256_of(DATA).hex}"
+
+
+def test_an_interrupted_download_goes_on(tmp_path: Path) -> None:
+    """What one run read, the next does not ask for."""
+    item = download(tmp_path)
+    with (
+        serve_faults({"/a.conda": DATA}, always=Fault.DROP) as server,
+        pytest.raises(FetchError),
+    ):
+        fetch_all([item], mirrors(server.url), network=IMPATIENT)
+    assert [PART] == left(tmp_path)
+    with serve_faults({"/a.conda": DATA}) as server:
+        fetch_all([item], mirrors(server.url))
+    assert (DATA, ["a.conda"], True) == (
+        item.target.read_bytes(),
+        left(tmp_path),
+        server.asked[0][1].startswith("bytes="),
+    )
+
+
+def test_a_part_that_does_not_fit_is_forgotten(tmp_path: Path) -> None:
+    """Where the digest of the whole is wrong, the file is read once more from its beginning."""
+    item = download(tmp_path)
+    share(tmp_path / "target", b"something else", PART)
+    with serve_faults({"/a.conda": DATA}) as server:
+        fetch_all([item], mirrors(server.url))
+    assert (DATA, 2) == (item.target.read_bytes(), len(server.asked))
+
+
+@pytest.mark.parametrize("fault", [Fault.WRONG, Fault.HALF])
+def test_wrong_bytes_are_not_kept(tmp_path: Path, fault: Fault) -> None:
+    """What has another digest leaves nothing behind."""
+    with (
+        serve_faults({"/a.conda": DATA}, always=fault) as server,
+        pytest.raises(DigestMismatchError),
+    ):
+        fetch_all([download(tmp_path)], mirrors(server.url))
+    assert [] == left(tmp_path)
+
+
+def test_offline_a_directory_will_do(tmp_path: Path) -> None:
+    """Offline, `file:` mirrors are read and others passed over."""
+    item = download(tmp_path)
+    locations = mirrors("http://127.0.0.1:9", share(tmp_path / "m"))
+    fetch_all([item], locations, network=Network(offline=True))
+    assert DATA == item.target.read_bytes()
+
+
+def test_offline_everything_missing_is_named(tmp_path: Path) -> None:
+    """Offline, what is not there is named, all of it."""
+    items = [download(tmp_path, name) for name in ("b.conda", "a.conda")]
+    with pytest.raises(FetchError, match=r"^a\.conda and 1 more must be fetched") as caught:
+        fetch_all(items, mirrors("http://127.0.0.1:9"), network=Network(offline=True))
+    assert ("a.conda", "b.conda") == caught.value.details

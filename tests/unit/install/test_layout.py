@@ -19,6 +19,7 @@ def test_everything_lies_below_the_root() -> None:
         ".lading/bytecode",
         ".lading/frames",
         ".lading/home",
+        ".lading/bin/micromamba",
     ) == tuple(
         str(path.relative_to(ROOT))
         for path in (
@@ -29,6 +30,7 @@ def test_everything_lies_below_the_root() -> None:
             tree.bytecode_cache,
             tree.frame_cache,
             tree.home,
+            tree.micromamba,
         )
     )
 

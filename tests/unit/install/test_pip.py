@@ -213,7 +213,7 @@ def test_an_sdist_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_wrong_digest_is_refused(tmp_path: Path) -> None:
-    """uv refuses a wheel with other bytes than the lock promises."""
+    """Uv refuses a wheel with other bytes than the lock promises."""
     package = wheel(tmp_path / "wheels", "plain", {"plain.py": ""})
     wheel(tmp_path / "wheels", "plain", {"plain.py": "changed"})
     with pytest.raises(EngineFailedError, match="uv could not install") as caught:

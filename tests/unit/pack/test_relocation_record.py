@@ -97,7 +97,7 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_without_state_another_tool_extracted_it(tmp_path: Path) -> None:
-    """tar leaves no state."""
+    """Tar leaves no state."""
     assert None is read_state(tmp_path)
 
 

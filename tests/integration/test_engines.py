@@ -1,0 +1,336 @@
+"""Both engines: one result, nothing leaking in, whatever lies around."""
+
+import ctypes
+import io
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from simulators.command import start
+from simulators.drydock import ENGINES, Drydock
+from simulators.project import ENVIRONMENT
+from simulators.shipyard import snapshot
+from simulators.webserver import serve_directory
+
+CLONE_NEWNET = 0x40000000
+CLONE_NEWUSER = 0x10000000
+
+engines = pytest.mark.parametrize("engine", ENGINES)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The tarball that the embedded engine leads to."""
+    return Drydock.of(tmp_path_factory.mktemp("expected") / "project", "embedded").tarball()
+
+
+def members(tarball: bytes) -> dict[str, bytes]:
+    """Path → content of the files of a tarball."""
+    with (
+        zstd.ZstdFile(io.BytesIO(tarball)) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as archive,
+    ):
+        return {
+            item.name: stream.read()
+            for item in archive
+            if item.isfile() and (stream := archive.extractfile(item)) is not None
+        }
+
+
+@engines
+def test_the_tarball_is_the_same(tmp_path: Path, expected: bytes, engine: str) -> None:
+    """Clobbering, abi3, a free-threaded python: the same bytes, and the prefix is on its bill."""
+    dock = Drydock.of(tmp_path / "another place", engine)
+    assert expected == dock.tarball()
+    assert dock.lading("verify", ENVIRONMENT).code == 0
+    found = {str(path.relative_to(dock.prefix)) for path in dock.prefix.rglob("*")}
+    assert {
+        "lib/python3.13t/site-packages/pure/__init__.py",
+        "lib/python3.13t/site-packages/stable/_native.abi3.so",
+        "bin/pure",
+        "bin/pure-script",
+    } <= found
+    assert not [path for path in found if "clobber" in path]
+
+
+@engines
+def test_clobbering_is_told(tmp_path: Path, engine: str) -> None:
+    """The same winner, told in the same words, and its bytes are in the prefix."""
+    dock = Drydock.of(tmp_path / "project", engine)
+    done = dock.install()
+    lines = [line for line in done.stderr.splitlines() if "owned by" in line]
+    assert lines == [
+        f"warning: {path} is owned by second, first; the last of them has it"
+        for path in ("bin/both", "lib/both", "share/both")
+    ]
+    assert (f"#!/bin/sh\necho first {dock.prefix}\n", b"first", False) == (
+        (dock.prefix / "bin/both").read_text(),
+        (dock.prefix / "share/both").read_bytes(),
+        (dock.prefix / "share/both").is_symlink(),
+    )
+
+
+@engines
+def test_link_scripts(tmp_path: Path, engine: str) -> None:
+    """They are off, and told of; when they run, what they make belongs to the environment."""
+    dock = Drydock.of(tmp_path / "project", engine)
+    done = dock.install()
+    assert "scripted would run a script when linked, and did not" in done.stderr
+    assert not (dock.prefix / "share/made").exists()
+    data = dock.tarball("--link-scripts", CONDA_EXE="x", PIP_X="x", LD_LIBRARY_PATH="/nowhere")
+    assert (f"made in {dock.prefix}\n", "0\n") == tuple(
+        (dock.prefix / "share" / name).read_text() for name in ("made", "leaks")
+    )
+    assert "share/made" in members(data)
+    assert str(tmp_path).encode() not in members(data)["share/made"]
+    assert dock.lading("verify", ENVIRONMENT).code == 0
+
+
+def poison(root: Path) -> dict[str, str]:
+    """Variables, configuration files and a shared cache that would change an installation."""
+    home = root / "home"
+    site = home / ".local/lib/python3.13/site-packages"
+    site.mkdir(parents=True)
+    for directory in (site, root / "evil"):
+        directory.mkdir(exist_ok=True)
+        (directory / "sitecustomize.py").write_text("raise SystemExit('leaked')\n")
+    rc = "channels: [https://evil.invalid]\npkgs_dirs: [/evil]\nalways_copy: true\noffline: true\n"
+    rc += "channel_alias: https://evil.invalid\nextra_safety_checks: true\nalways_softlink: true\n"
+    for name in (".condarc", ".mambarc", ".conda/.condarc", ".config/conda/.condarc", ".mamba/rc"):
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(rc)
+    (home / ".config/pip").mkdir(parents=True)
+    (home / ".config/pip/pip.conf").write_text("[global]\nindex-url = https://evil.invalid\n")
+    (home / ".config/uv").mkdir()
+    (home / ".config/uv/uv.toml").write_text("offline = 1\n")
+    pkgs = root / "shared"
+    for name in ("first-1.0-0", "pure-1.0-0"):
+        (pkgs / name / "info").mkdir(parents=True)
+        (pkgs / name / "info/index.json").write_text("{}")
+        for suffix in (".conda", ".tar.bz2"):
+            (pkgs / f"{name}{suffix}").write_bytes(b"poison")
+    names = ("ROOT_PREFIX", "PREFIX", "EXE", "DEFAULT_CHANNELS", "CHANNEL_ALIAS", "SUBDIR")
+    names += ("OVERRIDE_GLIBC", "OVERRIDE_CUDA", "ALWAYS_COPY", "OFFLINE", "SAFETY_CHECKS")
+    return {
+        "HOME": str(home),
+        **{f"CONDA_{name}": "/evil" for name in names},
+        **{f"MAMBA_{name}": "/evil" for name in names},
+        "CONDA_PKGS_DIRS": str(pkgs),
+        "MAMBA_PKGS_DIRS": str(pkgs),
+        "CONDARC": str(home / ".condarc"),
+        "MAMBARC": str(home / ".mambarc"),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_CACHE_HOME": str(root / "shared"),
+        "RATTLER_CACHE_DIR": str(pkgs),
+        "PIP_INDEX_URL": "https://evil.invalid",
+        "PIP_TARGET": "/evil",
+        "PIP_CONFIG_FILE": str(home / ".config/pip/pip.conf"),
+        "UV_INDEX_URL": "https://evil.invalid",
+        "UV_TARGET": "/evil",
+        "UV_CONFIG_FILE": str(home / ".config/uv/uv.toml"),
+        "LD_LIBRARY_PATH": str(root / "evil"),
+        "VIRTUAL_ENV": "/evil",
+        "PREFIX": "/evil",
+        "LANG": "xx_XX",
+        "TZ": "Asia/Kathmandu",
+        "SOURCED": "/evil",
+    }
+
+
+@engines
+def test_nothing_leaks_in(tmp_path: Path, expected: bytes, engine: str) -> None:
+    """Variables, rc files, the user's site and a poisoned shared cache change no byte."""
+    variables = poison(tmp_path)
+    dock = Drydock.of(tmp_path / "project", engine)
+    before = snapshot(tmp_path / "shared"), snapshot(tmp_path / "home")
+    assert expected == dock.tarball(**variables)
+    assert before == (snapshot(tmp_path / "shared"), snapshot(tmp_path / "home"))
+
+
+@engines
+def test_python_variables_do_not_reach_children(tmp_path: Path, engine: str) -> None:
+    """What would change this interpreter is taken from the children that lading starts."""
+    dock = Drydock.of(tmp_path / "project", engine)
+    done = dock.install(PYTHONHASHSEED="1", PYTHONUSERBASE="/evil", PYTHONOPTIMIZE="2")
+    assert done.code == 0
+
+
+def cut_off() -> None:
+    """Take every network away from this process and its children."""
+    kinds = CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWNET | CLONE_NEWUSER
+    if ctypes.CDLL(None, use_errno=True).unshare(kinds) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+
+
+def can_be_cut_off() -> bool:
+    """Whether this machine lets a process leave its network."""
+    try:
+        return subprocess.run(["true"], preexec_fn=cut_off, check=False).returncode == 0
+    except subprocess.SubprocessError:
+        return False
+
+
+@engines
+def test_without_a_network(tmp_path: Path, expected: bytes, engine: str) -> None:
+    """What was fetched installs where there is no network interface at all."""
+    if not can_be_cut_off():
+        pytest.skip("this machine does not let a process leave its network")
+    dock = Drydock.of(tmp_path / "project", engine)
+    with serve_directory(dock.project.channel.root) as url:
+        dock.use_mirror(url)
+        assert dock.lading("fetch", ENVIRONMENT).code == 0
+    install = ("install", ENVIRONMENT, "--no-bytecode", "--offline")
+    done = dock.lading(*install, preparation=cut_off)
+    assert done.code == 0, done.stderr
+    assert dock.lading("pack", ENVIRONMENT, "--no-bytecode", preparation=cut_off).code == 0
+    assert expected == dock.tarball("--offline")
+    (dock.project.tree.package_cache / "first-1.0-0.conda").unlink()
+    done = dock.lading(*install, "--force", preparation=cut_off)
+    assert (6, True, True) == (
+        done.code,
+        done.is_plain_error,
+        "first-1.0-0.conda must be fetched" in done.stderr,
+    )
+
+
+@engines
+@pytest.mark.parametrize("served", [True, False])
+def test_a_mirror(tmp_path: Path, expected: bytes, engine: str, *, served: bool) -> None:
+    """A mirror of the lock is all that another project needs."""
+    dock = Drydock.of(tmp_path / "project", engine)
+    done = dock.lading("mirror", ENVIRONMENT, tmp_path / "mirror")
+    assert done.code == 0, done.stderr
+    other = Drydock.of(tmp_path / "other", engine)
+    if served:
+        with serve_directory(tmp_path / "mirror") as url:
+            other.use_mirror(url)
+            assert expected == other.tarball()
+    else:
+        other.use_mirror((tmp_path / "mirror").as_uri())
+        assert expected == other.tarball("--offline")
+
+
+@engines
+def test_layers_are_read_and_never_written(tmp_path: Path, expected: bytes, engine: str) -> None:
+    """A shared cache gives archives with the right digest, and stays as it is."""
+    first = Drydock.of(tmp_path / "first", engine)
+    first.tarball()
+    layer = first.project.tree.package_cache
+    (layer / "many-1.0-0.conda").write_bytes(b"poison")
+    before = snapshot(layer)
+    dock = Drydock.of(tmp_path / "project", engine)
+    (tmp_path / "rest").mkdir()
+    dock.project.channel.archives()["many-1.0-0"].rename(tmp_path / "many")
+    # Only the poisoned one has to come from the channel.
+    for path in dock.project.channel.root.rglob("*.[cb]*"):
+        path.unlink()
+    (dock.project.channel.root / "linux-64/many-1.0-0.conda").write_bytes(
+        (tmp_path / "many").read_bytes()
+    )
+    dock.use_mirror(dock.project.channel.url, **{"package-layers": [str(layer)]})
+    assert expected == dock.tarball()
+    assert before == snapshot(layer)
+    assert ["many-1.0-0.conda"] == [
+        path.name for path in dock.project.tree.package_cache.glob("many*.conda")
+    ]
+
+
+@engines
+def test_two_builds_on_one_cache(tmp_path: Path, engine: str) -> None:
+    """Two projects that fill one cache at once both succeed."""
+    docks = [Drydock.of(tmp_path / name, engine) for name in ("a", "b", "c")]
+    arguments = ["--pkgs-dir", tmp_path / "pkgs", "install", ENVIRONMENT, "--no-bytecode"]
+    children = [start(arguments, dock.root, dock.variables) for dock in docks]
+    outcomes = [(child.communicate(timeout=60)[1], child.returncode) for child in children]
+    assert [0, 0, 0] == [code for _, code in outcomes], outcomes
+    assert [0, 0, 0] == [dock.lading("verify", ENVIRONMENT).code for dock in docks]
+
+
+@engines
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda cache: (cache / "first-1.0-0.conda").write_bytes(b"replaced"),
+        lambda cache: next(cache.rglob("first-1.0-*/share/both")).write_bytes(b"FIRST"),
+        lambda cache: next(cache.rglob("many-1.0-*/share/many/007")).unlink(),
+        lambda cache: next(cache.rglob("pure-1.0-*/info/paths.json")).write_bytes(b"{"),
+    ],
+    ids=["archive", "file", "missing", "list"],
+)
+def test_a_damaged_cache(
+    tmp_path: Path, expected: bytes, engine: str, damage: Callable[[Path], object]
+) -> None:
+    """What was changed in the cache is fetched or extracted anew."""
+    dock = Drydock.of(tmp_path / "project", engine)
+    assert dock.install().code == 0
+    damage(dock.project.tree.package_cache)
+    assert expected == dock.tarball()
+    assert dock.lading("verify", ENVIRONMENT).code == 0
+
+
+def test_the_environment_is_frozen(tmp_path: Path, expected: bytes) -> None:
+    """The marker that keeps other installers away is in the prefix and in the tarball (CEP 22)."""
+    dock = Drydock.of(tmp_path / "project", "embedded")
+    assert dock.install().code == 0
+    content = (dock.prefix / "conda-meta/frozen").read_bytes()
+    assert "message" in json.loads(content)
+    assert content == members(expected)["conda-meta/frozen"]
+
+
+def test_running_a_program_inside(tmp_path: Path) -> None:
+    """The program's output and its exit code are the command's."""
+    dock = Drydock.of(tmp_path / "project", "embedded")
+    dock.install()
+    script = 'echo "$CONDA_DEFAULT_ENV"; both; exit 4'
+    done = dock.lading("run", ENVIRONMENT, "--", "sh", "-c", script)
+    assert (4, f"{ENVIRONMENT}\nfirst {dock.prefix}\n") == (done.code, done.stdout)
+    assert dock.lading("run", dock.prefix, "both").stdout == f"first {dock.prefix}\n"
+    hook = dock.lading("shell-hook", ENVIRONMENT).stdout
+    assert f"export CONDA_PREFIX={dock.prefix}" in hook.splitlines()
+    assert json.loads(dock.lading("--json", "shell-hook", dock.prefix).stdout)["prefix"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["run", "absent", "true"], 8),
+        (["run", ENVIRONMENT, "absent-program"], 2),
+        (["run", ENVIRONMENT, "--"], 2),
+        (["bootstrap"], 2),
+        (["bootstrap", "--sha256", "abc"], 2),
+        (["bootstrap", "--from", "nowhere", "--sha256", "0" * 64], 6),
+        (["fetch", "absent"], 3),
+    ],
+)
+def test_plain_errors(tmp_path: Path, arguments: list[str], code: int) -> None:
+    """What cannot be done is said in one line, with a hint."""
+    dock = Drydock.of(tmp_path / "project", "embedded")
+    if arguments[:2] == ["run", ENVIRONMENT]:
+        dock.install()
+    done = dock.lading(*arguments)
+    assert (code, True) == (done.code, done.is_plain_error), done.stderr
+
+
+def test_plans_are_told(tmp_path: Path) -> None:
+    """`--dry-run` and `--json` of the new commands."""
+    dock = Drydock.of(tmp_path / "project", "embedded")
+    assert "first-1.0-0.conda https://" in dock.lading("fetch", ENVIRONMENT, "--dry-run").stdout
+    listed = dock.lading("mirror", ENVIRONMENT, "m", "--dry-run").stdout.splitlines()
+    assert "noarch/pure-1.0-0.conda" in listed
+    assert not (dock.root / ".lading").exists()
+    fetched = json.loads(dock.lading("--json", "fetch", ENVIRONMENT).stdout)
+    mirrored = json.loads(dock.lading("--json", "mirror", ENVIRONMENT, "m").stdout)
+    assert len(fetched["files"]) == len(mirrored["archives"]) == len(listed)
+    (dock.root / "copy").write_bytes(b"#!/bin/sh\necho 2.8.1\n")
+    digest = subprocess.run(["sha256sum", dock.root / "copy"], capture_output=True, check=True)
+    options = ["bootstrap", "--from", "copy", "--sha256", digest.stdout.decode().split()[0]]
+    assert dock.lading(*options, "--dry-run").stdout.startswith("file://")
+    assert dock.lading(*options).stdout == f"{dock.root}/.lading/bin/micromamba\n"
+    assert json.loads(dock.lading("--json", *options).stdout)["was_current"]

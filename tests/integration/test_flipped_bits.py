@@ -1,0 +1,209 @@
+"""A bit that is wrong, anywhere: always noticed, and nothing is installed."""
+
+import random
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from lading.pack.compression import Format
+from lading.pack.tarball import Packed
+from simulators.command import listing
+from simulators.depot import depot_tarball, flip_bit
+from simulators.launcher import Launcher
+
+FLIPS = 200
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    """The command, loaded once."""
+    with Launcher.start(tmp_path_factory.mktemp("launcher")) as found:
+        yield found
+
+
+def bits(seed: int, data: bytes, start: int = 0) -> Sequence[int]:
+    """Which bits to flip, from byte `start` on."""
+    return random.Random(seed).sample(range(8 * start, 8 * len(data)), FLIPS)
+
+
+def codes_of_flips(
+    launcher: Launcher, path: Path, flips: Sequence[int], *arguments: object
+) -> list[int]:
+    """The exit codes of a command, each time with another bit of the file at `path` wrong."""
+    data = path.read_bytes()
+    codes = []
+    for bit in flips:
+        path.write_bytes(flip_bit(data, bit))
+        codes.append(launcher.run(*arguments).code)
+    path.write_bytes(data)
+    return codes
+
+
+def behind_the_frames(packed: Packed) -> int:
+    """Where the bill inside begins."""
+    last = packed.manifest.slices()[-1].frame
+    return last.offset + last.length
+
+
+def test_in_a_tarball(tmp_path: Path, launcher: Launcher) -> None:
+    """Exit code 7 wherever the bit is."""
+    packed = depot_tarball(tmp_path / "depot")
+    path = packed.plan.tarball
+    codes = codes_of_flips(
+        launcher, path, bits(1, path.read_bytes()), "unpack", path, tmp_path / "place/prefix"
+    )
+    assert ([7] * FLIPS, ["depot"]) == (codes, sorted(item.name for item in tmp_path.iterdir()))
+
+
+def test_in_the_bill_inside(tmp_path: Path, launcher: Launcher) -> None:
+    """Exit code 7, with no other file to compare it with."""
+    packed = depot_tarball(tmp_path / "depot")
+    packed.plan.manifest.unlink()
+    packed.plan.checksums.unlink()
+    path = packed.plan.tarball
+    flips = bits(2, path.read_bytes(), behind_the_frames(packed))
+    codes = codes_of_flips(launcher, path, flips, "unpack", path, tmp_path / "place/prefix")
+    assert ([7] * FLIPS, ["depot"]) == (codes, sorted(item.name for item in tmp_path.iterdir()))
+
+
+def test_in_a_tarball_that_is_verified(tmp_path: Path, launcher: Launcher) -> None:
+    """The answer is no, or it cannot be read at all; never yes."""
+    packed = depot_tarball(tmp_path / "depot")
+    path = packed.plan.tarball
+    codes = codes_of_flips(launcher, path, bits(3, path.read_bytes()), "verify", path)
+    assert {1, 7} == set(codes)
+
+
+@pytest.mark.parametrize("format_", [Format.ZSTD, Format.GZIP])
+def test_in_the_bill_beside(tmp_path: Path, launcher: Launcher, format_: Format) -> None:
+    """Exit code 7, or 3 where it is no bill any more.
+
+    A `tar.zst` has its own inside, the others have checksums beside them.
+    """
+    packed = depot_tarball(tmp_path / "depot", format_=format_)
+    path = packed.plan.manifest
+    codes = codes_of_flips(
+        launcher,
+        path,
+        bits(4, path.read_bytes()),
+        *("unpack", packed.plan.tarball, tmp_path / "place/prefix", "--manifest", path),
+    )
+    assert ({3, 7}, ["depot"]) == (set(codes), sorted(item.name for item in tmp_path.iterdir()))
+
+
+def test_in_the_bill_of_a_pipe(tmp_path: Path, launcher: Launcher) -> None:
+    """The pipe ends with a bill that it is compared with, even if nothing lies beside it."""
+    packed = depot_tarball(tmp_path / "depot")
+    packed.plan.checksums.unlink()
+    path = packed.plan.manifest
+    data = path.read_bytes()
+    codes = []
+    for bit in bits(5, data):
+        path.write_bytes(flip_bit(data, bit))
+        arguments = ("unpack", "-", tmp_path / "place/prefix", "--manifest", path)
+        codes.append(launcher.run(*arguments, stdin=packed.plan.tarball).code)
+    assert ({3, 7}, ["depot"]) == (set(codes), sorted(item.name for item in tmp_path.iterdir()))
+
+
+def test_in_a_bill_alone(tmp_path: Path, launcher: Launcher) -> None:
+    """The checksums beside it tell, although all its frames are in the store."""
+    packed = depot_tarball(tmp_path / "depot")
+    store, name = tmp_path / "store", tmp_path / "env"
+    assert 0 == launcher.run("unpack", "--store", store, packed.plan.tarball, name).code
+    path = packed.plan.manifest
+    before = [item for item in listing(tmp_path) if not item.startswith("depot")]
+    codes = codes_of_flips(
+        launcher,
+        path,
+        bits(6, path.read_bytes()),
+        *("unpack", "--store", store, path, name),
+    )
+    after = [item for item in listing(tmp_path) if not item.startswith("depot")]
+    assert ({3, 7}, before) == (set(codes), after)
+
+
+def test_in_frames_that_are_fetched(tmp_path: Path, launcher: Launcher) -> None:
+    """Exit code 7, and none of the damaged frames gets into the store."""
+    packed = depot_tarball(tmp_path / "depot")
+    path, bill = packed.plan.tarball, packed.plan.manifest
+    flips = [bit for bit in bits(7, path.read_bytes()) if bit < 8 * behind_the_frames(packed)]
+    slices = packed.manifest.slices()
+    data = path.read_bytes()
+    wrong = []
+    for number, bit in enumerate(flips):
+        store = tmp_path / f"store{number}"
+        path.write_bytes(flip_bit(data, bit))
+        code = launcher.run("fetch-frames", bill, bill, path, "--store", store).code
+        [hit] = [
+            item.frame.sha256
+            for item in slices
+            if 0 <= bit // 8 - item.frame.offset < item.frame.length
+        ]
+        if code != 7 or hit in {item.name for item in store.glob("frames/*/*")}:
+            wrong.append(bit)
+    assert ([], True) == (wrong, len(flips) > FLIPS // 2)
+
+
+def seek_table(data: bytes) -> list[tuple[int, int]]:
+    """The entries (compressed, decompressed) of a seek table, read as its specification says.
+
+    Source: zstd, contrib/seekable_format/zstd_seekable_compression_format.md, version 0.1.0.
+    """
+    count, descriptor, magic = struct.unpack("<LBL", data[-9:])
+    assert (magic, descriptor) == (0x8F92EAB1, 0)
+    table = data[-9 - 8 * count : -9]
+    magic, size = struct.unpack("<LL", data[-17 - 8 * count : -9 - 8 * count])
+    assert (magic, size) == (0x184D2A5E, 8 * count + 9)
+    return [struct.unpack_from("<LL", table, 8 * number) for number in range(count)]
+
+
+def pieces(data: bytes) -> list[tuple[bytes, int]]:
+    """Each piece of a tarball and its decompressed size, cut as the seek table says."""
+    position = 0
+    found = []
+    for compressed, decompressed in seek_table(data):
+        found.append((data[position : position + compressed], decompressed))
+        position += compressed
+    assert position == len(data) - 17 - 8 * len(found)
+    return found
+
+
+def test_the_seek_table_is_true(tmp_path: Path) -> None:
+    """Each frame decompresses alone, to as many bytes as the table says; together it is the tar."""
+    data = depot_tarball(tmp_path).plan.tarball.read_bytes()
+    plain = depot_tarball(tmp_path, format_=Format.TAR).plan.tarball.read_bytes()
+    frames = [(zstd.decompress(piece), size) for piece, size in pieces(data)[:-1]]
+    assert (plain, [len(content) for content, _ in frames]) == (
+        b"".join(content for content, _ in frames),
+        [size for _, size in frames],
+    )
+
+
+def test_the_frames_are_those_of_the_bill(tmp_path: Path) -> None:
+    """Offset for offset."""
+    packed = depot_tarball(tmp_path)
+    data = packed.plan.tarball.read_bytes()
+    cut = [piece for piece, _ in pieces(data)[:-1]]
+    assert cut == [
+        data[item.frame.offset : item.frame.offset + item.frame.length]
+        for item in packed.manifest.slices()
+    ]
+
+
+def test_the_bill_stands_where_the_table_says(tmp_path: Path) -> None:
+    """A skippable frame of no decompressed bytes: a zstd frame with the bill, and its CRC-32."""
+    packed = depot_tarball(tmp_path)
+    piece, size = pieces(packed.plan.tarball.read_bytes())[-1]
+    magic, length = struct.unpack_from("<LL", piece)
+    frame, checksum = piece[8:-4], piece[-4:]
+    assert (0x184D2A5D, len(piece) - 8, 0, struct.pack("<L", zlib.crc32(frame))) == (
+        magic,
+        length,
+        size,
+        checksum,
+    )
+    assert packed.plan.manifest.read_bytes() == zstd.decompress(frame)

@@ -1,0 +1,320 @@
+"""What is left when a command is interrupted, the disk is full, or two run at once."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from simulators.channel import CANONICAL, PLACEHOLDER, File, Package
+from simulators.command import Outcome, lading, listing, start
+from simulators.project import ENVIRONMENT, Project
+
+BLOB_BYTES = 12 << 20
+FILES = 1500
+PATIENCE_SECONDS = 30
+HALF_DONE = (".part", ".fetch-", ".lading-", ".compile-", "call-")
+
+
+def make_packages() -> tuple[Package, ...]:
+    """A package that takes a while to link, and one that takes a while to compress."""
+    chance = random.Random(1)  # not for secrets
+    many = {f"share/many/{n:04}": chance.randbytes(400) for n in range(FILES)}
+    conf = File(b"at " + PLACEHOLDER + b"\n", text=True)
+    return (
+        Package(name="many", files={**many, "etc/conf": conf}),
+        Package(name="blob", files={"lib/blob": chance.randbytes(BLOB_BYTES)}),
+    )
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A locked project that was not installed; not to be changed."""
+    root = tmp_path_factory.mktemp("origin")
+    project = Project.of(root, make_packages())
+    mirrors = f"[mirrors]\n{json.dumps(CANONICAL)} = [{json.dumps(project.channel.url)}]\n"
+    (root / "lading.toml").write_text(mirrors)
+    return project
+
+
+@pytest.fixture(scope="module")
+def installed(origin: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project, installed and packed."""
+    root = tmp_path_factory.mktemp("installed")
+    project = copy(origin, root / "project")
+    done = lading(["pack", ENVIRONMENT, "--level", "fast"], project.root)
+    assert 0 == done.code, done.stderr
+    return project
+
+
+def copy(project: Project, root: Path) -> Project:
+    """A copy of the lock and the configuration; the channel is shared."""
+    root.mkdir()
+    shutil.copytree(project.root / "locks", root / "locks")
+    shutil.copy(project.root / "lading.toml", root)
+    return Project(root, project.channel)
+
+
+def tarball(project: Project) -> Path:
+    """The tarball of a packed project."""
+    return project.tree.dist / f"{ENVIRONMENT}-linux-64.tar.zst"
+
+
+def half_done(directory: Path) -> list[str]:
+    """What lies around half done."""
+    return [path for path in listing(directory) if any(mark in path for mark in HALF_DONE)]
+
+
+def send(
+    number: signal.Signals, arguments: list[object], directory: Path, begun: Callable[[], bool]
+) -> Outcome:
+    """The outcome of a command that got a signal as soon as it had `begun` its work."""
+    with start(arguments, directory) as child:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not begun() and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        child.send_signal(number)
+        stdout, stderr = child.communicate(timeout=PATIENCE_SECONDS)
+    return Outcome(child.returncode, stdout, stderr)
+
+
+INTERRUPTIONS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "code"), INTERRUPTIONS)
+@pytest.mark.parametrize("moment", ["fetching", "linking"])
+def test_an_interrupted_install(
+    origin: Project, tmp_path: Path, number: signal.Signals, code: int, moment: str
+) -> None:
+    """An installation that is interrupted leaves no prefix, and the next one succeeds."""
+    project = copy(origin, tmp_path / "project")
+
+    def begun() -> bool:
+        if moment == "linking":
+            return (project.prefix / "share/many").is_dir()
+        return any(project.tree.package_cache.glob(".fetch-*"))
+
+    done = send(number, ["install", ENVIRONMENT], project.root, begun)
+    left = [path.name for path in project.prefix.parent.iterdir()]
+    again = lading(["install", ENVIRONMENT], project.root)
+    assert (code, [".lock"], 0) == (done.code, left, again.code)
+
+
+@pytest.mark.parametrize(("number", "code"), INTERRUPTIONS)
+def test_an_interrupted_pack(
+    installed: Project, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """A pack that is interrupted leaves nothing, and the next one succeeds."""
+    out = tmp_path / "out"
+    arguments: list[object] = ["pack", ENVIRONMENT, "-o", out, "--no-frame-cache"]
+    done = send(number, arguments, installed.root, lambda: out.is_dir() and any(out.iterdir()))
+    left = listing(out)
+    again = lading(arguments, installed.root)
+    assert (code, [], 0, 3) == (done.code, left, again.code, len(listing(out)))
+
+
+@pytest.mark.parametrize(("number", "code"), INTERRUPTIONS)
+def test_an_interrupted_unpack(
+    installed: Project, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """An unpack that is interrupted leaves nothing, and the next one succeeds."""
+    place = tmp_path / "place"
+    arguments: list[object] = ["unpack", tarball(installed), place / "env"]
+    done = send(number, arguments, tmp_path, lambda: any(place.glob("*/share/many/1*")))
+    left = listing(tmp_path)
+    again = lading(arguments, tmp_path)
+    assert (code, [], 0) == (done.code, left, again.code)
+
+
+def test_an_interruption_is_told(installed: Project, tmp_path: Path) -> None:
+    """Who presses Ctrl-C is told that nothing is left, in one line."""
+    arguments: list[object] = ["unpack", tarball(installed), tmp_path / "env"]
+    done = send(signal.SIGINT, arguments, tmp_path, lambda: any(tmp_path.iterdir()))
+    assert "interrupted; nothing half done was left behind" == done.stderr.strip()
+
+
+def test_a_killed_install(origin: Project, tmp_path: Path) -> None:
+    """After a kill there is no bill, and the next installation succeeds."""
+    project = copy(origin, tmp_path / "project")
+    done = send(
+        signal.SIGKILL,
+        ["install", ENVIRONMENT],
+        project.root,
+        (project.prefix / "share/many").is_dir,
+    )
+    bill = (project.prefix.parent / "install.json").exists()
+    again = lading(["install", ENVIRONMENT], project.root)
+    verified = lading(["verify", ENVIRONMENT], project.root)
+    assert (-9, False, 0, 0) == (done.code, bill, again.code, verified.code), again.stderr
+
+
+def test_a_killed_pack(installed: Project, tmp_path: Path) -> None:
+    """After a kill nothing has its final name, and the next pack succeeds."""
+    out = tmp_path / "out"
+    arguments: list[object] = ["pack", ENVIRONMENT, "-o", out, "--no-frame-cache"]
+    done = send(
+        signal.SIGKILL, arguments, installed.root, lambda: out.is_dir() and any(out.iterdir())
+    )
+    named = [path for path in listing(out) if not path.startswith(".")]
+    again = lading(arguments, installed.root)
+    assert (-9, [], 0) == (done.code, named, again.code)
+
+
+def test_a_killed_unpack(installed: Project, tmp_path: Path) -> None:
+    """After a kill there is no prefix, and the next unpack succeeds."""
+    arguments: list[object] = ["unpack", tarball(installed), tmp_path / "env"]
+    done = send(
+        signal.SIGKILL, arguments, tmp_path, lambda: any(tmp_path.glob(".env*/share/many/1*"))
+    )
+    was_there = (tmp_path / "env").exists()
+    again = lading(arguments, tmp_path)
+    assert (-9, False, 0) == (done.code, was_there, again.code)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None] | None]]:
+    """A directory where no more than a few megabytes fit, and what to run in the child for it.
+
+    As root that is a file system of its own; otherwise a limit on the size of each file.
+    """
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = shutil.which("mount", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if os.geteuid() == 0 and mount is not None:
+        options = ["-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+        if subprocess.run([mount, *options], check=False, capture_output=True).returncode == 0:
+            try:
+                yield place, None
+            finally:
+                subprocess.run([mount.replace("mount", "umount"), place], check=True)
+            return
+    yield place, limit_file_size
+
+
+def limit_file_size() -> None:
+    """Let no file grow beyond a few megabytes; the attempt is an error, not a signal."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, 8 << 20))
+
+
+def test_a_full_disk_when_unpacking(
+    installed: Project, small_disk: tuple[Path, Callable[[], None] | None]
+) -> None:
+    """Where the environment does not fit, nothing of it stays."""
+    place, preparation = small_disk
+    arguments = ["unpack", tarball(installed), place / "deep/env"]
+    done = lading(arguments, installed.root, preparation=preparation)
+    assert (8, True, []) == (done.code, done.is_plain_error, listing(place))
+
+
+def test_a_full_disk_when_packing(
+    installed: Project, small_disk: tuple[Path, Callable[[], None] | None]
+) -> None:
+    """Where the tarball does not fit, nothing of it stays."""
+    place, preparation = small_disk
+    arguments = ["pack", ENVIRONMENT, "-o", place, "--no-frame-cache"]
+    done = lading(arguments, installed.root, preparation=preparation)
+    assert (9, True, []) == (done.code, done.is_plain_error, listing(place))
+
+
+def test_a_full_disk_when_fetching(
+    origin: Project, small_disk: tuple[Path, Callable[[], None] | None]
+) -> None:
+    """Where the archives do not fit, no part of one stays."""
+    place, preparation = small_disk
+    project = copy(origin, place / "project")
+    done = lading(["install", ENVIRONMENT], project.root, preparation=preparation)
+    assert (6, True, [], False) == (
+        done.code,
+        done.is_plain_error,
+        half_done(place),
+        project.prefix.exists(),
+    )
+
+
+def test_a_full_disk_when_linking(
+    installed: Project, small_disk: tuple[Path, Callable[[], None] | None]
+) -> None:
+    """Where the prefix does not fit, there is none afterwards."""
+    place, preparation = small_disk
+    project = copy(installed, place / "project")
+    cache = installed.tree.package_cache
+    arguments = ["--pkgs-dir", cache, "install", ENVIRONMENT]
+    done = lading(arguments, project.root, preparation=preparation)
+    if preparation is not None:
+        pytest.skip("without a file system of its own the prefix is made of hard links, and fits")
+    assert (True, True, False) == (
+        done.code in {5, 8},
+        done.is_plain_error,
+        project.prefix.exists(),
+    )
+
+
+def together(arguments: list[list[object]], directory: Path) -> list[Outcome]:
+    """The outcomes of commands that run at once."""
+    children = [start(each, directory) for each in arguments]
+    outcomes = []
+    for child in children:
+        with child:
+            stdout, stderr = child.communicate(timeout=PATIENCE_SECONDS)
+        outcomes.append(Outcome(child.returncode, stdout, stderr))
+    return outcomes
+
+
+def test_two_installs_at_once(origin: Project, tmp_path: Path) -> None:
+    """Both succeed: one waits for the other and takes its result."""
+    project = copy(origin, tmp_path / "project")
+    outcomes = together([["install", ENVIRONMENT]] * 2, project.root)
+    verified = lading(["verify", ENVIRONMENT], project.root)
+    assert ([0, 0], 0) == ([each.code for each in outcomes], verified.code)
+
+
+def test_two_packs_at_once(installed: Project, tmp_path: Path) -> None:
+    """Both succeed, and the files agree with each other."""
+    out = tmp_path / "out"
+    arguments: list[object] = ["pack", ENVIRONMENT, "-o", out, "--level", "fast"]
+    outcomes = together([arguments] * 2, installed.root)
+    checked = subprocess.run(
+        ["sha256sum", "-c", f"{ENVIRONMENT}-linux-64.sha256"],
+        cwd=out,
+        check=False,
+        capture_output=True,
+    )
+    assert ([0, 0], 0, 3) == (
+        [each.code for each in outcomes],
+        checked.returncode,
+        len(listing(out)),
+    )
+
+
+def test_two_unpacks_at_once(installed: Project, tmp_path: Path) -> None:
+    """One gets the name; the other says so, and leaves nothing."""
+    arguments: list[object] = ["unpack", tarball(installed), tmp_path / "env"]
+    outcomes = together([arguments] * 2, tmp_path)
+    verified = lading(["verify", tmp_path / "env"], tmp_path)
+    assert ([0, 8], 0, ["env"]) == (
+        sorted(each.code for each in outcomes),
+        verified.code,
+        [path.name for path in tmp_path.iterdir()],
+    )
+
+
+def test_a_command_under_nohup_goes_on(installed: Project, tmp_path: Path) -> None:
+    """Who asked for a hang-up to be ignored gets the work done."""
+    with start(
+        ["unpack", tarball(installed), tmp_path / "env"],
+        tmp_path,
+        preparation=lambda: (signal.signal(signal.SIGHUP, signal.SIG_IGN), None)[1],
+    ) as child:
+        while not any(tmp_path.iterdir()) and child.poll() is None:
+            time.sleep(0.001)
+        child.send_signal(signal.SIGHUP)
+        child.communicate(timeout=PATIENCE_SECONDS)
+    assert 0 == child.returncode

@@ -1,0 +1,541 @@
+"""The update of a node: frames fetched, linked and switched, rolled back and collected."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lading.pack.compression import Format
+from lading.pack.manifest import Manifest
+from lading.pack.tarball import Packed
+from simulators.command import Outcome, lading, listing
+from simulators.command import start as start_lading
+from simulators.depot import depot_tarball, flip_bit, leftovers, slice_of, small_disk, verified
+from simulators.launcher import Launcher, Run, start_worker
+from simulators.rangeserver import serve_ranges
+
+LIMIT_SECONDS = 60
+
+READER = """
+import os, sys
+name, done, count = sys.argv[1:]
+seen, problems = set(), set()
+print("ready", flush=True)
+while not os.path.exists(done):
+    try:
+        directory = os.open(name, os.O_RDONLY)
+    except OSError as error:
+        problems.add(str(error))
+        continue
+    files = sorted(path for _, _, names, _ in os.fwalk(dir_fd=directory) for path in names)
+    with open(os.open("share/tool/version", os.O_RDONLY, dir_fd=directory)) as stream:
+        version = stream.read()[:1]
+    with open(os.open("bin/tool", os.O_RDONLY, dir_fd=directory)) as stream:
+        script = stream.read()
+    seen.add(version)
+    if len(files) != int(count) or not script.endswith(f"/share {version}\\n"):
+        problems.add(f"{version}: {files} {script}")
+    os.close(directory)
+print(sorted(seen), sorted(problems))
+"""
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    """The command, loaded once."""
+    with Launcher.start(tmp_path_factory.mktemp("launcher")) as found:
+        yield found
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node with a store and an environment called `env`, and two versions to put there."""
+
+    root: Path
+    old: Packed
+    new: Packed
+    launcher: Launcher
+
+    @property
+    def name(self) -> Path:
+        """The link."""
+        return self.root / "opt/env"
+
+    @property
+    def store(self) -> Path:
+        """The store."""
+        return self.root / "store"
+
+    def run(self, *arguments: object) -> Run:
+        """How a command ended."""
+        return self.launcher.run("-C", self.root, *arguments)
+
+    def done(self, *arguments: object) -> str:
+        """What a command wrote that must succeed."""
+        found = self.run(*arguments)
+        assert found.code == 0, found.output
+        return found.output
+
+    def unpack(self, shipment: Path) -> Run:
+        """Unpack a tarball, or a bill, through the store."""
+        return self.run("unpack", "--store", self.store, shipment, self.name)
+
+    def update(self, source: object, *options: object) -> Run:
+        """Fetch the frames of the new version that the store lacks."""
+        return self.run(
+            "fetch-frames",
+            self.old.plan.manifest,
+            self.new.plan.manifest,
+            source,
+            "--store",
+            self.store,
+            *options,
+        )
+
+    def prefix(self, packed: Packed) -> Path:
+        """Where a version lies."""
+        return self.name.with_name(f"env@{packed.manifest_sha256.hex[:12]}")
+
+    def frames(self) -> set[str]:
+        """The digests in the store."""
+        return {path.name for path in self.store.glob("frames/*/*")}
+
+
+@pytest.fixture
+def node(tmp_path: Path, launcher: Launcher) -> Node:
+    """A node that runs the old version."""
+    found = Node(
+        tmp_path / "node",
+        depot_tarball(tmp_path / "depot", "1"),
+        depot_tarball(tmp_path / "depot", "2"),
+        launcher,
+    )
+    (found.root / "opt").mkdir(parents=True)
+    assert found.unpack(found.old.plan.tarball).code == 0
+    return found
+
+
+def digests(manifest: Manifest) -> set[str]:
+    """Of all frames."""
+    return {item.frame.sha256 for item in manifest.slices()}
+
+
+def test_an_update_reads_only_the_missing_ranges(node: Node) -> None:
+    """Then the bill is enough: the name shows the new version, the old one is beside it."""
+    frame = slice_of(node.new.manifest, "tool").frame
+    with serve_ranges({"/new": node.new.plan.tarball.read_bytes()}) as server:
+        fetched = node.update(f"{server.url}/new")
+        sent = server.sent
+    unpacked = node.unpack(node.new.plan.manifest)
+    assert (0, frame.length, 0, node.prefix(node.new), (), ()) == (
+        fetched.code,
+        sent,
+        unpacked.code,
+        node.name.resolve(),
+        tuple(verified(node.prefix(node.new))),
+        tuple(verified(node.prefix(node.old))),
+    )
+
+
+def test_an_update_says_what_it_fetched(node: Node) -> None:
+    """Frames, and bytes of how many."""
+    size = slice_of(node.new.manifest, "tool").frame.length
+    total = sum(item.frame.length for item in node.new.manifest.slices())
+    output = node.update(node.new.plan.tarball).output
+    assert f"fetched 1 frames, {size} of {total} bytes\n" == output
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_a_server_without_ranges_is_told(node: Node, *, knows_ranges: bool) -> None:
+    """The whole file comes, and that is said; the frames are there either way."""
+    data = node.new.plan.tarball.read_bytes()
+    with serve_ranges({"/new": data}, knows_ranges=knows_ranges) as server:
+        output = node.update(f"{server.url}/new").output
+    assert (not knows_ranges, digests(node.new.manifest)) == (
+        "the server knows no ranges: the whole tarball was read" in output,
+        node.frames() & digests(node.new.manifest),
+    )
+
+
+def test_an_update_is_told_to_programs(node: Node) -> None:
+    """As JSON on standard output."""
+    outcome = lading(
+        [
+            *("--json", "fetch-frames", node.old.plan.manifest, node.new.plan.manifest),
+            *(node.new.plan.tarball, "--store", node.store),
+        ],
+        node.root,
+    )
+    assert {
+        "schema": "lading.fetch-frames/1",
+        "frames": 1,
+        "size": slice_of(node.new.manifest, "tool").frame.length,
+        "read_whole": False,
+    } == json.loads(outcome.stdout)
+
+
+def test_a_wrong_byte_from_the_server_is_refused(node: Node) -> None:
+    """Exit code 7, and the store is as it was."""
+    before = node.frames()
+    frame = slice_of(node.new.manifest, "tool").frame
+    damaged = flip_bit(node.new.plan.tarball.read_bytes(), 8 * (frame.offset + 30))
+    with serve_ranges({"/new": damaged}) as server:
+        code = node.update(f"{server.url}/new").code
+    assert (7, before, []) == (code, node.frames(), leftovers(node.store))
+
+
+def test_no_server_is_told(node: Node) -> None:
+    """Exit code 6."""
+    with serve_ranges({}) as server:
+        assert 6 == node.update(f"{server.url}/new").code
+
+
+def test_a_dry_run_fetches_nothing(node: Node) -> None:
+    """It says where the frames lie, and asks nobody."""
+    frame = slice_of(node.new.manifest, "tool").frame
+    before = node.frames()
+    found = node.update("http://127.0.0.1:1/none", "--dry-run")
+    assert (f"{frame.offset} {frame.length} tool\n", before) == (found.output, node.frames())
+
+
+def test_frames_that_were_lost_are_fetched_too(node: Node) -> None:
+    """A store is no proof: what the node should have and has not is told."""
+    lost = slice_of(node.old.manifest, "zother").frame.sha256
+    shutil.rmtree(node.store / "frames" / lost[:2] / lost)
+    output = node.update(node.new.plan.tarball).output
+    assert (True, True) == (
+        "1 frames of" in output and "are fetched too" in output,
+        lost in node.frames(),
+    )
+
+
+def test_a_bill_without_its_frames_is_not_enough(node: Node) -> None:
+    """Exit code 6, and the name shows what it showed."""
+    assert (6, node.prefix(node.old), False) == (
+        node.unpack(node.new.plan.manifest).code,
+        node.name.resolve(),
+        node.prefix(node.new).exists(),
+    )
+
+
+def test_files_are_shared_with_the_store(node: Node) -> None:
+    """All but those that name the prefix."""
+    inodes = {path.stat().st_ino for path in node.store.rglob("frames/**/*") if path.is_file()}
+    own = {
+        path
+        for path in listing(node.name)
+        if (node.name / path).is_file()
+        and not (node.name / path).is_symlink()
+        and (node.name / path).stat().st_ino not in inodes
+    }
+    assert {
+        "bin/tool",
+        "lib/libbase.so.1",
+        "conda-meta/lading/manifest.json",
+        "conda-meta/lading/state.json",
+    } == own
+
+
+def test_on_another_file_system_files_are_copied(node: Node, tmp_path: Path) -> None:
+    """Where no link leads, and it verifies there."""
+    with small_disk(tmp_path / "disk", kilobytes=2048):
+        name = tmp_path / "disk/env"
+        code = node.run("unpack", "--store", node.store, node.old.plan.manifest, name).code
+        found = (
+            code,
+            tuple(verified(name)),
+            {path.stat().st_nlink for path in name.resolve().rglob("*") if path.is_file()},
+        )
+    assert (0, (), {1}) == found
+
+
+def test_a_disk_that_is_too_small_is_told(node: Node, tmp_path: Path) -> None:
+    """Exit code 8, and nothing is left there."""
+    with small_disk(tmp_path / "disk", kilobytes=16):
+        name = tmp_path / "disk/env"
+        run = node.run("unpack", "--store", node.store, node.old.plan.manifest, name)
+        found = (run.code, "No space left on device" in run.output, listing(tmp_path / "disk"))
+    assert (8, True, []) == found
+
+
+def test_rolling_back_shows_the_old_version(node: Node) -> None:
+    """Unpacking the new one again shows it again, without extracting anything."""
+    node.unpack(node.new.plan.tarball)
+    back = node.done("rollback", node.name)
+    old = node.name.resolve()
+    forward = node.unpack(node.new.plan.tarball).output
+    assert (f"{node.prefix(node.old)}\n", node.prefix(node.old), True, node.prefix(node.new)) == (
+        back.splitlines(keepends=True)[-1],
+        old,
+        "it was there" in forward,
+        node.name.resolve(),
+    )
+
+
+def test_without_an_earlier_version_nothing_is_rolled_back(node: Node) -> None:
+    """Exit code 8, and the name stays."""
+    outcome = lading(["rollback", node.name], node.root)
+    assert (8, True, node.prefix(node.old)) == (
+        outcome.code,
+        outcome.is_plain_error,
+        node.name.resolve(),
+    )
+
+
+def test_readers_always_see_a_whole_version(node: Node, tmp_path: Path) -> None:
+    """Another process looks all the time: the name is never missing, never half."""
+    done = tmp_path / "done"
+    count = sum(not path.is_dir() for path in node.prefix(node.old).rglob("*"))
+    with start_worker(READER, tmp_path, node.name, done, count) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+        for _ in range(20):
+            assert node.unpack(node.new.plan.tarball).code == 0
+            assert node.run("rollback", node.name).code == 0
+        done.touch()
+        output, _ = reader.communicate(timeout=LIMIT_SECONDS)
+    assert "['1', '2'] []\n" == output
+
+
+def test_a_collection_keeps_what_prefixes_need(node: Node) -> None:
+    """With two versions side by side, everything."""
+    node.unpack(node.new.plan.tarball)
+    node.done("gc", "--store", node.store)
+    assert digests(node.old.manifest) | digests(node.new.manifest) == node.frames()
+
+
+def test_a_collection_removes_old_versions(node: Node) -> None:
+    """Those of the names that it is given, and the frames that were theirs alone."""
+    node.unpack(node.new.plan.tarball)
+    node.done("gc", "--store", node.store, node.name, "--keep", 0)
+    assert (False, digests(node.new.manifest), ()) == (
+        node.prefix(node.old).exists(),
+        node.frames(),
+        tuple(verified(node.name)),
+    )
+
+
+def test_a_collection_forgets_prefixes_that_are_gone(node: Node) -> None:
+    """Whoever deleted them."""
+    shutil.rmtree(node.prefix(node.old))
+    node.done("gc", "--store", node.store)
+    assert set() == node.frames()
+
+
+def test_a_collection_is_told_to_programs(node: Node) -> None:
+    """As JSON on standard output."""
+    shutil.rmtree(node.prefix(node.old))
+    outcome = lading(["--json", "gc", "--store", node.store], node.root)
+    found = json.loads(outcome.stdout)
+    assert ("lading.gc/1", 4, True) == (found["schema"], found["frames"], found["size"] > 7000)
+
+
+def waiters(lock: Path) -> list[str]:
+    """The processes that hold the lock of a store or, after `->`, wait for it."""
+    inode = f":{lock.stat().st_ino} "
+    lines = Path("/proc/locks").read_text("utf-8").splitlines()
+    return ["waits" if "->" in line else "holds" for line in lines if inode in line]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return when `condition` holds; fail where it never does."""
+    end = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_collection_waits_for_an_unpack(node: Node) -> None:
+    """Half of the tarball has come when the collector begins; it takes nothing away."""
+    data = node.new.plan.tarball.read_bytes()
+    lock = node.store / ".lock"
+    options = ["--store", node.store, "--manifest", node.new.plan.manifest]
+    command = [sys.executable, "-c", "from lading.cli.app import main; main()", "unpack"]
+    reading, writing = os.pipe()
+    unpack = subprocess.Popen(
+        [*command, *map(str, options), "-", str(node.name)],
+        stdin=reading,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    os.close(reading)
+    os.write(writing, data[: len(data) // 2])
+    wait_until(lambda: waiters(lock) == ["holds"])
+    with start_lading(["gc", "--store", node.store], node.root) as collector:
+        wait_until(lambda: sorted(waiters(lock)) == ["holds", "waits"])
+        with os.fdopen(writing, "wb") as stream:
+            stream.write(data[len(data) // 2 :])
+        codes = (unpack.wait(LIMIT_SECONDS), collector.wait(LIMIT_SECONDS))
+    everything = digests(node.old.manifest) | digests(node.new.manifest)
+    assert ((0, 0), everything, ()) == (codes, node.frames(), tuple(verified(node.name)))
+
+
+def test_a_name_that_is_taken_is_left_alone(node: Node) -> None:
+    """Exit code 8: a directory is no link to a version."""
+    taken = node.root / "opt/taken"
+    taken.mkdir()
+    run = node.run("unpack", "--store", node.store, node.old.plan.tarball, taken)
+    assert (8, True) == (run.code, taken.is_dir() and not taken.is_symlink())
+
+
+def test_the_root_is_no_name(node: Node) -> None:
+    """Exit code 8, as for any other name that cannot be."""
+    assert [8, 8] == [
+        node.run("unpack", "--store", node.store, node.old.plan.tarball, "/").code,
+        node.run("rollback", "/").code,
+    ]
+
+
+def piped(packed: Packed, root: Path, *options: object, cut: str = "") -> Outcome:
+    """What `cat TARBALL | lading unpack - PREFIX` did; its code is 141 where `cat` fell silent."""
+    program = f'"{sys.executable}" -c "from lading.cli.app import main; main()"'
+    words = " ".join(f'"{item}"' for item in options)
+    pipeline = f'set -o pipefail; cat "$0" {cut} | {program} unpack {words} - place/prefix'
+    done = subprocess.run(
+        ["bash", "-c", pipeline, str(packed.plan.tarball)],
+        cwd=root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("format_", list(Format))
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_a_tarball_may_come_through_a_pipe(
+    tmp_path: Path, format_: Format, *, has_manifest: bool
+) -> None:
+    """With its bill at hand, or inside; those that have none inside need it."""
+    packed = depot_tarball(tmp_path / "depot", format_=format_)
+    options = ["--manifest", packed.plan.manifest] if has_manifest else []
+    outcome = piped(packed, tmp_path, *options)
+    prefix = tmp_path / "place/prefix"
+    if has_manifest or format_ is Format.ZSTD:
+        found = (outcome.code, list(verified(prefix)), leftovers(tmp_path))
+    else:
+        found = (0, [], leftovers(tmp_path)) if outcome.is_plain_error else (outcome.code, [], [])
+    assert (0, [], []) == found
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+@pytest.mark.parametrize("size", [0, 100, 5000, 8000])
+def test_a_pipe_that_is_cut_off_is_refused(
+    tmp_path: Path, size: int, *, has_manifest: bool
+) -> None:
+    """Exit code 7; neither prefix nor anything beside it is left."""
+    packed = depot_tarball(tmp_path / "depot")
+    options = ["--manifest", packed.plan.manifest] if has_manifest else []
+    before = listing(tmp_path)
+    outcome = piped(packed, tmp_path, *options, cut=f"| head -c {size}")
+    assert (7, True, before) == (outcome.code, outcome.is_plain_error, listing(tmp_path))
+
+
+def test_a_pipe_with_no_room_for_it_is_told(tmp_path: Path) -> None:
+    """Exit code 8: without a bill the pipe is kept as a file until its end has come."""
+    packed = depot_tarball(tmp_path / "depot")
+    with small_disk(tmp_path / "disk", kilobytes=4):
+        outcome = piped(packed, tmp_path / "disk")
+        found = (outcome.code, outcome.is_plain_error, listing(tmp_path / "disk"))
+    assert (8, True, []) == found
+
+
+def test_one_package_is_unpacked(tmp_path: Path, launcher: Launcher) -> None:
+    """Its files, relocated, and nothing else."""
+    packed = depot_tarball(tmp_path / "depot")
+    launcher.run("unpack", "--only", "tool", packed.plan.tarball, tmp_path / "p")
+    assert (
+        ["bin", "bin/tool", "share", "share/tool", "share/tool/version"],
+        f"#!/bin/sh\necho {tmp_path}/p/share 1\n",
+    ) == (listing(tmp_path / "p"), (tmp_path / "p/bin/tool").read_text())
+
+
+def test_several_packages_are_unpacked(tmp_path: Path, launcher: Launcher) -> None:
+    """Each that is named."""
+    packed = depot_tarball(tmp_path / "depot")
+    options = ["--only", "tool", "--only", "zother"]
+    launcher.run("unpack", *options, packed.plan.tarball, tmp_path / "p")
+    assert ["bin", "share", "share/other", "share/tool"] == [
+        path for path in listing(tmp_path / "p") if (tmp_path / "p" / path).is_dir()
+    ]
+
+
+def test_one_package_is_read_alone(tmp_path: Path, launcher: Launcher) -> None:
+    """Damage elsewhere in the tarball does not matter to it."""
+    packed = depot_tarball(tmp_path / "depot")
+    frame = slice_of(packed.manifest, "zother").frame
+    damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + 30))
+    packed.plan.tarball.write_bytes(damaged)
+    codes = [
+        launcher.run("unpack", "--only", name, packed.plan.tarball, tmp_path / name).code
+        for name in ("tool", "zother")
+    ]
+    assert [0, 7] == codes
+
+
+def test_an_unknown_package_is_told(tmp_path: Path) -> None:
+    """Exit code 2, and nothing is written."""
+    packed = depot_tarball(tmp_path / "depot")
+    outcome = lading(["unpack", "--only", "none", packed.plan.tarball, "p"], tmp_path)
+    assert (2, True, False) == (outcome.code, outcome.is_plain_error, (tmp_path / "p").exists())
+
+
+def test_a_part_goes_through_no_store(node: Node) -> None:
+    """Exit code 2: a version is a whole environment."""
+    run = node.run("unpack", "--only", "tool", "--store", "s", node.old.plan.tarball, "x")
+    assert 2 == run.code
+
+
+def test_a_dry_run_lists_what_the_store_lacks(node: Node) -> None:
+    """And changes nothing."""
+    before = listing(node.root)
+    length = slice_of(node.new.manifest, "tool").frame.length
+    output = node.done(
+        "unpack", "--dry-run", "--store", node.store, node.new.plan.tarball, node.name
+    )
+    assert (f"{length:>12} tool\n", before) == (output, listing(node.root))
+
+
+def test_another_bill_is_refused(node: Node) -> None:
+    """Exit code 7: the digest that was asked for is that of another one."""
+    digest = node.old.manifest_sha256.hex
+    arguments = ["--manifest-sha256", digest, "--store", node.store]
+    run = node.run("unpack", *arguments, node.new.plan.tarball, node.name)
+    assert (7, node.prefix(node.old)) == (run.code, node.name.resolve())
+
+
+def test_cleaning_removes_frames(tmp_path: Path, launcher: Launcher) -> None:
+    """And says how much; other caches stay."""
+    for name in ("frames/ab/abc.frame", "bytecode/x", "pkgs/x", "wheels/x"):
+        path = tmp_path / ".lading" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(2_000_000))
+    run = launcher.run("-C", tmp_path, "clean", "--frames")
+    left = sorted(path.parent.name for path in tmp_path.rglob("*") if path.is_file())
+    assert (0, "removed 2.0 MB of frames\n", ["bytecode", "pkgs", "wheels"]) == (
+        run.code,
+        run.output,
+        left,
+    )
+
+
+def test_cleaning_what_is_not_there_is_no_error(tmp_path: Path, launcher: Launcher) -> None:
+    """A fresh project has no caches."""
+    run = launcher.run("-C", tmp_path, "clean", "--frames", "--bytecode", "--packages")
+    assert (0, "removed 0.0 MB of frames\n") == (run.code, run.output)
+
+
+def test_cleaning_nothing_is_told(tmp_path: Path) -> None:
+    """Exit code 2."""
+    outcome = lading(["clean"], tmp_path)
+    assert (2, True) == (outcome.code, outcome.is_plain_error)

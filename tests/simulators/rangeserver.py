@@ -1,0 +1,108 @@
+"""A web server on loopback that counts what it sends, with or without ranges, for tests.
+
+with serve_ranges({"/a.tar.zst": data}) as server:
+    server.url, server.sent, server.ranges
+"""
+
+import http.server
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+__all__ = ["RangeServer", "serve_ranges"]
+
+_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+
+
+@dataclass(slots=True)
+class RangeServer:
+    """What a server holds, how it behaves, and what it was asked for.
+
+    Attributes:
+        files: Path → content.
+        knows_ranges: Whether it sends ranges; else it sends the whole file.
+        is_chunked: Whether it sends bodies in chunks, without telling their length.
+        statuses: What it answers at first, one a request, instead of what was asked for.
+        authorization: Without this header it answers 401; None asks for nothing.
+        url: Where it listens, without trailing slash.
+        ranges: (first byte, last byte) of each range that was asked for, in order.
+        sent: Bytes of bodies that were sent.
+    """
+
+    files: Mapping[str, bytes]
+    knows_ranges: bool = True
+    is_chunked: bool = False
+    statuses: list[int] = field(default_factory=list)
+    authorization: str | None = None
+    url: str = ""
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    sent: int = 0
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Answers for the `RangeServer` that its server carries."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer."""
+        told: RangeServer = self.server.told
+        wanted = _RANGE.fullmatch(self.headers.get("Range", ""))
+        if wanted is not None:
+            told.ranges.append((int(wanted[1]), int(wanted[2])))
+        if told.statuses:
+            self._send(told.statuses.pop(0), b"")
+        elif told.authorization is not None and self.headers["Authorization"] != told.authorization:
+            self._send(401, b"")
+        elif self.path not in told.files:
+            self._send(404, b"")
+        elif wanted is None or not told.knows_ranges:
+            self._send(200, told.files[self.path])
+        else:
+            self._send(206, told.files[self.path][int(wanted[1]) : int(wanted[2]) + 1])
+
+    def _send(self, status: int, body: bytes) -> None:
+        told: RangeServer = self.server.told
+        self.send_response(status)
+        if told.is_chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for start in range(0, len(body), 1000):
+                piece = body[start : start + 1000]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        told.sent += len(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing."""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Does not tell of clients that hang up."""
+
+    told: RangeServer
+
+    def handle_error(self, *_arguments: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def serve_ranges(files: Mapping[str, bytes], **behaviour: object) -> Iterator[RangeServer]:
+    """A running server of `files`; see `RangeServer` for its `behaviour`."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.told = RangeServer(files, **behaviour)
+    server.told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server.told
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

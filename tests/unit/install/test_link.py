@@ -1,0 +1,155 @@
+"""Linking from a cache that may be damaged, and link scripts."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lading.conda.names import Platform
+from lading.conda.records import RepodataRecord
+from lading.engine.embedded import EmbeddedEngine
+from lading.engine.port import InstallRequest, SolveRequest
+from lading.errors import ArchiveError, EngineFailedError
+from lading.install.link import link_packages, run_link_scripts
+from simulators.channel import ChannelSimulator, File, Package
+from simulators.engines import install_request
+
+FILES = {"lib/x": b"content", "lib/y": b"other"}
+Damage = Callable[[Path], object]
+
+
+@dataclass(slots=True)
+class _Linker:
+    """An engine that links what lies extracted, and extracts nothing."""
+
+    extracted: Path
+    calls: int = 0
+    name: str = "linker"
+    version: str = "0"
+
+    def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
+        """Nothing is solved here."""
+        raise NotImplementedError(request)
+
+    def install(self, request: InstallRequest) -> None:
+        """Write the prefix records."""
+        self.calls += 1
+        for record in request.records:
+            path = request.prefix / f"conda-meta/{record.distribution}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"extracted_package_dir": str(self.extracted)}))
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> InstallRequest:
+    """An installation of one package."""
+    channel = ChannelSimulator(tmp_path / "channel")
+    channel.add(Package(name="a", files=FILES))
+    return install_request(tmp_path, channel.records(), channel.archives())
+
+
+def engine(tmp_path: Path) -> EmbeddedEngine:
+    """An engine with private state."""
+    return EmbeddedEngine(tmp_path / "state")
+
+
+def test_linking_says_where_packages_lie(tmp_path: Path, request_: InstallRequest) -> None:
+    """Each package is told with its extracted directory."""
+    [directory] = link_packages(engine(tmp_path), request_).values()
+    assert (b"content", b"content") == (
+        (directory / "lib/x").read_bytes(),
+        (request_.prefix / "lib/x").read_bytes(),
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda root: (root / "lib/x").write_bytes(b"CONTENT"),
+        lambda root: (root / "lib/x").unlink(),
+        lambda root: (root / "info/paths.json").write_bytes(b"{"),
+    ],
+)
+def test_a_damaged_package_is_extracted_anew(
+    tmp_path: Path, request_: InstallRequest, damage: Damage
+) -> None:
+    """What was changed in the cache, or is gone from it, does not reach a prefix."""
+    linker = engine(tmp_path)
+    [directory] = link_packages(linker, request_).values()
+    damage(directory)
+    again = InstallRequest(
+        platform=Platform.LINUX_64,
+        records=request_.records,
+        archives=request_.archives,
+        prefix=tmp_path / "again",
+        package_cache=request_.package_cache,
+    )
+    [directory] = link_packages(engine(tmp_path), again).values()
+    assert FILES == {name: (tmp_path / "again" / name).read_bytes() for name in FILES}
+    assert FILES == {name: (directory / name).read_bytes() for name in FILES}
+
+
+def test_a_package_that_contradicts_itself(tmp_path: Path) -> None:
+    """A package whose own list is wrong is refused, after one more attempt."""
+    channel = ChannelSimulator(tmp_path / "channel")
+    channel.add(Package(name="a", files={"x": File(b"true", recorded_sha256="0" * 64)}))
+    request = install_request(tmp_path, channel.records(), channel.archives())
+    with pytest.raises(
+        ArchiveError, match=r"a-1\.0-0 is not what its own list says: x has another"
+    ):
+        link_packages(engine(tmp_path), request)
+
+
+def test_damage_outside_of_the_cache(tmp_path: Path, request_: InstallRequest) -> None:
+    """What an engine linked from elsewhere is not lading's to repair."""
+    linker = _Linker(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/info").mkdir(parents=True)
+    (tmp_path / "elsewhere/info/index.json").write_bytes(b"{}")
+    with pytest.raises(ArchiveError, match="outside of the package cache"):
+        link_packages(linker, request_)
+    assert linker.calls == 1
+
+
+SCRIPT = b"""#!/bin/sh
+echo "$PKG_NAME $PKG_VERSION $PKG_BUILDNUM $PREFIX" >> "$PREFIX/ran"
+echo told >> "$PREFIX/.messages.txt"
+"""
+
+
+def scripted(tmp_path: Path, script: bytes) -> tuple[tuple[RepodataRecord, ...], Path]:
+    """Two packages with a link script, linked into a prefix."""
+    channel = ChannelSimulator(tmp_path / "channel")
+    for name in ("b", "a"):
+        channel.add(Package(name=name, scripts={"post-link": script}))
+    request = install_request(tmp_path, channel.records()[::-1], channel.archives())
+    link_packages(engine(tmp_path), request)
+    return request.records, request.prefix
+
+
+def test_link_scripts_run_in_order(tmp_path: Path) -> None:
+    """Each gets the variables that conda gives, in the order of the records."""
+    records, prefix = scripted(tmp_path, SCRIPT)
+    words = run_link_scripts(records, prefix, {"PATH": os.defpath})
+    expected = f"b 1.0 0 {prefix}\na 1.0 0 {prefix}\n"
+    assert (expected, "told\ntold\n", False) == (
+        (prefix / "ran").read_text(),
+        words,
+        (prefix / ".messages.txt").exists(),
+    )
+
+
+def test_a_link_script_that_fails(tmp_path: Path) -> None:
+    """Which one failed is said, with its last words."""
+    records, prefix = scripted(tmp_path, b"#!/bin/sh\necho no luck >&2\nexit 3\n")
+    with pytest.raises(EngineFailedError, match="of b failed") as caught:
+        run_link_scripts(records, prefix, {"PATH": os.defpath})
+    assert ("no luck",) == caught.value.details
+
+
+def test_nothing_to_run(tmp_path: Path, request_: InstallRequest) -> None:
+    """Without scripts nothing happens."""
+    link_packages(engine(tmp_path), request_)
+    assert run_link_scripts(request_.records, request_.prefix, {}) == ""

@@ -1,0 +1,135 @@
+"""The package cache and its layers."""
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lading.digest import sha256_of
+from lading.errors import ArchiveError
+from lading.install.fetch import Download
+from lading.install.package_cache import (
+    damaged_packages,
+    locate_archives,
+    remove_extracted,
+    shared_cache,
+)
+from simulators.channel import File, Package, Symlink
+from simulators.extraction import extract
+
+DATA = b"archive"
+PACKAGE = Package(
+    name="a",
+    files={"lib/x": b"content", "lib/y": File(b"other"), "lib/link": Symlink("x")},
+)
+
+
+def download(cache: Path) -> Download:
+    """An archive that is wanted."""
+    return Download(
+        url="https://host.invalid/forge/linux-64/a-1-0.conda",
+        sha256=sha256_of(DATA),
+        target=cache / "a-1-0.conda",
+    )
+
+
+def put(path: Path, data: bytes = DATA) -> Path:
+    """A file with its directories."""
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["a-1-0.conda", "linux-64/a-1-0.conda", "https/host.invalid/forge/linux-64/a-1-0.conda"],
+)
+def test_an_archive_is_found(tmp_path: Path, place: str) -> None:
+    """A layer may be a cache of any generation, or a channel."""
+    item = download(tmp_path / "cache")
+    path = put(tmp_path / "layer" / place)
+    assert {item.target: path} == locate_archives([item], [tmp_path / "none", tmp_path / "layer"])
+
+
+def test_another_archive_of_that_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What has another digest is passed over with a warning, and the next layer asked."""
+    item = download(tmp_path / "cache")
+    put(tmp_path / "bad/a-1-0.conda", b"poison")
+    path = put(tmp_path / "good/a-1-0.conda")
+    with caplog.at_level(logging.WARNING):
+        found = locate_archives([item], [tmp_path / "bad", tmp_path / "good"])
+    assert ({item.target: path}, True) == (found, "not what the lock promises" in caplog.text)
+
+
+def test_what_is_in_the_cache_is_not_looked_for(tmp_path: Path) -> None:
+    """The private cache comes first."""
+    item = download(tmp_path / "cache")
+    put(item.target)
+    put(tmp_path / "layer/a-1-0.conda")
+    assert {} == locate_archives([item], [tmp_path / "layer"])
+
+
+def test_a_whole_package(tmp_path: Path) -> None:
+    """A package as it was extracted is not damaged."""
+    assert {} == damaged_packages({"a-1.0-0": extract(PACKAGE, tmp_path)})
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    """Another byte, another size, a missing file, a broken list: each is named."""
+    found = []
+    for number, damage in enumerate(
+        (
+            lambda root: (root / "lib/x").write_bytes(b"CONTENT"),
+            lambda root: (root / "lib/x").write_bytes(b"longer content"),
+            lambda root: (root / "lib/y").unlink(),
+            lambda root: (root / "lib/link").unlink(),
+            lambda root: (root / "info/paths.json").write_bytes(b"{"),
+        )
+    ):
+        root = extract(PACKAGE, tmp_path / str(number))
+        damage(root)
+        found += damaged_packages({"a": root}).values()
+    expected = ("another digest", "another size", "lib/y: No such file", "lib/link is missing")
+    assert all(words in text for words, text in zip(expected, found[:4], strict=True))
+    assert len(found) == 5
+
+
+def test_only_the_cache_is_cleaned(tmp_path: Path) -> None:
+    """A directory outside of the cache is never removed."""
+    inside, outside = extract(PACKAGE, tmp_path / "cache"), extract(PACKAGE, tmp_path / "layer")
+    remove_extracted(inside, tmp_path / "cache")
+    with pytest.raises(ArchiveError, match="outside of the package cache"):
+        remove_extracted(outside, tmp_path / "cache")
+    assert (False, True) == (inside.exists(), outside.exists())
+
+
+def test_who_removes_waits(tmp_path: Path) -> None:
+    """Two may link at once; who removes something waits for both."""
+    order: list[str] = []
+
+    def remove() -> None:
+        with shared_cache(tmp_path, alone=True):
+            order.append("remove")
+
+    with shared_cache(tmp_path), shared_cache(tmp_path):
+        thread = threading.Thread(target=remove)
+        thread.start()
+        time.sleep(0.05)
+        order.append("link")
+    thread.join()
+    assert ["link", "remove"] == order
+
+
+def test_a_layer_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A layer that fails is passed over."""
+    item = download(tmp_path / "cache")
+    path = put(tmp_path / "layer/a-1-0.conda")
+    path.chmod(0)
+    found = locate_archives([item], [tmp_path / "layer"])
+    assert (({item.target: path}, "") if os.geteuid() == 0 else ({}, "Permission")) == (
+        found,
+        "Permission" if "Permission" in caplog.text else "",
+    )

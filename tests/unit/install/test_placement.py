@@ -1,0 +1,125 @@
+"""Making a prefix equal to its contents."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.errors import PrefixTooLongError
+from lading.install.cargo import CargoFile, Kind
+from lading.install.package_info import FileMode
+from lading.install.placement import (
+    PLACEHOLDER,
+    adopt_files,
+    foreign_paths,
+    place_winner,
+    remove_foreign,
+)
+from simulators.stowage import file, link
+
+LONG = "/build/" + "x" * 200
+
+
+def put(path: Path, data: bytes = b"") -> Path:
+    """A file with its directories."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_foreign_paths(tmp_path: Path) -> None:
+    """Files and links that nobody owns, links to directories too."""
+    put(tmp_path / "lib/own")
+    put(tmp_path / "lib/foreign")
+    (tmp_path / "link").symlink_to("lib")
+    assert {"lib/foreign", "link"} == set(foreign_paths(tmp_path, {"lib/own"}))
+
+
+def test_removing_takes_empty_directories(tmp_path: Path) -> None:
+    """A directory goes with its last file, unless a package owns it."""
+    put(tmp_path / "a/b/c")
+    put(tmp_path / "owned/x")
+    remove_foreign(tmp_path, "a/b/c", ())
+    remove_foreign(tmp_path, "owned/x", {"owned"})
+    assert ["owned"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("there", ["nothing", "file", "link", "directory"])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_winner_is_placed(tmp_path: Path, there: str, kind: Kind) -> None:
+    """Whatever lies there, the winner takes its place."""
+    target = tmp_path / "prefix/x"
+    target.parent.mkdir()
+    match there:
+        case "file":
+            put(target, b"loser")
+        case "link":
+            target.symlink_to("elsewhere")
+        case "directory":
+            put(target / "inside")
+    item = {
+        Kind.FILE: file("x", b"winner", executable=True, directory=tmp_path / "cache"),
+        Kind.LINK: link("x", "target"),
+        Kind.DIRECTORY: CargoFile(path="x", kind=Kind.DIRECTORY),
+    }[kind]
+    place_winner(item, tmp_path / "prefix")
+    match kind:
+        case Kind.FILE:
+            assert (b"winner", 0o755) == (target.read_bytes(), target.stat().st_mode & 0o777)
+        case Kind.LINK:
+            assert str(target.readlink()) == "target"
+        case Kind.DIRECTORY:
+            assert target.is_dir()
+
+
+def test_the_losers_inode_is_left_alone(tmp_path: Path) -> None:
+    """What lies there may be a hard link to the package cache."""
+    cached = put(tmp_path / "cache/x", b"loser")
+    (tmp_path / "prefix").mkdir()
+    (tmp_path / "prefix/x").hardlink_to(cached)
+    place_winner(file("x", b"winner"), tmp_path / "prefix")
+    assert cached.read_bytes() == b"loser"
+
+
+@pytest.mark.parametrize(
+    ("mode", "data", "expected"),
+    [
+        (FileMode.TEXT, f"at {LONG}/lib\n", "at {prefix}/lib\n"),
+        (FileMode.BINARY, f"\0{LONG}/lib\0end", "\0{prefix}/lib\0"),
+    ],
+)
+def test_placeholders_are_replaced(
+    tmp_path: Path, mode: FileMode, data: str, expected: str
+) -> None:
+    """The winner's placeholder becomes the prefix; a binary keeps its length."""
+    item = file("x", data.encode(), placeholder=LONG, mode=mode, directory=tmp_path / "cache")
+    place_winner(item, tmp_path / "prefix")
+    written = (tmp_path / "prefix/x").read_bytes()
+    assert written.startswith(expected.format(prefix=tmp_path / "prefix").encode())
+    assert (mode is FileMode.TEXT) or (len(data), True) == (len(written), written.endswith(b"end"))
+
+
+def test_a_prefix_that_is_too_long(tmp_path: Path) -> None:
+    """Where a binary has no room for it, that is said."""
+    item = file("x", b"/short\0", placeholder="/short", mode=FileMode.BINARY)
+    with pytest.raises(PrefixTooLongError):
+        place_winner(item, tmp_path)
+
+
+def test_what_scripts_made_is_adopted(tmp_path: Path) -> None:
+    """In text the prefix becomes a placeholder; a binary keeps it; a link stays one."""
+    prefix = tmp_path / "prefix"
+    put(prefix / "text", f"in {prefix}\n".encode()).chmod(0o755)
+    put(prefix / "binary", f"\0{prefix}\0".encode())
+    (prefix / "link").symlink_to("text")
+    found = {
+        item.path: item
+        for item in adopt_files(["text", "binary", "link"], prefix, tmp_path / "scripted")
+    }
+    assert (tmp_path / "scripted/text").read_text() == f"in {PLACEHOLDER}\n"
+    assert (PLACEHOLDER, True, FileMode.TEXT) == (
+        found["text"].placeholder,
+        found["text"].executable,
+        found["text"].mode,
+    )
+    assert (str(prefix), FileMode.BINARY) == (found["binary"].placeholder, found["binary"].mode)
+    assert (Kind.LINK, "text") == (found["link"].kind, found["link"].target)

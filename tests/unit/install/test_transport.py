@@ -1,0 +1,148 @@
+"""HTTP downloads that go wrong."""
+
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from lading.errors import FetchError
+from lading.install.transport import CHUNK_BYTES, Patience, Transport
+from simulators.faults import Fault, serve_faults
+
+DATA = bytes(range(256)) * 3000
+QUICK = Patience(retries=2, backoff=0.01, connect=2, read=2)
+
+
+class _Bytes:
+    """A sink in memory."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = data
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def restart(self) -> None:
+        self.data = b""
+
+
+def download(url: str, already: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
+    """What is there after a download to which `already` was there before."""
+    sink = _Bytes(already)
+    transport = Transport(environment or {}, QUICK)
+    try:
+        transport.download(url, sink)
+    finally:
+        transport.close()
+    return sink.data
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.DROP, Fault.SLOW, Fault.OTHER_RANGE])
+def test_a_fault_is_overcome(fault: Fault) -> None:
+    """What fails for once is asked for again."""
+    with serve_faults({"/f": DATA}, [fault]) as server:
+        assert DATA == download(f"{server.url}/f")
+
+
+def test_a_dropped_download_goes_on() -> None:
+    """After each drop only the rest is asked for, from the last whole chunk on."""
+    with serve_faults({"/f": DATA}, [Fault.DROP, Fault.DROP]) as server:
+        assert DATA == download(f"{server.url}/f")
+    half = len(DATA) // 2 // CHUNK_BYTES * CHUNK_BYTES
+    more = half + (len(DATA) - half) // 2 // CHUNK_BYTES * CHUNK_BYTES
+    assert ["", f"bytes={half}-", f"bytes={more}-"] == [item for _, item in server.asked]
+
+
+def test_what_is_there_is_not_asked_for() -> None:
+    """A part of an earlier run is completed."""
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download(f"{server.url}/f", DATA[:1000])
+    assert [("/f", "bytes=1000-")] == server.asked
+
+
+@pytest.mark.parametrize("fault", [Fault.NO_RANGES, Fault.OTHER_RANGE])
+def test_a_server_without_ranges(fault: Fault) -> None:
+    """What does not go on where it should is read from the beginning."""
+    with serve_faults({"/f": DATA}, [fault]) as server:
+        if fault is Fault.NO_RANGES:
+            assert DATA == download(f"{server.url}/f", b"other")
+        else:
+            with pytest.raises(FetchError, match="HTTP status 206"):
+                download(f"{server.url}/f", b"other")
+
+
+def test_a_part_that_is_longer_than_the_file() -> None:
+    """A server that has less than was read before is read from the beginning."""
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download(f"{server.url}/f", DATA * 2)
+
+
+def test_a_server_that_stays_busy() -> None:
+    """After the retries it is given up, and said what it did."""
+    with (
+        serve_faults({"/f": DATA}, always=Fault.BUSY) as server,
+        pytest.raises(FetchError, match="503"),
+    ):
+        download(f"{server.url}/f")
+    assert 1 + QUICK.retries == len(server.asked)
+
+
+def test_a_server_that_goes_on_dropping() -> None:
+    """What brings nothing new any more is given up."""
+    with (
+        serve_faults({"/f": DATA}, always=Fault.DROP) as server,
+        pytest.raises(FetchError, match="Incomplete"),
+    ):
+        download(f"{server.url}/f")
+    assert len(server.asked) > 1 + QUICK.retries
+
+
+def test_nobody_answers() -> None:
+    """A refused connection is told as one."""
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1:9/f: .*refused"):
+        download("http://127.0.0.1:9/f")
+
+
+def test_a_stopped_download_ends() -> None:
+    """After `stop` no further chunk is read."""
+    with serve_faults({"/f": DATA * 20}, always=Fault.SLOW) as server:
+        transport = Transport({}, QUICK)
+        threading.Timer(0.05, transport.stop).start()
+        sink = _Bytes()
+        with pytest.raises(FetchError, match="stopped"):
+            transport.download(f"{server.url}/f", sink)
+        transport.close()
+    assert sink.size < len(DATA) * 20
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_is_asked(name: str) -> None:
+    """The proxy of the environment gets the whole URL."""
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download("http://nowhere.invalid/f", environment={name: server.url})
+    assert ["http://nowhere.invalid/f"] == [target for target, _ in server.asked]
+
+
+@pytest.mark.parametrize("value", ["*", "127.0.0.1", "x.invalid, 127.0.0.1"])
+def test_no_proxy(value: str) -> None:
+    """What is excepted is asked directly."""
+    proxies = {"http_proxy": "http://127.0.0.1:9", "no_proxy": value}
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download(f"{server.url}/f", environment=proxies)
+
+
+def test_a_proxy_that_is_none() -> None:
+    """A proxy of another kind is refused, without its password."""
+    with pytest.raises(FetchError, match="the proxy socks5://host") as caught:
+        download("http://nowhere.invalid/f", environment={"all_proxy": "socks5://me:secret@host"})
+    assert "secret" not in str(caught.value)
+
+
+def test_a_certificate_file_that_is_missing() -> None:
+    """The certificates of the environment are the ones that count."""
+    with pytest.raises((FetchError, OSError)):
+        download("https://127.0.0.1:9/f", environment={"SSL_CERT_FILE": "/nowhere.pem"})

@@ -1,0 +1,267 @@
+"""Unpacking through a store."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lading.digest import Digest, sha256_of
+from lading.errors import (
+    FetchError,
+    IntegrityError,
+    PrefixError,
+    PrefixExistsError,
+    PrefixTooLongError,
+    UnsafePathError,
+)
+from lading.install.cargo import Kind
+from lading.pack.compression import Format
+from lading.pack.deploy import Deployed, DeployPlan, apply_deploy, plan_deploy
+from lading.pack.manifest import Manifest, ManifestFile, render_manifest
+from lading.pack.members import Frame
+from lading.pack.reader import BillOnly, Shipment, open_tarball
+from lading.pack.relocation_record import STATE_PATH
+from lading.pack.store import FrameStore
+from lading.pack.switch import Versions
+from simulators.command import listing
+from simulators.depot import PLACEHOLDER, depot_tarball, flip_bit, leftovers, slice_of, verified
+from simulators.stowage import snapshot, unpack
+
+
+@contextmanager
+def shipment(root: Path, version: str = "1", format_: Format = Format.ZSTD) -> Iterator[Shipment]:
+    """A version of the small environment, open."""
+    packed = depot_tarball(root / "depot", version, format_)
+    with open_tarball(packed.plan.tarball) as opened:
+        yield opened
+
+
+def bill_only(manifest: Manifest) -> BillOnly:
+    """A bill without its tarball."""
+    document = render_manifest(manifest)
+    return BillOnly(manifest=manifest, manifest_sha256=sha256_of(document), manifest_bytes=document)
+
+
+def plan(root: Path, given: Shipment, workers: int = 2, name: str = "env") -> DeployPlan:
+    """To unpack to `root/NAME` through `root/store`."""
+    return plan_deploy(given, FrameStore(root / "store"), Versions(root / name), workers)
+
+
+def deploy(root: Path, version: str = "1", workers: int = 2, name: str = "env") -> Deployed:
+    """What unpacking a version of the small environment did."""
+    with shipment(root, version) as given:
+        return apply_deploy(plan(root, given, workers, name))
+
+
+def total(root: Path) -> int:
+    """How many bytes the files below `root` take, each counted once."""
+    status = {path.stat().st_ino: path.stat() for path in root.rglob("*") if path.is_file()}
+    return sum(item.st_size for item in status.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A shipment during whose reading something else happens."""
+
+    inner: Shipment
+    root: Path
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its bill."""
+        return self.inner.manifest
+
+    @property
+    def manifest_bytes(self) -> bytes:
+        """The bill's bytes."""
+        return self.inner.manifest_bytes
+
+    @property
+    def manifest_sha256(self) -> Digest:
+        """Of the bill's bytes."""
+        return self.inner.manifest_sha256
+
+    def frames(self) -> Iterator[Frame]:
+        """Another process unpacks the same, then the frames come."""
+        deploy(self.root)
+        yield from self.inner.frames()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_the_name_shows_what_unpacking_makes(tmp_path: Path, workers: int) -> None:
+    """Through a store or straight from the tarball: the same files, but for their place."""
+    prefix = deploy(tmp_path, workers=workers).prefix
+    with shipment(tmp_path):
+        straight = unpack(tmp_path / "depot/1/sample-linux-64.tar.zst", tmp_path / "straight")
+    places = {"bin/tool", "lib/libbase.so.1", STATE_PATH}
+    one, other = (
+        {path: item for path, item in snapshot(place).items() if path not in places}
+        for place in (tmp_path / "env", straight)
+    )
+    assert (one, ()) == (other, tuple(verified(prefix)))
+
+
+def test_it_says_what_was_done(tmp_path: Path) -> None:
+    """All frames are new at first; of the next version one is."""
+    first, second = deploy(tmp_path, "1"), deploy(tmp_path, "2")
+    assert [(0, 4, False), (3, 1, False)] == [
+        (item.linked, item.extracted, item.was_there) for item in (first, second)
+    ]
+
+
+def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
+    """The same version once more is only switched to."""
+    deploy(tmp_path, "1")
+    deploy(tmp_path, "2")
+    again = deploy(tmp_path, "1")
+    assert (True, 0, 4, again.prefix) == (
+        again.was_there,
+        again.extracted,
+        again.linked,
+        Versions(tmp_path / "env").current(),
+    )
+
+
+def test_versions_lie_side_by_side(tmp_path: Path) -> None:
+    """Each as its bill says."""
+    prefixes = [deploy(tmp_path, version).prefix for version in ("1", "2")]
+    assert [(), ()] == [tuple(verified(prefix)) for prefix in prefixes]
+
+
+def test_a_second_version_costs_what_changed(tmp_path: Path) -> None:
+    """The files of the other packages are shared."""
+    deploy(tmp_path, "1")
+    before = total(tmp_path / "store")
+    deploy(tmp_path, "2")
+    assert len("2" * 100) <= total(tmp_path / "store") - before < before
+
+
+def test_only_missing_frames_are_planned(tmp_path: Path) -> None:
+    """Those that the store holds are not."""
+    deploy(tmp_path, "1")
+    with shipment(tmp_path, "2") as given:
+        missing = plan(tmp_path, given).missing
+    assert ["tool"] == [item.package.name for item in missing]
+
+
+def test_planning_writes_nothing(tmp_path: Path) -> None:
+    """Neither store nor name."""
+    with shipment(tmp_path) as given:
+        plan(tmp_path, given)
+    assert not {"store", "env"} & set(listing(tmp_path))
+
+
+def test_a_bill_is_enough_where_all_frames_are(tmp_path: Path) -> None:
+    """No tarball is read."""
+    deploy(tmp_path, name="one")
+    manifest = depot_tarball(tmp_path / "depot").manifest
+    done = apply_deploy(plan(tmp_path, bill_only(manifest), name="two"))
+    assert (4, ()) == (done.linked, tuple(verified(tmp_path / "two")))
+
+
+def test_a_bill_is_not_enough_where_frames_lack(tmp_path: Path) -> None:
+    """The name still shows what it showed."""
+    deploy(tmp_path, "1")
+    before = (tmp_path / "env").readlink()
+    manifest = depot_tarball(tmp_path / "depot", "2").manifest
+    with pytest.raises(FetchError, match="the store lacks 1 frames"):
+        apply_deploy(plan(tmp_path, bill_only(manifest)))
+    assert (before, 1) == ((tmp_path / "env").readlink(), len(list(tmp_path.glob("env@*"))))
+
+
+def test_frames_that_are_collected_meanwhile_are_extracted(tmp_path: Path) -> None:
+    """What the plan saw in the store may be gone when it is carried out."""
+    deploy(tmp_path, name="one")
+    with shipment(tmp_path) as given:
+        planned = plan(tmp_path, given)
+        for path in tmp_path.glob("one@*"):
+            shutil.rmtree(path)
+        planned.store.collect()
+        done = apply_deploy(planned)
+    assert (4, ()) == (done.extracted, tuple(verified(tmp_path / "env")))
+
+
+def test_another_process_may_be_faster(tmp_path: Path) -> None:
+    """The same environment appears while this one is made: both are content with it."""
+    with shipment(tmp_path) as given:
+        done = apply_deploy(plan(tmp_path, Interrupted(given, tmp_path)))
+    assert (done.prefix, (), []) == (
+        Versions(tmp_path / "env").current(),
+        tuple(verified(done.prefix)),
+        leftovers(tmp_path),
+    )
+
+
+def test_a_damaged_tarball_changes_nothing(tmp_path: Path) -> None:
+    """The name shows what it showed; no prefix is left, whole or half."""
+    deploy(tmp_path, "1")
+    before = [path for path in listing(tmp_path) if path.startswith((".", "env"))]
+    packed = depot_tarball(tmp_path / "depot", "2")
+    frame = slice_of(packed.manifest, "tool").frame
+    damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
+    packed.plan.tarball.write_bytes(damaged)
+    with open_tarball(packed.plan.tarball) as given, pytest.raises(IntegrityError):
+        apply_deploy(plan(tmp_path, given))
+    assert before == [path for path in listing(tmp_path) if path.startswith((".", "env"))]
+
+
+def test_damage_in_a_frame_that_is_there_does_no_harm(tmp_path: Path) -> None:
+    """It is not read."""
+    deploy(tmp_path, "1")
+    packed = depot_tarball(tmp_path / "depot", "2")
+    frame = slice_of(packed.manifest, "zother").frame
+    damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
+    packed.plan.tarball.write_bytes(damaged)
+    with open_tarball(packed.plan.tarball) as given:
+        apply_deploy(plan(tmp_path, given))
+    assert () == tuple(verified(tmp_path / "env"))
+
+
+@pytest.mark.parametrize("format_", list(Format))
+def test_every_format_fills_a_store(tmp_path: Path, format_: Format) -> None:
+    """Frames are frames."""
+    with shipment(tmp_path, format_=format_) as given:
+        apply_deploy(plan(tmp_path, given))
+    assert () == tuple(verified(tmp_path / "env"))
+
+
+def test_an_environment_with_its_name_is_left_alone(tmp_path: Path) -> None:
+    """A directory that is no link to a version."""
+    (tmp_path / "env").mkdir()
+    with shipment(tmp_path) as given, pytest.raises(PrefixExistsError):
+        plan(tmp_path, given)
+
+
+def test_a_prefix_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """The length is that of the version, not of the name."""
+    room = len(PLACEHOLDER) - len(f"{tmp_path}/")
+    with shipment(tmp_path) as given, pytest.raises(PrefixTooLongError):
+        plan(tmp_path, given, name="e" * room)
+
+
+def test_records_of_unpacking_are_not_brought(tmp_path: Path) -> None:
+    """As in any other unpacking."""
+    manifest = depot_tarball(tmp_path / "depot").manifest
+    member = ManifestFile(path=STATE_PATH, type=Kind.FILE, mode="0644")
+    evil = msgspec.structs.replace(manifest, files=(*manifest.files, member))
+    with pytest.raises(UnsafePathError):
+        plan(tmp_path, bill_only(evil))
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file above the name."""
+    (tmp_path / "file").touch()
+    with shipment(tmp_path) as given, pytest.raises(PrefixError, match="cannot write"):
+        apply_deploy(plan(tmp_path, given, name="file/env"))
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    """Of both steps, frame by frame."""
+    told = []
+    with shipment(tmp_path) as given:
+        apply_deploy(plan(tmp_path, given), lambda *step: told.append(step))
+    assert [(step, number, 4) for step in ("extract", "link") for number in range(1, 5)] == told

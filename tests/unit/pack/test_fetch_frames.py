@@ -1,0 +1,170 @@
+"""Getting only the frames that a store lacks."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.errors import ArchiveError, FetchError, IntegrityError
+from lading.pack.compression import Format
+from lading.pack.fetch_frames import Fetched, apply_fetch_frames, plan_fetch_frames
+from lading.pack.reader import open_tarball
+from lading.pack.store import FrameStore
+from lading.pack.tarball import Packed
+from simulators.depot import depot_tarball, flip_bit, slice_of
+from simulators.rangeserver import serve_ranges
+
+
+def store_with(root: Path, packed: Packed) -> FrameStore:
+    """A store that holds all frames of a tarball."""
+    store = FrameStore(root / "store")
+    store.directory.mkdir()
+    with open_tarball(packed.plan.tarball) as opened:
+        for frame in opened.frames():
+            store.add(frame)
+    return store
+
+
+def fetch(packed: Packed, source: str, store: FrameStore, workers: int = 2) -> Fetched:
+    """What getting the frames of a tarball did."""
+    return apply_fetch_frames(plan_fetch_frames(packed.manifest, source, store, workers))
+
+
+def missing(packed: Packed, store: FrameStore) -> list[str]:
+    """The packages whose frames the store lacks."""
+    return [item.package.name for item in packed.manifest.slices() if not store.holds(item)]
+
+
+def everything(packed: Packed) -> int:
+    """The bytes of all frames."""
+    return sum(item.frame.length for item in packed.manifest.slices())
+
+
+def test_a_plan_names_what_the_store_lacks(tmp_path: Path) -> None:
+    """And how many bytes that is."""
+    store = store_with(tmp_path, depot_tarball(tmp_path, "1"))
+    new = depot_tarball(tmp_path, "2")
+    plan = plan_fetch_frames(new.manifest, "x", store, 1)
+    assert (["tool"], slice_of(new.manifest, "tool").frame.length) == (
+        [item.package.name for item in plan.missing],
+        plan.size,
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("format_", list(Format))
+def test_frames_come_from_a_path(tmp_path: Path, format_: Format, workers: int) -> None:
+    """Of every format."""
+    packed = depot_tarball(tmp_path, format_=format_)
+    store = FrameStore(tmp_path / "store")
+    fetched = fetch(packed, str(packed.plan.tarball), store, workers)
+    assert (Fetched(frames=4, size=everything(packed), read_whole=False), []) == (
+        fetched,
+        missing(packed, store),
+    )
+
+
+def test_only_missing_frames_are_read(tmp_path: Path) -> None:
+    """Of a tarball whose other frames are damaged nobody notices."""
+    store = store_with(tmp_path, depot_tarball(tmp_path, "1"))
+    new = depot_tarball(tmp_path, "2")
+    frame = slice_of(new.manifest, "tool").frame
+    data = bytes(frame.offset) + new.plan.tarball.read_bytes()[frame.offset :][: frame.length]
+    new.plan.tarball.write_bytes(data)
+    fetch(new, str(new.plan.tarball), store)
+    assert [] == missing(new, store)
+
+
+def test_only_missing_ranges_are_asked_for(tmp_path: Path) -> None:
+    """The server sends the bytes of one frame."""
+    store = store_with(tmp_path, depot_tarball(tmp_path, "1"))
+    new = depot_tarball(tmp_path, "2")
+    frame = slice_of(new.manifest, "tool").frame
+    with serve_ranges({"/t": new.plan.tarball.read_bytes()}) as server:
+        fetch(new, f"{server.url}/t", store)
+        assert ([(frame.offset, frame.offset + frame.length - 1)], frame.length) == (
+            server.ranges,
+            server.sent,
+        )
+
+
+def test_a_server_without_ranges_is_read_from_the_start(tmp_path: Path) -> None:
+    """Once, in order."""
+    packed = depot_tarball(tmp_path)
+    store = FrameStore(tmp_path / "store")
+    data = packed.plan.tarball.read_bytes()
+    with serve_ranges({"/t": data}, knows_ranges=False) as server:
+        fetched = fetch(packed, f"{server.url}/t", store)
+        assert (True, [], len(data)) == (fetched.read_whole, missing(packed, store), server.sent)
+
+
+def test_nothing_to_get_asks_nobody(tmp_path: Path) -> None:
+    """A server that is not there is not missed."""
+    packed = depot_tarball(tmp_path)
+    store = store_with(tmp_path, packed)
+    assert Fetched(frames=0, size=0, read_whole=False) == fetch(
+        packed, "http://127.0.0.1:1/t", store
+    )
+
+
+@pytest.mark.parametrize("position", [0, 5, -1])
+def test_a_wrong_byte_is_refused(tmp_path: Path, position: int) -> None:
+    """In the magic number, in the middle or at the end: the frame does not get into the store."""
+    packed = depot_tarball(tmp_path)
+    frame = slice_of(packed.manifest, "tool").frame
+    place = frame.offset + position % frame.length
+    damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * place)
+    store = FrameStore(tmp_path / "store")
+    with serve_ranges({"/t": damaged}) as server, pytest.raises(IntegrityError):
+        fetch(packed, f"{server.url}/t", store)
+    assert "tool" in missing(packed, store)
+
+
+def test_a_tarball_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    """A path whose file ends before the frame does."""
+    packed = depot_tarball(tmp_path)
+    packed.plan.tarball.write_bytes(packed.plan.tarball.read_bytes()[:100])
+    with pytest.raises(ArchiveError, match="is cut off"):
+        fetch(packed, str(packed.plan.tarball), FrameStore(tmp_path / "store"))
+
+
+def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """As what cannot be fetched."""
+    packed = depot_tarball(tmp_path)
+    with pytest.raises(FetchError, match="No such file"):
+        fetch(packed, str(tmp_path / "none"), FrameStore(tmp_path / "store"))
+
+
+def test_a_directory_is_no_tarball(tmp_path: Path) -> None:
+    """It opens, and cannot be read."""
+    packed = depot_tarball(tmp_path)
+    with pytest.raises(FetchError, match="Is a directory"):
+        fetch(packed, str(tmp_path), FrameStore(tmp_path / "store"))
+
+
+def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    """As what cannot be fetched."""
+    packed = depot_tarball(tmp_path)
+    with serve_ranges({}) as server, pytest.raises(FetchError, match="HTTP status 404"):
+        fetch(packed, f"{server.url}/t", FrameStore(tmp_path / "store"))
+
+
+def test_frames_that_came_before_an_error_stay(tmp_path: Path) -> None:
+    """The next attempt need not get them again."""
+    packed = depot_tarball(tmp_path)
+    frame = slice_of(packed.manifest, "zother").frame
+    data = packed.plan.tarball.read_bytes()
+    store = FrameStore(tmp_path / "store")
+    with serve_ranges({"/t": data[: frame.offset]}) as server, pytest.raises(FetchError):
+        fetch(packed, f"{server.url}/t", store)
+    assert ["zother", ""] == missing(packed, store)
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    """Frame by frame."""
+    packed = depot_tarball(tmp_path)
+    plan = plan_fetch_frames(
+        packed.manifest, str(packed.plan.tarball), FrameStore(tmp_path / "store"), 1
+    )
+    told = []
+    apply_fetch_frames(plan, lambda *step: told.append(step))
+    assert [("fetch", number, 4) for number in range(1, 5)] == told

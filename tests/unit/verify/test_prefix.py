@@ -1,0 +1,256 @@
+"""Is a prefix exactly what its bill says?"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from lading.errors import ManifestError, NotAPrefixError
+from lading.install.bill import bill_files
+from lading.install.package_info import FileMode
+from lading.pack.manifest import parse_manifest
+from lading.pack.move import apply_move, plan_move
+from lading.pack.relocation_record import MANIFEST_PATH, RECORD_PATH, STATE_PATH
+from lading.verify.finding import Report
+from lading.verify.prefix import (
+    Thoroughness,
+    read_prefix_manifest,
+    verify_installed,
+    verify_unpacked,
+)
+from simulators.stowage import cargo, file, installed, link, pack, unpack
+
+OLD = "/build/" + "placeholder" * 20
+TEXT = f"a={OLD}/x\nb={OLD}\n".encode()
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """An unpacked environment of one package."""
+    source = tmp_path / "source"
+    package = cargo(
+        file("bin/run", b"run", executable=True),
+        file("etc/conf", TEXT, placeholder=OLD, directory=source),
+        file(
+            "lib/x.so",
+            b"\0" + OLD.encode() + b"\0",
+            placeholder=OLD,
+            mode=FileMode.BINARY,
+            directory=source,
+        ),
+        file("lib/plain", b"plain"),
+        link("lib/link", "plain"),
+    )
+    return unpack(pack(tmp_path / "dist", package).plan.tarball, tmp_path / "env")
+
+
+def verify(prefix: Path, *, quick: bool = False) -> Report:
+    """The report of verifying `prefix` by the manifest in it."""
+    manifest = read_prefix_manifest(prefix, None)
+    return verify_unpacked(prefix, manifest, Thoroughness(workers=2, quick=quick))
+
+
+def found(report: Report) -> list[tuple[str, str, str]]:
+    """Rule, path and owner of each finding."""
+    return [(str(item.rule), item.path, item.owner) for item in report.findings]
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_what_was_unpacked_is_clean(prefix: Path, *, quick: bool) -> None:
+    """An environment that nobody touched is exactly what its bill says."""
+    report = verify(prefix, quick=quick)
+    assert (True, [], "sample", "linux-64") == (
+        report.is_clean,
+        found(report),
+        report.environment,
+        report.platform,
+    )
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    """Write `data` to a file, its times as they were."""
+    times = path.stat()
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def replace_link(prefix: Path) -> None:
+    """Let the link lead elsewhere."""
+    (prefix / "lib/link").unlink()
+    (prefix / "lib/link").symlink_to("x.so")
+
+
+def become_directory(prefix: Path) -> None:
+    """Make a directory of a file."""
+    (prefix / "lib/plain").unlink()
+    (prefix / "lib/plain").mkdir()
+
+
+def become_pipe(prefix: Path) -> None:
+    """Make a pipe of a file."""
+    (prefix / "lib/plain").unlink()
+    os.mkfifo(prefix / "lib/plain")
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], tuple[str, str, str]]] = {
+    "content": (
+        lambda prefix: rewrite(prefix / "lib/plain", b"PLAIN"),
+        ("modified", "lib/plain", "tool"),
+    ),
+    "size": (
+        lambda prefix: (prefix / "lib/plain").write_bytes(b"plain and more"),
+        ("modified", "lib/plain", "tool"),
+    ),
+    "mode": (lambda prefix: (prefix / "bin/run").chmod(0o644), ("modified", "bin/run", "tool")),
+    "link": (replace_link, ("modified", "lib/link", "tool")),
+    "directory": (become_directory, ("modified", "lib/plain", "tool")),
+    "pipe": (become_pipe, ("modified", "lib/plain", "tool")),
+    "missing": (lambda prefix: (prefix / "lib/plain").unlink(), ("missing", "lib/plain", "tool")),
+    "missing link": (
+        lambda prefix: (prefix / "lib/link").unlink(),
+        ("missing", "lib/link", "tool"),
+    ),
+    "foreign": (lambda prefix: (prefix / "lib/mine").touch(), ("foreign", "lib/mine", "")),
+    "foreign link": (
+        lambda prefix: (prefix / "mine").symlink_to("lib"),
+        ("foreign", "mine", ""),
+    ),
+    "other prefix": (
+        lambda prefix: rewrite(
+            prefix / "etc/conf", TEXT.replace(OLD.encode(), b"/evil/place/of/no/length")
+        ),
+        ("modified", "etc/conf", "tool"),
+    ),
+    "other prefix of one length": (
+        lambda prefix: rewrite(
+            prefix / "etc/conf",
+            TEXT.replace(OLD.encode(), b"/evil".ljust(len(bytes(prefix)), b"e")),
+        ),
+        ("modified", "etc/conf", "tool"),
+    ),
+    "relocated text": (
+        lambda prefix: rewrite(
+            prefix / "etc/conf", (prefix / "etc/conf").read_bytes().replace(b"a=", b"c=")
+        ),
+        ("modified", "etc/conf", "tool"),
+    ),
+    "history": (
+        lambda prefix: (prefix / "conda-meta/history").write_text("x"),
+        ("modified", "conda-meta/history", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_found(prefix: Path, name: str) -> None:
+    """Every change is one finding, with the package that owns the path."""
+    change, expected = CHANGES[name]
+    change(prefix)
+    report = verify(prefix)
+    assert ([expected], False) == (found(report), report.is_clean)
+
+
+def test_bytecode_is_noted(prefix: Path) -> None:
+    """What python writes beside its sources is told and does no harm."""
+    (prefix / "lib/__pycache__").mkdir()
+    (prefix / "lib/__pycache__/m.cpython-311.pyc").touch()
+    report = verify(prefix)
+    assert (True, ["note"]) == (report.is_clean, [str(item.severity) for item in report.findings])
+
+
+def test_a_directory_that_became_a_link_is_found(prefix: Path) -> None:
+    """A tree that was moved away and linked to is not what was unpacked."""
+    (prefix / "lib").rename(prefix.parent / "lib")
+    (prefix / "lib").symlink_to(prefix.parent / "lib")
+    assert ("foreign", "lib", "") in found(verify(prefix))
+
+
+def test_it_may_be_moved(prefix: Path) -> None:
+    """The bill holds at every place that the environment was relocated to."""
+    prefix.rename(prefix.parent / "new")
+    apply_move(plan_move(prefix.parent / "new"))
+    assert [] == found(verify(prefix.parent / "new"))
+
+
+def test_a_move_alone_is_no_change(prefix: Path) -> None:
+    """An environment that was moved and not yet relocated has the contents of its bill."""
+    prefix.rename(prefix.parent / "new")
+    assert [] == found(verify(prefix.parent / "new"))
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("{")])
+def test_a_damaged_record_is_a_finding(prefix: Path, damage: Callable[[Path], object]) -> None:
+    """Without the relocation record the answer is no, with the files that cannot be judged."""
+    damage(prefix / RECORD_PATH)
+    assert {RECORD_PATH, "etc/conf", "lib/x.so"} == {path for _, path, _ in found(verify(prefix))}
+
+
+def test_quick_does_not_read(prefix: Path) -> None:
+    """A content of the same size with the same time is not noticed, and that is the bargain."""
+    rewrite(prefix / "lib/plain", b"PLAIN")
+    assert [] == found(verify(prefix, quick=True))
+
+
+def test_quick_sees_times(prefix: Path) -> None:
+    """A file that was written later is noticed without reading it."""
+    (prefix / "lib/plain").write_bytes(b"PLAIN")
+    assert [("modified", "lib/plain", "tool")] == found(verify(prefix, quick=True))
+
+
+def test_a_changed_manifest_is_refused(prefix: Path) -> None:
+    """The bill in a prefix must be the one that was unpacked."""
+    path = prefix / MANIFEST_PATH
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(ManifestError, match="is not the manifest that was unpacked"):
+        read_prefix_manifest(prefix, None)
+
+
+def test_a_manifest_may_be_named(prefix: Path, tmp_path: Path) -> None:
+    """The bill of the tarball serves where the prefix has none."""
+    (prefix / MANIFEST_PATH).unlink()
+    (prefix / STATE_PATH).unlink()
+    manifest = tmp_path / "dist/sample-linux-64.manifest.json"
+    assert parse_manifest(manifest.read_bytes(), "m") == read_prefix_manifest(prefix, manifest)
+
+
+def test_a_missing_manifest_is_named(prefix: Path) -> None:
+    """Without a bill nothing can be verified."""
+    (prefix / MANIFEST_PATH).unlink()
+    with pytest.raises(ManifestError, match=r"manifest\.json: No such file"):
+        read_prefix_manifest(prefix, None)
+
+
+def test_another_directory_is_no_environment(tmp_path: Path) -> None:
+    """A directory without `conda-meta` is told from an environment without a bill."""
+    with pytest.raises(NotAPrefixError, match="is no environment"):
+        read_prefix_manifest(tmp_path, None)
+
+
+def place(prefix: Path) -> Report:
+    """The report on an installed prefix of one file and one link."""
+    package = cargo(file("a", b"x"), link("l", "a"))
+    bill = installed([package]).bill
+    return verify_installed(
+        prefix, replace(bill, files=bill_files([package], prefix)), Thoroughness()
+    )
+
+
+def test_an_installed_prefix(tmp_path: Path) -> None:
+    """An installed prefix is compared with its install bill."""
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "l").symlink_to("a")
+    report = place(tmp_path)
+    assert ([], 2, "installed prefix") == (found(report), report.checked, report.kind)
+
+
+def test_a_changed_installed_prefix(tmp_path: Path) -> None:
+    """Its changes are found in the same way."""
+    (tmp_path / "a").write_bytes(b"y")
+    (tmp_path / "foreign").touch()
+    assert [
+        ("modified", "a", "tool"),
+        ("foreign", "foreign", ""),
+        ("missing", "l", "tool"),
+    ] == found(place(tmp_path))

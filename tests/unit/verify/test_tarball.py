@@ -1,0 +1,59 @@
+"""Is a tarball exactly what its bill says?"""
+
+from pathlib import Path
+
+from lading.pack.compression import Format
+from lading.pack.reader import open_tarball
+from lading.verify.finding import Report
+from lading.verify.tarball import verify_tarball
+from simulators.forgery import Forgery, forged_file
+from simulators.stowage import cargo, file, pack
+
+
+def verify(path: Path) -> Report:
+    """The report on a tarball."""
+    with open_tarball(path) as opened:
+        return verify_tarball(opened, 2)
+
+
+def test_a_sound_tarball(tmp_path: Path) -> None:
+    """A tarball that nobody touched is exactly what its bill says."""
+    report = verify(pack(tmp_path, cargo(file("a", b"x"))).plan.tarball)
+    assert (True, (), "tarball") == (report.is_clean, tuple(report.findings), report.kind)
+
+
+def test_a_damaged_frame(tmp_path: Path) -> None:
+    """A frame that is damaged is one finding, with its package."""
+    packed = pack(tmp_path, cargo(file("a", bytes(range(256)) * 10)))
+    data = bytearray(packed.plan.tarball.read_bytes())
+    data[packed.manifest.packages[0].frames[0].length // 2] ^= 1
+    packed.plan.tarball.write_bytes(data)
+    [finding] = verify(packed.plan.tarball).findings
+    assert ("damaged", "frame at byte 0 (tool)", "tool") == (
+        finding.rule,
+        finding.path,
+        finding.owner,
+    )
+
+
+def test_the_environments_own_frame(tmp_path: Path) -> None:
+    """The last frame has no package, and a name for people."""
+    packed = pack(tmp_path, format_=Format.TAR)
+    data = bytearray(packed.plan.tarball.read_bytes())
+    data[-1] ^= 1
+    packed.plan.tarball.write_bytes(data)
+    [finding] = verify(packed.plan.tarball).findings
+    assert "frame at byte 0 (the environment's own files)" == finding.path
+
+
+def test_a_changed_member(tmp_path: Path) -> None:
+    """A member with another content than billed is told by its path."""
+    member = forged_file("a", b"found")
+    changed = forged_file("a", b"other")
+    forgery = Forgery(members=(type(member)(member.header, member.content, changed.entry),))
+    [finding] = verify(forgery.write(tmp_path / "x.tar.zst")).findings
+    assert ("modified", "a", changed.entry and changed.entry["sha256"]) == (
+        finding.rule,
+        finding.path,
+        finding.expected,
+    )
