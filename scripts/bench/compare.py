@@ -28,7 +28,11 @@ class Match:
 
 
 def compare(
-    workshop: Workshop, matches: Sequence[Match], rounds: int | None = None
+    workshop: Workshop,
+    matches: Sequence[Match],
+    rounds: int | None = None,
+    *,
+    warm_up: bool = True,
 ) -> tuple[Comparison, ...]:
     """What each match found, all their contestants run in turn, each once a round."""
     contestants = {
@@ -37,7 +41,7 @@ def compare(
         for item in (match.ours, match.theirs)
         if item is not None
     }
-    taken = in_turn(tuple(contestants.values()), rounds or workshop.pairs)
+    taken = in_turn(tuple(contestants.values()), rounds or workshop.pairs, warm_up=warm_up)
     return tuple(
         Comparison(
             work=match.work,

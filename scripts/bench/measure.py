@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -86,12 +87,7 @@ def measure(contestant: Contestant) -> Measurement:
         "log": str(log),
     }
     os.sync()
-    answer = subprocess.run(
-        [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(request)],
-        check=True,
-        capture_output=True,
-    )
-    taken = json.loads(answer.stdout)
+    taken = json.loads(_launched(json.dumps(request)))
     if taken["code"] != 0:
         lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
         raise BenchError(
@@ -103,6 +99,20 @@ def measure(contestant: Contestant) -> Measurement:
     )
     contestant.after()
     return result
+
+
+def _launched(request: str) -> bytes:
+    """What the launcher answers; when this is interrupted, nothing that it started goes on."""
+    argv = [sys.executable, "-I", "-S", str(LAUNCHER), request]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True) as child:
+        try:
+            answer, _ = child.communicate()
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+    if child.returncode != 0:
+        raise BenchError("the launcher failed; what it said stands above")
+    return answer
 
 
 def in_turn(

@@ -1,0 +1,96 @@
+"""Section `growth`: what packing and unpacking take, from a small environment to a large one."""
+
+import sys
+from time import monotonic
+
+from bench.measure import Contestant, Measurement, in_turn
+from bench.report import Growth, Point, Section
+from bench.synthetic import write_channel
+from bench.workshop import Project, Workshop, remove, size_of
+
+__all__ = ["run_growth"]
+
+CHANNEL = "https://synthetic.invalid/channel"
+NAME = "synthetic"
+SMALL_FILE_BYTES = 4_000
+FEW_FILES = 1_000
+BY_FILES = (1_000, 10_000, 100_000)
+BY_BYTES = (100_000_000, 1_000_000_000, 5_000_000_000)
+COMMANDS = ("pack", "unpack")
+
+
+def run_growth(workshop: Workshop) -> Section:
+    """Measure."""
+    started = monotonic()
+    quick = slice(2 if workshop.quick else None)
+    growths = (
+        *_grow(
+            workshop,
+            "files",
+            {count: (count, count * SMALL_FILE_BYTES) for count in BY_FILES[quick]},
+        ),
+        *_grow(workshop, "bytes", {size: (FEW_FILES, size) for size in BY_BYTES[quick]}),
+    )
+    return Section(
+        name="growth",
+        title="Growth: pack and unpack",
+        notes=(
+            "Synthetic environments of ten packages; a third of the files compresses like text, a"
+            f" third like machine code, a third not at all. *files*: of {SMALL_FILE_BYTES} bytes on"
+            f" average; *bytes*: in {FEW_FILES} files. Packed at level default without frame"
+            " cache, once; what was just installed or packed is warm.",
+        ),
+        seconds=monotonic() - started,
+        sized="tarball",
+        growths=growths,
+    )
+
+
+def _grow(
+    workshop: Workshop, unit: str, tasks: dict[int, tuple[int, int]]
+) -> tuple[Growth, ...]:
+    """Both commands over all tasks; amount → number of files, and bytes of all together."""
+    points: dict[str, list[Point]] = {name: [] for name in COMMANDS}
+    commands: dict[str, str] = {}
+    for amount, (files, size) in tasks.items():
+        sys.stderr.write(f"  {files} files, {size} bytes\n")
+        taken = _measure(workshop, files, size, commands)
+        for name in COMMANDS:
+            points[name].append(Point(amount=amount, runs=taken[name]))
+    return tuple(
+        Growth(work=name, unit=unit, command=commands[name], points=tuple(points[name]))
+        for name in COMMANDS
+    )
+
+
+def _measure(
+    workshop: Workshop, files: int, size: int, commands: dict[str, str]
+) -> dict[str, tuple[Measurement, ...]]:
+    """What each command takes on one environment; nothing of it is left."""
+    channel = workshop.directory / "channel"
+    names = write_channel(channel, "part", files, size)
+    source = f"channels:\n  - {CHANNEL}\ndependencies:\n" + "".join(f"  - {n}\n" for n in names)
+    project = Project.make(workshop, NAME, {CHANNEL: channel}, {NAME: source})
+    place = workshop.directory / "synthetic-place"
+    try:
+        project.run("lock", NAME)
+        project.run("install", NAME)
+        remove(channel)
+        contestants = _contestants(project)
+        commands |= {item.name: workshop.shown(item.argv) for item in contestants}
+        return in_turn(contestants, 1, warm_up=False)
+    finally:
+        remove(channel, project.root, place)
+
+
+def _contestants(project: Project) -> tuple[Contestant, Contestant]:
+    workshop = project.workshop
+    output = project.root / "dist"
+    tarball = output / f"{NAME}-linux-64.tar.zst"
+    place = workshop.directory / "synthetic-place"
+    pack = project.argv("pack", "--no-frame-cache", "-o", str(output), NAME)
+    unpack = project.argv("unpack", str(tarball), str(place))
+    return (
+        workshop.contestant("pack", pack, size=lambda: size_of(tarball)),
+        workshop.contestant("unpack", unpack, size=lambda: size_of(tarball)),
+    )

@@ -1,0 +1,148 @@
+"""Section `install`: filling a prefix, by lading's engines and by micromamba alone; start-up."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+from bench.compare import Match, compare
+from bench.machine import find_micromamba
+from bench.measure import Contestant
+from bench.report import Comparison, Section
+from bench.workshop import CHANNEL, ROOT, Project, Workshop, remove
+
+__all__ = ["render_explicit", "run_install"]
+
+NAME = "data-service"
+BY_HAND = "micromamba create"
+STARTS = 4
+"""Rounds for each pair asked for: starting up takes a moment only."""
+
+
+def run_install(workshop: Workshop) -> Section:
+    """Measure."""
+    started = monotonic()
+    micromamba = find_micromamba(workshop.inherited)
+    notes = [
+        "The example `data-service`, from its lockfile; archives come from a channel in the file"
+        " system. *Cold*: no package cache, no bytecode cache. *Warm*: both are full.",
+        "lading checks the digest of each archive, writes its own records, and a bill with the"
+        " digest of each installed file. It compiles the bytecode of all packages, micromamba that"
+        " of `noarch: python` packages.",
+    ]
+    if micromamba is None:
+        notes.append(
+            "micromamba is left out: there is none on PATH, and LADING_MICROMAMBA names none."
+        )
+    return Section(
+        name="install",
+        title="Install",
+        notes=tuple(notes),
+        comparisons=(
+            *_install(workshop, micromamba, warm=False),
+            *_install(workshop, micromamba, warm=True),
+            *_start(workshop),
+        ),
+        seconds=monotonic() - started,
+    )
+
+
+def _install(
+    workshop: Workshop, micromamba: str | None, *, warm: bool
+) -> tuple[Comparison, ...]:
+    state = "warm" if warm else "cold"
+    project = _project(workshop, f"install-embedded-{state}")
+    plain = _lading(project, "embedded", "--no-bytecode", warm=warm)
+    full = _lading(project, "embedded with bytecode", "--bytecode", warm=warm)
+    theirs = theirs_full = None
+    matches = []
+    if micromamba is not None:
+        theirs = _by_hand(workshop, project, micromamba, "--no-pyc", warm=warm)
+        theirs_full = _by_hand(workshop, project, micromamba, "--pyc", warm=warm)
+        other = replace(
+            _project(workshop, f"install-micromamba-{state}"),
+            options=("--engine", "micromamba", "--micromamba", micromamba),
+        )
+        driven = _lading(other, "micromamba engine", "--no-bytecode", warm=warm)
+        work = f"install, {state}, no bytecode, engine micromamba"
+        matches.append(Match(work=work, ours=driven, theirs=theirs, tool=f"{BY_HAND} --no-pyc"))
+    matches[:0] = [
+        Match(
+            work=f"install, {state}, no bytecode, engine embedded",
+            ours=plain,
+            theirs=theirs,
+            tool=f"{BY_HAND} --no-pyc",
+        ),
+        Match(
+            work=f"install, {state}, with bytecode, engine embedded",
+            ours=full,
+            theirs=theirs_full,
+            tool=BY_HAND,
+        ),
+    ]
+    return compare(workshop, matches)
+
+
+def _project(workshop: Workshop, directory: str) -> Project:
+    text = (ROOT / "examples/data-service/environment.yml").read_text("utf-8")
+    project = Project.make(workshop, directory, {CHANNEL: workshop.demo_channel}, {NAME: text})
+    project.run("lock", NAME)
+    return project
+
+
+def _lading(project: Project, name: str, *options: str, warm: bool) -> Contestant:
+    caches = () if warm else (project.root / ".lading",)
+    return project.workshop.contestant(
+        name,
+        project.argv("install", *options, NAME),
+        before=lambda: remove(project.root / "build", *caches),
+    )
+
+
+def _by_hand(
+    workshop: Workshop, project: Project, micromamba: str, option: str, *, warm: bool
+) -> Contestant:
+    """micromamba, which needs no solver with an explicit file."""
+    [lockfile] = (project.root / "locks" / NAME).glob("linux-64*.yml")
+    explicit = project.root / "explicit.txt"
+    explicit.write_text(
+        render_explicit(lockfile.read_text("utf-8"), workshop.demo_channel), "utf-8"
+    )
+    root, prefix = (workshop.directory / f"{project.root.name}{option}-{n}" for n in ("root", "p"))
+    before: Callable[[], None] = lambda: remove(prefix, *(() if warm else (root,)))  # noqa: E731
+    argv = [
+        *(micromamba, "create", "--no-rc", "--no-env", "-y", "-q", "-r", str(root)),
+        *("-p", str(prefix), option, "--file", str(explicit)),
+    ]
+    return workshop.contestant(f"{BY_HAND} {option}", argv, before=before)
+
+
+def render_explicit(lockfile: str, channel: Path) -> str:
+    """The explicit file of a lockfile of the demo channel: URLs of local archives, with digests."""
+    urls = re.findall(rf"^\s+url: {re.escape(CHANNEL)}/(\S+)$", lockfile, re.MULTILINE)
+    digests = re.findall(r"^\s+md5: (\w+)$", lockfile, re.MULTILINE)
+    lines = [f"{channel.as_uri()}/{url}#{md5}" for url, md5 in zip(urls, digests, strict=True)]
+    return "\n".join(["@EXPLICIT", *lines]) + "\n"
+
+
+def _start(workshop: Workshop) -> tuple[Comparison, ...]:
+    """How long it takes to say something that needs no work."""
+    pairs = (("lading", "--version"), ("lading", "--help")), (
+        ("conda-pack", "--version"),
+        ("conda-lock", "--help"),
+    )
+    matches = [
+        Match(
+            work=f"start-up: {' '.join(ours)}",
+            ours=_words(workshop, *ours),
+            theirs=_words(workshop, *theirs),
+            tool=" ".join(theirs),
+        )
+        for ours, theirs in zip(*pairs, strict=True)
+    ]
+    return compare(workshop, matches, rounds=workshop.pairs * STARTS)
+
+
+def _words(workshop: Workshop, program: str, option: str) -> Contestant:
+    return workshop.contestant(f"{program} {option}", (workshop.program(program), option))

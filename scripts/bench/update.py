@@ -1,0 +1,132 @@
+"""Section `update`: a node goes from one version of an environment to the next."""
+
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from bench.compare import Match, compare
+from bench.conda_prefix import copy_tree
+from bench.figures import render_bytes
+from bench.measure import Contestant
+from bench.report import Section
+from bench.server import CountingServer, serving
+from bench.workshop import Workshop, remove, size_of
+from bench.yard import NEWEST, OTHER, Yard
+
+__all__ = ["changed_bytes", "run_update"]
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    length: int
+    sha256: str
+
+
+class _Package(msgspec.Struct, frozen=True):
+    name: str
+    frames: tuple[_Frame, ...]
+
+
+class _Bill(msgspec.Struct, frozen=True):
+    packages: tuple[_Package, ...]
+
+
+def run_update(workshop: Workshop, yard: Yard) -> Section:
+    """Measure."""
+    started = monotonic()
+    output = yard.output
+    for name in (OTHER, NEWEST):
+        yard.project.run("pack", "-o", str(output), name)
+    with serving(output) as server:
+        match = Match(
+            work="update a node: fsspec and s3fs changed",
+            ours=_lading(workshop, yard, server),
+            theirs=_everything(workshop, yard, server),
+            tool="curl, tar and conda-unpack",
+        )
+        comparisons = compare(workshop, [match])
+    old, new = (yard.tarball(name).with_name(f"{name}-linux-64.manifest.json") for name in (OTHER, NEWEST))
+    changed = changed_bytes(old.read_bytes(), new.read_bytes())
+    listed = ", ".join(
+        f"{name or 'the environment itself'} {render_bytes(size)}" for name, size in changed.items()
+    )
+    return Section(
+        name="update",
+        title="Update a node",
+        sized="bytes that the server sent",
+        notes=(
+            "A web server of the benchmark on loopback, which knows ranges, counts what it sends."
+            " So time on a network comes on top, by the bytes.",
+            "lading: the node runs the older version from its store; the new bill is fetched, then"
+            " the frames that changed, then the new environment is linked, verified as it is"
+            " extracted, and switched to. The other way: the whole tarball of conda-pack, through a"
+            " pipe into `tar`, then `conda-unpack`.",
+            f"Of lading's bytes {render_bytes(size_of(new))} are the bill, as plain JSON; what"
+            f" changed are these frames: {listed}.",
+        ),
+        seconds=monotonic() - started,
+        comparisons=comparisons,
+    )
+
+
+def changed_bytes(old: bytes, new: bytes) -> dict[str, int]:
+    """Package → compressed bytes of its frames that are in the bill `new` and not in `old`."""
+    before, after = (msgspec.json.decode(item, type=_Bill) for item in (old, new))
+    known = {frame.sha256 for package in before.packages for frame in package.frames}
+    sizes = {
+        package.name: sum(frame.length for frame in package.frames if frame.sha256 not in known)
+        for package in after.packages
+    }
+    return {name: size for name, size in sizes.items() if size}
+
+
+def _lading(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestant:
+    """Frames that changed, into a store that holds the rest."""
+    node, kept = workshop.directory / "node", workshop.directory / "node-kept"
+    store, name = node / "store", node / NEWEST
+    old = f"{OTHER}-linux-64.manifest.json"
+    new = f"{NEWEST}-linux-64.manifest.json"
+    node.mkdir()
+    yard.project.run("unpack", "--store", str(store), str(yard.tarball(OTHER)), str(name))
+    # Records in the store name the place of the node, so a copy has to lie at the same one.
+    node.rename(kept)
+
+    def before() -> None:
+        copy_tree(kept, node)
+        server.sent = 0
+
+    url = f"{server.url}/{yard.tarball(NEWEST).name}"
+    project = yard.project
+    commands = (
+        (workshop.program("curl"), "-sSfo", str(node / new), f"{server.url}/{new}"),
+        project.argv(
+            *("fetch-frames", "--store", str(store)), str(yard.output / old), str(node / new), url
+        ),
+        project.argv("unpack", "--store", str(store), str(node / new), str(name)),
+    )
+    return workshop.contestant(
+        "fetch-frames and unpack",
+        ("/bin/sh", "-c", " && ".join(" ".join(words) for words in commands)),
+        before=before,
+        size=lambda: server.sent,
+        after=lambda: remove(node),
+    )
+
+
+def _everything(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestant:
+    """The whole tarball."""
+    place: Path = workshop.directory / "node-by-tar"
+    tarball = yard.kept_conda_pack(NEWEST)
+
+    def before() -> None:
+        server.sent = 0
+
+    curl = f"{workshop.program('curl')} -sSf {server.url}/{tarball.name}"
+    script = f"mkdir {place} && {curl} | tar --zstd -xf - -C {place} && {place}/bin/conda-unpack"
+    return workshop.contestant(
+        "curl, tar and conda-unpack",
+        ("/bin/sh", "-c", script),
+        before=before,
+        size=lambda: server.sent,
+        after=lambda: remove(place),
+    )
