@@ -53,6 +53,22 @@ COMMANDS = {
 }
 
 
+def _json_option() -> click.Option:
+    """`--json` behind the name of a command, where most people write it."""
+    return click.Option(
+        ["--json"],
+        is_flag=True,
+        expose_value=False,
+        help="Write data as JSON.",
+        callback=_choose_json,
+    )
+
+
+def _choose_json(context: click.Context, _option: click.Parameter, *chosen: bool) -> None:
+    if any(chosen) and isinstance(context.obj, Context):
+        context.obj = replace(context.obj, json=True)
+
+
 class _Commands(click.Group):
     """Commands that are imported only when they are asked for."""
 
@@ -63,7 +79,11 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = import_module(f"lading.cli.{cmd_name.replace('-', '_')}").command
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        if not any("--json" in parameter.opts for parameter in command.params):
+            command.params.append(_json_option())
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         with formatter.section("Commands"):

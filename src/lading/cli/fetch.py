@@ -23,7 +23,9 @@ def command(
     Afterwards `lading install --offline` needs no network. Interrupted downloads go on where they
     stopped; mirrors are asked in the order of the configuration.
     """
-    plan = plan_installation(context, environment, platform, bytecode=True, offline=offline)
+    plan = plan_installation(
+        context, environment, platform, bytecode=True, offline=offline, only_fetch=True
+    )
     if dry_run:
         for item in plan.downloads:
             context.write(f"{item.target.name} {item.url}\n")

@@ -71,7 +71,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     return 0
 
 
-def plan_installation(  # one parameter for each option
+def plan_installation(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     environment: str,
     platform: str | None,
@@ -79,6 +79,7 @@ def plan_installation(  # one parameter for each option
     bytecode: bool,
     link_scripts: bool = False,
     offline: bool = False,
+    only_fetch: bool = False,
 ) -> InstallPlan:
     """What installing the environment that the user named takes."""
     path, name = find_lock(context, environment, platform)
@@ -91,6 +92,7 @@ def plan_installation(  # one parameter for each option
         bytecode=bytecode,
         link_scripts=link_scripts,
         offline=offline,
+        only_fetch=only_fetch,
     )
 
 

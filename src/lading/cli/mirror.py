@@ -31,7 +31,9 @@ def command(  # one parameter for each option
     It can be carried across an air gap, read from file:// and served by any static web server; name
     it under [mirrors]. Several locks may go into one channel. Wheels are not part of it.
     """
-    plan = plan_installation(context, environment, platform, bytecode=True, offline=offline)
+    plan = plan_installation(
+        context, environment, platform, bytecode=True, offline=offline, only_fetch=True
+    )
     if dry_run:
         for record in plan.conda:
             context.write(f"{record.subdir}/{record.file_name}\n")

@@ -37,7 +37,7 @@ from lading.digest import Digest
 from lading.engine.closure import check_closure
 from lading.engine.complaint import clean_lines, install_error, solve_error
 from lading.engine.location import Sources, canonical_url, located_spec
-from lading.engine.port import InstallRequest, Progress, SolveRequest
+from lading.engine.port import LINKING, InstallRequest, Progress, SolveRequest
 from lading.errors import (
     EngineFailedError,
     FetchError,
@@ -49,6 +49,7 @@ __all__ = ["EmbeddedEngine"]
 
 RETRIES = 2
 SETTLE_SECONDS = 0.1
+PATIENCE_SECONDS = 300
 PYTHON = "python"
 
 Result = TypeVar("Result")
@@ -89,7 +90,8 @@ class EmbeddedEngine:
                 has_credentials(location)
                 for channel in request.channels
                 for location in request.mirrors.locations(channel)
-            )
+            ),
+            timeout=request.timeout,
         )
         sources = {
             channel: _first_answering(gateway, channel, request) for channel in request.channels
@@ -151,12 +153,20 @@ class EmbeddedEngine:
         # rattler marks a prefix as a cache; what lading installs is no cache.
         (request.prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
 
-    def _open_gateway(self, *, is_secret: bool) -> rattler.Gateway:
-        """The gateway for channels with credentials in their URLs, or for those without."""
+    def _open_gateway(self, *, is_secret: bool, timeout: float | None) -> rattler.Gateway:
+        """The gateway for channels with credentials in their URLs, or for those without.
+
+        Args:
+            is_secret: Which of the two.
+            timeout: Seconds that one download of repodata may take, or None for the usual.
+        """
         with self._lock:
             if is_secret not in self._gateways:
                 # No AuthenticationMiddleware: it reads the credentials of the caller's home.
-                client = rattler.Client([RetryMiddleware(RETRIES), OciMiddleware()])
+                client = rattler.Client(
+                    [RetryMiddleware(RETRIES), OciMiddleware()],
+                    timeout=max(1, int(timeout or PATIENCE_SECONDS)),
+                )
                 cache = self._cache_directory(is_secret=is_secret)
                 self._gateways[is_secret] = rattler.Gateway(cache_dir=cache, client=client)
             return self._gateways[is_secret]
@@ -179,22 +189,20 @@ class _Reporter(InstallerReporter):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._lock = threading.Lock()
-        self._names: dict[int, str] = {}
         self._done = 0
         self._total = 0
 
     def on_transaction_start(self, total_operations: int) -> None:
         self._total = total_operations
 
-    def on_link_start(self, operation: int, package_name: str) -> int:
-        self._names[operation] = package_name
+    def on_link_start(self, operation: int, package_name: str) -> int:  # noqa: ARG002  # rattler's signature
         return operation
 
-    def on_link_complete(self, index: int) -> None:
+    def on_link_complete(self, index: int) -> None:  # noqa: ARG002  # the same
         with self._lock:
             self._done += 1
             done = self._done
-        self._progress(self._names.get(index, ""), done, self._total)
+        self._progress(LINKING, done, self._total)
 
 
 def _run(make: Callable[[], Coroutine[None, None, Result]]) -> Result:

@@ -15,7 +15,10 @@ from lading.conda.names import MatchSpecText, Platform
 from lading.conda.records import RepodataRecord
 from lading.conda.virtual import VirtualPackage
 
-__all__ = ["Engine", "InstallRequest", "Progress", "SolveRequest"]
+__all__ = ["LINKING", "Engine", "InstallRequest", "Progress", "SolveRequest"]
+
+LINKING = "link"
+"""What engines tell a `Progress` that they are doing."""
 
 Progress = Callable[[str, int, int], None]
 """Told (what is being done, how many are done, how many there are); called from any thread."""

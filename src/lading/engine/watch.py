@@ -9,12 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lading.engine.port import InstallRequest
+from lading.engine.port import LINKING, InstallRequest
 
 __all__ = ["watched"]
 
 LOOK_SECONDS = 0.1
-WHAT = "link"
 
 
 @contextmanager
@@ -23,7 +22,7 @@ def watched(request: InstallRequest) -> Iterator[None]:
     total = len(request.records)
     over = threading.Event()
     records = request.prefix / "conda-meta"
-    request.progress(WHAT, 0, total)
+    request.progress(LINKING, 0, total)
 
     def look() -> None:
         told = 0
@@ -34,7 +33,7 @@ def watched(request: InstallRequest) -> Iterator[None]:
                 continue
             if told < done <= total:
                 told = done
-                request.progress(WHAT, done, total)
+                request.progress(LINKING, done, total)
 
     thread = threading.Thread(target=look, name="watch", daemon=True)
     thread.start()
@@ -43,4 +42,4 @@ def watched(request: InstallRequest) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-    request.progress(WHAT, total, total)
+    request.progress(LINKING, total, total)

@@ -214,13 +214,15 @@ def _named_directory(document: object) -> Path | None:
 def place_contents(contents: Contents, prefix: Path) -> None:
     """Make `prefix` equal to its contents where engines do not: what they linked stays.
 
-    Written are generated files, bytecode, and of paths that several packages own the last one's.
-    What nobody owns goes: bytecode that engines, uv or running programs left there, marks of
-    installers, what a package that lost a path was given instead.
+    Written are generated files, bytecode, of paths that several packages own the last one's, and
+    what an engine put elsewhere: micromamba 2.5 does not know where a free-threaded python keeps
+    its packages. What nobody owns goes: bytecode that engines, uv or running programs left there,
+    marks of installers, what a package that lost a path was given instead.
 
     Raises:
         PrefixTooLongError: A placeholder has no room for the prefix.
     """
+    present = set(foreign_paths(prefix, ()))
     owned = set()
     for cargo in contents.cargoes:
         for item in cargo.files:
@@ -229,5 +231,7 @@ def place_contents(contents: Contents, prefix: Path) -> None:
                 place_winner(item, prefix)
             elif item.content is not None or is_bytecode(item.path):
                 place_file(item, prefix)
-    for path in list(foreign_paths(prefix, owned)):
+            elif item.path not in present:
+                place_winner(item, prefix)
+    for path in present - owned:
         remove_foreign(prefix, path, owned)

@@ -15,6 +15,7 @@ from lading.engine.port import Engine, InstallRequest
 from lading.errors import ArchiveError, EngineError, IntegrityError
 from lading.install.contents import extracted_directories, script_paths
 from lading.install.package_cache import damaged_packages, remove_extracted, shared_cache
+from lading.install.package_info import read_package_info
 from lading.process import Run, run_checked
 
 __all__ = ["link_packages", "run_link_scripts"]
@@ -81,7 +82,10 @@ def _extracted_below(
 
 
 def run_link_scripts(
-    records: Sequence[RepodataRecord], prefix: Path, environment: Mapping[str, str]
+    records: Sequence[RepodataRecord],
+    extracted: Mapping[str, Path],
+    prefix: Path,
+    environment: Mapping[str, str],
 ) -> str:
     """What the link scripts of `records` want a person to know; afterwards they have run.
 
@@ -89,6 +93,7 @@ def run_link_scripts(
 
     Args:
         records: Dependencies first.
+        extracted: Distribution string → extracted package directory.
         prefix: Absolute.
         environment: Of the child processes, without a trace of the caller's.
 
@@ -103,12 +108,14 @@ def run_link_scripts(
         for script in (prefix / path for path in script_paths(record.name)):
             if not script.is_file():
                 continue
+            # A lock does not keep the build number.
+            index = read_package_info(extracted[record.distribution]).index
             variables = {
                 "PREFIX": str(prefix),
                 "CONDA_PREFIX": str(prefix),
                 "PKG_NAME": str(record.name),
                 "PKG_VERSION": record.version,
-                "PKG_BUILDNUM": str(record.build_number),
+                "PKG_BUILDNUM": str(index.get("build_number", 0)),
                 "PATH": search,
             }
             run_checked(

@@ -16,12 +16,8 @@ from pathlib import Path
 
 import lading
 from lading.conda.channels import MirrorMap
-from lading.conda.names import is_path_separator_free, native_platform
-from lading.conda.records import RepodataRecord
-from lading.digest import Digest
 from lading.engine.port import Engine, InstallRequest, Progress, no_progress
 from lading.errors import LockError, NotAPrefixError, PrefixError
-from lading.graph.dependencies import topological_order
 from lading.install.bill import (
     BILL_NAME,
     FORMAT_VERSION,
@@ -44,12 +40,13 @@ from lading.install.contents_file import (
     read_contents_file,
     write_contents_file,
 )
-from lading.install.fetch import Download, Network, fetch_all
+from lading.install.fetch import Network, fetch_all
 from lading.install.layout import BuildTree
 from lading.install.link import link_packages, run_link_scripts
 from lading.install.package_cache import locate_archives
 from lading.install.pip import PipInstall, install_pip_packages
 from lading.install.placement import adopt_files, foreign_paths
+from lading.install.plan import InstallPlan, is_installed, plan_install
 from lading.lock.model import LockedPackage, Lockfile
 from lading.process import scrubbed_environment
 
@@ -65,48 +62,6 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InstallPlan:
-    """What an installation will do.
-
-    Attributes:
-        environment: Name of the environment.
-        lockfile: What to install.
-        directory: `build/<environment>/<platform>`, absolute.
-        conda: The conda part, sorted by name.
-        downloads: Archives and wheels; those that are there already are only hashed.
-        bytecode: Whether bytecode is compiled; never for a platform that cannot run here.
-        is_current: Whether the prefix is there already, made from this very lock.
-        link_scripts: Whether the link scripts of packages run.
-        offline: Whether nothing may be fetched over a network.
-    """
-
-    environment: str
-    lockfile: Lockfile
-    directory: Path
-    conda: tuple[RepodataRecord, ...]
-    downloads: tuple[Download, ...]
-    bytecode: bool
-    is_current: bool
-    link_scripts: bool = False
-    offline: bool = False
-
-    @property
-    def archives(self) -> tuple[Download, ...]:
-        """The downloads of the conda part."""
-        return tuple(item for item in self.downloads if not item.target.name.endswith(".whl"))
-
-    @property
-    def records(self) -> tuple[RepodataRecord, ...]:
-        """The conda part, dependencies first; worked out when it is asked for."""
-        return topological_order(self.conda)
-
-    @property
-    def prefix(self) -> Path:
-        """Where the environment is installed, absolute."""
-        return self.directory / "prefix"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
     """A finished installation.
 
@@ -119,94 +74,6 @@ class Installed:
     plan: InstallPlan
     bill: InstallBill
     contents: Contents
-
-
-def plan_install(
-    environment: str,
-    lockfile: Lockfile,
-    tree: BuildTree,
-    *,
-    bytecode: bool = True,
-    link_scripts: bool = False,
-    offline: bool = False,
-) -> InstallPlan:
-    """What installing `lockfile` below `tree` takes; nothing is changed.
-
-    Packages of other categories than `main` are left out, as `conda-lock install` does.
-
-    Raises:
-        LockError: An entry of the lock cannot be installed.
-    """
-    conda = tuple(item for item in lockfile.conda if not item.optional)
-    directory = tree.build(environment, lockfile.platform)
-    downloads = [
-        _download(item, target)
-        for part, target in ((conda, tree.package_cache), (lockfile.pip, tree.wheel_cache))
-        for item in part
-        if not item.optional
-    ]
-    _refuse_same_file(downloads)
-    runs_here = lockfile.platform == native_platform()
-    if link_scripts and not runs_here:
-        raise LockError(
-            f"link scripts of {environment} for {lockfile.platform} need a machine of it",
-            hint=f"install on {lockfile.platform}, or without --link-scripts",
-        )
-    if not runs_here and not all(item.optional for item in lockfile.pip):
-        raise LockError(
-            f"the pip packages of {environment} for {lockfile.platform} need a machine of it",
-            hint=f"install on {lockfile.platform}, or take these packages from a channel",
-        )
-    plan = InstallPlan(
-        environment=environment,
-        lockfile=lockfile,
-        directory=directory,
-        conda=tuple(item.to_record() for item in conda),
-        downloads=tuple(downloads),
-        bytecode=bytecode and runs_here,
-        is_current=False,
-        link_scripts=link_scripts,
-        offline=offline,
-    )
-    return replace(plan, is_current=_is_current(plan))
-
-
-def _is_current(plan: InstallPlan) -> bool:
-    """Whether the prefix is there and complete, made in this very way from this very lock."""
-    bill = read_bill(plan.directory)
-    return (
-        bill is not None
-        and bill.lock == plan.lockfile.digest.hex
-        and bill.bytecode == plan.bytecode
-        and bill.link_scripts == plan.link_scripts
-        and bill.prefix == str(plan.prefix)
-        and (plan.prefix / "conda-meta/history").is_file()
-    )
-
-
-def _download(item: LockedPackage, directory: Path) -> Download:
-    """The archive of `item`, in `directory`.
-
-    Raises:
-        LockError: Its name would lead out of there.
-    """
-    if not is_path_separator_free(item.file_name):
-        raise LockError(
-            f"the archive of {item.name} has the unsafe name {item.file_name!r}",
-            hint="do not use this lock; lock again",
-        )
-    return Download(url=item.url, sha256=item.sha256, target=directory / item.file_name)
-
-
-def _refuse_same_file(downloads: list[Download]) -> None:
-    """Two different archives of one name cannot lie in one package cache."""
-    seen: dict[Path, Digest] = {}
-    for item in downloads:
-        if seen.setdefault(item.target, item.sha256) != item.sha256:
-            raise LockError(
-                f"the lock has two different archives named {item.target.name}",
-                hint="take the package from one channel only, and lock again",
-            )
 
 
 def apply_install(
@@ -235,7 +102,7 @@ def apply_install(
         PrefixError: Two packages cannot share a prefix, or the disk is full.
     """
     with _prefix_errors(plan, tree), _exclusive(plan.directory):
-        if not plan.is_current and _is_current(plan):
+        if not plan.is_current and is_installed(plan):
             # Another process installed the same while this one waited.
             done = replace(plan, is_current=True)
             return read_installed(done)
@@ -334,7 +201,7 @@ def _fill(
         progress=progress,
     )
     extracted = link_packages(engine, request)
-    adopted = _run_scripts(plan, environment)
+    adopted = _run_scripts(plan, extracted, environment)
     _install_pip(plan, tree, extracted, environment)
     contents = _contents(plan, tree, extracted, environment, progress, adopted)
     place_contents(contents, plan.prefix)
@@ -356,12 +223,14 @@ def _fill(
     return Installed(plan=plan, bill=bill, contents=contents)
 
 
-def _run_scripts(plan: InstallPlan, environment: Mapping[str, str]) -> tuple[CargoFile, ...]:
+def _run_scripts(
+    plan: InstallPlan, extracted: Mapping[str, Path], environment: Mapping[str, str]
+) -> tuple[CargoFile, ...]:
     """What the link scripts made, if they are to run."""
     if not plan.link_scripts:
         return ()
     before = set(foreign_paths(plan.prefix, ()))
-    words = run_link_scripts(plan.records, plan.prefix, environment)
+    words = run_link_scripts(plan.records, extracted, plan.prefix, environment)
     for line in words.splitlines():
         _log.warning("a link script says: %s", line)
     made = [path for path in foreign_paths(plan.prefix, before) if not is_bytecode(path)]

@@ -141,9 +141,11 @@ def _lock_spec(question: SourceQuestion, sources: tuple[str, ...]) -> "LockSpeci
             mapping_url=question.mapping,
         )
     except KeyError as error:
-        raise _FailedError(
-            FailureKind.SOURCE, f"conda-lock knows no selectors for {error}"
-        ) from error
+        if error.args[0] not in question.platforms:
+            reason = f"a line of the sources that holds {error} is taken away by its own selector"
+            raise _FailedError(FailureKind.SOURCE, reason) from error
+        reason = f"conda-lock knows no selectors for {error}"
+        raise _FailedError(FailureKind.SOURCE, reason) from error
     except (CondaLockError, RuntimeError, ValueError, TypeError, OSError) as error:
         reason = f"{error}" if error.__cause__ is None else f"{error}: {error.__cause__}"
         raise _FailedError(FailureKind.SOURCE, " ".join(reason.split())) from error

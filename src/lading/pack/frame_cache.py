@@ -16,12 +16,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from lading.digest import Digest
+from lading.install import entry_points
+from lading.pack import encode, placeholder, relocate, tarmember
 from lading.pack.compression import describe
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frames import FramePlan
@@ -47,6 +50,18 @@ class _Meta(msgspec.Struct, frozen=True, array_like=True):
     sha256: str
     files: tuple[ManifestFile, ...]
     relocations: tuple[RelocationEntry, ...]
+
+
+@cache
+def _rules() -> str:
+    """The digest of the code that decides what a member looks like, hexadecimal.
+
+    So a frame of an earlier lading, which wrote other scripts, is made again and never mixed in.
+    """
+    hasher = hashlib.sha256()
+    for module in (encode, entry_points, placeholder, relocate, tarmember):
+        hasher.update(Path(str(module.__file__)).read_bytes())
+    return hasher.hexdigest()
 
 
 def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
@@ -76,6 +91,7 @@ def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
     inputs = {
         "frame_format": FRAME_FORMAT_VERSION,
         "conda_pack": version("conda-pack"),
+        "rules": _rules(),
         "compressor": describe(encoder.format, encoder.level),
         "manager": plan.cargo.manager,
         # A pip distribution's files may name the prefix; what takes its place does not.

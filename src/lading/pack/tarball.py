@@ -1,5 +1,6 @@
 """From a finished installation to a tarball, its manifest and its digests: plan, then apply."""
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -304,17 +305,32 @@ def _packages(
 
 
 def _publish(packed: Packed, temporary: Path, document: bytes) -> None:
-    """Put the outputs under their names, the checksums last: they vouch for the others."""
+    """Put the outputs under their names, the checksums last: they vouch for the others.
+
+    Two packs at once take turns here, so that the three files belong together.
+    """
     plan = packed.plan
     checksums = (
         f"{packed.sha256.hex}  {plan.tarball.name}\n"
         f"{packed.manifest_sha256.hex}  {plan.manifest.name}\n"
     )
-    plan.checksums.unlink(missing_ok=True)
     temporary.chmod(0o644)
-    temporary.replace(plan.tarball)
-    _write_atomically(plan.manifest, document)
-    _write_atomically(plan.checksums, checksums.encode())
+    with _exclusive(plan.tarball.parent):
+        plan.checksums.unlink(missing_ok=True)
+        temporary.replace(plan.tarball)
+        _write_atomically(plan.manifest, document)
+        _write_atomically(plan.checksums, checksums.encode())
+
+
+@contextmanager
+def _exclusive(directory: Path) -> Iterator[None]:
+    """Only one process at a time; the directory itself is locked, so no file is left behind."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write_atomically(path: Path, data: bytes) -> None:

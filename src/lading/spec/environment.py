@@ -85,18 +85,17 @@ def read_environment(path: Path, platform: Platform | None = None) -> Environmen
     """
     content = _read_mapping(path, platform)
     reader = _Reader(content)
+    channels = reader.texts("channels")
     result = EnvironmentFile(
         path=path,
         name=reader.text("name"),
-        channels=tuple(
-            without_credentials(item) for item in reader.texts("channels") if item != NO_DEFAULTS
-        ),
+        channels=tuple(without_credentials(item) for item in channels if item != NO_DEFAULTS),
         platforms=reader.platforms(),
         category=reader.text("category") or "main",
         specs=reader.specs(),
         pip=reader.pip(),
         variables=reader.variables(),
-        channels_as_written=reader.texts("channels"),
+        channels_as_written=channels,
     )
     reader.check_the_rest()
     if reader.problems:

@@ -1,0 +1,162 @@
+"""What an installation will do, worked out from the lock before anything is changed."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lading.conda.names import is_path_separator_free, native_platform
+from lading.conda.records import RepodataRecord
+from lading.digest import Digest
+from lading.errors import LockError
+from lading.graph.dependencies import topological_order
+from lading.install.bill import read_bill
+from lading.install.fetch import Download
+from lading.install.layout import BuildTree
+from lading.lock.model import LockedPackage, Lockfile
+
+__all__ = ["InstallPlan", "is_installed", "plan_install"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallPlan:
+    """What an installation will do.
+
+    Attributes:
+        environment: Name of the environment.
+        lockfile: What to install.
+        directory: `build/<environment>/<platform>`, absolute.
+        conda: The conda part, sorted by name.
+        downloads: Archives and wheels; those that are there already are only hashed.
+        bytecode: Whether bytecode is compiled; never for a platform that cannot run here.
+        is_current: Whether the prefix is there already, made from this very lock.
+        link_scripts: Whether the link scripts of packages run.
+        offline: Whether nothing may be fetched over a network.
+    """
+
+    environment: str
+    lockfile: Lockfile
+    directory: Path
+    conda: tuple[RepodataRecord, ...]
+    downloads: tuple[Download, ...]
+    bytecode: bool
+    is_current: bool
+    link_scripts: bool = False
+    offline: bool = False
+
+    @property
+    def archives(self) -> tuple[Download, ...]:
+        """The downloads of the conda part."""
+        return tuple(item for item in self.downloads if not item.target.name.endswith(".whl"))
+
+    @property
+    def records(self) -> tuple[RepodataRecord, ...]:
+        """The conda part, dependencies first; worked out when it is asked for."""
+        return topological_order(self.conda)
+
+    @property
+    def prefix(self) -> Path:
+        """Where the environment is installed, absolute."""
+        return self.directory / "prefix"
+
+
+def plan_install(  # noqa: PLR0913  # one parameter for each option
+    environment: str,
+    lockfile: Lockfile,
+    tree: BuildTree,
+    *,
+    bytecode: bool = True,
+    link_scripts: bool = False,
+    offline: bool = False,
+    only_fetch: bool = False,
+) -> InstallPlan:
+    """What installing `lockfile` below `tree` takes; nothing is changed.
+
+    Packages of other categories than `main` are left out, as `conda-lock install` does.
+
+    Args:
+        environment: Name of the environment.
+        lockfile: What to install.
+        tree: Where things lie.
+        bytecode: Whether bytecode is wanted.
+        link_scripts: Whether link scripts are to run.
+        offline: Whether nothing may be fetched over a network.
+        only_fetch: Whether archives are all that is wanted; any machine can have them.
+
+    Raises:
+        LockError: An entry of the lock cannot be installed.
+    """
+    conda = tuple(item for item in lockfile.conda if not item.optional)
+    directory = tree.build(environment, lockfile.platform)
+    downloads = [
+        _download(item, target)
+        for part, target in ((conda, tree.package_cache), (lockfile.pip, tree.wheel_cache))
+        for item in part
+        if not item.optional
+    ]
+    _refuse_same_file(downloads)
+    runs_here = lockfile.platform == native_platform()
+    if not (runs_here or only_fetch):
+        _refuse_programs(environment, lockfile, link_scripts=link_scripts)
+    plan = InstallPlan(
+        environment=environment,
+        lockfile=lockfile,
+        directory=directory,
+        conda=tuple(item.to_record() for item in conda),
+        downloads=tuple(downloads),
+        bytecode=bytecode and runs_here,
+        is_current=False,
+        link_scripts=link_scripts,
+        offline=offline,
+    )
+    return replace(plan, is_current=is_installed(plan))
+
+
+def _refuse_programs(environment: str, lockfile: Lockfile, *, link_scripts: bool) -> None:
+    """Refuse what would run programs of another platform."""
+    if link_scripts:
+        raise LockError(
+            f"link scripts of {environment} for {lockfile.platform} need a machine of it",
+            hint=f"install on {lockfile.platform}, or without --link-scripts",
+        )
+    if not all(item.optional for item in lockfile.pip):
+        raise LockError(
+            f"the pip packages of {environment} for {lockfile.platform} need a machine of it",
+            hint=f"install on {lockfile.platform}, or take these packages from a channel",
+        )
+
+
+def is_installed(plan: InstallPlan) -> bool:
+    """Whether the prefix is there and complete, made in this very way from this very lock."""
+    bill = read_bill(plan.directory)
+    return (
+        bill is not None
+        and bill.lock == plan.lockfile.digest.hex
+        and bill.bytecode == plan.bytecode
+        and bill.link_scripts == plan.link_scripts
+        and bill.prefix == str(plan.prefix)
+        and (plan.prefix / "conda-meta/history").is_file()
+    )
+
+
+def _download(item: LockedPackage, directory: Path) -> Download:
+    """The archive of `item`, in `directory`.
+
+    Raises:
+        LockError: Its name would lead out of there.
+    """
+    if not is_path_separator_free(item.file_name):
+        raise LockError(
+            f"the archive of {item.name} has the unsafe name {item.file_name!r}",
+            hint="do not use this lock; lock again",
+        )
+    return Download(url=item.url, sha256=item.sha256, target=directory / item.file_name)
+
+
+def _refuse_same_file(downloads: list[Download]) -> None:
+    """Two different archives of one name cannot lie in one package cache."""
+    seen: dict[Path, Digest] = {}
+    for item in downloads:
+        if seen.setdefault(item.target, item.sha256) != item.sha256:
+            raise LockError(
+                f"the lock has two different archives named {item.target.name}",
+                hint="take the package from one channel only, and lock again",
+            )
