@@ -53,7 +53,7 @@ type: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(READY) demo-channel ## measure against conda-pack; writes docs/benchmarks.md
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python scripts/bench
 
 docs: $(READY) ## write the command reference from --help, check every link
 	$(BIN)/python scripts/docs.py

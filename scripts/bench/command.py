@@ -1,19 +1,116 @@
+"""The command line of the benchmarks: what is measured, and where it is written."""
+
+import argparse
+import os
+import shutil
+import signal
 import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-import tempfile, os
-from bench.workshop import *
-from bench.yard import Yard
-from bench.pack import run_pack
-from bench.update import run_update
+from types import FrameType
+from typing import Never
+
+from bench.chart import render_chart
 from bench.growth import run_growth
-from bench.lock import run_lock
 from bench.install import run_install
-def main(a):
-    with tempfile.TemporaryDirectory(prefix="lading-bench-") as d:
-        w=Workshop(directory=Path(d),demo_channel=(ROOT/'.cache/demo-channel/current').resolve(),inherited=os.environ,pairs=1,quick='-f' not in a)
-        if 'lock' in a: print(run_lock(w))
-        if 'install' in a: print(run_install(w))
-        if 'growth' in a: print(run_growth(w))
-        if 'update' in a:
-          y=Yard.make(w)
-          print(run_update(w,y))
+from bench.lock import run_lock
+from bench.machine import read_machine
+from bench.markdown import render_markdown
+from bench.measure import BenchError
+from bench.pack import run_pack
+from bench.report import Report, Section, render_json
+from bench.update import run_update
+from bench.workshop import ROOT, Workshop
+from bench.yard import Yard
+
+__all__ = ["main"]
+
+PAIRS = 5
+NAME = "benchmarks"
+LARGEST_BYTES = 30 << 30
+"""What the largest environment and all that is made of it need at once."""
+
+SECTIONS: dict[str, Callable[[Workshop], Section]] = {
+    "pack": lambda workshop: run_pack(workshop, Yard.of(workshop)),
+    "update": lambda workshop: run_update(workshop, Yard.of(workshop)),
+    "growth": run_growth,
+    "lock": run_lock,
+    "install": run_install,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, write the page, and give the exit code."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    channel = (ROOT / ".cache/demo-channel/current").resolve()
+    if not channel.is_dir():
+        sys.stderr.write("error: there is no demo channel\nhint: run `make demo-channel`\n")
+        return 2
+    unknown = [name for name in options.sections if name not in SECTIONS]
+    if unknown:
+        sys.stderr.write(f"error: there is no section {unknown[0]}\n")
+        return 2
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    try:
+        with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=options.work) as directory:
+            workshop = Workshop(
+                directory=Path(directory),
+                demo_channel=channel,
+                inherited=dict(os.environ),
+                pairs=options.pairs,
+                quick=options.quick or _is_short_of_space(Path(directory)),
+            )
+            sections = tuple(_run(workshop, name) for name in options.sections or tuple(SECTIONS))
+    except BenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    report = Report(
+        when=when,
+        command=" ".join(["python scripts/bench", *arguments]),
+        pairs=options.pairs,
+        machine=read_machine(os.environ),
+        sections=sections,
+    )
+    write_report(report, Path(options.output))
+    return 0
+
+
+def write_report(report: Report, directory: Path) -> None:
+    """Write the page, the raw runs and, where growth was measured, its picture."""
+    directory.mkdir(parents=True, exist_ok=True)
+    growths = [item for part in report.sections if part.name == "growth" for item in part.growths]
+    picture = f"{NAME}.svg" if growths else ""
+    if growths:
+        (directory / picture).write_text(render_chart(growths), "utf-8")
+    (directory / f"{NAME}.md").write_text(render_markdown(report, picture), "utf-8")
+    (directory / f"{NAME}.json").write_bytes(render_json(report))
+
+
+def _run(workshop: Workshop, name: str) -> Section:
+    sys.stderr.write(f"{name}\n")
+    return SECTIONS[name](workshop)
+
+
+def _is_short_of_space(directory: Path) -> bool:
+    short = shutil.disk_usage(directory).free < LARGEST_BYTES
+    if short:
+        sys.stderr.write("the disk has no room for the largest environments: they are left out\n")
+    return short
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> Never:
+    """End like an exception does, so that gigabytes are taken away."""
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python scripts/bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="of each comparison (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="leave out the largest points")
+    parser.add_argument("--output", default=str(ROOT / "docs"), help="directory of the page")
+    parser.add_argument("--work", help="directory to measure in, instead of the temporary one")
+    return parser

@@ -58,6 +58,4 @@ def _side(
     contestant: Contestant,
     taken: Mapping[str, tuple[Measurement, ...]],
 ) -> Side:
-    return Side(
-        tool=tool, command=workshop.shown(contestant.argv), runs=taken[contestant.name]
-    )
+    return Side(tool=tool, command=workshop.shown(contestant.argv), runs=taken[contestant.name])

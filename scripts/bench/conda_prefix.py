@@ -22,7 +22,7 @@ from bench.workshop import remove
 
 __all__ = ["copy_tree", "make_conda_prefix"]
 
-Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 
 
 def make_conda_prefix(source: Path, package_cache: Path, target: Path) -> Path:

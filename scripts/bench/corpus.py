@@ -17,9 +17,7 @@ BESIDE = ROOT.parent / "shared/data/conda-forge-corpus"
 
 class _Repodata(msgspec.Struct, frozen=True):
     packages: dict[str, dict[str, object]] = msgspec.field(default_factory=dict)
-    conda: dict[str, dict[str, object]] = msgspec.field(
-        name="packages.conda", default_factory=dict
-    )
+    conda: dict[str, dict[str, object]] = msgspec.field(name="packages.conda", default_factory=dict)
 
 
 def find_corpus(environment: Mapping[str, str]) -> Path | None:

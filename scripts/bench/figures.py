@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Ratio", "pairwise", "render_bytes", "render_ratio", "render_seconds"]
+__all__ = ["DASH", "Ratio", "pairwise", "render_bytes", "render_ratio", "render_seconds"]
+
+DASH = "\N{EN DASH}"
+"""Stands where there is no figure."""
 
 KILO = 1000
 MANY = 10
@@ -22,20 +25,18 @@ class Ratio:
 
 def pairwise(dividends: Sequence[float], divisors: Sequence[float]) -> Ratio | None:
     """The ratio of each pair, summed up; None where there is no pair, or nothing to divide by."""
-    ratios = [
-        above / below for above, below in zip(dividends, divisors, strict=False) if below > 0
-    ]
+    ratios = [above / below for above, below in zip(dividends, divisors, strict=False) if below > 0]
     return Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None
 
 
 def render_ratio(ratio: Ratio | None, *, spread: bool = True) -> str:
-    """`2.31 (2.20–2.40)`; an en dash where there is none."""
+    """The median, then the least and the most; a dash where there is no ratio."""
     if ratio is None:
-        return "–"
+        return DASH
     text = _three_digits(ratio.median)
     if not spread:
         return text
-    return f"{text} ({_three_digits(ratio.least)}–{_three_digits(ratio.most)})"
+    return f"{text} ({_three_digits(ratio.least)}{DASH}{_three_digits(ratio.most)})"
 
 
 def _three_digits(value: float) -> str:

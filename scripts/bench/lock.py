@@ -40,9 +40,11 @@ def run_lock(workshop: Workshop) -> Section:
         name="lock",
         title=TITLE,
         notes=(
-            f"`examples/{NAME}`, for {', '.join(PLATFORMS)}, on a channel in the file system:"
-            f" {records} real records of conda-forge. No lockfile to start from, no cache of either"
-            " tool; the channel is in the kernel's memory.",
+            (
+                f"`examples/{NAME}`, for {', '.join(PLATFORMS)}, on a channel in the file system:"
+                f" {records} real records of conda-forge. No lockfile to start from, no cache of"
+                " either tool; the channel is in the kernel's memory."
+            ),
             *notes,
         ),
         seconds=monotonic() - started,
@@ -101,9 +103,7 @@ def _lading(project: Project) -> Contestant:
     )
 
 
-def _conda_lock(
-    workshop: Workshop, project: Project, channel: Path, micromamba: str
-) -> Contestant:
+def _conda_lock(workshop: Workshop, project: Project, channel: Path, micromamba: str) -> Contestant:
     home = workshop.directory / "conda-lock-home"
     lockfile = project.root / "conda-lock.yml"
 

@@ -11,6 +11,9 @@ from bench.yard import CHANGED, NEWEST, Yard
 
 __all__ = ["run_pack"]
 
+EXAMPLES = 3
+
+
 def run_pack(workshop: Workshop, yard: Yard) -> Section:
     """Measure."""
     started = monotonic()
@@ -20,17 +23,23 @@ def run_pack(workshop: Workshop, yard: Yard) -> Section:
         title="Pack and unpack",
         sized="tarball",
         notes=(
-            "The example `data-service`. The prefix was installed before; its package cache is"
-            " there, and the kernel has most of it in memory. *Cold*: no frame cache.",
-            "conda-pack gets the very files of lading's prefix, with records that name the package"
-            " cache, as conda leaves them; lading's own records do not, and make it slower. So"
-            " that both tarballs hold the same files, bytecode included, packages that are not"
-            " `noarch` have theirs in that cache, as packages of conda-forge do.",
+            (
+                "The example `data-service`. The prefix was installed before; its package cache is"
+                " there, and the kernel has most of it in memory. *Cold*: no frame cache."
+            ),
+            (
+                "conda-pack gets the very files of lading's prefix, with records that name the"
+                " package cache, as conda leaves them; lading's own records do not, and make it"
+                " slower. So that both tarballs hold the same files, bytecode included, packages"
+                " that are not `noarch` have theirs in that cache, as packages of conda-forge do."
+            ),
             _members_note(workshop, yard),
             "Level small and conda-pack with threads are measured once only.",
             "*Again*: the frame cache holds what was packed with an older idna.",
-            "*Unpack*: lading checks every file and relocates it; `tar` and `conda-unpack`"
-            " relocate, and check nothing.",
+            (
+                "*Unpack*: lading checks every file and relocates it; `tar` and `conda-unpack`"
+                " relocate, and check nothing."
+            ),
         ),
         seconds=monotonic() - started,
         comparisons=comparisons,
@@ -63,7 +72,7 @@ def _cold(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
         *compare(workshop, quick),
         # Minutes long, or beside the point: once, and everything is warm already.
         *compare(workshop, [slow, threaded], rounds=1, warm_up=False),
-        *compare(workshop, [gzip]),
+        *compare(workshop, [gzip], warm_up=False),
     )
 
 
@@ -77,7 +86,7 @@ def _again(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
     ours = yard.lading_pack("pack again", NEWEST, before=lambda: copy_tree(kept, frames))
     theirs = yard.conda_pack("conda-pack again", NEWEST, "tar.zst")
     match = Match(work="pack tar.zst again, one package changed", ours=ours, theirs=theirs)
-    return compare(workshop, [match])
+    return compare(workshop, [match], warm_up=False)
 
 
 def _unpack(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
@@ -116,13 +125,17 @@ def _members_note(workshop: Workshop, yard: Yard) -> str:
 
 
 def _examples(paths: set[str]) -> str:
-    shown = sorted(paths)[:3]
-    return f" ({', '.join(f'`{item}`' for item in shown)}{', …' if len(paths) > 3 else ''})" if shown else ""
+    """Some of `paths`, in brackets; nothing where there are none."""
+    shown = [f"`{item}`" for item in sorted(paths)[:EXAMPLES]]
+    if len(paths) > EXAMPLES:
+        shown.append("…")
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def _members(workshop: Workshop, tarball: Path) -> set[str]:
     """Their paths; directories that hold something do not count."""
     names = {
-        line.removeprefix("./") for line in workshop.run("/bin/tar", "-tf", str(tarball)).splitlines()
+        line.removeprefix("./")
+        for line in workshop.run("/bin/tar", "-tf", str(tarball)).splitlines()
     }
     return {name for name in names if not name.endswith("/")}

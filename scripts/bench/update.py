@@ -45,7 +45,9 @@ def run_update(workshop: Workshop, yard: Yard) -> Section:
             tool="curl, tar and conda-unpack",
         )
         comparisons = compare(workshop, [match])
-    old, new = (yard.tarball(name).with_name(f"{name}-linux-64.manifest.json") for name in (OTHER, NEWEST))
+    old, new = (
+        yard.tarball(name).with_name(f"{name}-linux-64.manifest.json") for name in (OTHER, NEWEST)
+    )
     changed = changed_bytes(old.read_bytes(), new.read_bytes())
     listed = ", ".join(
         f"{name or 'the environment itself'} {render_bytes(size)}" for name, size in changed.items()
@@ -55,14 +57,20 @@ def run_update(workshop: Workshop, yard: Yard) -> Section:
         title="Update a node",
         sized="bytes that the server sent",
         notes=(
-            "A web server of the benchmark on loopback, which knows ranges, counts what it sends."
-            " So time on a network comes on top, by the bytes.",
-            "lading: the node runs the older version from its store; the new bill is fetched, then"
-            " the frames that changed, then the new environment is linked, verified as it is"
-            " extracted, and switched to. The other way: the whole tarball of conda-pack, through a"
-            " pipe into `tar`, then `conda-unpack`.",
-            f"Of lading's bytes {render_bytes(size_of(new))} are the bill, as plain JSON; what"
-            f" changed are these frames: {listed}.",
+            (
+                "A web server of the benchmark on loopback, which knows ranges, counts what it"
+                " sends. So time on a network comes on top, by the bytes."
+            ),
+            (
+                "lading: the node runs the older version from its store; the new bill is fetched,"
+                " then the frames that changed, then the new environment is linked, verified as it"
+                " is extracted, and switched to. The other way: the whole tarball of conda-pack,"
+                " through a pipe into `tar`, then `conda-unpack`."
+            ),
+            (
+                f"Of lading's bytes {render_bytes(size_of(new))} are the bill, as plain JSON; what"
+                f" changed are these frames: {listed}."
+            ),
         ),
         seconds=monotonic() - started,
         comparisons=comparisons,

@@ -1,7 +1,7 @@
 """The environment that is packed: in three versions, for lading and for conda-pack."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.conda_prefix import make_conda_prefix
@@ -22,33 +22,44 @@ class Yard:
 
     Attributes:
         project: Installed, its frame cache empty.
-        prefixes: Environment → the prefix for conda-pack.
-        output: Where tarballs are written.
+        conda: Holds the prefixes for conda-pack, by environment.
     """
 
     project: Project
-    prefixes: dict[str, Path] = field(default_factory=dict)
-    output: Path
+    conda: Path
 
     @classmethod
-    def make(cls, workshop: Workshop) -> "Yard":
-        """Lock and install each environment."""
+    def of(cls, workshop: Workshop) -> "Yard":
+        """The one yard of a workshop: made when it is first asked for, with all installed."""
+        root = workshop.directory / "project"
+        if root.exists():
+            project = Project(workshop=workshop, root=root)
+            return cls(project=project, conda=workshop.directory / "conda")
+        return cls._make(workshop)
+
+    @classmethod
+    def _make(cls, workshop: Workshop) -> "Yard":
         text = (ROOT / "examples/data-service/environment.yml").read_text("utf-8")
         sources = {NEWEST: text}
         for name, specs in OLDER.items():
             sources[name] = text + "".join(f"  - {spec}\n" for spec in specs)
         project = Project.make(workshop, "project", {CHANNEL: workshop.demo_channel}, sources)
-        yard = cls(project=project, output=project.root / "dist")
+        yard = cls(project=project, conda=workshop.directory / "conda")
         yard.output.mkdir()
         for name in sources:
             project.run("lock", name)
             project.run("install", name)
-            yard.prefixes[name] = make_conda_prefix(
+            make_conda_prefix(
                 project.root / f"build/{name}/linux-64/prefix",
                 project.root / ".lading/pkgs",
-                workshop.directory / f"conda/{name}",
+                yard.conda / name,
             )
         return yard
+
+    @property
+    def output(self) -> Path:
+        """Where tarballs are written."""
+        return self.project.root / "dist"
 
     def tarball(self, environment: str, format_: str = "tar.zst") -> Path:
         """Where lading writes it."""
@@ -74,7 +85,7 @@ class Yard:
         tarball = self.output / f"conda-pack-{name.replace(' ', '-')}.{format_}"
         argv = [
             self.project.workshop.program("conda-pack"),
-            *("-q", "-p", str(self.prefixes[environment]), "--format", format_, *options),
+            *("-q", "-p", str(self.conda / environment / "prefix"), "--format", format_, *options),
             *("-o", str(tarball)),
         ]
         return self.project.workshop.contestant(

@@ -126,7 +126,7 @@ def _run_pip(requirements: Sequence[str], constraints: Sequence[str], directory:
         options = f"--quiet --no-input --only-binary :all: --find-links {directory}".split()
         command = [sys.executable, "-m", "pip", "download", *options]
         command += ["--constraint", str(pins), "--dest", str(downloads), *requirements]
-        done = subprocess.run(  # noqa: S603  # requirements of our own list
+        done = subprocess.run(  # requirements of our own list
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         if done.returncode != 0:

@@ -112,7 +112,7 @@ def run_ldd(files: Iterable[Path]) -> dict[str, Path]:
         message = "ldd not found"
         raise DemoChannelError(message, hint="install glibc's tools (Debian: libc-bin)")
     environment = {**os.environ, "LC_ALL": "C"}
-    done = subprocess.run(  # noqa: S603  # the system's ldd, the interpreter's files
+    done = subprocess.run(  # the system's ldd, the interpreter's files
         [program, *map(str, files)], capture_output=True, text=True, check=False, env=environment
     )
     found = parse_ldd(done.stdout)
@@ -145,7 +145,7 @@ def run_patchelf(edits: Mapping[PurePosixPath, tuple[str, ...]], directory: Path
     for path, options in sorted(edits.items()):
         groups[options].append(str(path))
     for options, paths in groups.items():
-        done = subprocess.run(  # noqa: S603  # fixed options, our own files
+        done = subprocess.run(  # fixed options, our own files
             [program, *options, *paths], cwd=directory, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:

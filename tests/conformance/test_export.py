@@ -10,8 +10,8 @@ import pytest
 import rattler
 import yaml
 
-from lading.lock.model import lock_path, parse_lockfiles, read_lockfile
 from lading.conda.names import Platform
+from lading.lock.model import lock_path, parse_lockfiles, read_lockfile
 from lading.spec.environment import read_environment
 from simulators.command import lading
 from simulators.engines import small_channel
@@ -66,8 +66,11 @@ def test_unified(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.stderr
     done = subprocess.run(
         [sys.executable, "-c", PARSE, str(path)],
-        capture_output=True, text=True, check=True, env={"HOME": str(tmp_path)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
     expected = sorted(
         [str(lock.platform), item.name, item.url]
         for lock in parse_lockfiles(path, path.read_bytes())

@@ -7,6 +7,7 @@ that most of them fall into the middle of it on any machine.
 import hashlib
 import random
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from lading.pack.manifest import Manifest
 from lading.pack.reader import open_manifest
 from simulators.channel import PLACEHOLDER, File, Package
 from simulators.depot import verified
-from simulators.launcher import Launcher
+from simulators.launcher import Launcher, start_worker
 from simulators.project import ENVIRONMENT, Project
 
 MOMENTS = 50
@@ -28,13 +29,29 @@ PACKAGES = 3
 FILES = 40
 FILE_BYTES = 16_000
 
+KEEPER = """
+import hashlib, sys
+from itertools import count
+from pathlib import Path
+from lading.digest import Digest
+from lading.pack.encode import EncodedFrame
+from lading.pack.frame_cache import FrameCache
+data = bytes(30_000_000)
+digest = Digest.sha256(hashlib.sha256(data).hexdigest())
+frame = EncodedFrame(data=data, size=len(data), sha256=digest, files=(), relocations=())
+cache = FrameCache(directory=Path(sys.argv[1]))
+print("ready", flush=True)
+for number in count():
+    cache.store(f"key{number % 3}", frame)
+"""
+
 
 def package(number: int, version: str = "1.0") -> Package:
     """A package of many files, half of them noise; two name the prefix."""
     name = f"package{number}"
     noise = random.Random(f"{number} {version}")
     data = {
-        f"share/{name}/{index % 7}/{index}": noise.randbytes(FILE_BYTES // 2)
+        f"share/{name}/{index % 2}/{index}": noise.randbytes(FILE_BYTES // 2)
         + bytes(FILE_BYTES // 2)
         for index in range(FILES)
     }
@@ -141,6 +158,22 @@ def test_pack(victim: Victim) -> None:
         victim.seconds("pack", ENVIRONMENT)
         assert victim.outputs == written(victim.dist)
     assert killed >= LEAST_KILLED
+
+
+def test_frame_cache(tmp_path: Path) -> None:
+    """A process that does nothing but keep large frames: those that have a name are whole."""
+    cache = FrameCache(directory=tmp_path / "cache")
+    broken = []
+    for moment in moments(7, 0.2, 10):
+        with start_worker(KEEPER, tmp_path, cache.directory) as keeper:
+            assert keeper.stdout is not None
+            assert keeper.stdout.readline() == "ready\n"
+            time.sleep(moment)
+            keeper.kill()
+        entries = list(cache.directory.rglob("*.frame"))
+        broken += [path.name for path in entries if cache.find(path.stem) is None]
+        shutil.rmtree(cache.directory, ignore_errors=True)
+    assert [] == broken
 
 
 def test_unpack(victim: Victim, tmp_path: Path) -> None:

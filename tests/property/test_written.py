@@ -13,7 +13,8 @@ from lading.lock.written import packages_written
 ROOT = Path(__file__).parents[2]
 _texts = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["1.0", "2026-01-01", "null", "~", "yes", "0x1f", "1e3", "a: b", "a #b", "1_0"]),
+    st.sampled_from(["1.0", "2026-01-01", "null", "~", "yes", "0x1f", "1e3", "1_0"]),
+    st.sampled_from(["a: b", "a #b"]),
     st.from_regex(r"[a-z0-9<>=,.*|! ']{0,12}", fullmatch=True),
 )
 _digests = st.from_regex(r"[0-9a-f]{8}", fullmatch=True)

@@ -1,4 +1,4 @@
-"""A project made of a simulated channel: lockfiles written by hand, installs and packs in a tree."""
+"""A project made of a simulated channel: a lockfile by hand, installs and packs in a tree."""
 
 import json
 from collections.abc import Iterable

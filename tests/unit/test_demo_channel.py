@@ -309,7 +309,7 @@ class TestRelocation:
         """Prefix and build directory, also behind an option letter."""
         text = b"-L/home/me/py/lib /home/me/python /tmp/build.1/Python/x"
 
-        found = python.relocate_text(text, ("/home/me/py",), ("/tmp/build.1/Python",))  # noqa: S108
+        found = python.relocate_text(text, ("/home/me/py",), ("/tmp/build.1/Python",))
 
         neutral = python.NEUTRAL_BUILD_DIRECTORY
         assert found.decode() == f"-L{PLACEHOLDER}/lib /home/me/python {neutral}/x"

@@ -204,7 +204,7 @@ def test_install(tmp_path: Path, channel: ChannelSimulator, engine: EmbeddedEngi
         assert directory.parent == request.package_cache
         assert (directory / "info" / "index.json").is_file()
     assert {(1, 3), (2, 3), (3, 3)} == {(done, total) for _, done, total in told}
-    assert {"library", "python", "tool"} == {name for name, _, _ in told}
+    assert {"link"} == {what for what, _, _ in told}
 
 
 def test_free_threaded_python(tmp_path: Path, engine: EmbeddedEngine) -> None:

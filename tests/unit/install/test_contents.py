@@ -23,7 +23,7 @@ from lading.install.contents import (
     read_contents,
 )
 from lading.lock.model import LockedPackage, Manager
-from simulators.stowage import cargo, file
+from simulators.stowage import cargo, file, link
 
 SITE = "lib/python3.11/site-packages"
 
@@ -216,3 +216,20 @@ def test_packages_with_scripts() -> None:
     )
     contents = Contents(cargoes=(*packages, environment_cargo()), python=None, clobbered={})
     assert ("a",) == packages_with_scripts(contents)
+
+
+def test_placing_brings_what_is_missing(tmp_path: Path) -> None:
+    """What an engine put elsewhere is put where it belongs, and goes from there."""
+    package = cargo(
+        file("lib/python3.13t/x", b"x", directory=tmp_path / "cache"), link("lib/y", "x")
+    )
+    contents = Contents(cargoes=(package,), python=None, clobbered={})
+    prefix = tmp_path / "prefix"
+    (prefix / "lib/python3.13").mkdir(parents=True)
+    (prefix / "lib/python3.13/x").write_bytes(b"x")
+    place_contents(contents, prefix)
+    assert (b"x", "x", False) == (
+        (prefix / "lib/python3.13t/x").read_bytes(),
+        str((prefix / "lib/y").readlink()),
+        (prefix / "lib/python3.13").exists(),
+    )

@@ -119,21 +119,21 @@ echo told >> "$PREFIX/.messages.txt"
 """
 
 
-def scripted(tmp_path: Path, script: bytes) -> tuple[tuple[RepodataRecord, ...], Path]:
-    """Two packages with a link script, linked into a prefix."""
+def run_scripted(tmp_path: Path, script: bytes) -> tuple[str, Path]:
+    """What the link scripts of two packages told, and the prefix that they ran in."""
     channel = ChannelSimulator(tmp_path / "channel")
     for name in ("b", "a"):
-        channel.add(Package(name=name, scripts={"post-link": script}))
+        channel.add(Package(name=name, build_number=3, scripts={"post-link": script}))
     request = install_request(tmp_path, channel.records()[::-1], channel.archives())
-    link_packages(engine(tmp_path), request)
-    return request.records, request.prefix
+    extracted = link_packages(engine(tmp_path), request)
+    words = run_link_scripts(request.records, extracted, request.prefix, {"PATH": os.defpath})
+    return words, request.prefix
 
 
 def test_link_scripts_run_in_order(tmp_path: Path) -> None:
     """Each gets the variables that conda gives, in the order of the records."""
-    records, prefix = scripted(tmp_path, SCRIPT)
-    words = run_link_scripts(records, prefix, {"PATH": os.defpath})
-    expected = f"b 1.0 0 {prefix}\na 1.0 0 {prefix}\n"
+    words, prefix = run_scripted(tmp_path, SCRIPT)
+    expected = f"b 1.0 3 {prefix}\na 1.0 3 {prefix}\n"
     assert (expected, "told\ntold\n", False) == (
         (prefix / "ran").read_text(),
         words,
@@ -143,13 +143,12 @@ def test_link_scripts_run_in_order(tmp_path: Path) -> None:
 
 def test_a_link_script_that_fails(tmp_path: Path) -> None:
     """Which one failed is said, with its last words."""
-    records, prefix = scripted(tmp_path, b"#!/bin/sh\necho no luck >&2\nexit 3\n")
     with pytest.raises(EngineFailedError, match="of b failed") as caught:
-        run_link_scripts(records, prefix, {"PATH": os.defpath})
+        run_scripted(tmp_path, b"#!/bin/sh\necho no luck >&2\nexit 3\n")
     assert ("no luck",) == caught.value.details
 
 
 def test_nothing_to_run(tmp_path: Path, request_: InstallRequest) -> None:
     """Without scripts nothing happens."""
-    link_packages(engine(tmp_path), request_)
-    assert run_link_scripts(request_.records, request_.prefix, {}) == ""
+    extracted = link_packages(engine(tmp_path), request_)
+    assert run_link_scripts(request_.records, extracted, request_.prefix, {}) == ""

@@ -322,3 +322,30 @@ def test_installations_wait_for_each_other(project: Project) -> None:
     for thread in threads:
         thread.join()
     assert [read_bill(project.prefix.parent)] * 2 == [each.bill for each in results]
+
+
+def test_link_scripts_need_their_own_platform(project: Project) -> None:
+    """Scripts are programs of the platform they are for."""
+    lockfile = replace(read_lockfile(project.lock), platform=Platform.OSX_ARM64)
+    with pytest.raises(LockError, match="link scripts of sample for osx-arm64 need a machine"):
+        plan_install(ENVIRONMENT, lockfile, project.tree, link_scripts=True)
+
+
+def test_archives_are_for_any_machine(project: Project) -> None:
+    """To fetch what another platform needs takes no machine of it."""
+    lockfile = replace(
+        read_lockfile(project.lock), platform=Platform.OSX_ARM64, packages=(pip_package(),)
+    )
+    plan = plan_install(ENVIRONMENT, lockfile, project.tree, only_fetch=True)
+    assert ["wheel-1.0-py3-none-any.whl"] == [item.target.name for item in plan.downloads]
+
+
+def test_another_way_of_installing_is_another_installation(project: Project) -> None:
+    """With and without link scripts are two environments."""
+    project.install()
+    lockfile = read_lockfile(project.lock)
+    found = [
+        plan_install(ENVIRONMENT, lockfile, project.tree, link_scripts=scripts).is_current
+        for scripts in (False, True)
+    ]
+    assert [True, False] == found

@@ -113,9 +113,8 @@ def test_virtual_packages(project: LockProject) -> None:
         "virtual: __glibc: promised is 2.17, locked for 2.28",
     ]
     _edit(project, "__glibc=2.28=0 ", "")
-    assert (
-        "closure: tool 1.0: it needs __glibc >=2.17, which is not promised"
-        in _found(_request(project))
+    assert "closure: tool 1.0: it needs __glibc >=2.17, which is not promised" in _found(
+        _request(project)
     )
 
 
@@ -164,7 +163,7 @@ def test_broken_lock(project: LockProject) -> None:
 
 
 def test_published_locks_are_fresh_and_quick() -> None:
-    """The committed locks answer their sources: 800 packages × 4 platforms within 0.3 seconds.
+    """The committed locks answer their sources; 800 packages for 4 platforms take under 0.3 s.
 
     Processor time: other processes of the machine do not count. The best of three counts.
     """

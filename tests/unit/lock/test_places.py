@@ -65,15 +65,14 @@ def root(tmp_path: Path) -> Path:
     _write(tmp_path, "osx-64", "a 1.9 0", "gone 1 0", "same 1 0")
     _git(tmp_path, "add", "-A")
     _git(tmp_path, "commit", "-q", "-m", "old")
-    _write(tmp_path, "linux-64", "a 1.10 0", "b 1 0", "c 1 h2_0", "d 1 0 other", "n 1 0", "same 1 0")
+    new = ("a 1.10 0", "b 1 0", "c 1 h2_0", "d 1 0 other", "n 1 0", "same 1 0")
+    _write(tmp_path, "linux-64", *new)
     _write(tmp_path, "osx-64", "a 1.10 0", "same 1 0")
     return tmp_path
 
 
 def _git(root: Path, *words: str) -> None:
-    subprocess.run(
-        ["git", *words], cwd=root, check=True, env={**ENVIRONMENT, "HOME": str(root)}
-    )
+    subprocess.run(["git", *words], cwd=root, check=True, env={**ENVIRONMENT, "HOME": str(root)})
 
 
 def _kinds(root: Path, old: str, new: str) -> list[tuple[str, ChangeKind, int]]:
