@@ -1,6 +1,7 @@
 """Other tools read what `lading export` writes; people read what `why`, `tree` and `graph` say."""
 
 import json
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET  # our own output
@@ -134,7 +135,9 @@ def test_graph(project: Path) -> None:
     assert lading(["graph", "-o", "no/such/directory"], project).code == 2
 
 
-def test_several_environments() -> None:
+def test_several_environments(tmp_path: Path) -> None:
     """Where several are locked one must be named."""
-    outcome = lading(["why", "python"], ROOT)
+    for name in ("one", "other"):
+        shutil.copytree(ROOT / "locks" / PANGEO, tmp_path / "locks" / name)
+    outcome = lading(["why", "python"], tmp_path)
     assert (outcome.code, outcome.is_plain_error) == (2, True)

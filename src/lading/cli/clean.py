@@ -1,5 +1,6 @@
 """`lading clean`."""
 
+import json
 import shutil
 
 import click
@@ -21,13 +22,19 @@ def command(context: Context, *, frames: bool, bytecode: bool, packages: bool) -
     if not (frames or bytecode or packages):
         raise UsageError("nothing to clean was named", hint="name --frames, for example")
     tree = context.tree
+    removed = []
     if frames:
         freed = FrameCache(directory=tree.frame_cache).clear()
         context.say(f"removed {freed / 1e6:.1f} MB of frames")
+        removed.append(tree.frame_cache)
     directories = [tree.bytecode_cache] if bytecode else []
     directories += [tree.package_cache, tree.wheel_cache] if packages else []
     for directory in directories:
         if directory.exists():
             shutil.rmtree(directory)
             context.say(f"removed {directory}")
+            removed.append(directory)
+    if context.json:
+        document = {"schema": "lading.clean/1", "cleaned": [str(path) for path in removed]}
+        context.write(json.dumps(document) + "\n")
     return 0

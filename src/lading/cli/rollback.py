@@ -1,5 +1,7 @@
 """`lading rollback`."""
 
+import json
+
 import click
 
 from lading.cli.context import Context
@@ -15,5 +17,9 @@ def command(context: Context, *, name: str) -> int:
     """Let NAME, made by `lading unpack --store`, point at the version before the present one."""
     prefix = Versions(context.path(name)).rollback()
     context.say(f"{name} is {prefix.name} again")
-    context.write(f"{prefix}\n")
+    if context.json:
+        document = {"schema": "lading.rollback/1", "prefix": str(prefix)}
+        context.write(json.dumps(document) + "\n")
+    else:
+        context.write(f"{prefix}\n")
     return 0
