@@ -49,33 +49,38 @@ def main(arguments: list[str]) -> int:
     if not channel.is_dir():
         sys.stderr.write("error: there is no demo channel\nhint: run `make demo-channel`\n")
         return 2
-    unknown = [name for name in options.sections if name not in SECTIONS]
+    names = options.sections or list(SECTIONS)
+    unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         sys.stderr.write(f"error: there is no section {unknown[0]}\n")
         return 2
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    try:
-        with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=options.work) as directory:
-            workshop = Workshop(
-                directory=Path(directory),
-                demo_channel=channel,
-                inherited=dict(os.environ),
-                pairs=options.pairs,
-                quick=options.quick or _is_short_of_space(Path(directory)),
-            )
-            sections = tuple(_run(workshop, name) for name in options.sections or tuple(SECTIONS))
-    except BenchError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=options.work) as directory:
+        workshop = Workshop(
+            directory=Path(directory),
+            demo_channel=channel,
+            inherited=dict(os.environ),
+            pairs=options.pairs,
+            quick=options.quick or _is_short_of_space(Path(directory)),
+        )
+        sections = tuple(section for name in names if (section := _run(workshop, name)))
     report = Report(
         when=when,
-        command=" ".join(["python scripts/bench", *arguments]),
+        command=_shown(options, names),
         pairs=options.pairs,
         machine=read_machine(os.environ),
         sections=sections,
     )
     write_report(report, Path(options.output))
-    return 0
+    return 0 if len(sections) == len(names) else 1
+
+
+def _shown(options: argparse.Namespace, names: list[str]) -> str:
+    """The command, without the places that it reads and writes."""
+    words = ["python scripts/bench", *(names if options.sections else ())]
+    if options.pairs != PAIRS:
+        words.append(f"--pairs {options.pairs}")
+    return " ".join([*words, *(["--quick"] if options.quick else [])])
 
 
 def write_report(report: Report, directory: Path) -> None:
@@ -89,9 +94,14 @@ def write_report(report: Report, directory: Path) -> None:
     (directory / f"{NAME}.json").write_bytes(render_json(report))
 
 
-def _run(workshop: Workshop, name: str) -> Section:
+def _run(workshop: Workshop, name: str) -> Section | None:
+    """A section, or None where it failed, which has been said: what others found is kept."""
     sys.stderr.write(f"{name}\n")
-    return SECTIONS[name](workshop)
+    try:
+        return SECTIONS[name](workshop)
+    except BenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return None
 
 
 def _is_short_of_space(directory: Path) -> bool:

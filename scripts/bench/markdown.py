@@ -61,7 +61,7 @@ def _machine(machine: Machine) -> str:
 
 
 def _section(section: Section, picture: str) -> str:
-    parts = [f"## {section.title}", "", *section.notes, ""]
+    parts = [f"## {section.title}", "", *(f"- {note}" for note in section.notes), ""]
     if section.comparisons:
         parts += [_comparisons(section.comparisons, section.sized), ""]
     if section.growths:

@@ -1,5 +1,6 @@
 """Where measuring happens: a temporary directory with caches and a home of its own."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -115,7 +116,8 @@ class Workshop:
         line = " ".join(quote(item) for item in argv)
         for path in sorted(names, key=len, reverse=True):
             line = line.replace(path, names[path])
-        return line.replace("/usr/bin/", "")
+        line = re.sub(r"127\.0\.0\.1:\d+", "SERVER", line)
+        return re.sub(r"(^|[\s'\"])(?:/usr)?/bin/(?=[a-z])", r"\1", line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

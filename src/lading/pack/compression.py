@@ -72,7 +72,12 @@ class Level(StrEnum):
     SMALL = "small"
 
 
-_ZSTD_LEVELS = {Level.FAST: 3, Level.DEFAULT: 6, Level.SMALL: 17}
+# Of zstd, with long-distance matching in a window of 32 MiB, which holds a whole frame. Measured
+# on a fifth of the frames of `data-service`, size against level 6 without it, and seconds of one
+# core for 163 MB: 3 gives 1.06 in 0.7 s, 6 gives 0.98 in 1.7 s, 12 gives 0.92 in 6 s, 15 gives 0.91
+# in 22 s.
+_ZSTD_LEVELS = {Level.FAST: 3, Level.DEFAULT: 6, Level.SMALL: 12}
+_WINDOW_LOG = 25
 _ISAL_LEVELS = {Level.FAST: 1, Level.DEFAULT: 3, Level.SMALL: 3}
 
 
@@ -92,7 +97,12 @@ class _Zstd:
     def __init__(self, level: int, size: int) -> None:
         parameter = zstd.CompressionParameter
         self._inner = zstd.ZstdCompressor(
-            options={parameter.compression_level: level, parameter.checksum_flag: 1}
+            options={
+                parameter.compression_level: level,
+                parameter.enable_long_distance_matching: 1,
+                parameter.window_log: _WINDOW_LOG,
+                parameter.checksum_flag: 1,
+            }
         )
         self._inner.set_pledged_input_size(size)
 
@@ -141,7 +151,7 @@ def describe(format_: Format, level: Level) -> dict[str, str]:
             return {
                 "name": "zstd",
                 "version": zstd.zstd_version,
-                "level": str(_ZSTD_LEVELS[level]),
+                "level": f"{_ZSTD_LEVELS[level]} long {_WINDOW_LOG}",
             }
         case Format.GZIP:
             return {"name": "isal", "version": isal.__version__, "level": str(_ISAL_LEVELS[level])}
