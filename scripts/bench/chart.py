@@ -1,6 +1,7 @@
 """The picture of growth: a self-contained SVG, readable in light and in dark."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -39,7 +40,7 @@ class Panel:
     Attributes:
         title: What it shows.
         unit: Of the amounts.
-        labels: Text for each value that may stand at the vertical axis.
+        seconds: Whether values are seconds; else they are bytes.
         lines: Class → (amount, value), ascending.
     """
 
@@ -111,15 +112,15 @@ def _panel(panel: Panel) -> Iterable[str]:
 
     yield f'    <text class="text head" x="{LEFT}" y="18">{escape(panel.title)}</text>'
     for value in up:
-        label = f"{value:g} s" if panel.seconds else render_bytes(value).replace(".00", "")
+        label = f"{value:g} s" if panel.seconds else render_bytes(value)
         yield (
             f'    <line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}"'
             f' y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
         )
-        yield _text(label, LEFT - 6, y(value) + 4, "end")
+        yield _text(re.sub(r"\.0+ ", " ", label), LEFT - 6, y(value) + 4, "end")
     for amount in sorted(set(across)):
         label = render_amount(int(amount), panel.unit).removesuffix(f" {panel.unit}")
-        yield _text(label, x(amount), HEIGHT - BOTTOM + 18, "middle")
+        yield _text(re.sub(r"\.0+ ", " ", label), x(amount), HEIGHT - BOTTOM + 18, "middle")
     for name, line in panel.lines.items():
         path = " ".join(f"{x(amount):.1f},{y(value):.1f}" for amount, value in line)
         yield f'    <polyline class="{name} line" points="{path}"/>'

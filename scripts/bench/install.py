@@ -31,7 +31,7 @@ def run_install(workshop: Workshop) -> Section:
         (
             "lading checks the digest of each archive, writes its own records, and a bill with the"
             " digest of each installed file. Where bytecode is wanted, `python -m compileall` makes"
-            " it for micromamba; cold, this is measured once only."
+            " it for micromamba; this is measured once only."
         ),
     ]
     if micromamba is None:
@@ -73,12 +73,10 @@ def _install(workshop: Workshop, micromamba: str | None, *, warm: bool) -> tuple
     fully = Match(
         work=f"{work}, with bytecode", ours=full, theirs=compiled, tool=f"{BY_HAND} and compileall"
     )
-    if warm:
-        return compare(workshop, [plainly, *matches, fully])
-    # Compiling everything takes long, and the other rounds have warmed what can be warm.
+    # Compiling everything takes long; cold, the other rounds have warmed what can be warm.
     return (
         *compare(workshop, [plainly, *matches]),
-        *compare(workshop, [fully], rounds=1, warm_up=False),
+        *compare(workshop, [fully], rounds=1, warm_up=warm),
     )
 
 

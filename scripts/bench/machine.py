@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ def read_machine(environment: Mapping[str, str]) -> Machine:
     for name, option in PROGRAMS.items():
         path = shutil.which(name)
         if path is not None:
-            tools[f"{name} (program)"] = _first_line(path, option)
+            tools[f"{name} (program)"] = parse_version(_first_line(path, option))
     for label, found in (
         ("micromamba", find_micromamba(environment)),
         ("micromamba of conda-lock", find_conda_lock_micromamba(environment)),
@@ -58,6 +59,12 @@ def find_conda_lock_micromamba(environment: Mapping[str, str]) -> str | None:
         if path and is_before_2_6(_first_line(path, "--version")):
             return path
     return None
+
+
+def parse_version(text: str) -> str:
+    """The first thing in `text` that looks like a version, or all of it."""
+    found = re.search(r"\d+(?:\.\d+)+", text)
+    return found[0] if found else text
 
 
 def is_before_2_6(text: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lading.engine.port import Progress, no_progress
-from lading.errors import ArchiveError, FetchError
+from lading.errors import ArchiveError, FetchError, LadingError
 from lading.install.transport import RemoteFile
 from lading.pack.compression import GZIP_MAGIC, ZSTD_MAGIC, Format
 from lading.pack.manifest import FrameSlice, Manifest
@@ -68,16 +68,27 @@ def plan_fetch_frames(
 def apply_fetch_frames(plan: FetchFramesPlan, progress: Progress = no_progress) -> Fetched:
     """Bring the missing frames into the store, each checked against its bill.
 
+    Frames that came before an error stay there: the next attempt need not get them again.
+
     Raises:
         FetchError: They cannot be read.
         IntegrityError: They are not what the bill says.
         PrefixError: The store cannot be written.
     """
     with plan.store.in_use(), _open(plan.source) as (read, is_read_whole):
-        for number, _ in enumerate(
-            in_order(plan.store.add, _frames(plan, read), plan.workers), start=1
-        ):
+        failures: list[LadingError] = []
+
+        def arriving() -> Iterator[Frame]:
+            try:
+                yield from _frames(plan, read)
+            except LadingError as error:
+                # Raised below, when what has arrived is in the store.
+                failures.append(error)
+
+        for number, _ in enumerate(in_order(plan.store.add, arriving(), plan.workers), start=1):
             progress("fetch", number, len(plan.missing))
+        if failures:
+            raise failures[0]
         return Fetched(frames=len(plan.missing), size=plan.size, read_whole=is_read_whole())
 
 
