@@ -152,6 +152,8 @@ class EmbeddedEngine:
             _run(install)
         # rattler marks a prefix as a cache; what lading installs is no cache.
         (request.prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
+        # The losers of clobbering went there; its empty directories stay now and then.
+        shutil.rmtree(request.prefix / "__clobbers__", ignore_errors=True)
 
     def _open_gateway(self, *, is_secret: bool, timeout: float | None) -> rattler.Gateway:
         """The gateway for channels with credentials in their URLs, or for those without.
