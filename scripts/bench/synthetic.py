@@ -20,6 +20,10 @@ __all__ = ["contents", "file_sizes", "write_channel"]
 PACKAGES = 10
 TIMESTAMP = 1_700_000_000
 LEAST_BYTES = 64
+LARGEST_WEIGHT = 40
+"""How many times as large as the smallest file a file may be."""
+
+PIECE_BYTES = 1 << 24
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _WORDS = 4096
 _CODE = bytes(min(index * index // 256, 255) for index in range(256))
@@ -28,7 +32,7 @@ _CODE = bytes(min(index * index // 256, 255) for index in range(256))
 
 def file_sizes(count: int, total: int, numbers: random.Random) -> list[int]:
     """Sizes of `count` files, together about `total` bytes: many small ones, few large ones."""
-    weights = [numbers.paretovariate(1.3) for _ in range(count)]
+    weights = [min(numbers.paretovariate(1.3), LARGEST_WEIGHT) for _ in range(count)]
     scale = total / sum(weights)
     return [max(LEAST_BYTES, int(weight * scale)) for weight in weights]
 
@@ -44,7 +48,9 @@ def contents(sizes: list[int], numbers: random.Random) -> Iterator[bytes]:
             copies = (b"%d %s\n" % (line, page) for line in range(size // len(page) + 1))
             yield b"".join(copies)[:size]
         else:
-            data = numbers.randbytes(size)
+            # More than 256 MiB cannot be had at once.
+            pieces = [numbers.randbytes(PIECE_BYTES) for _ in range(size // PIECE_BYTES)]
+            data = b"".join([*pieces, numbers.randbytes(size % PIECE_BYTES)])
             yield data.translate(_CODE) if kind == 1 else data
 
 
