@@ -5,16 +5,15 @@ A digest never travels as a bare string: it is an algorithm and lower-case hexad
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 __all__ = ["Algorithm", "Digest", "copy_and_digest", "sha256_of", "sha256_of_file"]
 
 CHUNK_BYTES = 1 << 20
-
-_HEX = re.compile(r"[0-9a-f]+")
 
 
 class Algorithm(StrEnum):
@@ -29,8 +28,12 @@ class Algorithm(StrEnum):
         return {Algorithm.SHA256: 64, Algorithm.MD5: 32}[self]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+_WELL_FORMED = {
+    algorithm: re.compile(f"[0-9a-f]{{{algorithm.hex_length}}}") for algorithm in Algorithm
+}
+
+
+class Digest(msgspec.Struct, frozen=True, order=True, array_like=True):
     """The digest of some bytes.
 
     Attributes:
@@ -47,7 +50,7 @@ class Digest:
         Raises:
             ValueError: `hex` has another length, or other characters, than the algorithm gives.
         """
-        if len(self.hex) != self.algorithm.hex_length or not _HEX.fullmatch(self.hex):
+        if not _WELL_FORMED[self.algorithm].fullmatch(self.hex):
             raise ValueError(f"{self.hex!r} is no {self.algorithm} digest")
 
     def __str__(self) -> str:

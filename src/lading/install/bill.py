@@ -16,7 +16,7 @@ from lading.install.cargo import Cargo, CargoFile, Kind
 __all__ = ["BILL_NAME", "BilledFile", "InstallBill", "bill_files", "read_bill", "write_bill"]
 
 BILL_NAME = "install.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class BilledFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,7 +115,22 @@ def read_bill(directory: Path) -> InstallBill | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, msgspec.DecodeError) as error:
+        if _format_of(path) not in {None, FORMAT_VERSION}:
+            # Of another lading: what it installed is installed anew.
+            return None
         raise NotAPrefixError(
             f"{path} is damaged: {error}", hint=f"delete {directory} and install again"
         ) from error
     return bill if bill.format == FORMAT_VERSION else None
+
+
+class _Versioned(msgspec.Struct):
+    format: int
+
+
+def _format_of(path: Path) -> int | None:
+    """The version of the format of a bill that cannot be read, or None."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Versioned).format
+    except (OSError, msgspec.DecodeError):
+        return None

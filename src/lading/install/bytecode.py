@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -109,7 +109,8 @@ class Compiler:
             for entry in entries
         ]
         kept = [item for item in cargo.files if not is_bytecode(item.path)]
-        return replace(cargo, files=tuple(sorted([*kept, *bytecode], key=lambda item: item.path)))
+        files = sorted([*kept, *bytecode], key=lambda item: item.path)
+        return msgspec.structs.replace(cargo, files=tuple(files))
 
     def _key(self, cargo: Cargo, sources: Sequence[CargoFile]) -> str:
         parts = [

@@ -8,9 +8,10 @@ engine's own prefix is only the place where programs of the environment run at b
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from lading.conda.records import RepodataRecord
 from lading.digest import Digest, sha256_of
@@ -34,8 +35,7 @@ class Kind(StrEnum):
     DIRECTORY = "directory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CargoFile:
+class CargoFile(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One path that a package puts into a prefix.
 
     Attributes:
@@ -69,8 +69,7 @@ class CargoFile:
         return Path(self.place) if self.place else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cargo:
+class Cargo(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All that one package puts into a prefix.
 
     Attributes:
@@ -96,8 +95,7 @@ class Cargo:
     files: tuple[CargoFile, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PythonLayout:
+class PythonLayout(msgspec.Struct, frozen=True, array_like=True):
     """Where the python of an environment keeps its things.
 
     Attributes:
@@ -294,7 +292,8 @@ def resolve_clobbering(
             for item in cargo.files
             if item.path not in contested or contested[item.path][-1] == number
         )
-        result.append(replace(cargo, files=kept) if len(kept) != len(cargo.files) else cargo)
+        changed = len(kept) != len(cargo.files)
+        result.append(msgspec.structs.replace(cargo, files=kept) if changed else cargo)
     names = {
         path: tuple(ordered[number].name for number in numbers)
         for path, numbers in sorted(contested.items())

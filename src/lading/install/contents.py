@@ -6,8 +6,10 @@ same call serves the installer, which writes them, and the packer, which ships t
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from lading.conda.records import RepodataRecord
 from lading.digest import sha256_of
@@ -64,8 +66,7 @@ class ContentsRequest:
     adopted: tuple[CargoFile, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All that an environment consists of.
 
     Attributes:
@@ -158,7 +159,8 @@ def script_paths(name: str) -> tuple[str, ...]:
 
 def _without_bytecode(cargo: Cargo) -> Cargo:
     """The cargo without the bytecode that its package ships, which normalised times make stale."""
-    return replace(cargo, files=tuple(item for item in cargo.files if not is_bytecode(item.path)))
+    kept = tuple(item for item in cargo.files if not is_bytecode(item.path))
+    return msgspec.structs.replace(cargo, files=kept)
 
 
 def _refuse_overwritten(conda: Sequence[Cargo], pip: Sequence[Cargo]) -> None:

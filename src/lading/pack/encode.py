@@ -197,14 +197,14 @@ class _Member:
 
 def _shipped(item: CargoFile, manager: str, prefix: Path) -> Shipped | None:
     """The shipped form of a file that may be rewritten, or None for all others."""
-    source = item.source
-    if item.kind is not Kind.FILE or source is None:
+    if item.kind is not Kind.FILE or not item.place:
         return None
+    # A path is made of few only: there are tens of thousands of others.
     if manager == "pip":
-        content = _read_checked(item, source)
-        return shipped_pip_form(item, content, prefix)
+        return shipped_pip_form(item, _read_checked(item, Path(item.place)), prefix)
     if not item.placeholder:
         return None
+    source = Path(item.place)
     _read_checked(item, source)
     return shipped_form(item, source)
 

@@ -8,7 +8,6 @@ Entries appear by rename, so packs may share a cache; those that were not used f
 """
 
 import hashlib
-import json
 import logging
 import os
 import struct
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -38,6 +38,7 @@ LARGEST_BYTES = 20 << 30
 
 SUFFIX = ".frame"
 MAGIC = b"lading\x00\x01"
+MOST_META_BYTES = 1 << 28
 _HEADER = struct.Struct("<8sI32s")
 
 _log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
         "ending": len(ending),
         "members": members,
     }
-    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+    return hashlib.sha256(msgspec.msgpack.encode(inputs)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +120,13 @@ class FrameCache:
         """The frame with `key`, or None where there is none that is whole."""
         path = self._path(key)
         try:
-            data = path.read_bytes()
+            with path.open("rb", buffering=0) as stream:
+                frame = _read_entry(stream)
         except OSError:
             return None
         with suppress(OSError):
             # Its time is when it was used last; a cache that only others may write serves too.
             os.utime(path)
-        frame = _parse_entry(data)
         if frame is None:
             _log.warning("%s is damaged and made again", path)
         return frame
@@ -221,24 +222,30 @@ def _render_entry(frame: EncodedFrame) -> tuple[bytes, bytes, bytes]:
     return header, meta, frame.data
 
 
-def _parse_entry(data: bytes) -> EncodedFrame | None:
-    """The frame of an entry, or None where a bit of it is wrong."""
-    if len(data) < _HEADER.size:
+def _read_entry(stream: BinaryIO) -> EncodedFrame | None:
+    """The frame of an entry, or None where a bit of it is wrong.
+
+    Read piece by piece: a frame of 30 MB is not copied to cut its header off.
+    """
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
         return None
-    magic, length, digest = _HEADER.unpack_from(data)
-    meta_bytes = data[_HEADER.size : _HEADER.size + length]
-    if magic != MAGIC or hashlib.sha256(meta_bytes).digest() != digest:
+    magic, length, digest = _HEADER.unpack(header)
+    if magic != MAGIC:
+        return None
+    meta_bytes = stream.read(min(length, MOST_META_BYTES))
+    if hashlib.sha256(meta_bytes).digest() != digest:
         return None
     try:
         meta = msgspec.msgpack.decode(meta_bytes, type=_Meta)
     except msgspec.DecodeError:
         # Whole, but of a lading that knew other things of a frame.
         return None
-    frame = data[_HEADER.size + length :]
-    if hashlib.sha256(frame).hexdigest() != meta.sha256:
+    data = stream.read()
+    if hashlib.sha256(data).hexdigest() != meta.sha256:
         return None
     return EncodedFrame(
-        data=frame,
+        data=data,
         size=meta.size,
         sha256=Digest.sha256(meta.sha256),
         files=meta.files,

@@ -5,6 +5,7 @@ and what shapes the bytes. It holds nothing of the host, the user, the engine or
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -266,17 +267,18 @@ def check_members(files: Sequence[ManifestFile], name: str) -> None:
             link or file, the same path twice, or a name no file can have.
         ManifestError: A digest or mode is malformed.
     """
-    kinds: dict[str, Kind] = {}
+    paths = [item.path for item in files]
+    _check_paths(paths, name)
+    kinds = {item.path: item.type for item in files}
+    if len(kinds) < len(paths):
+        twice = next(path for path, count in Counter(paths).items() if count > 1)
+        raise UnsafePathError(f"{name} lists {twice!r} twice", hint=_DO_NOT_USE)
     links = {item.path: item.target for item in files if item.type is Kind.LINK}
     for item in files:
-        _check_path(item.path, name)
-        if item.path in kinds:
-            raise UnsafePathError(f"{name} lists {item.path!r} twice", hint=_DO_NOT_USE)
-        kinds[item.path] = item.type
-        if item.type is Kind.LINK:
-            _check_target(item, links, name)
         if item.type is Kind.FILE:
             _check_file(item, name)
+        elif item.type is Kind.LINK:
+            _check_target(item, links, name)
     _check_parents(kinds, name)
 
 
@@ -294,16 +296,25 @@ def _check_parents(kinds: Mapping[str, Kind], name: str) -> None:
             ancestor = ancestor.rpartition("/")[0]
 
 
-# An empty part, `.` or `..` anywhere (so also an absolute path), or a NUL byte.
-_UNSAFE_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\0")
+# An empty part, `.` or `..` anywhere (so also an absolute path). No path has a NUL byte, so they are
+# searched together, with NUL around each: one search for tens of thousands.
+_UNSAFE_PATH = re.compile(r"[/\0]\.{0,2}[/\0]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MODES = frozenset({"0644", "0755"})
 _DO_NOT_USE = "do not use this tarball; pack it again from its lock"
 
 
-def _check_path(path: str, name: str) -> None:
-    if _UNSAFE_PATH.search(path):
-        raise UnsafePathError(f"{name} lists the unsafe path {path!r}", hint=_DO_NOT_USE)
+def _check_paths(paths: Sequence[str], name: str) -> None:
+    if not _is_unsafe(*paths):
+        return
+    unsafe = next(path for path in paths if _is_unsafe(path))
+    raise UnsafePathError(f"{name} lists the unsafe path {unsafe!r}", hint=_DO_NOT_USE)
+
+
+def _is_unsafe(*paths: str) -> bool:
+    """Whether any of `paths` is."""
+    together = "\0".join(["", *paths, ""])
+    return together.count("\0") > len(paths) + 1 or _UNSAFE_PATH.search(together) is not None
 
 
 def _check_target(item: ManifestFile, links: Mapping[str, str], name: str) -> None:

@@ -4,7 +4,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -252,7 +252,7 @@ def environment_frame(plan: PackPlan, relocations: list[Relocation]) -> FramePla
     record = CargoFile(path=RECORD_PATH, content=render_record(relocations))
     newest = max(cargo.mtime for cargo in installed.contents.cargoes)
     files = sorted((*plan.environment.files, *scripts, record), key=lambda item: item.path)
-    cargo = replace(plan.environment, mtime=newest, files=tuple(files))
+    cargo = msgspec.structs.replace(plan.environment, mtime=newest, files=tuple(files))
     return FramePlan(cargo=cargo, members=cargo.files, part=0)
 
 

@@ -30,7 +30,13 @@ def test_a_bill_of_another_format_does_not_count(tmp_path: Path) -> None:
     """What another version of lading wrote is installed again."""
     write_bill(tmp_path, installed([]).bill)
     path = tmp_path / "install.json"
-    path.write_text(path.read_text().replace('"format":1', '"format":0'))
+    path.write_text(path.read_text().replace('"format":2', '"format":0'))
+    assert None is read_bill(tmp_path)
+
+
+def test_a_bill_of_another_format_need_not_have_todays_fields(tmp_path: Path) -> None:
+    """An older bill, without what was added since, is no damaged one."""
+    (tmp_path / "install.json").write_text('{"format": 1, "lading": "0"}')
     assert None is read_bill(tmp_path)
 
 

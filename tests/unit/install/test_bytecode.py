@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from lading.errors import EngineFailedError
 from lading.install.bytecode import Compiler, is_bytecode, place_file
@@ -118,7 +119,7 @@ def test_the_order_of_packages_is_kept(tmp_path: Path) -> None:
 
 def test_managers_may_share_a_name(tmp_path: Path) -> None:
     """A pip distribution named like a conda package keeps its own files."""
-    conda, pip = package(tmp_path, x=""), replace(package(tmp_path, y=""), manager="pip")
+    conda, pip = package(tmp_path, x=""), structs.replace(package(tmp_path, y=""), manager="pip")
     result = compiler(tmp_path).compile_all([conda, pip])
     assert [{cached("x")}, {cached("y")}] == [set(compiled(each)) for each in result]
 
@@ -127,7 +128,9 @@ def test_bytecode_of_the_package_is_replaced(tmp_path: Path) -> None:
     """What a package ships is not kept, whether its source is there or not."""
     shipped = [file(cached("a"), b"old"), file(cached("gone"), b"old")]
     source = package(tmp_path, a="x = 1\n")
-    [result] = compiler(tmp_path).compile_all([replace(source, files=(*source.files, *shipped))])
+    [result] = compiler(tmp_path).compile_all(
+        [structs.replace(source, files=(*source.files, *shipped))]
+    )
     assert ([cached("a")], False) == (list(compiled(result)), b"old" in compiled(result).values())
 
 
@@ -135,10 +138,10 @@ def test_sources_with_a_placeholder_are_left_out(tmp_path: Path) -> None:
     """Relocation changes such a source, and its bytecode would go on saying the placeholder."""
     source = package(tmp_path, a="x = '/placeholder'\n", b="")
     marked = tuple(
-        replace(item, placeholder="/placeholder") if item.path.endswith("a.py") else item
+        structs.replace(item, placeholder="/placeholder") if item.path.endswith("a.py") else item
         for item in source.files
     )
-    [result] = compiler(tmp_path).compile_all([replace(source, files=marked)])
+    [result] = compiler(tmp_path).compile_all([structs.replace(source, files=marked)])
     assert [cached("b")] == list(compiled(result))
 
 

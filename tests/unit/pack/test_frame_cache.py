@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 import lading
 from lading.digest import sha256_of
@@ -35,7 +36,7 @@ def plan(directory: Path, **changes: object) -> FramePlan:
         placeholder=PLACEHOLDER,
         directory=directory,
     )
-    return planned(cargo(replace(script, **changes)))
+    return planned(cargo(structs.replace(script, **changes)))
 
 
 def planned(package: Cargo) -> FramePlan:
@@ -115,7 +116,7 @@ def test_the_key_covers_the_options(tmp_path: Path, change: dict[str, object]) -
 def test_the_key_covers_the_package(tmp_path: Path, change: dict[str, object]) -> None:
     """The time that the members carry, and whose rules they follow, are inputs."""
     known = plan(tmp_path)
-    other = replace(known, cargo=replace(known.cargo, **change))
+    other = replace(known, cargo=structs.replace(known.cargo, **change))
     assert frame_key(known, ENCODER, b"") != frame_key(other, ENCODER, b"")
 
 
@@ -128,7 +129,7 @@ def test_the_key_covers_link_targets() -> None:
 def test_the_key_covers_content_that_has_no_file() -> None:
     """What is made on the way, such as the environment's own files, is known by its content."""
     one, other = (
-        planned(cargo(replace(file("a", data), sha256=None))) for data in (b"one", b"other")
+        planned(cargo(structs.replace(file("a", data), sha256=None))) for data in (b"one", b"other")
     )
     assert frame_key(one, ENCODER, b"") != frame_key(other, ENCODER, b"")
 
@@ -153,7 +154,7 @@ def test_the_key_covers_the_prefix_of_pip_distributions(
 ) -> None:
     """Only files that pip installed may name the place that they were installed into."""
     known = plan(tmp_path)
-    known = replace(known, cargo=replace(known.cargo, manager=manager))
+    known = replace(known, cargo=structs.replace(known.cargo, manager=manager))
     elsewhere = replace(ENCODER, prefix=Path("/elsewhere"))
     assert is_same == (frame_key(known, ENCODER, b"") == frame_key(known, elsewhere, b""))
 

@@ -1,6 +1,6 @@
 """Which members go into which frame."""
 
-from dataclasses import replace
+from msgspec import structs
 
 from lading.pack.frames import plan_frames
 from simulators.stowage import cargo, file
@@ -46,5 +46,5 @@ def test_parts_are_numbered() -> None:
 
 def test_a_size_that_is_not_known_counts_as_nothing() -> None:
     """A package that does not say the size of a file is planned all the same."""
-    package = cargo(replace(file("a"), size=None), file("b"))
+    package = cargo(structs.replace(file("a"), size=None), file("b"))
     assert [2] == [len(frame.members) for frame in plan_frames([package])]

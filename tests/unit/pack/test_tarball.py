@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from lading.conda.names import Platform
 from lading.digest import sha256_of, sha256_of_file
@@ -160,7 +161,11 @@ def test_without_binary_files_any_prefix_will_do(tmp_path: Path) -> None:
 def test_the_newest_cargo_dates_the_environment(tmp_path: Path) -> None:
     """The environment's own files are as old as the newest package."""
     old, new = cargo(file("a"), name="old"), cargo(file("b"), name="new")
-    packed = pack(tmp_path, replace(old, mtime=1_600_000_000), replace(new, mtime=1_700_000_000))
+    packed = pack(
+        tmp_path,
+        structs.replace(old, mtime=1_600_000_000),
+        structs.replace(new, mtime=1_700_000_000),
+    )
     assert [("old", 1_600_000_000), ("new", 1_700_000_000), ("", 1_700_000_000)] == [
         (item.name, item.mtime) for item in packed.manifest.packages
     ]
