@@ -6,7 +6,7 @@ from time import monotonic
 from bench.measure import Contestant, Measurement, in_turn
 from bench.report import Growth, Point, Section
 from bench.synthetic import write_channel
-from bench.workshop import Project, Workshop, remove, size_of
+from bench.workshop import Project, Workshop, size_of
 
 __all__ = ["run_growth"]
 
@@ -66,7 +66,7 @@ def _grow(workshop: Workshop, unit: str, tasks: dict[int, tuple[int, int]]) -> t
 def _measure(
     workshop: Workshop, files: int, size: int, commands: dict[str, str]
 ) -> dict[str, tuple[Measurement, ...]]:
-    """What each command takes on one environment; nothing of it is left."""
+    """What each command takes on one environment; nothing of it is in the way of the next."""
     channel = workshop.directory / "channel"
     names = write_channel(channel, "part", files, size)
     source = f"channels:\n  - {CHANNEL}\ndependencies:\n" + "".join(f"  - {n}\n" for n in names)
@@ -75,12 +75,12 @@ def _measure(
     try:
         project.run("lock", NAME)
         project.run("install", NAME)
-        remove(channel)
+        workshop.put_aside(channel)
         contestants = _contestants(project)
         commands |= {item.name: workshop.shown(item.argv) for item in contestants}
         return in_turn(contestants, 1, warm_up=False)
     finally:
-        remove(channel, project.root, place)
+        workshop.put_aside(channel, project.root, place)
 
 
 def _contestants(project: Project) -> tuple[Contestant, Contestant]:

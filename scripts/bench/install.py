@@ -9,7 +9,7 @@ from bench.compare import Match, compare
 from bench.machine import find_micromamba
 from bench.measure import Contestant
 from bench.report import Comparison, Section
-from bench.workshop import CHANNEL, ROOT, Project, Workshop, remove
+from bench.workshop import CHANNEL, ROOT, Project, Workshop
 
 __all__ = ["render_explicit", "run_install"]
 
@@ -92,7 +92,7 @@ def _lading(project: Project, name: str, *options: str, warm: bool) -> Contestan
     return project.workshop.contestant(
         name,
         project.argv("install", *options, NAME),
-        before=lambda: remove(project.root / "build", *caches),
+        before=lambda: project.workshop.put_aside(project.root / "build", *caches),
     )
 
 
@@ -117,7 +117,7 @@ def _by_hand(
         argv = ["/bin/sh", "-c", f"{' '.join(argv)} && {{ {compileall}; }}"]
     caches = () if warm else (root,)
     name = f"{BY_HAND} and compileall" if compile_all else BY_HAND
-    return workshop.contestant(name, argv, before=lambda: remove(prefix, *caches))
+    return workshop.contestant(name, argv, before=lambda: workshop.put_aside(prefix, *caches))
 
 
 def render_explicit(lockfile: str, channel: Path) -> str:

@@ -97,11 +97,11 @@ def _unpack(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
     unpack = workshop.contestant(
         "unpack",
         yard.project.argv("unpack", str(yard.tarball(NEWEST)), str(place)),
-        after=lambda: remove(place),
+        after=lambda: workshop.put_aside(place),
     )
     script = f"mkdir {other} && tar -xf {theirs} -C {other} && {other}/bin/conda-unpack"
     tar = workshop.contestant(
-        "tar and conda-unpack", ("/bin/sh", "-c", script), after=lambda: remove(other)
+        "tar and conda-unpack", ("/bin/sh", "-c", script), after=lambda: workshop.put_aside(other)
     )
     match = Match(
         work="unpack tar.zst, relocated (and, by lading, verified)",

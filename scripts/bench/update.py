@@ -11,7 +11,7 @@ from bench.figures import render_bytes
 from bench.measure import Contestant
 from bench.report import Section
 from bench.server import CountingServer, serving
-from bench.workshop import Workshop, remove, size_of
+from bench.workshop import Workshop, size_of
 from bench.yard import NEWEST, OTHER, Yard
 
 __all__ = ["changed_bytes", "run_update"]
@@ -117,7 +117,7 @@ def _lading(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestan
         ("/bin/sh", "-c", " && ".join(" ".join(words) for words in commands)),
         before=before,
         size=lambda: server.sent,
-        after=lambda: remove(node),
+        after=lambda: workshop.put_aside(node),
     )
 
 
@@ -136,5 +136,5 @@ def _everything(workshop: Workshop, yard: Yard, server: CountingServer) -> Conte
         ("/bin/sh", "-c", script),
         before=before,
         size=lambda: server.sent,
-        after=lambda: remove(place),
+        after=lambda: workshop.put_aside(place),
     )
