@@ -19,7 +19,8 @@ from lading.pack.frame_cache import FrameCache
 from lading.pack.manifest import Manifest
 from lading.pack.reader import open_manifest
 from simulators.channel import PLACEHOLDER, File, Package
-from simulators.depot import verified
+from simulators.command import listing
+from simulators.depot import leftovers, verified
 from simulators.launcher import Launcher, start_worker
 from simulators.project import ENVIRONMENT, Project
 
@@ -157,6 +158,7 @@ def test_pack(victim: Victim) -> None:
         assert None not in [cache.find(path.stem) for path in cache.directory.rglob("*.frame")]
         victim.seconds("pack", ENVIRONMENT)
         assert victim.outputs == written(victim.dist)
+        assert [] == leftovers(victim.dist)
     assert killed >= LEAST_KILLED
 
 
@@ -187,7 +189,32 @@ def test_unpack(victim: Victim, tmp_path: Path) -> None:
         if not prefix.exists():
             victim.seconds("unpack", victim.tarball, prefix)
         assert () == tuple(verified(prefix))
+        assert ["prefix"] == [path.name for path in prefix.parent.iterdir()]
     assert killed >= LEAST_KILLED
+
+
+def test_unpack_from_a_pipe(victim: Victim, tmp_path: Path) -> None:
+    """What is tidied up is all that was left: what came through the pipe has no name."""
+    prefix = tmp_path / "place/prefix"
+    prefix.parent.mkdir()
+    for moment in moments(8, victim.seconds("unpack", victim.tarball, tmp_path / "other"), 10):
+        victim.launcher.run("unpack", "-", prefix, kill_after=moment, stdin=victim.tarball)
+        shutil.rmtree(prefix, ignore_errors=True)
+        victim.seconds("clean", "--leftovers", prefix.parent)
+        assert [] == listing(prefix.parent)
+
+
+def test_relocate(victim: Victim, tmp_path: Path) -> None:
+    """The next relocation ends it, and removes what was left in the prefix."""
+    prefix = tmp_path / "a"
+    victim.seconds("unpack", victim.tarball, prefix)
+    prefix = prefix.rename(tmp_path / "b")
+    seconds = victim.seconds("relocate", prefix)
+    for number, moment in enumerate(moments(9, seconds, 10)):
+        prefix = prefix.rename(tmp_path / f"prefix{number}")
+        victim.kill(moment, "relocate", prefix)
+        victim.seconds("relocate", prefix)
+        assert () == tuple(verified(prefix))
 
 
 def test_unpack_through_a_store(victim: Victim, tmp_path: Path) -> None:
@@ -204,6 +231,7 @@ def test_unpack_through_a_store(victim: Victim, tmp_path: Path) -> None:
             assert () == tuple(verified(path))
         victim.seconds(*command)
         assert () == tuple(verified(name))
+        assert [] == leftovers(name.parent)
     victim.seconds("gc", "--store", store)
     assert [] == [path.name for path in store.glob(".extract-*")]
     assert killed >= LEAST_KILLED

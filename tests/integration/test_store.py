@@ -47,6 +47,20 @@ print(sorted(seen), sorted(problems))
 """
 
 
+COLLECTOR = """
+import sys
+from pathlib import Path
+from lading.pack.store import FrameStore
+store, done = FrameStore(Path(sys.argv[1])), Path(sys.argv[2])
+rounds = 0
+print("ready", flush=True)
+while not done.exists():
+    store.collect()
+    rounds += 1
+print(rounds)
+"""
+
+
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     """The command, loaded once."""
@@ -179,6 +193,16 @@ def test_an_update_is_told_to_programs(node: Node) -> None:
         "size": slice_of(node.new.manifest, "tool").frame.length,
         "read_whole": False,
     } == json.loads(outcome.stdout)
+
+
+def test_an_update_goes_by_way_of_the_proxy(node: Node) -> None:
+    """The one that the environment names; the host of the URL is nowhere."""
+    url = "http://tarballs.invalid/new"
+    bills = [node.old.plan.manifest, node.new.plan.manifest]
+    with serve_ranges({url: node.new.plan.tarball.read_bytes()}) as proxy:
+        arguments = ["fetch-frames", *bills, url, "--store", node.store]
+        outcome = lading(arguments, node.root, {"http_proxy": proxy.url})
+        assert (0, slice_of(node.new.manifest, "tool").frame.length) == (outcome.code, proxy.sent)
 
 
 def test_a_wrong_byte_from_the_server_is_refused(node: Node) -> None:
@@ -352,6 +376,62 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def test_a_collection_keeps_what_was_fetched(node: Node) -> None:
+    """For the version to come: until it is unpacked, or for a week."""
+    node.update(node.new.plan.tarball)
+    node.done("gc", "--store", node.store, node.name, "--keep", 0)
+    assert 0 == node.unpack(node.new.plan.manifest).code
+    node.done("gc", "--store", node.store, node.name, "--keep", 0)
+    assert (digests(node.new.manifest), []) == (
+        node.frames(),
+        list(node.store.glob("pending/*")),
+    )
+
+
+def test_collecting_all_the_time_takes_nothing_that_was_fetched(node: Node, tmp_path: Path) -> None:
+    """Between the commands and in the middle of them: the bill is always enough afterwards."""
+    done = tmp_path / "done"
+    with start_worker(COLLECTOR, tmp_path, node.store, done) as collector:
+        assert collector.stdout is not None
+        assert collector.stdout.readline() == "ready\n"
+        codes = []
+        for packed in (node.new, node.old) * 4:
+            shutil.rmtree(node.name.parent)
+            node.name.parent.mkdir()
+            bill, tarball = packed.plan.manifest, packed.plan.tarball
+            fetch = ("fetch-frames", bill, bill, tarball, "--store", node.store)
+            codes += [node.run(*fetch).code, node.unpack(bill).code]
+        done.touch()
+        rounds = int(collector.communicate(timeout=LIMIT_SECONDS)[0])
+    assert ([0] * 16, True) == (codes, rounds > 8)
+
+
+def test_a_collection_may_check_the_store(node: Node) -> None:
+    """A file changed through a prefix, its time set back: exit code 1, then all is well again."""
+    path = node.name / "share/other/data"
+    status = path.stat()
+    path.write_bytes(b"OTHER" * 2000)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    first = node.run("--json", "gc", "--store", node.store, "--verify")
+    node.unpack(node.new.plan.tarball)
+    second = node.run("gc", "--store", node.store, "--verify")
+    assert (1, [{"package": "zother", "path": "share/other/data"}], 0, ()) == (
+        first.code,
+        json.loads(first.output.splitlines()[-1])["changed"],
+        second.code,
+        tuple(verified(node.name)),
+    )
+
+
+def test_a_collection_tidies_beside_the_names(node: Node) -> None:
+    """What a killed process left of a version goes; what is not of the name stays."""
+    left = node.prefix(node.new)
+    for name in (f".{left.name}.lading-abcdefgh", f".x{left.name}.lading-abcdefgh"):
+        (left.parent / name / "lib").mkdir(parents=True)
+    node.done("gc", "--store", node.store, node.name)
+    assert [f".x{left.name}.lading-abcdefgh"] == leftovers(left.parent)[:1]
+
+
 def test_a_collection_waits_for_an_unpack(node: Node) -> None:
     """Half of the tarball has come when the collector begins; it takes nothing away."""
     data = node.new.plan.tarball.read_bytes()
@@ -512,6 +592,19 @@ def test_another_bill_is_refused(node: Node) -> None:
     arguments = ["--manifest-sha256", digest, "--store", node.store]
     run = node.run("unpack", *arguments, node.new.plan.tarball, node.name)
     assert (7, node.prefix(node.old)) == (run.code, node.name.resolve())
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_pipe_is_read_to_its_end(tmp_path: Path, *, is_there: bool) -> None:
+    """What nobody needs is read too, so that whoever writes into the pipe ends well."""
+    packed = depot_tarball(tmp_path / "depot")
+    options = ["--manifest", packed.plan.manifest, "--store", "store"]
+    if is_there:
+        assert 0 == piped(packed, tmp_path, *options).code
+    else:
+        options.append("--dry-run")
+    more = "| { cat; head -c 1000000 /dev/zero; }"
+    assert 0 == piped(packed, tmp_path, *options, cut=more).code
 
 
 def test_cleaning_removes_frames(tmp_path: Path, launcher: Launcher) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["RangeServer", "serve_ranges"]
 
-_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_RANGE = re.compile(r"bytes=(\d*)-(\d+)")
 
 
 @dataclass(slots=True)
@@ -49,9 +49,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         told: RangeServer = self.server.told
-        wanted = _RANGE.fullmatch(self.headers.get("Range", ""))
+        data = told.files.get(self.path, b"")
+        wanted = _wanted(self.headers.get("Range", ""), len(data))
         if wanted is not None:
-            told.ranges.append((int(wanted[1]), int(wanted[2])))
+            told.ranges.append(wanted)
         if told.statuses:
             self._send(told.statuses.pop(0), b"")
         elif told.authorization is not None and self.headers["Authorization"] != told.authorization:
@@ -59,13 +60,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.path not in told.files:
             self._send(404, b"")
         elif wanted is None or not told.knows_ranges:
-            self._send(200, told.files[self.path])
+            self._send(200, data)
         else:
-            self._send(206, told.files[self.path][int(wanted[1]) : int(wanted[2]) + 1])
+            body = data[wanted[0] : wanted[1] + 1]
+            place = f"bytes {wanted[0]}-{wanted[0] + len(body) - 1}/{len(data)}"
+            self._send(206, body, place)
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(self, status: int, body: bytes, place: str = "") -> None:
         told: RangeServer = self.server.told
         self.send_response(status)
+        if place:
+            self.send_header("Content-Range", place)
         if told.is_chunked:
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
@@ -81,6 +86,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: object) -> None:
         """Nothing."""
+
+
+def _wanted(header: str, size: int) -> tuple[int, int] | None:
+    """The first and the last byte that a `Range` header asks for, of a file of `size` bytes."""
+    match = _RANGE.fullmatch(header)
+    if match is None:
+        return None
+    if match[1]:
+        return int(match[1]), int(match[2])
+    return max(0, size - int(match[2])), size - 1
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -7,6 +7,7 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import UsageError
+from lading.install.leftovers import remove_leftovers
 from lading.pack.frame_cache import FrameCache
 
 __all__ = ["command"]
@@ -16,10 +17,17 @@ __all__ = ["command"]
 @click.option("--frames", is_flag=True, help="Frames of tarballs.")
 @click.option("--bytecode", is_flag=True, help="Compiled bytecode.")
 @click.option("--packages", is_flag=True, help="Archives, extracted packages and wheels.")
+@click.option("--leftovers", multiple=True, metavar="DIR", help="What killed runs left in DIR.")
 @click.pass_obj
-def command(context: Context, *, frames: bool, bytecode: bool, packages: bool) -> int:
-    """Remove caches below .lading; what is in them is made or fetched again when it is needed."""
-    if not (frames or bytecode or packages):
+def command(
+    context: Context, *, frames: bool, bytecode: bool, packages: bool, leftovers: tuple[str, ...]
+) -> int:
+    """Remove caches below .lading; what is in them is made or fetched again when it is needed.
+
+    With --leftovers, remove unfinished environments and tarballs from a directory, if those that
+    worked on them are gone. Each run does so for its own target when it begins.
+    """
+    if not (frames or bytecode or packages or leftovers):
         raise UsageError("nothing to clean was named", hint="name --frames, for example")
     tree = context.tree
     removed = []
@@ -28,12 +36,16 @@ def command(context: Context, *, frames: bool, bytecode: bool, packages: bool) -
         context.say(f"removed {freed / 1e6:.1f} MB of frames")
         removed.append(tree.frame_cache)
     directories = [tree.bytecode_cache] if bytecode else []
-    directories += [tree.package_cache, tree.wheel_cache] if packages else []
+    directories += [tree.package_cache] if packages else []
     for directory in directories:
         if directory.exists():
             shutil.rmtree(directory)
             context.say(f"removed {directory}")
             removed.append(directory)
+    for left in leftovers:
+        for path in remove_leftovers(context.path(left)):
+            context.say(f"removed {path}")
+            removed.append(path)
     if context.json:
         document = {"schema": "lading.clean/1", "cleaned": [str(path) for path in removed]}
         context.write(json.dumps(document) + "\n")

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 import click
 
 from lading.cli.context import Context
-from lading.pack.fetch_frames import apply_fetch_frames, plan_fetch_frames
-from lading.pack.reader import open_manifest
+from lading.pack.fetch_frames import FetchFramesPlan, apply_fetch_frames
+from lading.pack.reader import open_bill, open_manifest
 from lading.pack.store import FrameStore
 
 __all__ = ["command"]
@@ -33,26 +33,33 @@ def command(  # noqa: PLR0913  # one parameter for each option
     """Read of the tarball SOURCE (URL or path) only the frames that the store lacks.
 
     OLD and NEW are manifests: of what the node runs, and of SOURCE. Then
-    `lading unpack --store DIR NEW NAME` makes the environment without the tarball.
+    `lading unpack --store DIR NEW NAME` makes the environment without the tarball; until it does,
+    but no longer than a week, `lading gc` leaves the frames alone.
     """
-    manifest, _ = open_manifest(context.path(new))
+    shipment = open_bill(context.path(new))
     before, _ = open_manifest(context.path(old))
     place = source if urlsplit(source).scheme in {"http", "https"} else str(context.path(source))
-    frames = FrameStore(context.path(store))
-    plan = plan_fetch_frames(manifest, place, frames, workers or context.processors)
+    plan = FetchFramesPlan(
+        shipment=shipment,
+        source=place,
+        store=FrameStore(context.path(store)),
+        workers=workers or context.processors,
+        environment=context.environment,
+    )
+    missing = plan.missing()
     known = {item.frame.sha256 for item in before.slices()}
-    lost = sum(1 for item in plan.missing if item.frame.sha256 in known)
+    lost = sum(1 for item in missing if item.frame.sha256 in known)
     if lost:
         context.say(f"{lost} frames of {old} are not in the store either, and are fetched too")
     if dry_run:
-        for item in plan.missing:
+        for item in missing:
             context.write(f"{item.frame.offset} {item.frame.length} {item.package.name}\n")
         return 0
     with context.progress() as progress:
         fetched = apply_fetch_frames(plan, progress)
     if fetched.read_whole:
         context.say("the server knows no ranges: the whole tarball was read")
-    total = sum(item.frame.length for item in manifest.slices())
+    total = sum(item.frame.length for item in shipment.manifest.slices())
     context.say(f"fetched {fetched.frames} frames, {fetched.size} of {total} bytes")
     if context.json:
         context.write(

@@ -4,18 +4,18 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from lading.cli.context import Context
-from lading.digest import sha256_of
 from lading.errors import DigestMismatchError, UsageError
 from lading.pack.becoming import prefix_errors
 from lading.pack.deploy import apply_deploy, plan_deploy
-from lading.pack.reader import BillOnly, PipedTarball, Shipment, open_manifest, open_tarball
+from lading.pack.reader import PipedTarball, Shipment, open_bill, open_spooled, open_tarball
 from lading.pack.store import FrameStore
 from lading.pack.switch import Versions
 from lading.pack.unpack import apply_unpack, plan_unpack
@@ -23,6 +23,8 @@ from lading.pack.unpack import apply_unpack, plan_unpack
 __all__ = ["command"]
 
 PIPE = "-"
+PIPE_NAME = "standard input"
+CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,39 +99,41 @@ def command(  # noqa: PLR0913  # one parameter for each option
 def _opened(context: Context, options: _Options) -> Iterator[Shipment]:
     """The tarball, whichever way it comes."""
     if options.tarball == PIPE and options.manifest is not None:
-        manifest, document = open_manifest(options.manifest)
+        bill = open_bill(options.manifest)
         yield PipedTarball(
             stream=sys.stdin.buffer,
-            name="standard input",
-            manifest=manifest,
-            manifest_sha256=sha256_of(document),
-            manifest_bytes=document,
+            name=PIPE_NAME,
+            manifest=bill.manifest,
+            manifest_sha256=bill.manifest_sha256,
+            manifest_bytes=bill.manifest_bytes,
         )
+        # All is well, even if not all of it was needed: whoever writes is let to the end.
+        while sys.stdin.buffer.read(CHUNK_BYTES):
+            pass
     elif options.tarball == PIPE:
-        with _spooled(options.prefix) as path, open_tarball(path) as tarball:
-            yield tarball
+        with _spooled(options.prefix) as stream:
+            yield open_spooled(stream, PIPE_NAME)
     elif options.store is not None and options.tarball.endswith(".json"):
-        manifest, document = open_manifest(context.path(options.tarball))
-        yield BillOnly(
-            manifest=manifest, manifest_sha256=sha256_of(document), manifest_bytes=document
-        )
+        yield open_bill(context.path(options.tarball))
     else:
         with open_tarball(context.path(options.tarball), options.manifest) as tarball:
             yield tarball
 
 
 @contextmanager
-def _spooled(prefix: Path) -> Iterator[Path]:
-    """Standard input as a file beside the prefix: its bill stands at its end."""
+def _spooled(prefix: Path) -> Iterator[BinaryIO]:
+    """Standard input as a file beside the prefix: its bill stands at its end.
+
+    The file has no name, so nothing is left of it, however this process ends.
+    """
     existing = next((path for path in prefix.parents if path.is_dir()), prefix)
-    with ExitStack() as stack:
+    with prefix_errors(prefix):
+        stream = tempfile.TemporaryFile(dir=existing)  # noqa: SIM115  # closed below
+    with stream:
         with prefix_errors(prefix):
-            stream = stack.enter_context(
-                tempfile.NamedTemporaryFile(dir=existing, prefix=".lading-", suffix=".tar.zst")
-            )
-            shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
+            shutil.copyfileobj(sys.stdin.buffer, stream, CHUNK_BYTES)
             stream.flush()
-        yield Path(stream.name)
+        yield stream
 
 
 def _check_digest(tarball: str, shipment: Shipment, wanted: str | None) -> None:
@@ -163,7 +167,7 @@ def _deploy(context: Context, options: _Options, shipment: Shipment) -> Path:
     versions = Versions(options.prefix)
     plan = plan_deploy(shipment, FrameStore(options.store), versions, options.workers)
     if options.dry_run:
-        for bill in plan.missing:
+        for bill in plan.missing():
             context.write(f"{bill.frame.length:>12} {bill.package.name}\n")
         return plan.prefix
     with context.progress() as progress:

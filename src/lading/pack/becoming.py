@@ -5,23 +5,19 @@ Both ways of unpacking, straight from a tarball and through a store, make a pref
 
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError, UnsafePathError
 from lading.install.cargo import Kind
+from lading.install.leftovers import is_temporary_of, remove_leftovers, temporary_directory
 from lading.pack.manifest import Manifest
 from lading.pack.reader import Shipment
 from lading.pack.relocation_record import MANIFEST_PATH, STATE_PATH, State, render_state
 from lading.pack.write import DIRECTORY_MODE, directories_of, make_directories
 
 __all__ = ["check_prefix", "new_prefix", "prefix_errors", "refuse_reserved"]
-
-NAME_BYTES = 100
-"""Of the name of a prefix that go into that of its temporary directory."""
 
 
 def refuse_reserved(manifest: Manifest) -> None:
@@ -59,7 +55,8 @@ def new_prefix(
 ) -> Iterator[Path]:
     """A directory to be filled, with every directory in it that the bill needs.
 
-    When the block ends well it gets lading's own records and its name; otherwise it is gone.
+    When the block ends well it gets lading's own records and its name; otherwise it is gone. What
+    killed processes left of earlier attempts at this prefix is removed first.
 
     Args:
         shipment: What will be in it.
@@ -70,32 +67,25 @@ def new_prefix(
         PrefixExistsError: Something got the name in the meantime.
         PrefixError: The place cannot be written.
     """
-    with prefix_errors(prefix), _parents_of(prefix):
-        temporary = Path(
-            tempfile.mkdtemp(dir=prefix.parent, prefix=f".{_beginning(prefix.name)}.lading-")
-        )
-        try:
-            own = (MANIFEST_PATH, STATE_PATH) if only is None else ()
-            files = [
-                item
-                for bill in shipment.manifest.slices()
-                if only is None or bill.package.name in only
-                for item in bill.files
-            ]
-            make_directories(temporary, directories_of(files, own))
-            yield temporary
-            if only is None:
-                _write_own_records(shipment, prefix, temporary)
-            temporary.chmod(DIRECTORY_MODE)
-            _appear(temporary, prefix)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-
-
-def _beginning(name: str) -> str:
-    """As much of a name as leaves room for more."""
-    return name.encode()[:NAME_BYTES].decode(errors="ignore")
+    remove_leftovers(prefix.parent, is_temporary_of(prefix.name))
+    with (
+        prefix_errors(prefix),
+        _parents_of(prefix),
+        temporary_directory(prefix.parent, prefix.name) as temporary,
+    ):
+        own = (MANIFEST_PATH, STATE_PATH) if only is None else ()
+        files = [
+            item
+            for bill in shipment.manifest.slices()
+            if only is None or bill.package.name in only
+            for item in bill.files
+        ]
+        make_directories(temporary, directories_of(files, own))
+        yield temporary
+        if only is None:
+            _write_own_records(shipment, prefix, temporary)
+        temporary.chmod(DIRECTORY_MODE)
+        _appear(temporary, prefix)
 
 
 def _appear(temporary: Path, prefix: Path) -> None:

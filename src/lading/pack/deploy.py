@@ -1,13 +1,13 @@
 """Unpacking through a store: what is there is linked, what is not is extracted, then switched."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lading.engine.port import Progress, no_progress
-from lading.errors import FetchError, PrefixExistsError
+from lading.errors import DigestMismatchError, FetchError, LadingError, PrefixExistsError
 from lading.pack.becoming import check_prefix, new_prefix, prefix_errors, refuse_reserved
 from lading.pack.manifest import FrameSlice
 from lading.pack.members import Frame
@@ -28,7 +28,6 @@ class DeployPlan:
         store: Where frames are kept.
         versions: The name that will point at the environment.
         prefix: Where it will lie, absolute.
-        missing: The frames that the store lacks.
         workers: How many frames are worked on at once.
     """
 
@@ -36,8 +35,12 @@ class DeployPlan:
     store: FrameStore
     versions: Versions
     prefix: Path
-    missing: tuple[FrameSlice, ...]
     workers: int
+
+    def missing(self) -> tuple[FrameSlice, ...]:
+        """The frames that the store lacks now, or that were changed in it."""
+        slices = self.shipment.manifest.slices()
+        return tuple(item for item in slices if not self.store.holds(item))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +73,11 @@ def plan_deploy(
     prefix = versions.prefix_of(shipment.manifest_sha256)
     check_prefix(prefix, shipment.manifest.requirements.longest_prefix)
     versions.current()
-    slices = shipment.manifest.slices()
     return DeployPlan(
         shipment=shipment,
         store=store,
         versions=versions,
         prefix=prefix,
-        missing=tuple(item for item in slices if not store.holds(item)),
         workers=workers,
     )
 
@@ -85,7 +86,8 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
     """Unpack, then let the name point at it: afterwards it does, or everything is as it was.
 
     Raises:
-        IntegrityError: The tarball is not what its bill says.
+        IntegrityError: The tarball is not what its bill says; or a frame was changed in the store,
+            and there is only a bill to make it anew from.
         FetchError: The store lacks frames, and there is only a bill to make them from.
         PrefixError: The prefix or the store cannot be written.
     """
@@ -98,7 +100,7 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
             # Another process may have been faster; what has this name is the same.
             with suppress(PrefixExistsError):
                 _assemble(plan, progress)
-        plan.store.register(plan.prefix, plan.shipment.manifest_bytes)
+        plan.store.records.register(plan.prefix, plan.shipment.manifest_bytes)
         plan.versions.switch(plan.prefix)
     return Deployed(
         prefix=plan.prefix,
@@ -111,26 +113,35 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
 def _extract(plan: DeployPlan, progress: Progress) -> int:
     """Bring the missing frames into the store; how many there were.
 
-    They are looked for again: what the plan saw there may have been collected since.
+    They are looked for now: until the store was in use, they could have been collected.
     """
-    slices = plan.shipment.manifest.slices()
-    missing = {item.frame.sha256 for item in slices if not plan.store.holds(item)}
+    missing = {item.frame.sha256: item for item in plan.missing()}
+    total = len(missing)
 
     def wanted() -> Iterator[Frame]:
         for frame in plan.shipment.frames():
-            if frame.bill.frame.sha256 in missing:
+            if missing.pop(frame.bill.frame.sha256, None) is not None:
                 yield frame
 
-    done = 0
-    for _ in in_order(plan.store.add, wanted(), plan.workers):
-        done += 1
-        progress("extract", done, len(missing))
-    if done < len(missing):
-        raise FetchError(
-            f"the store lacks {len(missing) - done} frames of this bill",
-            hint="name the tarball, or run `lading fetch-frames` first",
-        )
-    return done
+    # A tarball is read to its end even if nothing is missing: a pipe must not be left with a rest.
+    for number, _ in enumerate(in_order(plan.store.add, wanted(), plan.workers), start=1):
+        progress("extract", number, total)
+    if missing:
+        raise _lack(plan.store, tuple(missing.values()))
+    return total
+
+
+def _lack(store: FrameStore, missing: Sequence[FrameSlice]) -> LadingError:
+    """Why a prefix cannot be made: frames were changed, or are not there."""
+    hint = "name the tarball, or run `lading fetch-frames` first"
+    for bill in missing:
+        for item in store.changed(bill):
+            return DigestMismatchError(
+                f"{item.path} of {bill.package.name} was changed in the store",
+                hint=hint,
+                expected=item.sha256,
+            )
+    return FetchError(f"the store lacks {len(missing)} frames of this bill", hint=hint)
 
 
 def _assemble(plan: DeployPlan, progress: Progress) -> None:

@@ -1,9 +1,13 @@
-"""Getting only those frames of a tarball that a store lacks: the update of a node."""
+"""Getting only those frames of a tarball that a store lacks: the update of a node.
+
+The store is told which bill they are for before the first of them comes, so that no collection
+takes them away until the environment is made.
+"""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,12 +16,13 @@ from lading.engine.port import Progress, no_progress
 from lading.errors import ArchiveError, FetchError, LadingError
 from lading.install.transport import RemoteFile
 from lading.pack.compression import GZIP_MAGIC, ZSTD_MAGIC, Format
-from lading.pack.manifest import FrameSlice, Manifest
+from lading.pack.manifest import FrameSlice
 from lading.pack.members import FETCH_AGAIN, Frame
 from lading.pack.pipeline import in_order
+from lading.pack.reader import Shipment
 from lading.pack.store import FrameStore
 
-__all__ = ["FetchFramesPlan", "Fetched", "apply_fetch_frames", "plan_fetch_frames"]
+__all__ = ["FetchFramesPlan", "Fetched", "apply_fetch_frames"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,21 +30,23 @@ class FetchFramesPlan:
     """What getting frames will do.
 
     Attributes:
+        shipment: The bill of the tarball.
         source: URL or absolute path of the tarball.
         store: Where they are put.
-        missing: The frames that the store lacks, in the order of the archive.
         workers: How many are extracted at once.
+        environment: Names proxies and certificates, see `Transport`.
     """
 
+    shipment: Shipment
     source: str
     store: FrameStore
-    missing: tuple[FrameSlice, ...]
     workers: int
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    @property
-    def size(self) -> int:
-        """The bytes to be read of the tarball."""
-        return sum(item.frame.length for item in self.missing)
+    def missing(self) -> tuple[FrameSlice, ...]:
+        """The frames that the store lacks now, or that were changed in it; in order."""
+        slices = self.shipment.manifest.slices()
+        return tuple(item for item in slices if not self.store.holds(item))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,48 +64,44 @@ class Fetched:
     read_whole: bool
 
 
-def plan_fetch_frames(
-    manifest: Manifest, source: str, store: FrameStore, workers: int
-) -> FetchFramesPlan:
-    """What bringing the frames of `manifest` into `store` takes; nothing is fetched."""
-    missing = tuple(item for item in manifest.slices() if not store.holds(item))
-    return FetchFramesPlan(source=source, store=store, missing=missing, workers=workers)
-
-
 def apply_fetch_frames(plan: FetchFramesPlan, progress: Progress = no_progress) -> Fetched:
     """Bring the missing frames into the store, each checked against its bill.
 
-    Frames that came before an error stay there: the next attempt need not get them again.
+    Frames that came before an error stay there: the next attempt need not get them again. What is
+    missing is looked for when the store is in use: until then, it could have been collected.
 
     Raises:
         FetchError: They cannot be read.
         IntegrityError: They are not what the bill says.
         PrefixError: The store cannot be written.
     """
-    with plan.store.in_use(), _open(plan.source) as (read, is_read_whole):
+    with plan.store.in_use(), _open(plan) as (read, is_read_whole):
+        plan.store.records.expect(plan.shipment.manifest_bytes)
+        missing = plan.missing()
         failures: list[LadingError] = []
 
         def arriving() -> Iterator[Frame]:
             try:
-                yield from _frames(plan, read)
+                yield from _frames(plan.source, missing, read)
             except LadingError as error:
                 # Raised below, when what has arrived is in the store.
                 failures.append(error)
 
         for number, _ in enumerate(in_order(plan.store.add, arriving(), plan.workers), start=1):
-            progress("fetch", number, len(plan.missing))
+            progress("fetch", number, len(missing))
         if failures:
             raise failures[0]
-        return Fetched(frames=len(plan.missing), size=plan.size, read_whole=is_read_whole())
+        size = sum(item.frame.length for item in missing)
+        return Fetched(frames=len(missing), size=size, read_whole=is_read_whole())
 
 
 Read = Callable[[int, int], bytes]
 
 
-def _frames(plan: FetchFramesPlan, read: Read) -> Iterator[Frame]:
+def _frames(source: str, missing: Sequence[FrameSlice], read: Read) -> Iterator[Frame]:
     """The missing frames, each read whole; in order, for servers that know no ranges."""
-    name = plan.source.rpartition("/")[2]
-    for bill in plan.missing:
+    name = source.rpartition("/")[2]
+    for bill in missing:
         data = read(bill.frame.offset, bill.frame.length)
         yield Frame(bill=bill, format=_format_of(data), name=name, read=partial(_once, data))
 
@@ -114,10 +117,11 @@ def _format_of(data: bytes) -> Format:
 
 
 @contextmanager
-def _open(source: str) -> Iterator[tuple[Read, Callable[[], bool]]]:
-    """A way to read ranges of `source`, and whether it had to be read whole."""
+def _open(plan: FetchFramesPlan) -> Iterator[tuple[Read, Callable[[], bool]]]:
+    """A way to read ranges of the tarball, and whether it had to be read whole."""
+    source = plan.source
     if urlsplit(source).scheme in {"http", "https"}:
-        remote = RemoteFile(source)
+        remote = RemoteFile(source, plan.environment)
         try:
             yield remote.read, lambda: remote.is_read_whole
         finally:

@@ -273,12 +273,11 @@ def check_members(files: Sequence[ManifestFile], name: str) -> None:
     if len(kinds) < len(paths):
         twice = next(path for path, count in Counter(paths).items() if count > 1)
         raise UnsafePathError(f"{name} lists {twice!r} twice", hint=_DO_NOT_USE)
-    links = {item.path: item.target for item in files if item.type is Kind.LINK}
-    for item in files:
-        if item.type is Kind.FILE:
-            _check_file(item, name)
-        elif item.type is Kind.LINK:
-            _check_target(item, links, name)
+    links = [item for item in files if item.type is Kind.LINK]
+    targets = {item.path: item.target for item in links}
+    for item in links:
+        _check_target(item, targets, name)
+    _check_files([item for item in files if item.type is Kind.FILE], name)
     _check_parents(kinds, name)
 
 
@@ -296,10 +295,10 @@ def _check_parents(kinds: Mapping[str, Kind], name: str) -> None:
             ancestor = ancestor.rpartition("/")[0]
 
 
-# An empty part, `.` or `..` anywhere (so also an absolute path). No path has a NUL byte, so they are
-# searched together, with NUL around each: one search for tens of thousands.
+# An empty part, `.` or `..` anywhere (so also an absolute path). No path has a NUL byte, so they
+# are searched together, with NUL around each: one search for tens of thousands.
 _UNSAFE_PATH = re.compile(r"[/\0]\.{0,2}[/\0]")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256S = re.compile(r"[0-9a-f]{64}(?: [0-9a-f]{64})*")
 _MODES = frozenset({"0644", "0755"})
 _DO_NOT_USE = "do not use this tarball; pack it again from its lock"
 
@@ -352,10 +351,22 @@ def _leads_out(item: ManifestFile, links: Mapping[str, str]) -> bool:
     return False
 
 
-def _check_file(item: ManifestFile, name: str) -> None:
-    well_formed = _SHA256.fullmatch(item.sha256) and item.mode in _MODES and item.size >= 0
-    if not well_formed or bool(item.placeholder) != (item.placeholder_mode is not None):
+def _check_files(files: Sequence[ManifestFile], name: str) -> None:
+    """Refuse malformed entries; all at once, for there are tens of thousands."""
+    if files and not _are_well_formed(files):
+        item = next(item for item in files if not _are_well_formed([item]))
         raise ManifestError(f"{name}: the entry of {item.path!r} is malformed", hint=_FETCH_AGAIN)
+
+
+def _are_well_formed(files: Sequence[ManifestFile]) -> bool:
+    digests = " ".join([item.sha256 for item in files])
+    return (
+        _SHA256S.fullmatch(digests) is not None
+        and digests.count(" ") == len(files) - 1
+        and {item.mode for item in files} <= _MODES
+        and min(item.size for item in files) >= 0
+        and all(bool(item.placeholder) == (item.placeholder_mode is not None) for item in files)
+    )
 
 
 def manifest_digest(data: bytes) -> Digest:

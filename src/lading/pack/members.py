@@ -45,11 +45,12 @@ class Member:
         file: Its entry in the bill.
         mtime: Unix seconds.
         content: Chunks of the content, to be read before the next member; empty but for files.
+            They are views: what is kept of them keeps a megabyte.
     """
 
     file: ManifestFile
     mtime: int
-    content: Iterator[bytes]
+    content: Iterator[memoryview]
 
 
 def read_members(frame: Frame) -> Iterator[Member]:
@@ -62,16 +63,20 @@ def read_members(frame: Frame) -> Iterator[Member]:
     hasher = hashlib.sha256()
     bill = frame.bill
     stream = _Stream(chunks=decompress_chunks(frame.format, _hashed(frame.read(), hasher)))
+    filling, before = b"", ""
     for item, header in zip(bill.files, bill.headers(), strict=True):
-        if stream.read(len(header)) != header:
+        # What fills the block of one member and the header of the next are looked at together.
+        if stream.read(len(filling) + len(header)) != filling + header:
             raise ArchiveError(
-                f"{frame.name} holds something else where its bill lists {item.path}",
+                f"{frame.name} holds something else where its bill lists {item.path}"
+                + (f", behind {before}" if before else ""),
                 hint=FETCH_AGAIN,
             )
         size = item.size if item.type is Kind.FILE else 0
         yield Member(file=item, mtime=bill.package.mtime, content=stream.chunks_of(size))
-        if stream.read(-size % 512) != padding(size):
-            raise ArchiveError(f"{frame.name} is damaged at {item.path}", hint=FETCH_AGAIN)
+        filling, before = padding(size), item.path
+    if stream.read(len(filling)) != filling:
+        raise ArchiveError(f"{frame.name} is damaged at {before}", hint=FETCH_AGAIN)
     ending = END_OF_ARCHIVE if bill.is_last else b""
     if stream.read(len(ending)) != ending or not stream.is_at_end():
         raise ArchiveError(f"{frame.name} holds more than its bill lists", hint=FETCH_AGAIN)
@@ -107,12 +112,12 @@ class _Stream:
             return self.buffer[start : self.position]
         return b"".join(self.chunks_of(size))
 
-    def chunks_of(self, size: int) -> Iterator[bytes]:
-        """The next `size` bytes in chunks; fewer at the end."""
+    def chunks_of(self, size: int) -> Iterator[memoryview]:
+        """The next `size` bytes in chunks, not copied; fewer at the end."""
         while size > 0:
             if self.position == len(self.buffer) and not self._refill():
                 return
-            chunk = self.buffer[self.position : self.position + size]
+            chunk = memoryview(self.buffer)[self.position : self.position + size]
             self.position += len(chunk)
             size -= len(chunk)
             yield chunk

@@ -6,13 +6,13 @@ the second time changes nothing. Each file is written beside itself and renamed.
 
 import glob
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from lading.errors import PrefixChangedError, PrefixError
+from lading.install.leftovers import is_temporary_of, remove_leftovers, temporary_file
 from lading.install.package_info import FileMode
 from lading.pack.becoming import check_prefix
 from lading.pack.placeholder import relocate, restore
@@ -127,6 +127,7 @@ def apply_move(plan: MovePlan) -> int:
     """
     prefix = os.fsencode(plan.prefix)
     written = 0
+    _tidy(plan)
     try:
         for item in plan.relocations:
             path = plan.prefix / item.path
@@ -176,14 +177,21 @@ def _forget_bytecode(path: Path) -> None:
 def _replace(path: Path, data: bytes) -> None:
     """Write `path` anew, with its mode and time; a hard link elsewhere keeps the old content."""
     status = path.stat() if path.exists() else None
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            os.fchmod(stream.fileno(), status.st_mode & 0o7777 if status else 0o644)
+    with temporary_file(path.parent, path.name) as (temporary, stream):
+        stream.write(data)
+        stream.flush()
+        os.fchmod(stream.fileno(), status.st_mode & 0o7777 if status else 0o644)
         if status is not None:
-            os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+            os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+        temporary.replace(path)
+
+
+def _tidy(plan: MovePlan) -> None:
+    """Remove what a relocation that was killed left beside the files that it wrote."""
+    names: dict[Path, set[str]] = {}
+    for relative in (*(item.path for item in plan.relocations), STATE_PATH):
+        path = plan.prefix / relative
+        names.setdefault(path.parent, set()).add(path.name)
+    for parent, known in names.items():
+        if not _is_elsewhere(parent, plan.prefix):
+            remove_leftovers(parent, is_temporary_of(*known))

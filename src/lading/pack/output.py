@@ -35,6 +35,20 @@ class HashedOutput:
         self._hasher.update(data)
         self.position += len(data)
 
+    def begin_sync(self) -> None:
+        """Have what was written so far put on the disk while the caller does something else.
+
+        Raises:
+            OSError: An earlier piece could not be written.
+        """
+        self._wait()
+        self._pending = self._pool.submit(self._sync)
+
+    def _sync(self) -> int:
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        return 0
+
     def finish(self) -> Digest:
         """The digest of all that was written, once it is on the disk.
 
@@ -42,8 +56,7 @@ class HashedOutput:
             OSError: It could not be written.
         """
         self._wait()
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        self._sync()
         return Digest.sha256(self._hasher.hexdigest())
 
     def close(self) -> None:

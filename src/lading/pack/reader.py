@@ -39,7 +39,9 @@ __all__ = [
     "Shipment",
     "Tarball",
     "beside",
+    "open_bill",
     "open_manifest",
+    "open_spooled",
     "open_tarball",
 ]
 
@@ -202,6 +204,12 @@ def open_manifest(path: Path) -> tuple[Manifest, bytes]:
     return manifest, document
 
 
+def open_bill(path: Path) -> BillOnly:
+    """The bill at `path`, without its tarball; see `open_manifest`."""
+    manifest, document = open_manifest(path)
+    return BillOnly(manifest=manifest, manifest_sha256=sha256_of(document), manifest_bytes=document)
+
+
 @contextmanager
 def open_tarball(path: Path, manifest: Path | None = None) -> Iterator[Tarball]:
     """The tarball at `path`, with its bill.
@@ -224,6 +232,37 @@ def open_tarball(path: Path, manifest: Path | None = None) -> Iterator[Tarball]:
         yield _open(path, descriptor, manifest)
     finally:
         os.close(descriptor)
+
+
+def open_spooled(stream: BinaryIO, name: str) -> Tarball:
+    """The tarball in an open file that has no name, and its bill inside.
+
+    Args:
+        stream: Flushed; stays open as long as the tarball is used.
+        name: What to call it in an error.
+
+    Raises:
+        ArchiveError: It is no tarball of lading, or is cut off.
+        ManifestError: It is one in whose format no bill stands inside.
+        UnsafePathError: The bill lists what must not be written.
+    """
+    descriptor = stream.fileno()
+    path = Path(name)
+    size = os.fstat(descriptor).st_size
+    if _format(path, os.pread(descriptor, 4, 0)) is not Format.ZSTD:
+        raise ManifestError(f"{name} has no bill inside", hint="name the manifest with --manifest")
+    inside = _read_inside(name, partial(os.pread, descriptor), size)
+    bill = _parse_inside(path, inside.document)
+    _check_end(name, size, bill, inside.document, inside)
+    return Tarball(
+        path=path,
+        descriptor=descriptor,
+        size=size,
+        format=Format.ZSTD,
+        manifest=bill,
+        manifest_sha256=sha256_of(inside.document),
+        manifest_bytes=inside.document,
+    )
 
 
 def _open(path: Path, descriptor: int, manifest: Path | None) -> Tarball:

@@ -1,38 +1,41 @@
 """The store of a node: extracted frames, kept by their digest and linked into prefixes.
 
     STORE/frames/<aa>/<sha256 of the frame>/...   members as shipped, placeholders intact
-    STORE/manifests/<sha256>.json                 bills of the prefixes that were made from it
-    STORE/roots/<sha256 of its path>.json         which prefix needs which bill
     STORE/.lock                                   shared by users, exclusive for the collector
 
-A frame appears under its digest when it is complete, and is never changed. Its files are hard
-links in every prefix: a program that writes into one of them would change all of them, which
-`lading verify` finds.
+What they are kept for stands beside them: see `store_records`.
+
+A frame appears under its digest when it is complete. Its files are hard links in every prefix: a
+program that writes into one of them changes all of them. So files are looked at before they are
+linked (see `stock`), and one that was changed is replaced by a new one: the prefixes that it was
+changed in keep it, which `lading verify` finds, and no further prefix gets it.
 """
 
 import errno
 import fcntl
-import hashlib
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-import msgspec
-
-from lading.digest import sha256_of
-from lading.errors import NotAPrefixError, PrefixError
+from lading.errors import PrefixError
 from lading.install.cargo import Kind
 from lading.pack.manifest import FrameSlice, ManifestFile
 from lading.pack.members import Frame
+from lading.pack.pipeline import in_order
 from lading.pack.placeholder import find_occurrences, relocate
-from lading.pack.relocation_record import read_state
+from lading.pack.stock import changed_files
+from lading.pack.store_records import StoreRecords
 from lading.pack.write import directories_of, make_directories, write_all, write_frame
 
-__all__ = ["Collected", "FrameStore"]
+__all__ = ["Changed", "Collected", "FrameStore"]
+
+_log = logging.getLogger(__name__)
 
 
 def _nothing() -> None:
@@ -40,13 +43,6 @@ def _nothing() -> None:
 
 
 _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
-
-
-class _Root(msgspec.Struct, frozen=True, kw_only=True):
-    """A prefix that was made from the store, and the digest of its bill."""
-
-    prefix: str
-    manifest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,39 +58,86 @@ class Collected:
     size: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A stored file that is not as its bill says.
+
+    Attributes:
+        package: Its owner; empty for the environment's own files.
+        path: Archive-relative, POSIX.
+    """
+
+    package: str
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class FrameStore:
     """The store at `directory`, which is made when it is needed."""
 
     directory: Path
 
+    @property
+    def records(self) -> StoreRecords:
+        """What it keeps its frames for."""
+        return StoreRecords(self.directory)
+
     def holds(self, bill: FrameSlice) -> bool:
-        """Whether the frame is there."""
-        return self._path(bill.frame.sha256).is_dir()
+        """Whether the frame is there, and no file of it was changed."""
+        is_there = self._path(bill.frame.sha256).is_dir()
+        return is_there and next(self.changed(bill), None) is None
+
+    def changed(self, bill: FrameSlice) -> Iterator[ManifestFile]:
+        """The files of a frame that were changed in the store; none where it is not there."""
+        path = self._path(bill.frame.sha256)
+        return changed_files(path, bill) if path.is_dir() else iter(())
 
     def add(self, frame: Frame) -> None:
-        """Extract a frame into the store; one that is there already is left alone.
+        """Extract a frame into the store.
+
+        One that is there already is left alone, but for files of it that were changed: they are
+        replaced one by one, so that others who link the frame at this moment miss nothing.
 
         Raises:
             IntegrityError: The frame is not what its bill says.
             OSError: It cannot be written.
         """
-        if self.holds(frame.bill):
-            return
         target = self._path(frame.bill.frame.sha256)
+        if target.is_dir():
+            changed = tuple(self.changed(frame.bill))
+            if changed:
+                self._replace(frame, changed)
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=self.directory, prefix=".extract-"))
-        try:
-            content = temporary / "content"
-            content.mkdir()
-            make_directories(content, directories_of(frame.bill.files))
-            write_frame(frame, content, None)
+        with self._extracted(frame) as content:
             try:
                 content.rename(target)
             except OSError:
                 # Another process was faster; its frame is the same.
                 if not target.is_dir():
                     raise
+
+    def _replace(self, frame: Frame, changed: Iterable[ManifestFile]) -> None:
+        target = self._path(frame.bill.frame.sha256)
+        with self._extracted(frame) as content:
+            for item in changed:
+                _log.warning("%s was changed in the store, and is replaced", item.path)
+                place = target / item.path
+                if place.is_dir() and not place.is_symlink():
+                    shutil.rmtree(place)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                (content / item.path).replace(place)
+
+    @contextmanager
+    def _extracted(self, frame: Frame) -> Iterator[Path]:
+        """The members of a frame in a directory that is gone afterwards, unless it was renamed."""
+        temporary = Path(tempfile.mkdtemp(dir=self.directory, prefix=".extract-"))
+        try:
+            content = temporary / "content"
+            content.mkdir()
+            make_directories(content, directories_of(frame.bill.files))
+            write_frame(frame, content, None)
+            yield content
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -109,31 +152,32 @@ class FrameStore:
         Raises:
             OSError: A member cannot be written, or was taken out of the store.
         """
-        source = self._path(bill.frame.sha256)
+        # Text, since a Path for each of tens of thousands takes longer than the link itself.
+        source = f"{self._path(bill.frame.sha256)}/"
         for item in bill.files:
-            place = root / item.path
+            place = f"{root}/{item.path}"
             match item.type:
                 case Kind.FILE if item.placeholder_mode is not None:
-                    _relocated(item, source / item.path, place, prefix, bill.package.mtime)
+                    _relocated(item, source + item.path, place, prefix, bill.package.mtime)
                 case Kind.FILE:
-                    _link_or_copy(source / item.path, place)
+                    _link_or_copy(source + item.path, place)
                 case Kind.LINK:
-                    place.symlink_to(item.target)
+                    os.symlink(item.target, place)  # noqa: PTH211  # see above
                 case Kind.DIRECTORY:
                     os.utime(place, (bill.package.mtime, bill.package.mtime))
 
-    def register(self, prefix: Path, document: bytes) -> None:
-        """Note that `prefix` was made from the store by the bill `document`."""
-        digest = sha256_of(document).hex
-        root = msgspec.json.encode(_Root(prefix=str(prefix), manifest=digest))
-        name = hashlib.sha256(os.fsencode(prefix)).hexdigest()
-        _write_atomically(self.directory / f"manifests/{digest}.json", document)
-        _write_atomically(self.directory / f"roots/{name}.json", root)
-
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep the collector out while the block runs; others may use the store too."""
-        with self._locked(fcntl.LOCK_SH):
+        """Keep the collector out while the block runs; others may use the store too.
+
+        Who comes when nobody else is there removes what killed processes left.
+        """
+        with self._opened() as lock:
+            # It is in use, or something cannot be removed: the collector tells.
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._remove_leftovers()
+            fcntl.flock(lock, fcntl.LOCK_SH)
             yield
 
     def collect(self, first: Callable[[], None] = _nothing) -> Collected:
@@ -146,20 +190,53 @@ class FrameStore:
         Raises:
             PrefixError: The store cannot be written.
         """
-        with self._locked(fcntl.LOCK_EX):
+        with self._alone() as lock:
             first()
             self._remove_leftovers()
-            live = self._live_frames()
+            live = self.records.live_frames(_now(lock))
             frames = size = 0
             for path in sorted(self.directory.glob("frames/*/*")):
                 if path.name in live:
                     continue
                 size += sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())
-                # Under its digest a frame is whole: it loses its name before its first file goes.
-                path.rename(self.directory / f".extract-{path.name}")
+                self._take_away(path)
                 frames += 1
             self._remove_leftovers()
             return Collected(frames=frames, size=size)
+
+    def check(self, workers: int) -> tuple[Changed, ...]:
+        """Hash every file, and remove the frames of those that are not as their bills say.
+
+        They come back from a tarball when they are needed.
+
+        Args:
+            workers: How many threads hash.
+
+        Returns:
+            The files, by path.
+
+        Raises:
+            PrefixError: The store cannot be read or written.
+        """
+
+        def changed(bill: FrameSlice) -> list[Changed]:
+            path = self._path(bill.frame.sha256)
+            found = changed_files(path, bill, thorough=True) if path.is_dir() else ()
+            result = [Changed(package=bill.package.name, path=item.path) for item in found]
+            if result:
+                self._take_away(path)
+            return result
+
+        with self._alone():
+            found = [
+                item for part in in_order(changed, self.records.bills(), workers) for item in part
+            ]
+            self._remove_leftovers()
+        return tuple(sorted(found, key=lambda item: item.path))
+
+    def _take_away(self, frame: Path) -> None:
+        """Under its digest a frame is whole: it loses its name before its first file goes."""
+        frame.rename(self.directory / f".extract-{frame.name}")
 
     def _remove_leftovers(self) -> None:
         """Remove what killed processes and the collection itself left without a name."""
@@ -168,34 +245,19 @@ class FrameStore:
         for path in self.directory.glob("*/.part-*"):
             path.unlink()
 
-    def _live_frames(self) -> set[str]:
-        """The digests that registered prefixes need; forgets the prefixes that are gone.
-
-        A record that cannot be read counts as gone: at worst its frames are fetched again, since
-        prefixes hold their files themselves.
-        """
-        bills = set()
-        for path in self.directory.glob("roots/*.json"):
-            digest = _digest_of_living(path)
-            if digest is not None:
-                bills.add(digest)
-            else:
-                path.unlink()
-        live: set[str] = set()
-        for path in self.directory.glob("manifests/*.json"):
-            if path.stem not in bills:
-                path.unlink()
-                continue
-            live |= _frame_digests(path.read_bytes())
-        return live
+    @contextmanager
+    def _alone(self) -> Iterator[BinaryIO]:
+        with self._opened() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
 
     @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
+    def _opened(self) -> Iterator[BinaryIO]:
+        """The file to be locked."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with (self.directory / ".lock").open("w") as stream:
-                fcntl.flock(stream, how)
-                yield
+            with (self.directory / ".lock").open("wb") as stream:
+                yield stream
         except OSError as error:
             raise PrefixError(
                 f"cannot use the store {self.directory}: {error.strerror or error}",
@@ -206,41 +268,15 @@ class FrameStore:
         return self.directory / "frames" / digest[:2] / digest
 
 
-class _FrameDigest(msgspec.Struct, frozen=True):
-    sha256: str
+def _now(lock: BinaryIO) -> float:
+    """Unix seconds by the clock that times files there: machines that share a store share it."""
+    os.utime(lock.fileno())
+    return os.fstat(lock.fileno()).st_mtime
 
 
-class _PackageFrames(msgspec.Struct, frozen=True):
-    frames: tuple[_FrameDigest, ...]
-
-
-class _ManifestFrames(msgspec.Struct, frozen=True):
-    packages: tuple[_PackageFrames, ...]
-
-
-def _frame_digests(document: bytes) -> set[str]:
-    """The digests of the frames of a bill; its files, which are the bulk of it, are skipped."""
-    try:
-        manifest = msgspec.json.decode(document, type=_ManifestFrames)
-    except msgspec.DecodeError:
-        return set()
-    return {frame.sha256 for package in manifest.packages for frame in package.frames}
-
-
-def _digest_of_living(path: Path) -> str | None:
-    """The digest of the bill that a registered prefix was made by; None where it is gone."""
-    with suppress(msgspec.DecodeError, NotAPrefixError):
-        root = msgspec.json.decode(path.read_bytes(), type=_Root)
-        prefix = Path(root.prefix)
-        state = read_state(prefix) if prefix.is_dir() else None
-        if state is not None and state.manifest == root.manifest:
-            return root.manifest
-    return None
-
-
-def _relocated(item: ManifestFile, source: Path, place: Path, prefix: bytes, mtime: int) -> None:
+def _relocated(item: ManifestFile, source: str, place: str, prefix: bytes, mtime: int) -> None:
     """Write a file of the store anew, with `prefix` in the place of its placeholder."""
-    data = source.read_bytes()
+    data = Path(source).read_bytes()
     if item.placeholder_mode is not None:
         where = find_occurrences(data, item.placeholder.encode(), item.placeholder_mode)
         data = relocate(data, where, prefix)
@@ -254,7 +290,7 @@ def _relocated(item: ManifestFile, source: Path, place: Path, prefix: bytes, mti
         os.close(descriptor)
 
 
-def _link_or_copy(source: Path, place: Path) -> None:
+def _link_or_copy(source: str, place: str) -> None:
     """A second name of the file; where that cannot be, a copy, which some file systems share."""
     try:
         os.link(source, place)
@@ -262,15 +298,3 @@ def _link_or_copy(source: Path, place: Path) -> None:
         if error.errno not in _CANNOT_LINK:
             raise
         shutil.copy2(source, place)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lading.digest import Digest
 from lading.errors import NotAPrefixError, PrefixError, PrefixExistsError
+from lading.install.leftovers import remove_leftovers
 
 __all__ = ["Versions"]
 
@@ -97,7 +98,8 @@ class Versions:
     def remove_old(self, keep: int) -> tuple[Path, ...]:
         """Remove all versions but the present one and the `keep` before it; those removed.
 
-        A version that was rolled back from counts as old.
+        A version that was rolled back from counts as old. What killed processes left of versions
+        goes too.
 
         Raises:
             PrefixError: A version cannot be removed.
@@ -115,6 +117,7 @@ class Versions:
                     shutil.rmtree(doomed)
                 path.rename(doomed)
             self._remove_nameless()
+            remove_leftovers(self.name.parent, self._is_version)
             self._write_history(kept)
             return removed
 

@@ -14,6 +14,7 @@ from lading.digest import Digest, sha256_of
 from lading.engine.port import Progress, no_progress
 from lading.errors import OutputError, UsageError
 from lading.install.cargo import Cargo, CargoFile
+from lading.install.leftovers import is_temporary_of, remove_leftovers, temporary_file
 from lading.install.package_info import FileMode
 from lading.install.prefix import Installed
 from lading.pack.compression import (
@@ -148,14 +149,12 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
         OutputError: The outputs cannot be written.
     """
     request = plan.request
-    temporary = plan.tarball.with_name(f".{plan.tarball.name}.{os.getpid()}.part")
+    outputs = (plan.tarball, plan.manifest, plan.checksums)
     with _output_errors(plan.tarball):
         request.directory.mkdir(parents=True, exist_ok=True)
-        try:
-            with (
-                temporary.open("wb") as stream,
-                closing(HashedOutput(stream)) as output,
-            ):
+        remove_leftovers(request.directory, is_temporary_of(*(path.name for path in outputs)))
+        with temporary_file(request.directory, plan.tarball.name) as (temporary, stream):
+            with closing(HashedOutput(stream)) as output:
                 writer = _Writer(output)
                 _write_frames(plan, writer, progress)
                 manifest = _manifest(plan, writer)
@@ -171,8 +170,6 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
                 manifest_sha256=sha256_of(document),
             )
             _publish(packed, temporary, document)
-        finally:
-            temporary.unlink(missing_ok=True)
     return packed
 
 
@@ -235,6 +232,7 @@ def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
         progress("pack", number, total)
     last = environment_frame(plan, writer.relocations)
     writer.append(last.cargo, encoder.encode(last, END_OF_ARCHIVE))
+    writer.output.begin_sync()
     check_members(writer.files, "the environment")
     if request.frame_cache is not None:
         request.frame_cache.prune()
@@ -334,10 +332,8 @@ def _exclusive(directory: Path) -> Iterator[None]:
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
+    with temporary_file(path.parent, path.name) as (temporary, stream):
+        stream.write(data)
+        stream.flush()
         temporary.chmod(0o644)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

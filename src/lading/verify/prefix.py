@@ -181,9 +181,10 @@ class _Inspector:
         return [finding for path, item in items for finding in self._of_path(path, item)]
 
     def _of_path(self, path: str, item: _Expected) -> Iterator[Finding]:
-        place = self.prefix / path
+        # Text, since a Path for each of tens of thousands takes longer than looking at it.
+        place = f"{self.prefix}/{path}"
         try:
-            status = place.lstat()
+            status = os.lstat(place)
             if _kind(status.st_mode) is not item.kind:
                 found = str(_kind(status.st_mode) or "something else")
                 yield _modified(path, item, "it has become something else", str(item.kind), found)
@@ -192,13 +193,15 @@ class _Inspector:
                 if target != item.target:
                     yield _modified(path, item, "the link leads elsewhere", item.target, target)
             elif item.kind is Kind.FILE:
-                yield from self._of_file(path, item, status)
+                yield from self._of_file(path, place, item, status)
         except FileNotFoundError:
             yield Finding(rule=Rule.MISSING, path=path, owner=item.owner, message="it is gone")
         except OSError as error:
             yield _modified(path, item, f"it cannot be read: {error.strerror}", "", "")
 
-    def _of_file(self, path: str, item: _Expected, status: os.stat_result) -> Iterator[Finding]:
+    def _of_file(
+        self, path: str, place: str, item: _Expected, status: os.stat_result
+    ) -> Iterator[Finding]:
         executable = bool(status.st_mode & stat.S_IXUSR)
         if item.executable is not None and executable is not item.executable:
             words = {True: "executable", False: "not executable"}
@@ -210,7 +213,7 @@ class _Inspector:
             expected = " or ".join(f"{size} bytes" for size in sizes)
             yield _modified(path, item, "its size changed", expected, f"{status.st_size} bytes")
         elif not self.quick:
-            digest = self._digest(self.prefix / path, item)
+            digest = self._digest(Path(place), item)
             if digest != item.sha256:
                 yield _modified(path, item, "its content changed", item.sha256, digest)
         elif item.mtime is not None and int(status.st_mtime) != item.mtime and not item.relocation:
@@ -261,17 +264,29 @@ def _foreign_findings(prefix: Path, expected: Mapping[str, _Expected]) -> Iterab
 
     Bytecode is only noted: python writes it beside sources that relocation changes.
     """
-    for directory, subdirectories, names in os.walk(prefix):
-        base = os.path.relpath(directory, prefix)
-        links = [name for name in subdirectories if Path(directory, name).is_symlink()]
-        for name in (*names, *links):
-            path = name if base == "." else f"{base}/{name}"
-            if path in expected or path in OWN_PATHS:
-                continue
-            bytecode = path.endswith(".pyc") and base.endswith("__pycache__")
-            yield Finding(
-                rule=Rule.FOREIGN,
-                path=path,
-                message="python wrote it" if bytecode else "nothing on the bill",
-                severity=Severity.NOTE if bytecode else Severity.ERROR,
-            )
+    for path in _paths_below(str(prefix), ""):
+        if path in expected or path in OWN_PATHS:
+            continue
+        bytecode = path.endswith(".pyc") and path.rpartition("/")[0].endswith("__pycache__")
+        yield Finding(
+            rule=Rule.FOREIGN,
+            path=path,
+            message="python wrote it" if bytecode else "nothing on the bill",
+            severity=Severity.NOTE if bytecode else Severity.ERROR,
+        )
+
+
+def _paths_below(directory: str, base: str) -> Iterator[str]:
+    """The paths of everything below a directory but directories, each beginning with `base`.
+
+    What cannot be listed has nothing below it.
+    """
+    try:
+        entries = list(os.scandir(directory))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _paths_below(entry.path, f"{base}{entry.name}/")
+        else:
+            yield base + entry.name

@@ -11,6 +11,7 @@ import pytest
 
 from lading.digest import Digest, sha256_of
 from lading.errors import (
+    DigestMismatchError,
     FetchError,
     IntegrityError,
     PrefixError,
@@ -144,7 +145,7 @@ def test_only_missing_frames_are_planned(tmp_path: Path) -> None:
     """Those that the store holds are not."""
     deploy(tmp_path, "1")
     with shipment(tmp_path, "2") as given:
-        missing = plan(tmp_path, given).missing
+        missing = plan(tmp_path, given).missing()
     assert ["tool"] == [item.package.name for item in missing]
 
 
@@ -227,6 +228,53 @@ def test_every_format_fills_a_store(tmp_path: Path, format_: Format) -> None:
     with shipment(tmp_path, format_=format_) as given:
         apply_deploy(plan(tmp_path, given))
     assert () == tuple(verified(tmp_path / "env"))
+
+
+def data_of(root: Path, name: str) -> Path:
+    """A file of an environment that is one with a file of the store."""
+    return root / name / "share/other/data"
+
+
+def change(path: Path) -> None:
+    """Write into a file, as a program does that does not know of links."""
+    with path.open("r+b") as stream:
+        stream.write(b"OTHER")
+
+
+def test_what_was_changed_in_one_prefix_gets_into_no_other(tmp_path: Path) -> None:
+    """The store has a new file, made from the tarball; the prefix keeps what was done to it."""
+    deploy(tmp_path, name="one")
+    change(data_of(tmp_path, "one"))
+    done = deploy(tmp_path, name="two")
+    assert ((3, 1), (), b"OTHERother", False) == (
+        (done.linked, done.extracted),
+        tuple(verified(tmp_path / "two")),
+        data_of(tmp_path, "one").read_bytes()[:10],
+        data_of(tmp_path, "one").samefile(data_of(tmp_path, "two")),
+    )
+
+
+def test_a_changed_frame_is_told_where_only_a_bill_is_there(tmp_path: Path) -> None:
+    """It is an error of integrity that names the file, and nothing is made."""
+    deploy(tmp_path, name="one")
+    change(data_of(tmp_path, "one"))
+    manifest = depot_tarball(tmp_path / "depot").manifest
+    with pytest.raises(
+        DigestMismatchError, match="share/other/data of zother was changed in the store"
+    ):
+        apply_deploy(plan(tmp_path, bill_only(manifest), name="two"))
+    assert [] == list(tmp_path.glob("two*"))
+
+
+def test_a_file_that_was_only_touched_is_linked(tmp_path: Path) -> None:
+    """With the time and the mode that it had; nothing is extracted."""
+    deploy(tmp_path, name="one")
+    data_of(tmp_path, "one").touch()
+    data_of(tmp_path, "one").chmod(0o600)
+    manifest = depot_tarball(tmp_path / "depot").manifest
+    apply_deploy(plan(tmp_path, bill_only(manifest), name="two"))
+    status = data_of(tmp_path, "two").stat()
+    assert (1_700_000_000, 0o100644) == (status.st_mtime, status.st_mode)
 
 
 def test_an_environment_with_its_name_is_left_alone(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from lading.errors import ArchiveError, FetchError, IntegrityError
 from lading.pack.compression import Format
-from lading.pack.fetch_frames import Fetched, apply_fetch_frames, plan_fetch_frames
-from lading.pack.reader import open_tarball
+from lading.pack.fetch_frames import Fetched, FetchFramesPlan, apply_fetch_frames
+from lading.pack.reader import open_bill, open_tarball
 from lading.pack.store import FrameStore
 from lading.pack.tarball import Packed
 from simulators.depot import depot_tarball, flip_bit, slice_of
@@ -24,9 +24,22 @@ def store_with(root: Path, packed: Packed) -> FrameStore:
     return store
 
 
+def plan(
+    packed: Packed, source: str, store: FrameStore, workers: int = 2, **environment: str
+) -> FetchFramesPlan:
+    """To get the frames of a tarball."""
+    return FetchFramesPlan(
+        shipment=open_bill(packed.plan.manifest),
+        source=source,
+        store=store,
+        workers=workers,
+        environment=environment,
+    )
+
+
 def fetch(packed: Packed, source: str, store: FrameStore, workers: int = 2) -> Fetched:
     """What getting the frames of a tarball did."""
-    return apply_fetch_frames(plan_fetch_frames(packed.manifest, source, store, workers))
+    return apply_fetch_frames(plan(packed, source, store, workers))
 
 
 def missing(packed: Packed, store: FrameStore) -> list[str]:
@@ -40,14 +53,10 @@ def everything(packed: Packed) -> int:
 
 
 def test_a_plan_names_what_the_store_lacks(tmp_path: Path) -> None:
-    """And how many bytes that is."""
+    """Nothing is fetched."""
     store = store_with(tmp_path, depot_tarball(tmp_path, "1"))
     new = depot_tarball(tmp_path, "2")
-    plan = plan_fetch_frames(new.manifest, "x", store, 1)
-    assert (["tool"], slice_of(new.manifest, "tool").frame.length) == (
-        [item.package.name for item in plan.missing],
-        plan.size,
-    )
+    assert ["tool"] == [item.package.name for item in plan(new, "x", store).missing()]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -162,9 +171,46 @@ def test_frames_that_came_before_an_error_stay(tmp_path: Path) -> None:
 def test_progress_is_told(tmp_path: Path) -> None:
     """Frame by frame."""
     packed = depot_tarball(tmp_path)
-    plan = plan_fetch_frames(
-        packed.manifest, str(packed.plan.tarball), FrameStore(tmp_path / "store"), 1
-    )
+    planned = plan(packed, str(packed.plan.tarball), FrameStore(tmp_path / "store"))
     told = []
-    apply_fetch_frames(plan, lambda *step: told.append(step))
+    apply_fetch_frames(planned, lambda *step: told.append(step))
     assert [("fetch", number, 4) for number in range(1, 5)] == told
+
+
+def test_frames_come_by_way_of_a_proxy(tmp_path: Path) -> None:
+    """The one that the environment names is asked for the whole URL, whose host is nowhere."""
+    packed = depot_tarball(tmp_path)
+    url = "http://tarballs.invalid/t"
+    store = FrameStore(tmp_path / "store")
+    with serve_ranges({url: packed.plan.tarball.read_bytes()}) as proxy:
+        apply_fetch_frames(plan(packed, url, store, http_proxy=proxy.url))
+        assert ([], everything(packed)) == (missing(packed, store), proxy.sent)
+
+
+def test_fetched_frames_wait_for_their_prefix(tmp_path: Path) -> None:
+    """A collection before the environment is made takes none of them away."""
+    packed = depot_tarball(tmp_path)
+    store = FrameStore(tmp_path / "store")
+    fetch(packed, str(packed.plan.tarball), store)
+    store.collect()
+    assert [] == missing(packed, store)
+
+
+def test_frames_that_were_collected_since_the_plan_are_got_too(tmp_path: Path) -> None:
+    """What the plan saw in the store need not be there when it is carried out."""
+    store = store_with(tmp_path, depot_tarball(tmp_path, "1"))
+    new = depot_tarball(tmp_path, "2")
+    planned = plan(new, str(new.plan.tarball), store)
+    before = len(planned.missing())
+    store.collect()
+    assert (1, 4, []) == (before, apply_fetch_frames(planned).frames, missing(new, store))
+
+
+def test_a_changed_frame_is_got_anew(tmp_path: Path) -> None:
+    """Its changed file is replaced."""
+    packed = depot_tarball(tmp_path)
+    store = store_with(tmp_path, packed)
+    [path] = store.directory.glob("frames/*/*/share/other/data")
+    path.write_bytes(b"OTHER" * 2000)
+    fetched = fetch(packed, str(packed.plan.tarball), store)
+    assert (1, b"other" * 2000) == (fetched.frames, path.read_bytes())

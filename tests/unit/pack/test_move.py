@@ -217,3 +217,23 @@ def test_other_directories_are_refused(tmp_path: Path) -> None:
     """A directory without a record is no environment of lading."""
     with pytest.raises(NotAPrefixError):
         plan_move(tmp_path)
+
+
+def test_what_a_killed_relocation_left_goes(tarball: Path, tmp_path: Path) -> None:
+    """Beside the files that it writes; what belongs to others stays."""
+    prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    for name in (".conf.lading-abcdefgh", ".theirs.lading-abcdefgh"):
+        (prefix / "etc" / name).touch()
+    move(prefix)
+    assert [".theirs.lading-abcdefgh"] == [path.name for path in (prefix / "etc").glob(".*")]
+
+
+def test_nothing_is_tidied_where_a_link_leads_out(tarball: Path, tmp_path: Path) -> None:
+    """A directory of the environment that somebody made a link to his own is his."""
+    prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    left = (prefix / "etc").rename(tmp_path / "theirs") / ".conf.lading-abcdefgh"
+    left.touch()
+    (prefix / "etc").symlink_to(left.parent)
+    with pytest.raises(PrefixChangedError):
+        move(prefix)
+    assert left.exists()

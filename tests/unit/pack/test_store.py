@@ -18,7 +18,8 @@ from lading.pack.manifest import FrameSlice
 from lading.pack.members import Frame
 from lading.pack.reader import Tarball, open_tarball
 from lading.pack.relocation_record import STATE_PATH
-from lading.pack.store import Collected, FrameStore
+from lading.pack.store import Changed, Collected, FrameStore
+from lading.pack.store_records import PENDING_SECONDS
 from simulators.command import listing
 from simulators.depot import PLACEHOLDER, depot_tarball, leftovers, small_disk, verified
 from simulators.stowage import snapshot
@@ -49,7 +50,7 @@ def filled(root: Path, version: str = "1", prefix: Path | None = None) -> FrameS
             with new_prefix(opened, prefix) as place:
                 for bill in opened.manifest.slices():
                     store.link(bill, place, os.fsencode(prefix))
-            store.register(prefix, opened.manifest_bytes)
+            store.records.register(prefix, opened.manifest_bytes)
     return store
 
 
@@ -289,6 +290,134 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     assert [] == leftovers(store.directory)
 
 
+def test_what_killed_processes_left_goes_before_the_store_is_used(tmp_path: Path) -> None:
+    """Unless somebody else uses it: then it may be his."""
+    store = filled(tmp_path)
+    left = store.directory / ".extract-abc/content"
+    left.mkdir(parents=True)
+    with store.in_use():
+        first = left.exists()
+        left.mkdir(parents=True)
+        with store.in_use():
+            second = left.exists()
+    assert (False, True) == (first, second)
+
+
+def expected(root: Path, age: float) -> FrameStore:
+    """A store with fetched frames that wait for their prefix since `age` seconds."""
+    store = filled(root)
+    with tarball(root) as opened:
+        store.records.expect(opened.manifest_bytes)
+    [note] = (store.directory / "pending").iterdir()
+    then = note.stat().st_mtime - age
+    os.utime(note, (then, then))
+    return store
+
+
+@pytest.mark.parametrize(("age", "frames"), [(PENDING_SECONDS - 60, 4), (PENDING_SECONDS + 60, 0)])
+def test_expected_frames_are_kept_for_a_week(tmp_path: Path, age: int, frames: int) -> None:
+    """Then nobody comes any more, and note and bill go too."""
+    store = expected(tmp_path, age)
+    store.collect()
+    notes = [*store.directory.glob("pending/*"), *store.directory.glob("manifests/*")]
+    assert (frames, bool(frames)) == (len(frames_in(store)), bool(notes))
+
+
+def test_expecting_again_begins_anew(tmp_path: Path) -> None:
+    """Who fetches twice waits twice."""
+    store = expected(tmp_path, PENDING_SECONDS + 60)
+    with tarball(tmp_path) as opened:
+        store.records.expect(opened.manifest_bytes)
+    assert 0 == store.collect().frames
+
+
+def test_a_prefix_that_came_is_no_longer_expected(tmp_path: Path) -> None:
+    """When it goes, its frames go."""
+    expected(tmp_path, 0)
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    shutil.rmtree(tmp_path / "prefix")
+    assert 4 == store.collect().frames
+
+
+def test_a_bill_that_was_changed_is_forgotten(tmp_path: Path) -> None:
+    """It may keep what nobody needs, and not what somebody does."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    [bill] = (store.directory / "manifests").iterdir()
+    bill.write_bytes(bill.read_bytes().replace(b"linux-64", b"linux-65"))
+    assert 4 == store.collect().frames
+
+
+def test_a_file_that_was_changed_is_replaced(tmp_path: Path) -> None:
+    """By a new one: who has the old one linked keeps it; the others stay the same files."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        version, script = (
+            stored(store, frame.bill) / name for name in ("share/tool/version", "bin/tool")
+        )
+        before = (version.stat().st_ino, script.stat().st_ino)
+        version.write_text("x" * 100)
+        held = store.holds(frame.bill)
+        (tmp_path / "link").hardlink_to(version)
+        store.add(frame)
+        assert (False, True, "1" * 100, "x" * 100, (False, True)) == (
+            held,
+            store.holds(frame.bill),
+            version.read_text(),
+            (tmp_path / "link").read_text(),
+            (version.stat().st_ino == before[0], script.stat().st_ino == before[1]),
+        )
+
+
+@pytest.mark.parametrize("kind", ["gone", "longer", "link", "directory"])
+def test_whatever_became_of_a_file_it_is_replaced(tmp_path: Path, kind: str) -> None:
+    """What stands in its place goes."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        place = stored(store, frame.bill) / "share/tool/version"
+        if kind == "longer":
+            place.write_text("1" * 101)
+        else:
+            place.unlink()
+        if kind == "link":
+            place.symlink_to("../../bin/tool")
+        if kind == "directory":
+            (place / "x").mkdir(parents=True)
+        store.add(frame)
+        assert (True, "1" * 100) == (store.holds(frame.bill), place.read_text())
+
+
+def change_unseen(path: Path) -> None:
+    """Change a file and set its time back."""
+    status = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_check_finds_what_was_changed_unseen(tmp_path: Path) -> None:
+    """Through a link in a prefix; the frame goes, the others stay."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    change_unseen(tmp_path / "prefix/share/base/data")
+    before = len(frames_in(store))
+    found = store.check(2)
+    assert ((Changed(package="base", path="share/base/data"),), before - 1, []) == (
+        found,
+        len(frames_in(store)),
+        leftovers(store.directory),
+    )
+
+
+def test_a_check_of_a_store_that_is_whole_removes_nothing(tmp_path: Path) -> None:
+    """Nor does one of a store without bills."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    assert ((), (), digests(tmp_path, "1")) == (
+        store.check(1),
+        FrameStore(tmp_path / "other").check(1),
+        frames_in(store),
+    )
+
+
 def test_a_collection_that_was_killed_is_finished(tmp_path: Path) -> None:
     """A frame that had lost its name came back since: both go."""
     store = filled(tmp_path)
@@ -342,7 +471,7 @@ def test_registering_again_changes_nothing(tmp_path: Path) -> None:
     store = FrameStore(tmp_path / "store")
     before = listing(store.directory)
     with tarball(tmp_path) as opened:
-        store.register(tmp_path / "prefix", opened.manifest_bytes)
+        store.records.register(tmp_path / "prefix", opened.manifest_bytes)
     assert before == listing(store.directory)
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from lading.errors import ManifestError, NotAPrefixError
-from lading.install.bill import bill_files
+from lading.install.bill import list_files
 from lading.install.package_info import FileMode
 from lading.pack.manifest import parse_manifest
 from lading.pack.move import apply_move, plan_move
@@ -233,7 +233,7 @@ def place(prefix: Path) -> Report:
     package = cargo(file("a", b"x"), link("l", "a"))
     bill = installed([package]).bill
     return verify_installed(
-        prefix, replace(bill, files=bill_files([package], prefix)), Thoroughness()
+        prefix, replace(bill, listed=list_files([package], prefix)), Thoroughness()
     )
 
 
