@@ -16,10 +16,12 @@ from simulators.channel import File, Package
 from simulators.command import start
 from simulators.drydock import ENGINES, HARD_PACKAGES, Drydock
 from simulators.faults import Fault, serve_faults
+from simulators.launcher import Launcher
 from simulators.project import ENVIRONMENT
 
-MOMENTS = 10
-LONGEST_SECONDS = 2.0
+MOMENTS = 30
+# Before, the signal may come to a process that does not run lading yet.
+EARLIEST_SECONDS = 0.02
 
 engines = pytest.mark.parametrize("engine", ENGINES)
 MOUNT = shutil.which("mount", path="/usr/sbin:/usr/bin:/sbin:/bin")
@@ -43,12 +45,13 @@ def assert_whole(dock: Drydock) -> None:
     assert dock.lading("verify", ENVIRONMENT).code == 0
 
 
+@engines
 @pytest.mark.parametrize(
     ("fault", "code"), [(Fault.DROP, 0), (Fault.SLOW, 0), (Fault.WRONG, 7), (Fault.HALF, 7)]
 )
-def test_a_server_that_misbehaves(tmp_path: Path, fault: Fault, code: int) -> None:
+def test_a_server_that_misbehaves(tmp_path: Path, fault: Fault, code: int, engine: str) -> None:
     """A bad connection is overcome; wrong bytes are refused; another server puts it right."""
-    dock = Drydock.of(tmp_path / "project", "embedded")
+    dock = Drydock.of(tmp_path / "project", engine)
     files = files_of(dock)
     always = None if fault is Fault.DROP else fault
     with serve_faults(files, [Fault.DROP] * 5 if fault is Fault.DROP else [], always) as server:
@@ -150,24 +153,25 @@ def test_killed_at_any_moment(tmp_path: Path, engine: str) -> None:
     dock = Drydock.of(tmp_path / "project", engine)
     chance = random.Random(engine)
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
-    for number in range(int(os.environ.get("LADING_TEST_MOMENTS", MOMENTS))):
-        if number % 3 == 0:
-            shutil.rmtree(dock.root / ".lading", ignore_errors=True)
-        signalled = signals[number % len(signals)]
-        was_there = dock.prefix.exists()
-        with start(["install", ENVIRONMENT, "--no-bytecode"], dock.root, dock.variables) as child:
-            deadline = time.monotonic() + chance.uniform(0.1, LONGEST_SECONDS)
-            while child.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.005)
-            child.send_signal(signalled)
-            _, words = child.communicate(timeout=60)
-        assert "lading has a mistake" not in words, words
-        if dock.is_complete:
-            assert dock.lading("verify", ENVIRONMENT).code == 0
-            shutil.rmtree(dock.prefix.parent)
-        elif child.returncode in {143, 130}:
-            # What a killed one left may be there still, if this one did not get to it.
-            assert was_there or not dock.prefix.exists()
+    command = ("install", ENVIRONMENT, "--no-bytecode")
+    with Launcher.start(dock.root, dock.variables) as launcher:
+        longest = launcher.run(*command).seconds
+        for number in range(int(os.environ.get("LADING_TEST_MOMENTS", MOMENTS))):
+            if number % 3 == 0:
+                shutil.rmtree(dock.root / ".lading", ignore_errors=True)
+            if dock.is_complete:
+                shutil.rmtree(dock.prefix.parent)
+            was_there = dock.prefix.exists()
+            moment = chance.uniform(EARLIEST_SECONDS, 1.2 * longest)
+            done = launcher.run(*command, kill_after=moment, number=signals[number % 3])
+            assert "lading has a mistake" not in done.output, done.output
+            if dock.is_complete:
+                assert launcher.run("verify", ENVIRONMENT).code == 0
+            elif done.code in {143, 130}:
+                # What a killed one left may be there still, if this one did not get to it.
+                assert was_there or not dock.prefix.exists()
+            else:
+                assert done.code in {-signal.SIGKILL, -signal.SIGTERM}, done.output
     assert_whole(dock)
 
 

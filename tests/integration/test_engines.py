@@ -1,9 +1,7 @@
-"""Both engines: one result, nothing leaking in, whatever lies around."""
+"""Both engines: one result, whatever lies around in caches, layers and mirrors."""
 
-import ctypes
 import io
 import json
-import os
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -14,12 +12,10 @@ from backports import zstd
 
 from simulators.command import start
 from simulators.drydock import ENGINES, Drydock
+from simulators.namespaces import cut_off, is_possible
 from simulators.project import ENVIRONMENT
 from simulators.shipyard import snapshot
 from simulators.webserver import serve_directory
-
-CLONE_NEWNET = 0x40000000
-CLONE_NEWUSER = 0x10000000
 
 engines = pytest.mark.parametrize("engine", ENGINES)
 
@@ -92,95 +88,10 @@ def test_link_scripts(tmp_path: Path, engine: str) -> None:
     assert dock.lading("verify", ENVIRONMENT).code == 0
 
 
-def poison(root: Path) -> dict[str, str]:
-    """Variables, configuration files and a shared cache that would change an installation."""
-    home = root / "home"
-    site = home / ".local/lib/python3.13/site-packages"
-    site.mkdir(parents=True)
-    for directory in (site, root / "evil"):
-        directory.mkdir(exist_ok=True)
-        (directory / "sitecustomize.py").write_text("raise SystemExit('leaked')\n")
-    rc = "channels: [https://evil.invalid]\npkgs_dirs: [/evil]\nalways_copy: true\noffline: true\n"
-    rc += "channel_alias: https://evil.invalid\nextra_safety_checks: true\nalways_softlink: true\n"
-    for name in (".condarc", ".mambarc", ".conda/.condarc", ".config/conda/.condarc", ".mamba/rc"):
-        path = home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(rc)
-    (home / ".config/pip").mkdir(parents=True)
-    (home / ".config/pip/pip.conf").write_text("[global]\nindex-url = https://evil.invalid\n")
-    (home / ".config/uv").mkdir()
-    (home / ".config/uv/uv.toml").write_text("offline = 1\n")
-    pkgs = root / "shared"
-    for name in ("first-1.0-0", "pure-1.0-0"):
-        (pkgs / name / "info").mkdir(parents=True)
-        (pkgs / name / "info/index.json").write_text("{}")
-        for suffix in (".conda", ".tar.bz2"):
-            (pkgs / f"{name}{suffix}").write_bytes(b"poison")
-    names = ("ROOT_PREFIX", "PREFIX", "EXE", "DEFAULT_CHANNELS", "CHANNEL_ALIAS", "SUBDIR")
-    names += ("OVERRIDE_GLIBC", "OVERRIDE_CUDA", "ALWAYS_COPY", "OFFLINE", "SAFETY_CHECKS")
-    return {
-        "HOME": str(home),
-        **{f"CONDA_{name}": "/evil" for name in names},
-        **{f"MAMBA_{name}": "/evil" for name in names},
-        "CONDA_PKGS_DIRS": str(pkgs),
-        "MAMBA_PKGS_DIRS": str(pkgs),
-        "CONDARC": str(home / ".condarc"),
-        "MAMBARC": str(home / ".mambarc"),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_CACHE_HOME": str(root / "shared"),
-        "RATTLER_CACHE_DIR": str(pkgs),
-        "PIP_INDEX_URL": "https://evil.invalid",
-        "PIP_TARGET": "/evil",
-        "PIP_CONFIG_FILE": str(home / ".config/pip/pip.conf"),
-        "UV_INDEX_URL": "https://evil.invalid",
-        "UV_TARGET": "/evil",
-        "UV_CONFIG_FILE": str(home / ".config/uv/uv.toml"),
-        "LD_LIBRARY_PATH": str(root / "evil"),
-        "VIRTUAL_ENV": "/evil",
-        "PREFIX": "/evil",
-        "LANG": "xx_XX",
-        "TZ": "Asia/Kathmandu",
-        "SOURCED": "/evil",
-    }
-
-
-@engines
-def test_nothing_leaks_in(tmp_path: Path, expected: bytes, engine: str) -> None:
-    """Variables, rc files, the user's site and a poisoned shared cache change no byte."""
-    variables = poison(tmp_path)
-    dock = Drydock.of(tmp_path / "project", engine)
-    before = snapshot(tmp_path / "shared"), snapshot(tmp_path / "home")
-    assert expected == dock.tarball(**variables)
-    assert before == (snapshot(tmp_path / "shared"), snapshot(tmp_path / "home"))
-
-
-@engines
-def test_python_variables_do_not_reach_children(tmp_path: Path, engine: str) -> None:
-    """What would change this interpreter is taken from the children that lading starts."""
-    dock = Drydock.of(tmp_path / "project", engine)
-    done = dock.install(PYTHONHASHSEED="1", PYTHONUSERBASE="/evil", PYTHONOPTIMIZE="2")
-    assert done.code == 0
-
-
-def cut_off() -> None:
-    """Take every network away from this process and its children."""
-    kinds = CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWNET | CLONE_NEWUSER
-    if ctypes.CDLL(None, use_errno=True).unshare(kinds) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-
-
-def can_be_cut_off() -> bool:
-    """Whether this machine lets a process leave its network."""
-    try:
-        return subprocess.run(["true"], preexec_fn=cut_off, check=False).returncode == 0
-    except subprocess.SubprocessError:
-        return False
-
-
 @engines
 def test_without_a_network(tmp_path: Path, expected: bytes, engine: str) -> None:
     """What was fetched installs where there is no network interface at all."""
-    if not can_be_cut_off():
+    if not is_possible(cut_off):
         pytest.skip("this machine does not let a process leave its network")
     dock = Drydock.of(tmp_path / "project", engine)
     with serve_directory(dock.project.channel.root) as url:

@@ -11,7 +11,7 @@ import pytest
 
 from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, Symlink
 from simulators.command import Outcome, lading
-from simulators.project import ENVIRONMENT, Project
+from simulators.project import ENVIRONMENT, WHEELS, Project
 
 __all__ = ["ENGINES", "HARD_PACKAGES", "Drydock", "engine_variables"]
 
@@ -136,10 +136,11 @@ class Drydock:
         """Whether the prefix says that it is complete."""
         return (self.prefix.parent / "install.json").exists()
 
-    def use_mirror(self, *locations: str, **more: object) -> None:
-        """Read the channel from `locations`."""
+    def use_mirror(self, *locations: str, wheels: str = "", **more: object) -> None:
+        """Read the channel from `locations`, and wheels from the base URL `wheels`."""
         lines = [f"{key} = {json.dumps(value)}" for key, value in more.items()]
         lines += ["[mirrors]", f"{json.dumps(CANONICAL)} = {json.dumps(locations)}"]
+        lines += [f"{json.dumps(WHEELS)} = {json.dumps([wheels])}"] if wheels else []
         (self.root / "lading.toml").write_text("\n".join(lines) + "\n")
 
     def lading(
@@ -155,11 +156,19 @@ class Drydock:
         """What installing without bytecode did: the python here is none."""
         return self.lading(*options, "install", ENVIRONMENT, "--no-bytecode", **variables)
 
-    def tarball(self, *options: object, before: Iterable[object] = (), **variables: str) -> bytes:
-        """The environment, installed anew and packed."""
+    def tarball(
+        self,
+        *options: object,
+        before: Iterable[object] = (),
+        bytecode: bool = False,
+        preparation: Callable[[], None] | None = None,
+        **variables: str,
+    ) -> bytes:
+        """The environment, installed anew and packed; without bytecode unless its python is one."""
         shutil.rmtree(self.prefix.parent, ignore_errors=True)
-        arguments = [*before, "pack", ENVIRONMENT, "--no-bytecode", "--level", "fast", *options]
-        done = self.lading(*arguments, **variables)
+        arguments = [*before, "pack", ENVIRONMENT, "--level", "fast", *options]
+        arguments += [] if bytecode else ["--no-bytecode"]
+        done = self.lading(*arguments, preparation=preparation, **variables)
         assert done.code == 0, done.stderr
         [path] = (self.root / "dist").glob("*.tar.zst")
         return path.read_bytes()

@@ -5,14 +5,15 @@
         launcher.run("pack", "sample", kill_after=0.03).was_killed
 
 Each command runs `lading.cli.app.main` in a process of its own, as it does for a user; only the
-imports have been done. The child is a leader of its own group, and is killed with SIGKILL.
+imports have been done. It is killed with SIGKILL unless another signal is named.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ PROGRAM = """
 import json, os, signal, sys, time
 from importlib import import_module
 from lading.cli.app import main
-for name in ("clean", "fetch_frames", "gc", "pack", "rollback", "unpack", "verify"):
+for name in ("clean", "fetch_frames", "gc", "install", "pack", "rollback", "unpack", "verify"):
     import_module("lading.cli." + name)
 
 def command(order):
@@ -52,7 +53,7 @@ for line in sys.stdin:
         command(order)
     if order["kill_after"] is not None:
         time.sleep(order["kill_after"])
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, order["signal"])
     _, status = os.waitpid(child, 0)
     seconds = time.monotonic() - begin
     code = os.waitstatus_to_exitcode(status)
@@ -91,21 +92,28 @@ class Launcher:
 
     @classmethod
     @contextmanager
-    def start(cls, directory: Path) -> Iterator["Launcher"]:
-        """A launcher that ends with the block."""
-        with start_worker(PROGRAM, directory) as process:
+    def start(
+        cls, directory: Path, variables: Mapping[str, str] | None = None
+    ) -> Iterator["Launcher"]:
+        """A launcher that ends with the block; `variables` are those of its commands."""
+        with start_worker(PROGRAM, directory, variables=variables) as process:
             yield cls(process, directory)
             assert process.stdin is not None
             process.stdin.close()
 
     def run(
-        self, *arguments: object, kill_after: float | None = None, stdin: Path = Path(os.devnull)
+        self,
+        *arguments: object,
+        kill_after: float | None = None,
+        number: signal.Signals = signal.SIGKILL,
+        stdin: Path = Path(os.devnull),
     ) -> Run:
-        """How a command ended; it is killed after some seconds unless it is done by then."""
+        """How a command ended; it is sent a signal after some seconds unless it is done by then."""
         output = self.directory / ".launcher-output"
         order = {
             "arguments": [str(item) for item in arguments],
             "kill_after": kill_after,
+            "signal": number,
             "stdin": str(stdin),
             "output": str(output),
         }
@@ -117,7 +125,12 @@ class Launcher:
         return Run(answer["code"], answer["seconds"], output.read_text("utf-8", "replace"))
 
 
-def start_worker(program: str, directory: Path, *arguments: object) -> "subprocess.Popen[str]":
+def start_worker(
+    program: str,
+    directory: Path,
+    *arguments: object,
+    variables: Mapping[str, str] | None = None,
+) -> "subprocess.Popen[str]":
     """A python process that runs the text `program` in `directory`, with lading to be imported."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
@@ -128,6 +141,7 @@ def start_worker(program: str, directory: Path, *arguments: object) -> "subproce
             "PYTHONPATH": str(Path(package.__file__).parents[1]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LADING_ENGINE": "embedded",
+            **(variables or {}),
         },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """A project made of a simulated channel: a lockfile by hand, installs and packs in a tree."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from lading.pack.compression import Format, Level
 from lading.pack.tarball import Packed, PackRequest, apply_pack, plan_pack
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 
-__all__ = ["ENVIRONMENT", "Project", "render_lock"]
+__all__ = ["ENVIRONMENT", "WHEELS", "Project", "render_lock"]
 
 ENVIRONMENT = "sample"
+WHEELS = "https://files.invalid/packages"
+"""Canonical base URL of the wheels of a lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,10 @@ class Project:
         """The lockfile."""
         return lock_path(self.root, ENVIRONMENT, native_platform())
 
-    def write_lock(self, records: Iterable[RepodataRecord]) -> None:
-        """Lock the environment to `records`."""
+    def write_lock(self, records: Iterable[RepodataRecord], wheels: Iterable[Path] = ()) -> None:
+        """Lock the environment to `records` and `wheels`."""
         self.lock.parent.mkdir(parents=True, exist_ok=True)
-        self.lock.write_text(render_lock(records))
+        self.lock.write_text(render_lock(records, wheels))
 
     def engine(self) -> Engine:
         """The embedded engine with private state."""
@@ -102,8 +105,8 @@ class Project:
         return apply_pack(plan_pack(request))
 
 
-def render_lock(records: Iterable[RepodataRecord]) -> str:
-    """A v1 lockfile of `records` for this machine; JSON, which is YAML too."""
+def render_lock(records: Iterable[RepodataRecord], wheels: Iterable[Path] = ()) -> str:
+    """A v1 lockfile of `records` and `wheels` for this machine; JSON, which is YAML too."""
     platform = str(native_platform())
     packages = [
         {
@@ -122,6 +125,7 @@ def render_lock(records: Iterable[RepodataRecord]) -> str:
         }
         for record in records
     ]
+    packages += [_wheel_entry(path, platform) for path in wheels]
     document = {
         "version": 1,
         "metadata": {
@@ -133,3 +137,18 @@ def render_lock(records: Iterable[RepodataRecord]) -> str:
         "package": packages,
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def _wheel_entry(path: Path, platform: str) -> dict[str, object]:
+    name, version, *_ = path.name.split("-")
+    return {
+        "name": name,
+        "version": version,
+        "manager": "pip",
+        "platform": platform,
+        "dependencies": {},
+        "url": f"{WHEELS}/{path.name}",
+        "hash": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+        "category": "main",
+        "optional": False,
+    }

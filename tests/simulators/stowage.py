@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from lading.conda.names import Platform
 from lading.digest import sha256_of
 from lading.install.bill import FORMAT_VERSION, InstallBill
@@ -97,7 +99,7 @@ def installed(cargoes: Iterable[Cargo], prefix: Path = PREFIX) -> Installed:
             prefix=str(prefix),
             extracted={},
             contents="",
-            files=(),
+            listed=msgspec.Raw(b"[]"),
         ),
         contents=Contents(cargoes=(*cargoes, environment_cargo()), python=None, clobbered={}),
     )

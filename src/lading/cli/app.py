@@ -40,7 +40,7 @@ COMMANDS = {
     "install": "Fill a prefix from a lockfile.",
     "lock": "Resolve environment files into lockfiles, one a platform.",
     "merge-lock": "Merge two sides of a lockfile, as a git merge driver.",
-    "mirror": "Write a channel of the packages of a lock.",
+    "mirror": "Write all packages of a lock, as a channel.",
     "pack": "Pack an environment into a tarball with its bill.",
     "relocate": "Make an environment work at the place it was moved to.",
     "rollback": "Let a name point at the version before.",
@@ -101,7 +101,7 @@ class _Commands(click.Group):
 @click.option("--engine", type=click.Choice(["micromamba", "embedded"]), help="Who installs.")
 @click.option("--micromamba", metavar="PATH", help="The micromamba executable.")
 @click.option("--pkgs-dir", metavar="DIR", help="Package cache instead of .lading/pkgs.")
-@click.option("--pkgs-layer", metavar="DIR", multiple=True, help="A cache to read archives from.")
+@click.option("--pkgs-layer", metavar="DIR", multiple=True, help="A cache or mirror to read from.")
 @click.option("--json", "as_json", is_flag=True, help="Write data as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")

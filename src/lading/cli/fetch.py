@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.install import plan_installation
-from lading.install.prefix import fetch_archives
+from lading.install.archives import fetch_archives
 
 __all__ = ["command"]
 

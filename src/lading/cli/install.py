@@ -24,7 +24,7 @@ __all__ = ["command", "installed"]
 @click.option("--bytecode/--no-bytecode", default=True, help="Compile python bytecode.")
 @click.option("--link-scripts", is_flag=True, help="Run the link scripts of packages.")
 @click.option("--offline", is_flag=True, help="Fetch nothing over a network.")
-@click.option("--force", is_flag=True, help="Install even if it is installed from this lock.")
+@click.option("--force", is_flag=True, help="Install from nothing, whatever is there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
@@ -40,7 +40,9 @@ def command(  # noqa: PLR0913  # one parameter for each option
 ) -> int:
     """Fill the prefix build/ENVIRONMENT/PLATFORM/prefix from its lockfile.
 
-    ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile.
+    ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile. What is
+    installed from this very lock stays; where only a few packages moved since, these are moved, and
+    the result is that of an installation from nothing.
     """
     plan = plan_installation(
         context,
@@ -49,6 +51,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         bytecode=bytecode,
         link_scripts=link_scripts,
         offline=offline,
+        is_anew=force,
     )
     if dry_run:
         for record in plan.records:
@@ -57,7 +60,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
             context.write(f"{item.name}-{item.version} {item.url}\n")
         return 0
     with context.progress() as progress:
-        result = installed(context, plan, progress, force=force)
+        result = installed(context, plan, progress)
     from lading.report.summary import (  # noqa: PLC0415  # keeps --help quick
         render_installed,
         render_installed_json,
@@ -80,6 +83,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each option
     link_scripts: bool = False,
     offline: bool = False,
     only_fetch: bool = False,
+    is_anew: bool = False,
 ) -> InstallPlan:
     """What installing the environment that the user named takes."""
     path, name = find_lock(context, environment, platform)
@@ -93,14 +97,13 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each option
         link_scripts=link_scripts,
         offline=offline,
         only_fetch=only_fetch,
+        is_anew=is_anew,
     )
 
 
-def installed(
-    context: Context, plan: InstallPlan, progress: Progress, *, force: bool = False
-) -> Installed:
+def installed(context: Context, plan: InstallPlan, progress: Progress) -> Installed:
     """The installation, made now unless it is there already."""
-    if plan.is_current and not force:
+    if plan.is_current:
         return read_installed(plan)
     _warn_of_network(context)
     return apply_install(

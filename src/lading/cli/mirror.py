@@ -4,13 +4,14 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.install import plan_installation
-from lading.install.prefix import fetch_archives
-from lading.pack.mirror import write_mirror
+from lading.install.archives import fetch_archives
+from lading.install.package_cache import place_of_wheel
+from lading.pack.mirror import MirrorRequest, write_mirror
 
 __all__ = ["command"]
 
 
-@click.command("mirror", short_help="Write a channel of the packages of a lock.")
+@click.command("mirror", short_help="Write all packages of a lock, as a channel.")
 @click.argument("environment")
 @click.argument("directory")
 @click.option("-p", "--platform", help="Subdir to mirror.  [default: this machine's]")
@@ -26,10 +27,11 @@ def command(  # one parameter for each option
     offline: bool,
     dry_run: bool,
 ) -> int:
-    """Write DIRECTORY: the conda packages of ENVIRONMENT's lock, as a channel.
+    """Write DIRECTORY: the packages of ENVIRONMENT's lock, as a channel, and its wheels.
 
-    It can be carried across an air gap, read from file:// and served by any static web server; name
-    it under [mirrors]. Several locks may go into one channel. Wheels are not part of it.
+    It can be carried across an air gap, read from file:// and served by any static web server. The
+    lines to put under [mirrors] are said; or name it with --pkgs-layer. Several locks may go into
+    one directory.
     """
     plan = plan_installation(
         context, environment, platform, bytecode=True, offline=offline, only_fetch=True
@@ -37,14 +39,20 @@ def command(  # one parameter for each option
     if dry_run:
         for record in plan.conda:
             context.write(f"{record.subdir}/{record.file_name}\n")
+        for item in plan.wheels:
+            context.write(f"{place_of_wheel(item.url)}\n")
         return 0
     with context.progress() as progress:
         archives = fetch_archives(
             plan, context.tree, context.settings.mirrors, context.environment, progress
         )
-        mirrored = write_mirror(
-            plan.conda, archives, str(plan.lockfile.platform), context.path(directory)
+        request = MirrorRequest(
+            platform=str(plan.lockfile.platform),
+            records=plan.conda,
+            archives=archives.conda,
+            wheels={item.url: archives.wheels[item.file_name] for item in plan.wheels},
         )
+        mirrored = write_mirror(request, context.path(directory))
     from lading.report.setup import render_mirrored, render_mirrored_json  # noqa: PLC0415
 
     if context.json:

@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lading.conda.channels import has_credentials, without_credentials
+from lading.conda.channels import MirrorMap, has_credentials, without_credentials
 from lading.conda.names import MatchSpecText
 from lading.conda.records import RepodataRecord
 from lading.engine.closure import check_closure, needed_records
-from lading.engine.complaint import clean_lines, install_error
+from lading.engine.complaint import BrokenRecordError, clean_lines, install_error
 from lading.engine.location import Sources, located_spec
 from lading.engine.micromamba_output import (
     NOISE,
@@ -35,6 +35,7 @@ from lading.engine.micromamba_output import (
     read_records,
     solve_failure,
 )
+from lading.engine.micromamba_repodata import check_records, check_repodata
 from lading.engine.port import InstallRequest, SolveRequest
 from lading.engine.watch import watched
 from lading.errors import (
@@ -62,6 +63,9 @@ LAST_BROKEN = (2, 3, 2)
 _OVERRIDES = ("__glibc", "__linux", "__osx", "__win", "__cuda", "__archspec")
 # Follows from the platform alone.
 _IMPLIED = ("__unix",)
+
+# With JSON it says nothing of a server that fails unless it is asked to.
+_AS_JSON = ("--json", "--log-level", "warning")
 
 _NO_SHELL = (
     "#!/bin/sh\n# Link scripts do not run: they would be code of the build machine.\nexit 0\n"
@@ -187,7 +191,8 @@ class MicromambaEngine:
         """The records that satisfy the request, see `Engine.solve`.
 
         Raises:
-            EngineError: The request excludes newer records, which micromamba has no option for.
+            EngineError: The request excludes newer records, which micromamba has no option for; or
+                a channel demands a token in a header, which it would read from a file of its home.
         """
         if request.exclude_newer is not None:
             raise EngineError(
@@ -196,8 +201,11 @@ class MicromambaEngine:
             )
         failures: list[str] = []
         for sources in _attempts(request):
+            _refuse_bearers(sources, request.mirrors)
             try:
                 records = self._solve_from(request, sources)
+            except BrokenRecordError:
+                raise
             except FetchError as error:
                 failures += error.details
                 continue
@@ -270,7 +278,7 @@ class MicromambaEngine:
         """
         with self._workplace() as workplace:
             ask = ["create", "--prefix", str(workplace / "none")]
-            answer = self._ask(request, sources, [*ask, "--json"], pins)
+            answer = self._ask(request, sources, [*ask, *_AS_JSON], pins)
             if answer.returncode == 0:
                 return read_records(answer, sources)
             if answer.stdout.strip() and not pins:
@@ -287,7 +295,7 @@ class MicromambaEngine:
             for record in request.locked:
                 path = metadata / f"{record.distribution}.json"
                 path.write_text(json.dumps(_prefix_record(record)), encoding="utf-8")
-            ask = ["install", "--prefix", str(workplace), "--json"]
+            ask = ["install", "--prefix", str(workplace), *_AS_JSON]
             answer = self._ask(request, sources, ask, ())
             if answer.returncode != 0:
                 return ()
@@ -302,7 +310,11 @@ class MicromambaEngine:
         ask: Sequence[str],
         pins: Sequence[MatchSpecText],
     ) -> Completed:
-        """What micromamba answers to a dry run."""
+        """What micromamba answers to a dry run.
+
+        Raises:
+            FetchError: A channel was not read, and micromamba went on without it.
+        """
         channels = [word for location in sources.values() for word in ("--channel", location)]
         specs = [
             _without_pip(located_spec(text, sources)) for text in (*sorted(request.specs), *pins)
@@ -314,12 +326,16 @@ class MicromambaEngine:
             if any(has_credentials(location) for location in sources.values()):
                 # micromamba writes the URLs beside the repodata that it keeps.
                 cache = stack.enter_context(self._workplace()) / "pkgs"
-            return self._call(
+            answer = self._call(
                 [*ask, "--dry-run", "--yes", "--override-channels", *channels],
                 ["--channel-priority", priority, "--platform", request.platform.value, *specs],
                 _overrides(request) | {"CONDA_PKGS_DIRS": str(cache)},
                 request.timeout,
             )
+            check_repodata(cache, sources, request.platform, answer)
+            if answer.returncode == 0:
+                check_records(cache, sources, request.platform, read_records(answer, sources))
+            return answer
 
     def _call(
         self,
@@ -334,6 +350,9 @@ class MicromambaEngine:
             "MAMBA_ROOT_PREFIX": str(self._state / "root"),
             # Up to 2.5 it is added unasked, and the engines would disagree.
             "MAMBA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
+            # It extracts in processes of its own, and does not tell them of --no-rc: these would
+            # read what the machine has in /etc/conda.
+            "MAMBA_NO_RC": "true",
         }
         return self._runner(
             Run(
@@ -365,6 +384,20 @@ def _attempts(request: SolveRequest) -> Iterator[Sources]:
     locations = {channel: request.mirrors.locations(channel) for channel in request.channels}
     for number in range(max((len(found) for found in locations.values()), default=0)):
         yield {channel: found[min(number, len(found) - 1)] for channel, found in locations.items()}
+
+
+def _refuse_bearers(sources: Sources, mirrors: MirrorMap) -> None:
+    """Refuse to ask a server for what it gives only to those who have a token in a header.
+
+    Raises:
+        EngineError: A token is known for a channel.
+    """
+    for channel, location in sources.items():
+        if mirrors.bearer(location):
+            raise EngineError(
+                f"micromamba cannot be given the bearer token of {without_credentials(channel)}",
+                hint="lock with --engine embedded, or use a token that goes into the URL",
+            )
 
 
 def _overrides(request: SolveRequest) -> dict[str, str]:

@@ -13,7 +13,15 @@ from lading.digest import sha256_of_file
 from lading.errors import NotAPrefixError
 from lading.install.cargo import Cargo, CargoFile, Kind
 
-__all__ = ["BILL_NAME", "BilledFile", "InstallBill", "bill_files", "read_bill", "write_bill"]
+__all__ = [
+    "BILL_NAME",
+    "BilledFile",
+    "InstallBill",
+    "bill_files",
+    "list_files",
+    "read_bill",
+    "write_bill",
+]
 
 BILL_NAME = "install.json"
 FORMAT_VERSION = 2
@@ -54,7 +62,7 @@ class InstallBill(msgspec.Struct, frozen=True, kw_only=True):
         prefix: Absolute path of the prefix.
         extracted: Distribution string → extracted package directory, absolute.
         contents: SHA-256 of the contents file beside it, hexadecimal.
-        files: Sorted by path; unique.
+        listed: The JSON of `files`: most who read a bill do not ask for tens of thousands of them.
     """
 
     format: int
@@ -67,8 +75,28 @@ class InstallBill(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     extracted: dict[str, str]
     contents: str
-    files: tuple[BilledFile, ...]
+    listed: msgspec.Raw = msgspec.field(name="files")
     link_scripts: bool = False
+
+    @property
+    def files(self) -> tuple[BilledFile, ...]:
+        """All paths of the prefix, sorted; unique.
+
+        Raises:
+            NotAPrefixError: The bill is damaged there.
+        """
+        try:
+            return msgspec.json.decode(self.listed, type=tuple[BilledFile, ...])
+        except msgspec.DecodeError as error:
+            raise NotAPrefixError(
+                f"the bill of {self.prefix} is damaged: {error}",
+                hint=f"run `lading install --force {self.environment}`",
+            ) from error
+
+
+def list_files(cargoes: Iterable[Cargo], prefix: Path) -> msgspec.Raw:
+    """What `bill_files` gives, as a bill holds it."""
+    return msgspec.Raw(msgspec.json.encode(bill_files(cargoes, prefix)))
 
 
 def bill_files(cargoes: Iterable[Cargo], prefix: Path) -> tuple[BilledFile, ...]:

@@ -5,7 +5,7 @@ same call serves the installer, which writes them, and the packer, which ships t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -213,13 +213,18 @@ def _named_directory(document: object) -> Path | None:
     return None
 
 
-def place_contents(contents: Contents, prefix: Path) -> None:
+def place_contents(contents: Contents, prefix: Path, placed: Collection[str] = ()) -> None:
     """Make `prefix` equal to its contents where engines do not: what they linked stays.
 
     Written are generated files, bytecode, of paths that several packages own the last one's, and
     what an engine put elsewhere: micromamba 2.5 does not know where a free-threaded python keeps
     its packages. What nobody owns goes: bytecode that engines, uv or running programs left there,
     marks of installers, what a package that lost a path was given instead.
+
+    Args:
+        contents: What is to be there.
+        prefix: Absolute.
+        placed: Paths that are known to be as they should be.
 
     Raises:
         PrefixTooLongError: A placeholder has no room for the prefix.
@@ -229,6 +234,8 @@ def place_contents(contents: Contents, prefix: Path) -> None:
     for cargo in contents.cargoes:
         for item in cargo.files:
             owned.add(item.path)
+            if item.path in placed:
+                continue
             if item.path in contents.clobbered:
                 place_winner(item, prefix)
             elif item.content is not None or is_bytecode(item.path):

@@ -17,14 +17,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from lading.conda.channels import MirrorMap, without_credentials
 from lading.digest import CHUNK_BYTES, Digest, sha256_of_file
 from lading.engine.port import Progress, no_progress
 from lading.errors import DigestMismatchError, FetchError
-from lading.install.transport import CONNECTIONS, MIRROR_HINT, Patience, Transport
+from lading.install.patience import CONNECTIONS, MIRROR_HINT, Patience
+
+if TYPE_CHECKING:
+    from lading.install.transport import Transport
 
 __all__ = ["Download", "Network", "fetch_all"]
 
@@ -78,9 +81,11 @@ def fetch_all(
             message and `details` name every file that is not there.
         DigestMismatchError: Every location that answered sent other bytes than were promised.
     """
+    from lading.install.transport import Transport  # noqa: PLC0415  # what is there needs no urllib3
+
     network = network or Network()
     with (
-        closing(Transport(network.environment, network.patience)) as transport,
+        closing(Transport(network.environment, network.patience, mirrors)) as transport,
         ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="fetch") as pool,
     ):
         fetcher = _Fetcher(transport, mirrors, offline=network.offline)
@@ -151,7 +156,7 @@ class _Partial:
 class _Fetcher:
     """Brings files from their mirrors."""
 
-    def __init__(self, transport: Transport, mirrors: MirrorMap, *, offline: bool) -> None:
+    def __init__(self, transport: "Transport", mirrors: MirrorMap, *, offline: bool) -> None:
         self._transport = transport
         self._mirrors = mirrors
         self._offline = offline

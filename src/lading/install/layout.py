@@ -5,10 +5,13 @@ from pathlib import Path
 
 from lading.conda.names import Platform
 
-__all__ = ["LADING_DIRECTORY", "BuildTree"]
+__all__ = ["LADING_DIRECTORY", "WHEELS", "BuildTree"]
 
 LADING_DIRECTORY = "conda-meta/lading"
 """Prefix-relative directory of lading's own records in an environment."""
+
+WHEELS = "wheels"
+"""Directory of wheels in a package cache, and in a mirror."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +20,10 @@ class BuildTree:
 
     Attributes:
         root: Absolute; holds `locks/`, `build/`, `dist/` and `.lading/`.
-        package_cache_override: Where archives are kept instead of `.lading/pkgs`, absolute.
-        layers: Package caches or channels that archives are read from, absolute; never written.
+        package_cache_override: Where archives and wheels are kept instead of `.lading/pkgs`,
+            absolute.
+        layers: Package caches, channels or mirrors that archives and wheels are read from,
+            absolute; never written.
     """
 
     root: Path
@@ -57,8 +62,8 @@ class BuildTree:
 
     @property
     def wheel_cache(self) -> Path:
-        """Wheels, by file name."""
-        return self.state / "wheels"
+        """Wheels, by file name; part of the package cache, so that it goes where that goes."""
+        return self.package_cache / WHEELS
 
     @property
     def dist(self) -> Path:

@@ -12,15 +12,22 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from lading.digest import sha256_of_file
-from lading.errors import ArchiveError
+from lading.errors import ArchiveError, LockError
 from lading.install.fetch import Download
+from lading.install.layout import WHEELS
 from lading.install.package_info import PathEntry, PathType, read_package_info
 
-__all__ = ["damaged_packages", "locate_archives", "remove_extracted", "shared_cache"]
+__all__ = [
+    "damaged_packages",
+    "locate_archives",
+    "place_of_wheel",
+    "remove_extracted",
+    "shared_cache",
+]
 
 WORKERS = 8
 LOCK_NAME = ".lading.lock"
@@ -32,8 +39,8 @@ def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> di
     """Target of a download → where a layer has it, for each that is not at its target already.
 
     Args:
-        downloads: Archives of conda packages.
-        layers: Package caches or channels, absolute; the first that has an archive gives it.
+        downloads: Archives of conda packages, and wheels.
+        layers: Package caches, channels or mirrors, absolute; the first that has one gives it.
     """
     if not layers:
         return {}
@@ -59,7 +66,15 @@ def _find_in_layers(download: Download, layers: Sequence[Path]) -> Path | None:
 
 
 def _candidates(download: Download, layer: Path) -> Iterator[Path]:
-    """Where a cache of conda or of micromamba before 2.6, a channel, or a later cache has it."""
+    """Where a cache of conda or of micromamba before 2.6, a channel, or a later cache has it.
+
+    Wheels lie in a cache of lading by their name, in a mirror as `place_of_wheel` says.
+    """
+    if download.target.name.endswith(".whl"):
+        yield layer / download.target.name
+        yield layer / WHEELS / download.target.name
+        yield layer / place_of_wheel(download.url)
+        return
     parts = urlsplit(download.url)
     name = download.target.name
     path = Path(parts.path.lstrip("/"))
@@ -67,6 +82,23 @@ def _candidates(download: Download, layer: Path) -> Iterator[Path]:
     yield layer / path.parent.name / name
     if ".." not in path.parts:
         yield layer / parts.scheme / parts.netloc.rpartition("@")[2] / path.parent / name
+
+
+def place_of_wheel(url: str) -> PurePosixPath:
+    """Where a mirror has the wheel of a canonical URL: `wheels/<host>/<path>`, relative.
+
+    The path stays, so that a base URL of the lock can be mapped to a directory of the mirror. The
+    host of a `file:` URL is called `local`.
+
+    Raises:
+        LockError: The path would lead out of the mirror.
+    """
+    parts = urlsplit(url)
+    path = PurePosixPath(unquote(parts.path).lstrip("/"))
+    host = parts.netloc.rpartition("@")[2] or "local"
+    if ".." in path.parts or host in {".", ".."}:
+        raise LockError(f"the wheel {url} has an unsafe place", hint="do not use this lock")
+    return WHEELS / PurePosixPath(host) / path
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 """The pip part of an environment: wheels installed by uv, made independent of the place.
 
-Wheels are fetched and checked by lading; uv gets a directory of them, `--require-hashes`, no index
-and no network. What it writes that depends on the place or the day is put right afterwards, in the
-prefix itself: console scripts find their interpreter beside themselves, `direct_url.json` and
-`uv_cache.json` go, `RECORD` is written anew.
+Wheels are fetched and checked by lading; uv gets a directory of links to exactly these,
+`--require-hashes`, no index and no network. What it writes that depends on the place or the day is
+put right afterwards, in the prefix itself: console scripts find their interpreter beside
+themselves, `direct_url.json` and `uv_cache.json` go, `RECORD` is written anew.
 """
 
 import base64
 import csv
 import io
 import re
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -43,8 +44,8 @@ class PipInstall:
     """Wheels to put into a prefix.
 
     Attributes:
-        packages: From the lock; their wheels lie in `wheels` under their file names.
-        wheels: Directory, absolute.
+        packages: From the lock.
+        wheels: File name → wheel on this machine, absolute, of each of them; digests checked.
         prefix: Absolute; holds the conda part already.
         python: The environment's python.
         cache: Directory that is private to uv, absolute.
@@ -52,19 +53,19 @@ class PipInstall:
     """
 
     packages: tuple[LockedPackage, ...]
-    wheels: Path
+    wheels: Mapping[str, Path]
     prefix: Path
     python: PythonLayout
     cache: Path
     environment: Mapping[str, str]
 
 
-def install_pip_packages(request: PipInstall, requirements: Path) -> None:
+def install_pip_packages(request: PipInstall, workplace: Path) -> None:
     """Install the wheels of `request`.
 
     Args:
         request: What and where.
-        requirements: A file that may be written, for uv to read.
+        workplace: A directory that is made for uv to read, and is gone afterwards.
 
     Raises:
         LockError: A locked package is no wheel.
@@ -76,6 +77,25 @@ def install_pip_packages(request: PipInstall, requirements: Path) -> None:
                 f"{package.name} {package.version} is locked as {package.file_name}, no wheel",
                 hint="choose a version that has wheels and lock again",
             )
+    shutil.rmtree(workplace, ignore_errors=True)
+    workplace.mkdir()
+    try:
+        _run_uv(request, workplace)
+    finally:
+        shutil.rmtree(workplace)
+    # Only these: a distribution of a conda package is a hard link into the package cache.
+    wanted = {canonicalize_name(item.name) for item in request.packages}
+    for name, directory in _distributions(request.prefix, request.python).items():
+        if name in wanted:
+            _normalise(directory, request.prefix, request.python)
+
+
+def _run_uv(request: PipInstall, workplace: Path) -> None:
+    requirements, links = workplace / "requirements.txt", workplace / "wheels"
+    links.mkdir()
+    for package in request.packages:
+        # A whole cache may hold other wheels of the same version, such as a poisoned one.
+        (links / package.file_name).symlink_to(request.wheels[package.file_name])
     requirements.write_text(
         "".join(
             f"{item.name}=={item.version} --hash={item.sha256.algorithm}:{item.sha256.hex}\n"
@@ -87,7 +107,7 @@ def install_pip_packages(request: PipInstall, requirements: Path) -> None:
         find_uv_bin(),
         *("pip", "install", "--quiet", "--no-config", "--no-progress"),
         *("--no-deps", "--require-hashes", "--no-index", "--offline", "--link-mode", "copy"),
-        *("--find-links", str(request.wheels), "--only-binary", ":all:"),
+        *("--find-links", str(links), "--only-binary", ":all:"),
         *("--no-compile-bytecode", "--break-system-packages", "--cache-dir", str(request.cache)),
         *("--python", str(request.prefix / request.python.executable)),
         *("--requirements", str(requirements)),
@@ -97,11 +117,6 @@ def install_pip_packages(request: PipInstall, requirements: Path) -> None:
         "uv could not install the pip packages of the lock",
         "the lines above name the package; lock again",
     )
-    # Only these: a distribution of a conda package is a hard link into the package cache.
-    wanted = {canonicalize_name(item.name) for item in request.packages}
-    for name, directory in _distributions(request.prefix, request.python).items():
-        if name in wanted:
-            _normalise(directory, request.prefix, request.python)
 
 
 def _distributions(prefix: Path, python: PythonLayout) -> dict[str, Path]:

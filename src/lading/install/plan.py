@@ -30,6 +30,7 @@ class InstallPlan:
         is_current: Whether the prefix is there already, made from this very lock.
         link_scripts: Whether the link scripts of packages run.
         offline: Whether nothing may be fetched over a network.
+        is_anew: Whether nothing of an installation that is there may be made use of.
     """
 
     environment: str
@@ -41,11 +42,12 @@ class InstallPlan:
     is_current: bool
     link_scripts: bool = False
     offline: bool = False
+    is_anew: bool = False
 
     @property
-    def archives(self) -> tuple[Download, ...]:
-        """The downloads of the conda part."""
-        return tuple(item for item in self.downloads if not item.target.name.endswith(".whl"))
+    def wheels(self) -> tuple[LockedPackage, ...]:
+        """The pip part, as the lock has it."""
+        return tuple(item for item in self.lockfile.pip if not item.optional)
 
     @property
     def records(self) -> tuple[RepodataRecord, ...]:
@@ -67,6 +69,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
     link_scripts: bool = False,
     offline: bool = False,
     only_fetch: bool = False,
+    is_anew: bool = False,
 ) -> InstallPlan:
     """What installing `lockfile` below `tree` takes; nothing is changed.
 
@@ -80,6 +83,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         link_scripts: Whether link scripts are to run.
         offline: Whether nothing may be fetched over a network.
         only_fetch: Whether archives are all that is wanted; any machine can have them.
+        is_anew: Whether it is to be made from nothing, whatever is installed.
 
     Raises:
         LockError: An entry of the lock cannot be installed.
@@ -106,8 +110,9 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         is_current=False,
         link_scripts=link_scripts,
         offline=offline,
+        is_anew=is_anew,
     )
-    return replace(plan, is_current=is_installed(plan))
+    return replace(plan, is_current=not is_anew and is_installed(plan))
 
 
 def _refuse_programs(environment: str, lockfile: Lockfile, *, link_scripts: bool) -> None:

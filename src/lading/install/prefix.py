@@ -1,53 +1,28 @@
 """Filling a prefix from a lock: plan, then apply; complete, or not there.
 
-The engine links; what it leaves to the installer's taste is written by lading afterwards, so that
-the prefix does not depend on the engine: entry points, prefix records, history, bytecode.
+A prefix is complete when its bill lies beside it. The bill is the last that is written, and the
+first that goes.
 """
 
 import fcntl
-import logging
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import lading
 from lading.conda.channels import MirrorMap
-from lading.engine.port import Engine, InstallRequest, Progress, no_progress
-from lading.errors import LockError, NotAPrefixError, PrefixError
-from lading.install.bill import (
-    BILL_NAME,
-    FORMAT_VERSION,
-    InstallBill,
-    bill_files,
-    read_bill,
-    write_bill,
-)
-from lading.install.bytecode import Compiler, is_bytecode
-from lading.install.cargo import CargoFile
-from lading.install.contents import (
-    Contents,
-    ContentsRequest,
-    place_contents,
-    python_layout,
-    read_contents,
-)
-from lading.install.contents_file import (
-    CONTENTS_NAME,
-    read_contents_file,
-    write_contents_file,
-)
-from lading.install.fetch import Network, fetch_all
+from lading.engine.port import Engine, Progress, no_progress
+from lading.errors import NotAPrefixError, PrefixError
+from lading.install.archives import fetch_archives
+from lading.install.assembly import SCRIPTED, UV_WORKPLACE, Assembly, Installed
+from lading.install.bill import BILL_NAME, read_bill
+from lading.install.contents_file import CONTENTS_NAME, read_contents_file
 from lading.install.layout import BuildTree
-from lading.install.link import link_packages, run_link_scripts
-from lading.install.package_cache import locate_archives
-from lading.install.pip import PipInstall, install_pip_packages
-from lading.install.placement import adopt_files, foreign_paths
 from lading.install.plan import InstallPlan, is_installed, plan_install
-from lading.lock.model import LockedPackage, Lockfile
+from lading.install.update import ASIDE, INCOMING, find_update
 from lading.process import scrubbed_environment
 
 __all__ = ["InstallPlan", "Installed", "apply_install", "plan_install", "read_installed"]
@@ -55,25 +30,8 @@ __all__ = ["InstallPlan", "Installed", "apply_install", "plan_install", "read_in
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 QUIET_LOOKS = 3
-VARIABLE_KEY = "lading-variable-"
-SCRIPTED = "scripted"
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
-    """A finished installation.
-
-    Attributes:
-        plan: What was asked for.
-        bill: What it consists of.
-        contents: The same with the content of each file.
-    """
-
-    plan: InstallPlan
-    bill: InstallBill
-    contents: Contents
+BESIDE = (SCRIPTED, UV_WORKPLACE, ASIDE, INCOMING)
+"""What a killed installation may have left besides its prefix."""
 
 
 def apply_install(
@@ -86,6 +44,8 @@ def apply_install(
     progress: Progress = no_progress,
 ) -> Installed:
     """Carry out `plan`: afterwards the prefix is complete, or not there.
+
+    Where only a few packages moved since the environment was installed, these are moved.
 
     Args:
         plan: From `plan_install`.
@@ -102,38 +62,31 @@ def apply_install(
         PrefixError: Two packages cannot share a prefix, or the disk is full.
     """
     with _prefix_errors(plan, tree), _exclusive(plan.directory):
-        if not plan.is_current and is_installed(plan):
+        if not (plan.is_current or plan.is_anew) and is_installed(plan):
             # Another process installed the same while this one waited.
             done = replace(plan, is_current=True)
             return read_installed(done)
-        _discard(plan)
+        assembly = Assembly(
+            plan=plan,
+            tree=tree,
+            engine=engine,
+            environment=scrubbed_environment(inherited, tree.home),
+            progress=progress,
+        )
+        update = find_update(plan, assembly.engine_name, tree.package_cache)
+        _discard(plan, keep_prefix=update is not None)
         try:
             archives = fetch_archives(plan, tree, mirrors, inherited, progress)
-            return _fill(plan, tree, engine, archives, inherited, progress)
+            tree.home.mkdir(parents=True, exist_ok=True)
+            if update is not None:
+                updated = assembly.update(update, archives)
+                if updated is not None:
+                    return updated
+                _discard(plan)
+            return assembly.fill(archives)
         except BaseException:
             _discard_busy(plan)
             raise
-
-
-def fetch_archives(
-    plan: InstallPlan,
-    tree: BuildTree,
-    mirrors: MirrorMap,
-    inherited: Mapping[str, str],
-    progress: Progress = no_progress,
-) -> dict[str, Path]:
-    """Distribution string → archive; all that `plan` needs is on this machine afterwards.
-
-    Raises:
-        FetchError: An archive or a wheel cannot be had.
-        DigestMismatchError: It has other bytes than the lock promises.
-    """
-    located = locate_archives(plan.archives, tree.layers)
-    wanted = [item for item in plan.downloads if item.target not in located]
-    network = Network(environment=inherited, offline=plan.offline)
-    fetch_all(wanted, mirrors, progress, network)
-    targets = {item.distribution: tree.package_cache / item.file_name for item in plan.conda}
-    return {name: located.get(target, target) for name, target in targets.items()}
 
 
 @contextmanager
@@ -156,11 +109,12 @@ def _exclusive(directory: Path) -> Iterator[None]:
         yield
 
 
-def _discard(plan: InstallPlan) -> None:
+def _discard(plan: InstallPlan, *, keep_prefix: bool = False) -> None:
     """Take the installation away, its bill first: what is half gone must not look complete."""
     for name in (BILL_NAME, CONTENTS_NAME):
         (plan.directory / name).unlink(missing_ok=True)
-    for path in (plan.prefix, plan.directory / SCRIPTED):
+    for name in (*([] if keep_prefix else [plan.prefix.name]), *BESIDE):
+        path = plan.directory / name
         if path.exists():
             shutil.rmtree(path)
 
@@ -173,138 +127,14 @@ def _discard_busy(plan: InstallPlan) -> None:
     """
     for name in (BILL_NAME, CONTENTS_NAME):
         (plan.directory / name).unlink(missing_ok=True)
+    for name in BESIDE:
+        shutil.rmtree(plan.directory / name, ignore_errors=True)
     quiet = 0
     deadline = time.monotonic() + PATIENCE_SECONDS
     while quiet < QUIET_LOOKS and time.monotonic() < deadline:
         quiet = 0 if os.path.lexists(plan.prefix) else quiet + 1
         shutil.rmtree(plan.prefix, ignore_errors=True)
         time.sleep(LOOK_SECONDS)
-
-
-def _fill(
-    plan: InstallPlan,
-    tree: BuildTree,
-    engine: Engine,
-    archives: Mapping[str, Path],
-    inherited: Mapping[str, str],
-    progress: Progress,
-) -> Installed:
-    """Link, install the pip part, write what is lading's, and the bill last."""
-    tree.home.mkdir(parents=True, exist_ok=True)
-    environment = scrubbed_environment(inherited, tree.home)
-    request = InstallRequest(
-        platform=plan.lockfile.platform,
-        records=plan.records,
-        archives=archives,
-        prefix=plan.prefix,
-        package_cache=tree.package_cache,
-        progress=progress,
-    )
-    extracted = link_packages(engine, request)
-    adopted = _run_scripts(plan, extracted, environment)
-    _install_pip(plan, tree, extracted, environment)
-    contents = _contents(plan, tree, extracted, environment, progress, adopted)
-    place_contents(contents, plan.prefix)
-    bill = InstallBill(
-        format=FORMAT_VERSION,
-        lading=lading.__version__,
-        engine=f"{engine.name} {engine.version}",
-        environment=plan.environment,
-        platform=plan.lockfile.platform,
-        lock=plan.lockfile.digest.hex,
-        bytecode=plan.bytecode,
-        link_scripts=plan.link_scripts,
-        prefix=str(plan.prefix),
-        extracted={key: str(path) for key, path in extracted.items()},
-        contents=write_contents_file(plan.directory, contents).hex,
-        files=bill_files(contents.cargoes, plan.prefix),
-    )
-    write_bill(plan.directory, bill)
-    return Installed(plan=plan, bill=bill, contents=contents)
-
-
-def _run_scripts(
-    plan: InstallPlan, extracted: Mapping[str, Path], environment: Mapping[str, str]
-) -> tuple[CargoFile, ...]:
-    """What the link scripts made, if they are to run."""
-    if not plan.link_scripts:
-        return ()
-    before = set(foreign_paths(plan.prefix, ()))
-    words = run_link_scripts(plan.records, extracted, plan.prefix, environment)
-    for line in words.splitlines():
-        _log.warning("a link script says: %s", line)
-    made = [path for path in foreign_paths(plan.prefix, before) if not is_bytecode(path)]
-    return adopt_files(made, plan.prefix, plan.directory / SCRIPTED)
-
-
-def _contents(
-    plan: InstallPlan,
-    tree: BuildTree,
-    extracted: Mapping[str, Path],
-    environment: Mapping[str, str],
-    progress: Progress,
-    adopted: tuple[CargoFile, ...],
-) -> Contents:
-    python = python_layout(plan.records, extracted)
-    compiler = None
-    if plan.bytecode and python is not None:
-        compiler = Compiler(
-            python=python,
-            prefix=plan.prefix,
-            cache=tree.bytecode_cache,
-            environment=environment,
-            workers=os.cpu_count() or 1,
-            progress=progress,
-        )
-    return read_contents(
-        ContentsRequest(
-            records=plan.records,
-            extracted=extracted,
-            pip=_pip_packages(plan),
-            prefix=plan.prefix,
-            compiler=compiler,
-            variables=_variables(plan.lockfile),
-            adopted=adopted,
-        )
-    )
-
-
-def _variables(lockfile: Lockfile) -> dict[str, str]:
-    """Name → value of the environment variables that the lock keeps."""
-    return {
-        key.removeprefix(VARIABLE_KEY): value
-        for key, value in lockfile.metadata.items()
-        if key.startswith(VARIABLE_KEY)
-    }
-
-
-def _pip_packages(plan: InstallPlan) -> tuple[LockedPackage, ...]:
-    return tuple(item for item in plan.lockfile.pip if not item.optional)
-
-
-def _install_pip(
-    plan: InstallPlan,
-    tree: BuildTree,
-    extracted: Mapping[str, Path],
-    environment: Mapping[str, str],
-) -> None:
-    packages = _pip_packages(plan)
-    if not packages:
-        return
-    python = python_layout(plan.records, extracted)
-    if python is None:
-        raise LockError(
-            f"{plan.environment} has pip packages and no python", hint="add python and lock again"
-        )
-    request = PipInstall(
-        packages=packages,
-        wheels=tree.wheel_cache,
-        prefix=plan.prefix,
-        python=python,
-        cache=tree.state / "uv",
-        environment=environment,
-    )
-    install_pip_packages(request, plan.directory / "requirements.txt")
 
 
 def read_installed(plan: InstallPlan) -> Installed:

@@ -3,6 +3,7 @@
 This is the only module that speaks it. What is right or wrong with the bytes is not known here.
 """
 
+import re
 import threading
 from collections.abc import Mapping
 from contextlib import closing
@@ -13,18 +14,20 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from lading.conda.channels import without_credentials
+from lading.conda.channels import MirrorMap, without_credentials
 from lading.errors import FetchError
+from lading.install.patience import CONNECTIONS, MIRROR_HINT, Patience
 
-__all__ = ["CONNECTIONS", "MIRROR_HINT", "Patience", "RemoteFile", "Sink", "Transport"]
+__all__ = ["Part", "RemoteFile", "Sink", "Transport"]
 
-CONNECTIONS = 8
 HTTP_OK = 200
 HTTP_PARTIAL = 206
 HTTP_RANGE_REFUSED = 416
 CHUNK_BYTES = 1 << 16
-MIRROR_HINT = "check the network, or name a mirror under [mirrors] in lading.toml"
 
+# What servers answer that know no ranges, or none that is counted from the end.
+_NO_RANGES = (HTTP_RANGE_REFUSED, 501)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _HEADERS = {"User-Agent": "lading", "Accept-Encoding": "identity"}
 _CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _BUSY = (429, 500, 502, 503, 504)
@@ -48,33 +51,38 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a server is waited for.
+class Part:
+    """A part of a file on a server.
 
     Attributes:
-        retries: How many times in a row it may fail without sending anything new.
-        backoff: Seconds before the first retry; doubled for each further one.
-        connect: Seconds to connect.
-        read: Seconds between two pieces of data.
+        data: Its bytes.
+        offset: Where it begins in the file.
+        size: Of the whole file, in bytes.
     """
 
-    retries: int = 4
-    backoff: float = 0.5
-    connect: float = 20.0
-    read: float = 60.0
+    data: bytes
+    offset: int
+    size: int
 
 
 class Transport:
     """Connections of one run, shared by its threads."""
 
-    def __init__(self, environment: Mapping[str, str], patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        patience: Patience | None = None,
+        mirrors: MirrorMap | None = None,
+    ) -> None:
         """Connections by way of the proxies, and with the certificates, that `environment` names.
 
         Args:
             environment: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` in either case;
                 `SSL_CERT_FILE`, `SSL_CERT_DIR`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`.
             patience: How long servers are waited for.
+            mirrors: Knows the tokens that servers demand in a header.
         """
+        self._mirrors = mirrors or MirrorMap()
         self._environment = environment
         self._patience = patience or Patience()
         self._pools: dict[str, urllib3.PoolManager] = {}
@@ -123,9 +131,40 @@ class Transport:
         return self._pool(url).request(
             "GET",
             url,
-            headers={**_HEADERS, **_authorization(url), **headers},
+            headers={**_HEADERS, **self._authorization(url), **headers},
             preload_content=False,
         )
+
+    def read_part(self, url: str, offset: int | None, length: int) -> Part | None:
+        """A part of the file at `url`; None where the server sends whole files alone.
+
+        Args:
+            url: http or https.
+            offset: Where it begins; None means the last `length` bytes.
+            length: In bytes; less comes only where the file has less.
+
+        Raises:
+            FetchError: The server does not send it.
+        """
+        wanted = f"-{length}" if offset is None else f"{offset}-{offset + length - 1}"
+        try:
+            with closing(self.request(url, {"Range": f"bytes={wanted}"})) as response:
+                if response.status == HTTP_OK:
+                    return _small_whole(response, length)
+                place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+                if response.status in _NO_RANGES or (
+                    response.status == HTTP_PARTIAL and place is None
+                ):
+                    return None
+                if response.status != HTTP_PARTIAL or place is None:
+                    raise _failed(url, f"HTTP status {response.status}")
+                first, last, size = map(int, place.groups())
+                data = response.read(length + 1)
+        except HTTPError as error:
+            raise _failed(url, _reason(error)) from error
+        if len(data) != last - first + 1 or (offset is not None and first != offset):
+            raise _failed(url, "another range than was asked for")
+        return Part(data=data, offset=first, size=size)
 
     def _continue(self, url: str, sink: Sink) -> None:
         start = sink.size
@@ -142,6 +181,17 @@ class Transport:
                 if self._stopped.is_set():
                     raise FetchError(f"{without_credentials(url)}: stopped", hint="run again")
                 sink.write(chunk)
+
+    def _authorization(self, url: str) -> dict[str, str]:
+        """The header that carries the user and password of a URL, or the token for it, if any.
+
+        urllib3 does not send it on to another host that an answer leads to.
+        """
+        user = _user_of(url)
+        if user:
+            return urllib3.util.make_headers(basic_auth=user)
+        bearer = self._mirrors.bearer(url)
+        return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """The connections for `url`, by way of its proxy.
@@ -276,6 +326,14 @@ class RemoteFile:
         return data
 
 
+def _small_whole(response: urllib3.BaseHTTPResponse, length: int) -> Part | None:
+    """The whole file that a server sent instead of a part, unless it is longer than the part."""
+    if int(response.headers.get("Content-Length") or length + 1) > length:
+        return None
+    data = response.read(length)
+    return Part(data=data, offset=0, size=len(data))
+
+
 def _failed(url: str, reason: str) -> FetchError:
     return FetchError(f"{without_credentials(url)}: {reason}", hint=MIRROR_HINT)
 
@@ -283,12 +341,6 @@ def _failed(url: str, reason: str) -> FetchError:
 def _starts_at(response: urllib3.BaseHTTPResponse, start: int) -> bool:
     """Whether a partial answer begins where it was asked to (RFC 9110, 14.4)."""
     return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-
-
-def _authorization(url: str) -> dict[str, str]:
-    """The header that carries the user and password in a URL, if there are any."""
-    user = _user_of(url)
-    return urllib3.util.make_headers(basic_auth=user) if user else {}
 
 
 def _proxy_authorization(proxy: str) -> dict[str, str]:

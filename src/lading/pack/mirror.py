@@ -1,4 +1,8 @@
-"""A channel of the packages of a lock: to carry across an air gap, for any static web server.
+"""All packages of a lock in one directory: to carry across an air gap, for any static web server.
+
+The directory is a channel, and holds the wheels of a pip part under `wheels/<host>/<path>`, each
+where its canonical URL says; so a mirror map leads to either, and the directory serves as a layer
+of a package cache as well.
 
 The archives are the very bytes of the lock. The repodata is made from each archive's own
 `info/index.json`; where the lock knows other dependencies, because the channel had corrected them,
@@ -14,16 +18,18 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lading.conda.dependency import dependency_name
 from lading.conda.records import RepodataRecord
 from lading.errors import ArchiveError, OutputError
+from lading.install.package_cache import place_of_wheel
 from lading.install.package_info import REMEDY
 from lading.pack.compression import Format, decompress_chunks
 
-__all__ = ["Mirrored", "write_mirror"]
+__all__ = ["MirrorRequest", "Mirrored", "write_mirror"]
 
 INDEX = "info/index.json"
 KINDS = {".tar.bz2": "packages", ".conda": "packages.conda"}
@@ -33,44 +39,63 @@ Entries = dict[str, dict[str, object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirrored:
-    """A channel that was written.
+    """A mirror that was written.
 
     Attributes:
         directory: Absolute.
-        archives: `subdir/file name` of each package of the lock, sorted.
+        archives: `subdir/file name` of each conda package of the lock, sorted.
+        wheels: Path below `directory` of each wheel of the lock, sorted.
+        bases: Canonical base URL → where it is mirrored, absolute: what a mirror map must say.
     """
 
     directory: Path
     archives: tuple[str, ...]
+    wheels: tuple[str, ...]
+    bases: Mapping[str, Path]
 
 
-def write_mirror(
-    records: Sequence[RepodataRecord],
-    archives: Mapping[str, Path],
-    subdir: str,
-    directory: Path,
-) -> Mirrored:
-    """Write the archives of `records` and their repodata into `directory`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorRequest:
+    """What a mirror is to hold.
 
-    What the directory holds of other locks stays, so that one channel can serve several.
-
-    Args:
+    Attributes:
+        platform: It and `noarch` get a repodata file even if nothing is in them.
         records: From a lock; each subdir and file name once.
         archives: Distribution string → archive on this machine, digest checked.
-        subdir: The platform; it and `noarch` get a repodata file even if nothing is in them.
+        wheels: Canonical URL → wheel on this machine, digest checked.
+    """
+
+    platform: str
+    records: Sequence[RepodataRecord]
+    archives: Mapping[str, Path]
+    wheels: Mapping[str, Path] = field(default_factory=dict)
+
+
+def write_mirror(request: MirrorRequest, directory: Path) -> Mirrored:
+    """Write the archives, their repodata and the wheels into `directory`.
+
+    What the directory holds of other locks stays, so that one mirror can serve several.
+
+    Args:
+        request: What it is to hold.
         directory: Absolute; made where it does not exist.
 
     Raises:
         ArchiveError: An archive is damaged.
+        LockError: A wheel would lie outside of the directory.
         OutputError: The directory cannot be written.
     """
-    found: dict[str, Entries] = {"noarch": {}, subdir: {}}
+    records, archives = request.records, request.archives
+    found: dict[str, Entries] = {"noarch": {}, request.platform: {}}
     for record in records:
         archive = archives[record.distribution]
         found.setdefault(record.subdir, {})[record.file_name] = _entry(record, archive)
+    places = {url: place_of_wheel(url) for url in request.wheels}
     try:
         for record in records:
             _copy(archives[record.distribution], directory / record.subdir / record.file_name)
+        for url, wheel in request.wheels.items():
+            _copy(wheel, directory / places[url])
         for name, entries in found.items():
             _write_repodata(directory / name, entries)
     except OSError as error:
@@ -78,8 +103,19 @@ def write_mirror(
             f"cannot write {directory}: {error.strerror}",
             hint="name a directory with room that may be written",
         ) from error
-    names = sorted(f"{record.subdir}/{record.file_name}" for record in records)
-    return Mirrored(directory=directory, archives=tuple(names))
+    bases = {record.channel: directory for record in records}
+    bases |= {_base(url): directory / Path(*place.parts[:2]) for url, place in places.items()}
+    return Mirrored(
+        directory=directory,
+        archives=tuple(sorted(f"{record.subdir}/{record.file_name}" for record in records)),
+        wheels=tuple(sorted(map(str, places.values()))),
+        bases=dict(sorted(bases.items())),
+    )
+
+
+def _base(url: str) -> str:
+    """Scheme and host of a URL."""
+    return urlsplit(url)._replace(path="", query="", fragment="").geturl()
 
 
 def _copy(source: Path, target: Path) -> None:

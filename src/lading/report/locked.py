@@ -1,40 +1,41 @@
 """What locking did, for people and for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from lading.lock.diff import Change
 from lading.lock.model import LockedPackage
-from lading.lock.request import LockOutcome, LockPlan, PlatformOutcome
+from lading.lock.request import LockOutcome, PlatformOutcome
 
-__all__ = ["render_lock_plan", "render_locked", "render_locked_json"]
+__all__ = ["render_locked", "render_locked_json"]
 
 SHOWN_CHANGES = 20
-
-
-def render_lock_plan(plan: LockPlan) -> str:
-    """One line a platform: what would be solved, and with how many pins."""
-    lines = [
-        f"{item.solve.platform}: {len(item.solve.specs)} conda specs, {len(item.spec.pip)} pip"
-        f" requirements, {len(item.solve.locked) + len(item.pip_pins)} pins kept,"
-        f" {'sources unchanged' if item.is_fresh else 'sources changed'}"
-        for item in plan.platforms
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def render_locked(outcome: LockOutcome) -> str:
     """One line a platform, and below it what moved."""
     lines = []
+    written = "would be written" if outcome.is_dry else "written"
     for item in outcome.platforms:
         conda, pip = len(item.lockfile.conda), len(item.lockfile.pip)
-        state = "written" if item.written else "unchanged"
-        lines.append(f"{item.platform}: {conda} conda and {pip} pip packages, {state}")
+        state = written if item.written else "unchanged"
+        lines.append(
+            f"{item.platform}: {conda} conda and {pip} pip packages, {state}, {item.seconds:.1f} s"
+        )
         # A first lock adds everything, which says nothing.
         if len(item.diff.added) < conda + pip:
             lines += _changes(item)
+        if item.unchecked:
+            lines.append(_unchecked(item.unchecked))
     return "\n".join(lines) + "\n"
+
+
+def _unchecked(archives: Sequence[str]) -> str:
+    more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
+    return (
+        f"  not checked for files of both conda and pip until the installation: {archives[0]}{more}"
+    )
 
 
 def _changes(outcome: PlatformOutcome) -> list[str]:
@@ -67,12 +68,15 @@ def render_locked_json(name: str, outcome: LockOutcome) -> str:
     document = {
         "schema": "lading.lock/1",
         "environment": name,
+        "dry_run": outcome.is_dry,
         "platforms": [
             {
                 "platform": str(item.platform),
                 "path": str(item.path),
                 "digest": str(item.lockfile.digest),
                 "written": item.written,
+                "seconds": round(item.seconds, 3),
+                "unchecked": item.unchecked,
                 "conda": len(item.lockfile.conda),
                 "pip": len(item.lockfile.pip),
                 "added": [f"{entry.name} {entry.version}" for entry in item.diff.added],

@@ -61,8 +61,12 @@ def render_fetched_json(plan: InstallPlan) -> str:
 
 
 def render_mirrored(mirrored: Mirrored) -> str:
-    """One line: what the channel holds."""
-    return f"{mirrored.directory} is a channel of {len(mirrored.archives)} packages\n"
+    """One line: what the mirror holds; then the lines of a configuration that reads from it."""
+    wheels = f" and holds {len(mirrored.wheels)} wheels" if mirrored.wheels else ""
+    lines = [f"{mirrored.directory} is a channel of {len(mirrored.archives)} packages{wheels}"]
+    lines += ["to install from it, have in lading.toml:", "[mirrors]"]
+    lines += [f'"{base}" = ["{place}"]' for base, place in mirrored.bases.items()]
+    return "\n".join(lines) + "\n"
 
 
 def render_mirrored_json(mirrored: Mirrored) -> str:
@@ -72,5 +76,7 @@ def render_mirrored_json(mirrored: Mirrored) -> str:
             "schema": "lading.mirror/1",
             "directory": str(mirrored.directory),
             "archives": list(mirrored.archives),
+            "wheels": list(mirrored.wheels),
+            "mirrors": {base: [str(place)] for base, place in mirrored.bases.items()},
         }
     )

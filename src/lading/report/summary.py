@@ -31,10 +31,14 @@ def _json(document: dict[str, object]) -> str:
 def render_installed(installed: Installed) -> str:
     """One line: what was installed and where; then what was clobbered."""
     bill = installed.bill
+    verb = "installed" if installed.moved is None else "updated"
     first = (
-        f"installed {bill.environment} for {bill.platform}: {len(bill.extracted)} conda packages,"
+        f"{verb} {bill.environment} for {bill.platform}: {len(bill.extracted)} conda packages,"
         f" {len(bill.files)} files, by {bill.engine}, in {bill.prefix}"
     )
+    if installed.moved is not None:
+        total = len(installed.contents.cargoes) - 1
+        first += f"; updated in place, {installed.moved} of {total} packages moved"
     lines = [first]
     for path, owners in installed.contents.clobbered.items():
         lines.append(f"warning: {path} is owned by {', '.join(owners)}; the last of them has it")
@@ -60,6 +64,7 @@ def render_installed_json(installed: Installed) -> str:
             "engine": bill.engine,
             "packages": len(installed.contents.cargoes) - 1,
             "files": len(bill.files),
+            "moved": installed.moved,
             "clobbered": dict(installed.contents.clobbered),
             "link_scripts": {
                 "ran": bill.link_scripts,

@@ -40,6 +40,17 @@ def test_a_bill_of_another_format_need_not_have_todays_fields(tmp_path: Path) ->
     assert None is read_bill(tmp_path)
 
 
+def test_damaged_files_are_refused_where_they_are_asked_for(tmp_path: Path) -> None:
+    """Paths are read when they are wanted, and what cannot be read is told."""
+    write_bill(tmp_path, installed([]).bill)
+    path = tmp_path / "install.json"
+    path.write_text(path.read_text().replace('"files":[]', '"files":[1]'))
+    bill = read_bill(tmp_path)
+    assert bill is not None
+    with pytest.raises(NotAPrefixError, match="is damaged"):
+        _ = bill.files
+
+
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
 def test_a_damaged_bill_is_refused(tmp_path: Path, text: str) -> None:
     """A bill that cannot be read says what to delete."""

@@ -14,7 +14,7 @@ from lading.conda.channels import MirrorMap
 from lading.digest import Digest, sha256_of
 from lading.errors import DigestMismatchError, FetchError
 from lading.install.fetch import Download, Network, fetch_all
-from lading.install.transport import Patience
+from lading.install.patience import Patience
 from simulators.faults import Fault, serve_faults
 from simulators.webserver import Answer, serve
 

@@ -15,7 +15,7 @@ def test_everything_lies_below_the_root() -> None:
         "build/a/linux-64",
         "dist",
         ".lading/pkgs",
-        ".lading/wheels",
+        ".lading/pkgs/wheels",
         ".lading/bytecode",
         ".lading/frames",
         ".lading/home",
@@ -38,4 +38,8 @@ def test_everything_lies_below_the_root() -> None:
 def test_the_package_cache_may_lie_elsewhere() -> None:
     """A package cache that was named is taken, everything else stays."""
     tree = BuildTree(ROOT, Path("/cache"))
-    assert (Path("/cache"), ROOT / ".lading") == (tree.package_cache, tree.state)
+    assert (Path("/cache"), Path("/cache/wheels"), ROOT / ".lading") == (
+        tree.package_cache,
+        tree.wheel_cache,
+        tree.state,
+    )

@@ -54,6 +54,25 @@ def test_an_archive_is_found(tmp_path: Path, place: str) -> None:
     assert {item.target: path} == locate_archives([item], [tmp_path / "none", tmp_path / "layer"])
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "a-1+x-py3-none-any.whl",
+        "wheels/a-1+x-py3-none-any.whl",
+        "wheels/h.invalid/p/a-1+x-py3-none-any.whl",
+    ],
+)
+def test_a_wheel_is_found(tmp_path: Path, place: str) -> None:
+    """A layer may be a directory of wheels, a cache of lading, or a mirror."""
+    item = Download(
+        url="https://h.invalid/p/a-1%2Bx-py3-none-any.whl",
+        sha256=sha256_of(DATA),
+        target=tmp_path / "cache/wheels/a-1+x-py3-none-any.whl",
+    )
+    path = put(tmp_path / "layer" / place)
+    assert {item.target: path} == locate_archives([item], [tmp_path / "layer"])
+
+
 def test_another_archive_of_that_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What has another digest is passed over with a warning, and the next layer asked."""
     item = download(tmp_path / "cache")

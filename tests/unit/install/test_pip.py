@@ -109,13 +109,13 @@ def install(packages: tuple[LockedPackage, ...], prefix: Path, root: Path) -> No
     install_pip_packages(
         PipInstall(
             packages=packages,
-            wheels=root / "wheels",
+            wheels={path.name: path for path in (root / "wheels").glob("*")},
             prefix=prefix,
             python=PYTHON,
             cache=root / "uv",
             environment={"PATH": os.defpath, "HOME": str(root)},
         ),
-        root / "requirements.txt",
+        root / "workplace",
     )
 
 

@@ -7,7 +7,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from lading.errors import FetchError
-from lading.install.transport import Patience, RemoteFile
+from lading.install.patience import Patience
+from lading.install.transport import RemoteFile
 from simulators.rangeserver import RangeServer, serve_ranges
 
 DATA = bytes(range(256)) * 1000

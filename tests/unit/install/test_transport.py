@@ -2,12 +2,16 @@
 
 import threading
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import pytest
 
+from lading.conda.channels import Credential, MirrorMap
 from lading.errors import FetchError
-from lading.install.transport import CHUNK_BYTES, Patience, Transport
+from lading.install.patience import Patience
+from lading.install.transport import CHUNK_BYTES, Part, Transport
 from simulators.faults import Fault, serve_faults
+from simulators.rangeserver import serve_ranges
 
 DATA = bytes(range(256)) * 3000
 QUICK = Patience(retries=2, backoff=0.01, connect=2, read=2)
@@ -146,3 +150,64 @@ def test_a_certificate_file_that_is_missing() -> None:
     """The certificates of the environment are the ones that count."""
     with pytest.raises((FetchError, OSError)):
         download("https://127.0.0.1:9/f", environment={"SSL_CERT_FILE": "/nowhere.pem"})
+
+
+def read_part(url: str, offset: int | None, length: int) -> Part | None:
+    """A part of a file."""
+    transport = Transport({}, QUICK)
+    try:
+        return transport.read_part(url, offset, length)
+    finally:
+        transport.close()
+
+
+def test_a_part() -> None:
+    """A part from anywhere, and the end, each with the size of the whole."""
+    with serve_ranges({"/f": DATA}) as server:
+        url = f"{server.url}/f"
+        assert Part(data=DATA[5:12], offset=5, size=len(DATA)) == read_part(url, 5, 7)
+        end = len(DATA) - 9
+        assert Part(data=DATA[end:], offset=end, size=len(DATA)) == read_part(url, None, 9)
+        assert Part(data=DATA, offset=0, size=len(DATA)) == read_part(url, None, 2 * len(DATA))
+
+
+def test_a_part_without_ranges() -> None:
+    """A server that sends whole files has no parts, unless the whole is as small as the part."""
+    with serve_ranges({"/f": DATA, "/small": b"small"}, knows_ranges=False) as server:
+        assert read_part(f"{server.url}/f", None, 9) is None
+        whole = Part(data=b"small", offset=0, size=5)
+        assert whole == read_part(f"{server.url}/small", None, 9)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(416, None), (501, None)])
+def test_a_server_that_refuses_ranges(status: int, expected: Part | None) -> None:
+    """A refusal of ranges is an answer."""
+    with serve_ranges({"/f": DATA}, statuses=[status]) as server:
+        assert expected == read_part(f"{server.url}/f", None, 9)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_part_of_nothing(status: int) -> None:
+    """Any other refusal is an error."""
+    with (
+        serve_ranges({"/f": DATA}, statuses=[status]) as server,
+        pytest.raises(FetchError, match=f"HTTP status {status}"),
+    ):
+        read_part(f"{server.url}/f", None, 9)
+
+
+def test_a_bearer_token() -> None:
+    """A token goes with a request for its host, and for no other."""
+    with (
+        serve_ranges({"/f": DATA}, authorization="Bearer secret") as server,
+        serve_ranges({"/f": DATA}, authorization="Bearer secret") as other,
+    ):
+        parts = urlsplit(server.url)
+        mirrors = MirrorMap(credentials=(Credential(host=parts.netloc, bearer="secret"),))
+        transport = Transport({}, QUICK, mirrors)
+        try:
+            assert transport.read_part(f"{server.url}/f", 0, 2) is not None
+            with pytest.raises(FetchError, match="HTTP status 401"):
+                transport.read_part(f"{other.url}/f", 0, 2)
+        finally:
+            transport.close()

@@ -1,0 +1,77 @@
+"""Nothing of the caller's surroundings reaches an environment, whichever engine fills it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from simulators.channel import PLACEHOLDER, File, Package
+from simulators.drydock import ENGINES, Drydock
+from simulators.interpreter import python_package, write_wheel
+from simulators.namespaces import is_possible, with_etc
+from simulators.poison import Poison
+from simulators.project import ENVIRONMENT
+from simulators.shipyard import snapshot
+
+engines = pytest.mark.parametrize("engine", ENGINES)
+
+PACKAGES = (
+    # It looks into the user's site directory, unless that is kept from it.
+    python_package(has_user_site=True),
+    Package(
+        name="pure",
+        noarch="python",
+        depends=("python",),
+        files={"site-packages/pure/__init__.py": b"def main(): print('pure')\n"},
+        entry_points=("pure = pure:main",),
+    ),
+    Package(
+        name="tool",
+        archive_format=".tar.bz2",
+        files={"bin/tool": File(b"#!" + PLACEHOLDER + b"/bin/python\n", 0o755, text=True)},
+        scripts={
+            "post-link": b'#!/bin/bash\npython -c "print(1)" > "$PREFIX/share"\n'
+            b'env | grep -E "^(CONDA_EXE|MAMBA|PIP|UV|PYTHON|LD_|XDG)" >> "$PREFIX/share"\n'
+            b"exit 0\n"
+        },
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drydock, bytes]:
+    """A project in plain surroundings, and its tarball."""
+    dock = dock_of(tmp_path_factory.mktemp("plain"), "embedded")
+    return dock, dock.tarball("--link-scripts", bytecode=True)
+
+
+def dock_of(root: Path, engine: str) -> Drydock:
+    """A project with a wheel."""
+    dock = Drydock.of(root / "project", engine, PACKAGES)
+    wheel = write_wheel(root / "wheels", "thing")
+    dock.project.write_lock(dock.project.channel.records(), [wheel])
+    dock.use_mirror(dock.project.channel.url, wheels=wheel.parent.as_uri())
+    return dock
+
+
+@engines
+@pytest.mark.parametrize("has_etc", [False, True], ids=["user", "machine"])
+def test_nothing_leaks_in(
+    tmp_path: Path, plain: tuple[Drydock, bytes], engine: str, *, has_etc: bool
+) -> None:
+    """Variables, settings of the user or the machine, site packages and caches change no byte."""
+    first, expected = plain
+    poison = Poison.of(tmp_path / "poison", first.project.tree.package_cache)
+    etc = with_etc(poison.etc, tmp_path / "etc") if has_etc else None
+    if etc is not None and not is_possible(etc):
+        pytest.skip("this machine does not let a process have an /etc of its own")
+    dock = dock_of(tmp_path, engine)
+    for name in ("uv.toml", "pip.conf", ".condarc", ".mambarc"):
+        shutil.copy(poison.root / "home" / name, dock.root)
+    before = snapshot(poison.root)
+    packed = dock.tarball("--link-scripts", bytecode=True, preparation=etc, **poison.variables)
+    assert before == snapshot(poison.root)
+    assert set() == poison.leaks()
+    assert expected == packed
+    assert b"1\n" == (dock.prefix / "share").read_bytes()
+    assert dock.lading("verify", ENVIRONMENT).code == 0

@@ -1,0 +1,68 @@
+"""Namespaces of Linux that a child of the tests enters before it runs: no network, another /etc."""
+
+import ctypes
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["cut_off", "is_possible", "with_etc"]
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+CLONE_NEWUSER = 0x10000000
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+
+
+def cut_off() -> None:
+    """Take every network away from this process and its children."""
+    _unshare(CLONE_NEWNET)
+
+
+def with_etc(additions: Path, scratch: Path) -> Callable[[], None]:
+    """What gives a process an /etc that has the entries of a directory besides its own.
+
+    Args:
+        additions: The directory.
+        scratch: A directory that may be filled; nothing outside of it is changed.
+    """
+    real, shown = scratch / "real", scratch / "shown"
+    real.mkdir(parents=True)
+    shown.mkdir()
+    for path in Path("/etc").iterdir():
+        (shown / path.name).symlink_to(real / path.name)
+    for path in additions.iterdir():
+        (shown / path.name).unlink(missing_ok=True)
+        (shown / path.name).symlink_to(path)
+
+    def prepare() -> None:
+        _unshare(CLONE_NEWNS)
+        _mount("none", "/", MS_REC | MS_PRIVATE)
+        _mount("/etc", real, MS_BIND | MS_REC)
+        _mount(shown, "/etc", MS_BIND)
+
+    return prepare
+
+
+def is_possible(preparation: Callable[[], None]) -> bool:
+    """Whether this machine lets a process do that."""
+    try:
+        return subprocess.run(["true"], preexec_fn=preparation, check=False).returncode == 0
+    except subprocess.SubprocessError:
+        return False
+
+
+def _unshare(kinds: int) -> None:
+    if os.geteuid() != 0:
+        kinds |= CLONE_NEWUSER
+    if ctypes.CDLL(None, use_errno=True).unshare(kinds) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+
+
+def _mount(source: object, target: object, flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    words = [os.fsencode(str(item)) for item in (source, target)]
+    if libc.mount(*words, None, ctypes.c_ulong(flags), None) != 0:
+        raise OSError(ctypes.get_errno(), f"mount {target}")
