@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from lading.conda.channels import MirrorMap
+from lading.conda.names import Platform, parse_platform
+from lading.conda.virtual import virtual_package_name
 from lading.errors import SpecError
 
 __all__ = ["EnvironmentSettings", "Settings", "read_settings"]
@@ -25,13 +27,25 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         sources: Environment files, relative to the file that holds the settings.
         platforms: Subdirs to lock for; empty leaves it to the sources.
         channels: Names or URLs; empty leaves it to the sources.
-        virtual_packages: Name without `__` → version.
+        virtual_packages: Name, with or without `__` → version; or platform → name → version.
     """
 
     sources: tuple[str, ...] = ("environment.yml",)
     platforms: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
-    virtual_packages: dict[str, str] = msgspec.field(name="virtual-packages", default_factory=dict)
+    virtual_packages: dict[str, str | dict[str, str]] = msgspec.field(
+        name="virtual-packages", default_factory=dict
+    )
+
+    def virtual_packages_of(self, platform: Platform) -> Mapping[str, str]:
+        """Full name → version that is written for `platform`, or else for all; may be empty."""
+        own = self.virtual_packages.get(platform)
+        return {
+            virtual_package_name(name): value
+            for table in (self.virtual_packages, own if isinstance(own, dict) else {})
+            for name, value in table.items()
+            if isinstance(value, str)
+        }
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +119,7 @@ def _settings(path: Path, document: object) -> Settings:
             f"{path}: channel-priority is {table.channel_priority!r}",
             hint='write "strict" or "disabled"',
         )
+    _check_platforms(path, table.environments)
     return Settings(
         path=path,
         environments=table.environments,
@@ -113,6 +128,25 @@ def _settings(path: Path, document: object) -> Settings:
         package_layers=tuple(path.parent / item for item in table.package_layers),
         strict_priority=table.channel_priority == "strict",
     )
+
+
+def _check_platforms(path: Path, environments: Mapping[str, EnvironmentSettings]) -> None:
+    """Refuse a table of virtual packages that is named after no platform.
+
+    Raises:
+        SpecError: There is one.
+    """
+    for name, settings in environments.items():
+        for key, value in settings.virtual_packages.items():
+            if isinstance(value, str):
+                continue
+            try:
+                parse_platform(key)
+            except ValueError as error:
+                raise SpecError(
+                    f"{path}: environments.{name}.virtual-packages: {error}",
+                    hint="name a platform, or write a version",
+                ) from error
 
 
 def _mirror_map(directory: Path, mirrors: Mapping[str, tuple[str, ...]]) -> MirrorMap:

@@ -1,11 +1,12 @@
 """Credentials of channels: where they are found, and how they get into a URL.
 
-They are known by the URL without them, put in when something is fetched, and written nowhere.
+They are known by the URL without them, put in when something is fetched, and written nowhere. A
+bearer token goes into no URL: whoever fetches asks the mirror map for it (`MirrorMap.bearer`).
 Looked at, the first that fits wins:
 
 1. a channel of an environment file or of `--channel`, `https://user:password@host/channel` or
    `https://host/t/<token>/channel`, where `$VARIABLE` and `${VARIABLE}` may stand for a secret;
-2. the file that RATTLER_AUTH_FILE names (`BasicHTTP` and `CondaToken`);
+2. the file that RATTLER_AUTH_FILE names (`BasicHTTP`, `BearerToken` and `CondaToken`);
 3. `channel_alias` and `channels` of the file that CONDARC names, or of `~/.condarc`;
 4. the file that NETRC names, or `~/.netrc`.
 
@@ -109,6 +110,8 @@ def _of_rattler(path: Path) -> Iterator[Credential]:
             place = {"host": plain.netloc, "path": plain.path.rstrip("/")}
             if kind == "CondaToken":
                 yield Credential(**place, token=str(value))
+            elif kind == "BearerToken":
+                yield Credential(**place, bearer=str(value))
             elif kind == "BasicHTTP" and isinstance(value, dict):
                 name, word = str(value.get("username", "")), str(value.get("password", ""))
                 yield Credential(**place, userinfo=_userinfo(name, word))

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
@@ -108,7 +109,8 @@ def test_published_lockfiles(platform: Platform, tmp_path: Path) -> None:
     assert {FORGE} == {record.channel for record in records}
     assert all(record.subdir in {platform.value, "noarch"} for record in records)
     conda_lock = CondaLock(state_directory=tmp_path, inherited_environment=os.environ)
-    question = ValidationQuestion(lockfiles={platform.value: path.read_text()})
+    document = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    question = ValidationQuestion(documents={platform.value: document})
     conda_lock.ask(Operation.VALIDATE, question, ValidationQuestion)
 
 

@@ -1,6 +1,8 @@
 """What locking does with bad input: one line, a hint, the right exit code, the old lock kept."""
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from simulators.command import Outcome, lading
+from simulators.drydock import ENGINES, engine_variables
 from simulators.engines import small_channel
 from simulators.locking import LockProject
 from simulators.webserver import Answer, Silent, running, serve
 
+MICROMAMBA = os.environ.get("LADING_MICROMAMBA") or shutil.which("micromamba")
 LOCK = "locks/service/linux-64.conda-lock.yml"
 RECORD = {
     "name": "a", "version": "1.0", "build": "0", "build_number": 0, "depends": [],
@@ -74,14 +78,20 @@ def test_questions_to_a_bad_lock(project: Path, command: list[str]) -> None:
     assert (outcome.code, outcome.is_plain_error) == (3, True), outcome.stderr
 
 
-def _lock_from(project: Path, url: str, *options: str) -> Outcome:
+engines = pytest.mark.parametrize("engine", ENGINES)
+
+
+def _lock_from(project: Path, url: str, engine: str, *options: str) -> Outcome:
     text = f"name: service\nchannels: ['{url}']\ndependencies: [a]\n"
     (project / "environment.yml").write_text(text)
-    return lading(["lock", "-p", "linux-64", *options], project)
+    command = ["lock", "-p", "linux-64", *options]
+    return lading(command, project, engine_variables(engine))
 
 
 def _repodata(*records: dict[str, object]) -> Answer:
-    entries = {f"{item['name']}-1.0-0.conda": item for item in records}
+    entries = {
+        f"{item.get('name', 'a')}-{item.get('version', '1.0')}-0.conda": item for item in records
+    }
     return Answer(json.dumps({"packages": {}, "packages.conda": entries}).encode())
 
 
@@ -92,28 +102,96 @@ def _repodata(*records: dict[str, object]) -> Answer:
         (Answer(b"", status=500), 6),
         (Answer(b"<!DOCTYPE html><title>Sign in</title>", "text/html"), 6),
         (Answer(b'{"packages.conda": {"a-1'), 6),
-        (_repodata(RECORD | {"version": "1..!!"}), 6),
         (_repodata({key: RECORD[key] for key in RECORD if key != "sha256"}), 3),
     ],
-    ids=["404", "500", "html", "truncated", "broken record", "no digest"],
+    ids=["404", "500", "html", "truncated", "no digest"],
 )
-def test_bad_channel(project: Path, answer: Answer, code: int) -> None:
+@engines
+def test_bad_channel(project: Path, answer: Answer, code: int, engine: str) -> None:
     """A channel that does not answer as one: the old lock stays."""
     before = (project / LOCK).read_bytes()
     empty = answer if answer.status == 404 else _repodata()
     answers = {"/linux-64/repodata.json": answer, "/noarch/repodata.json": empty}
     with serve(answers) as url:
-        outcome = _lock_from(project, url)
+        outcome = _lock_from(project, url, engine)
     assert (outcome.code, outcome.is_plain_error) == (code, True), outcome.stderr
     assert before == (project / LOCK).read_bytes()
 
 
-def test_broken_record_of_another_package(project: Path) -> None:
-    """A record that nobody asks for may be as broken as it likes."""
-    broken = RECORD | {"name": "b", "version": "1..!!", "depends": 7}
-    answers = {"/linux-64/repodata.json": _repodata(RECORD, broken)}
-    with serve(answers | {"/noarch/repodata.json": _repodata()}) as url:
-        assert _lock_from(project, url).code == 0
+BROKEN = {
+    "version": {"version": "1..!!"},
+    "malformed depends": {"depends": ["b >=3.9,<"]},
+    "depends is a number": {"depends": 7},
+    "depends holds a number": {"depends": [7]},
+    "malformed constrains": {"constrains": ["b ==="]},
+    "digest": {"sha256": "z"},
+    "build number": {"build_number": "first"},
+}
+# All others micromamba does not read.
+BROKEN_FOR_BOTH = (
+    "version",
+    "malformed depends",
+    "depends is a number",
+    "depends holds a number",
+)
+
+
+def _lock_with(project: Path, engine: str, *records: dict[str, object]) -> Outcome:
+    answers = {"/linux-64/repodata.json": _repodata(*records), "/noarch/repodata.json": _repodata()}
+    with serve(answers) as url:
+        return _lock_from(project, url, engine)
+
+
+def _assert_blamed(project: Path, engine: str, kind: str) -> None:
+    before = (project / LOCK).read_bytes()
+    outcome = _lock_with(project, engine, RECORD | BROKEN[kind])
+    assert (outcome.code, outcome.is_plain_error) == (6, True), outcome.stderr
+    assert "describes" in outcome.error_lines[0]
+    assert "hint: tell the maintainers of the channel" in outcome.stderr
+    assert before == (project / LOCK).read_bytes()
+
+
+@engines
+@pytest.mark.parametrize("kind", BROKEN_FOR_BOTH)
+def test_broken_record(project: Path, kind: str, engine: str) -> None:
+    """A record of what is needed that is broken: the channel is to blame, the old lock stays."""
+    _assert_blamed(project, engine, kind)
+
+
+@pytest.mark.parametrize("kind", sorted(set(BROKEN) - set(BROKEN_FOR_BOTH)))
+def test_broken_record_of_a_wrong_type(project: Path, kind: str) -> None:
+    """The same, where only one engine minds."""
+    _assert_blamed(project, "embedded", kind)
+
+
+@pytest.mark.micromamba
+@pytest.mark.skipif(not MICROMAMBA, reason="there is no micromamba on this machine")
+def test_record_that_ends_micromamba(project: Path) -> None:
+    """A record that makes micromamba abort: its failure, with the engine that names it."""
+    before = (project / LOCK).read_bytes()
+    outcome = _lock_with(project, "micromamba", RECORD | {"version": 1})
+    assert (outcome.code, outcome.is_plain_error) == (5, True), outcome.stderr
+    assert "--engine embedded names it" in outcome.stderr
+    assert before == (project / LOCK).read_bytes()
+
+
+@engines
+@pytest.mark.parametrize("kind", ["version", "malformed depends", "depends is a number"])
+@pytest.mark.parametrize("place", ["another package", "python", "old version", "old dependency"])
+def test_broken_record_that_is_not_needed(
+    project: Path, place: str, kind: str, engine: str
+) -> None:
+    """A record that is not needed may be as broken as it likes."""
+    old = RECORD | {"version": "0.9"}
+    records = {
+        "another package": [RECORD | {"name": "b"} | BROKEN[kind]],
+        "python": [RECORD | {"name": "python"} | BROKEN[kind]],
+        "old version": [old | BROKEN[kind]],
+        "old dependency": [old | {"depends": ["b"]}, RECORD | {"name": "b"} | BROKEN[kind]],
+    }
+    outcome = _lock_with(project, engine, RECORD, *records[place])
+    assert outcome.code == 0, outcome.stderr
+    assert "/a-1.0-0.conda" in (project / LOCK).read_text()
 
 
 class _Stalling(Silent):
@@ -126,12 +204,15 @@ class _Stalling(Silent):
     do_HEAD = do_GET  # noqa: N815  # likewise
 
 
-def test_stalling_channel(project: Path) -> None:
+@engines
+def test_stalling_channel(project: Path, engine: str) -> None:
     """A server that says nothing is given up."""
     before = (project / LOCK).read_bytes()
     with running(_Stalling) as url:
-        outcome = _lock_from(project, url, "--timeout", "1")
-    assert (outcome.code, outcome.is_plain_error) == (6, True), outcome.stderr
+        outcome = _lock_from(project, url, engine, "--timeout", "1")
+    # micromamba does not tell what it was waiting for when its time was up.
+    expected = {"embedded": 6, "micromamba": 5}[engine]
+    assert (outcome.code, outcome.is_plain_error) == (expected, True), outcome.stderr
     assert before == (project / LOCK).read_bytes()
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lading.conda.names import Platform
 from lading.config import EnvironmentSettings, Settings, read_settings
 from lading.errors import SpecError
 
@@ -42,6 +43,22 @@ def test_an_environment_is_read(tmp_path: Path) -> None:
             virtual_packages={"glibc": "2.17"},
         )
         == settings_of(tmp_path, TABLE).environments["service"]
+    )
+
+
+def test_virtual_packages_of_a_platform(tmp_path: Path) -> None:
+    """A table of a platform says more than what is written for all."""
+    table = """
+[environments.service.virtual-packages]
+glibc = "2.17"
+__cuda = "12.4"
+[environments.service.virtual-packages.linux-aarch64]
+glibc = "2.34"
+"""
+    found = settings_of(tmp_path, table).environments["service"]
+    assert {"__glibc": "2.17", "__cuda": "12.4"} == found.virtual_packages_of(Platform.LINUX_64)
+    assert {"__glibc": "2.34", "__cuda": "12.4"} == found.virtual_packages_of(
+        Platform.LINUX_AARCH64
     )
 
 
@@ -85,6 +102,10 @@ def test_the_file_of_its_own_comes_first(tmp_path: Path) -> None:
         ("engine = 3", "Expected `str`, got `int`"),
         ("channel-priority = 'flexible'", "channel-priority is 'flexible'"),
         ("[environments.a]\nsource = []", "unknown field `source`"),
+        (
+            "[environments.a.virtual-packages.linux-65]\nglibc = '2.17'",
+            "environments.a.virtual-packages: there is no platform 'linux-65'",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, complaint: str) -> None:

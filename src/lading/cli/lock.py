@@ -11,21 +11,30 @@ from lading.cli.lock_sources import (
     environment_name,
     find_sources,
     parse_moment,
+    promised_packages,
     with_channel_credentials,
 )
 from lading.conda.names import Platform
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
+from lading.install.file_lists import FileLists
+from lading.install.layout import WHEELS
 from lading.lock.adopt import pins_of_conda_lock, pins_of_prefix
 from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage
 from lading.lock.request import LockInputs, LockRequest
-from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock
+from lading.lock.solve import (
+    apply_lock,
+    describe_lock,
+    plan_lock,
+    read_lock_inputs,
+    solve_lock,
+)
 from lading.lock.wanted import FOREIGN
-from lading.report.locked import render_lock_plan, render_locked, render_locked_json
+from lading.report.locked import render_locked, render_locked_json
 from lading.spec.environment import read_environment
 
-__all__ = ["command", "conda_lock_of"]
+__all__ = ["command", "conda_lock_of", "file_lists_of"]
 
 
 @click.command("lock", short_help="Resolve environment files into lockfiles, one a platform.")
@@ -40,11 +49,12 @@ __all__ = ["command", "conda_lock_of"]
 @click.option("--update-all", is_flag=True, help="Keep no pin.")
 @click.option("--from-prefix", metavar="DIR", help="Keep what is installed there.")
 @click.option("--from-conda-lock", metavar="FILE", help="Keep what is locked there.")
+@click.option("--virtual-package-spec", metavar="FILE", help="What machines have, by platform.")
 @click.option("--exclude-newer", metavar="DATE", help="Ignore what was published after it.")
 @click.option("--build-sdists", is_flag=True, help="Let source distributions be built and locked.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds for one platform's solver.")
 @click.option("--pip-index", default="", metavar="URL", help="Package index instead of PyPI.")
-@click.option("--dry-run", is_flag=True, help="Say what would be solved, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would move, and write no lockfile.")
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
@@ -60,6 +70,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     update_all: bool,
     from_prefix: str | None,
     from_conda_lock: str | None,
+    virtual_package_spec: str | None,
     exclude_newer: str | None,
     build_sdists: bool,
     timeout: float | None,
@@ -77,7 +88,16 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
         asked = (*files, *sources)
         conda_lock = conda_lock_of(context)
-        return check(context, asked, name, platforms, channels, conda_lock, strict=strict)
+        return check(
+            context,
+            asked,
+            name,
+            platforms,
+            channels,
+            conda_lock,
+            strict=strict,
+            promises=virtual_package_spec,
+        )
     configured, paths = find_sources(context, (*files, *sources))
     read = [read_environment(path) for path in paths if path.name not in FOREIGN]
     chosen = name or configured or environment_name(read, paths)
@@ -88,7 +108,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         sources=paths,
         platforms=chosen_platforms(context, platforms or settings.platforms, read),
         channels=channels or settings.channels,
-        virtual_packages=settings.virtual_packages,
+        virtual_packages=promised_packages(context, settings, paths, virtual_package_spec),
         mirrors=with_channel_credentials(context, read, channels),
         strict_priority=context.settings.strict_priority,
         update=frozenset(update),
@@ -114,17 +134,28 @@ def conda_lock_of(context: Context) -> CondaLock:
 
 def _lock(context: Context, request: LockRequest, inputs: LockInputs, *, dry_run: bool) -> int:
     plan = plan_lock(request, inputs)
-    if dry_run:
-        context.write(render_lock_plan(plan))
-        return 0
     with context.progress() as progress:
-        outcome = apply_lock(solve_lock(plan, context.build_engine(), progress))
+        solved = solve_lock(plan, context.build_engine(), progress, file_lists_of(context, request))
+    outcome = describe_lock(solved) if dry_run else apply_lock(solved)
     if context.json:
         context.write(render_locked_json(request.name, outcome))
+    elif dry_run:
+        context.write(render_locked(outcome))
     else:
         context.say(render_locked(outcome).rstrip())
         context.write("".join(f"{item.path}\n" for item in outcome.platforms))
     return 0
+
+
+def file_lists_of(context: Context, request: LockRequest) -> FileLists:
+    """Knows the files of archives: of those that were fetched before, and from where they lie."""
+    caches = (context.tree.package_cache, *context.tree.layers)
+    return FileLists(
+        cache=context.tree.state / "file-lists",
+        places=tuple(place for cache in caches for place in (cache, cache / WHEELS)),
+        mirrors=request.mirrors,
+        environment=context.environment,
+    )
 
 
 def _adopted(

@@ -5,10 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from lading.cli.context import Context
-from lading.cli.lock_sources import environment_name, find_sources, named_platforms
+from lading.cli.lock_sources import (
+    environment_name,
+    find_sources,
+    named_platforms,
+    promised_packages,
+)
 from lading.conda.channels import canonical_channel
 from lading.conda.names import Platform
-from lading.conda.virtual import default_virtual_packages, override_virtual_packages
 from lading.config import EnvironmentSettings
 from lading.lock.check import CheckRequest, LockReport, check_lock, locked_platforms
 from lading.lock.isolation import CondaLock
@@ -30,6 +34,7 @@ def check(  # noqa: PLR0913  # as the options of the command
     conda_lock: CondaLock,
     *,
     strict: bool,
+    promises: str | None = None,
 ) -> int:
     """0 where the lockfiles answer their sources, else 1; all configured ones if none is named."""
     known = context.settings.environments
@@ -50,7 +55,7 @@ def check(  # noqa: PLR0913  # as the options of the command
                     directory=context.directory,
                     wanted={},
                     channels=tuple(channels or settings.channels),
-                    virtual_packages=settings.virtual_packages,
+                    virtual_packages=promised_packages(context, settings, paths, promises),
                     all_platforms=bool(named) and not platforms,
                 ),
                 paths,
@@ -78,12 +83,7 @@ def _report(
     if not strict and not foreign:
         wanted = {platform: read_wanted(paths, platform) for platform in platforms}
         return check_lock(replace(request, wanted=wanted))
-    promised = {
-        platform: override_virtual_packages(
-            default_virtual_packages(platform), request.virtual_packages
-        )
-        for platform in platforms
-    }
+    promised = {platform: request.virtual_packages_of(platform) for platform in platforms}
     spec = read_sources(paths, promised, request.channels, conda_lock)
     return check_lock(
         replace(

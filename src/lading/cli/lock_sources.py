@@ -1,16 +1,18 @@
 """Which environment, sources and platforms a user means who locks."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lading.cli.context import Context
 from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
+from lading.config import EnvironmentSettings
 from lading.credentials import channel_credentials
 from lading.errors import UsageError
 from lading.spec.environment import EnvironmentFile
+from lading.spec.virtual_packages import find_virtual_packages, read_virtual_packages
 
 __all__ = [
     "chosen_platforms",
@@ -18,6 +20,7 @@ __all__ = [
     "find_sources",
     "named_platforms",
     "parse_moment",
+    "promised_packages",
     "with_channel_credentials",
 ]
 
@@ -76,6 +79,30 @@ def with_channel_credentials(
     mirrors = context.settings.mirrors
     found = channel_credentials(written, context.environment)
     return replace(mirrors, credentials=(*found, *mirrors.credentials))
+
+
+def promised_packages(
+    context: Context, settings: EnvironmentSettings, sources: Sequence[Path], named: str | None
+) -> Mapping[Platform, Mapping[str, str]]:
+    """Platform → name → version of what is expected of machines besides the defaults.
+
+    The file that the user named says most, then the configuration, then a file of conda-lock's
+    that lies beside a source.
+
+    Raises:
+        SpecError: One of these files is wrong.
+    """
+    beside = find_virtual_packages(dict.fromkeys(source.parent for source in sources))
+    found = read_virtual_packages(beside) if beside is not None and named is None else {}
+    chosen = read_virtual_packages(context.path(named)) if named is not None else {}
+    return {
+        platform: {
+            **found.get(platform, {}),
+            **settings.virtual_packages_of(platform),
+            **chosen.get(platform, {}),
+        }
+        for platform in Platform
+    }
 
 
 def parse_moment(text: str | None) -> dt.datetime | None:

@@ -2,12 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from lading.cli.context import Context
-from lading.cli.lock import conda_lock_of
+from lading.cli.lock import conda_lock_of, file_lists_of
+from lading.cli.lock_sources import promised_packages
 from lading.config import EnvironmentSettings
 from lading.errors import LockError
 from lading.lock.merge import Merging, merge_locks, read_sides, write_merged_sources
@@ -46,11 +48,9 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
             theirs=context.path(theirs),
         )
         write_merged_sources(sources, merging, root / ".sides")
-        data = merge_locks(
-            _request(context, root, tuple(sources.values()), name, sides.ours),
-            sides,
-            context.build_engine(),
-        )
+        request = _request(context, root, sources, name, sides.ours)
+        lists = file_lists_of(context, request)
+        data = merge_locks(request, sides, context.build_engine(), lists)
     context.path(ours).write_bytes(data)
     context.say(f"{path}: locked again, with the pins of both sides")
     return 0
@@ -70,16 +70,16 @@ def _sources(
 
 
 def _request(
-    context: Context, root: Path, sources: tuple[Path, ...], name: str, lock: Lockfile
+    context: Context, root: Path, sources: Mapping[Path, Path], name: str, lock: Lockfile
 ) -> LockRequest:
     settings = context.settings.environments.get(name, EnvironmentSettings())
     return LockRequest(
         name=name,
         directory=root,
-        sources=sources,
+        sources=tuple(sources.values()),
         platforms=(lock.platform,),
         channels=settings.channels,
-        virtual_packages=settings.virtual_packages,
+        virtual_packages=promised_packages(context, settings, tuple(sources), None),
         mirrors=context.settings.mirrors,
         strict_priority=context.settings.strict_priority,
         pip_index=context.environment.get("PIP_INDEX_URL", ""),

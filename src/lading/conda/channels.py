@@ -64,12 +64,14 @@ class Credential:
         path: Begin of the paths it is for, without trailing slash; may be empty.
         userinfo: `user:password`, percent-encoded; or empty.
         token: Comes as `/t/<token>` before the path; or empty.
+        bearer: Comes in a header, `Authorization: Bearer <bearer>`, and in no URL; or empty.
     """
 
     host: str
     path: str = ""
     userinfo: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    bearer: str = field(default="", repr=False)
 
     def opens(self, url: str) -> bool:
         """Whether `url`, without credentials, is one that it is for."""
@@ -82,7 +84,7 @@ class Credential:
         return (self.host in hosts or below) and inside
 
     def put_into(self, url: str) -> str:
-        """`url` with the credential in it."""
+        """`url` with the credential in it, if it is one that goes there."""
         parts = urlsplit(url)
         netloc = f"{self.userinfo}@{parts.netloc}" if self.userinfo else parts.netloc
         path = f"/t/{self.token}{parts.path}" if self.token else parts.path
@@ -109,6 +111,15 @@ class MirrorMap:
             return (self._opened(url),)
         rest = url[len(base) :]
         return tuple(self._opened(mirror.rstrip("/") + rest) for mirror in self.mirrors[base])
+
+    def bearer(self, url: str) -> str:
+        """The token that a server demands in a header for `url`, a location; or empty.
+
+        A location that holds a credential of its own needs no other.
+        """
+        if has_credentials(url):
+            return ""
+        return next((item.bearer for item in self.credentials if item.opens(url)), "")
 
     def canonical(self, url: str) -> str:
         """The canonical form of a URL that may lie on a mirror."""

@@ -4,6 +4,7 @@ Source: CEP 34 (`depends`), CEP 26 (package names).
 """
 
 import re
+from functools import cache
 
 from lading.conda.names import PackageName
 
@@ -12,6 +13,7 @@ __all__ = ["dependency_name", "is_virtual"]
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
 
 
+@cache
 def dependency_name(text: str) -> PackageName:
     """The package name of a MatchSpec from a channel, however its constraint is written.
 

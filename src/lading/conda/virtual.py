@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 from lading.conda.names import Platform
 
-__all__ = ["VirtualPackage", "default_virtual_packages", "override_virtual_packages"]
+__all__ = [
+    "VirtualPackage",
+    "default_virtual_packages",
+    "override_virtual_packages",
+    "virtual_package_name",
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,6 +72,11 @@ def default_virtual_packages(platform: Platform) -> tuple[VirtualPackage, ...]:
     return tuple(sorted(packages))
 
 
+def virtual_package_name(name: str) -> str:
+    """The full name of what a user calls `name`: with the leading `__`."""
+    return name if name.startswith("__") else f"__{name}"
+
+
 def override_virtual_packages(
     packages: tuple[VirtualPackage, ...], overrides: Mapping[str, str]
 ) -> tuple[VirtualPackage, ...]:
@@ -82,7 +92,7 @@ def override_virtual_packages(
     """
     result = {package.name: package for package in packages}
     for name, value in overrides.items():
-        full_name = name if name.startswith("__") else f"__{name}"
+        full_name = virtual_package_name(name)
         version, _, build = value.partition("=")
         if version:
             result[full_name] = VirtualPackage(full_name, version, build or "0")

@@ -17,7 +17,10 @@ from lading.errors import (
     SolveError,
 )
 
-__all__ = ["clean_lines", "install_error", "solve_error"]
+__all__ = ["BLAME_HINT", "BrokenRecordError", "clean_lines", "install_error", "solve_error"]
+
+BLAME_HINT = "tell the maintainers of the channel, or use another one"
+"""What to do about a record that is wrong."""
 
 REFETCH = "delete it from the cache and fetch it again"
 
@@ -25,12 +28,17 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>\[\]()]+")
 _DIGEST = re.compile(
     r"(?i)hash mismatch|mismatched hash|incorrect (sha256|md5)|(sha256|md5) doesn't match"
 )
+_UNREADABLE = re.compile(r" is excluded because the .* failed to parse")
 _DISK = re.compile(r"(?i)no space left|os error 28\b|disk quota exceeded")
 _LOCK = re.compile(r"(?i)could not (?:set|acquire) lock|cannot lock|lock file|locked by")
 _MISSING = re.compile(r"(?i)download error|io error occurred: no such file|failed to download")
 _DAMAGED = re.compile(
     r"(?i)unpack|extract|archive|checksum|zip|zstd|bz|unexpected end|corrupt|(index|paths)\.json"
 )
+
+
+class BrokenRecordError(FetchError):
+    """A channel describes a package wrongly; no other location of it will do better."""
 
 
 def clean_lines(text: str, noise: Iterable[str] = ()) -> tuple[str, ...]:
@@ -50,8 +58,17 @@ def clean_lines(text: str, noise: Iterable[str] = ()) -> tuple[str, ...]:
     )
 
 
-def solve_error(lines: tuple[str, ...]) -> SolveError:
-    """The error for a request without solution; `lines` explain it."""
+def solve_error(lines: tuple[str, ...]) -> LadingError:
+    """The error for a request without solution; `lines` explain it.
+
+    Where all that stands against it is that records cannot be read, the channel is to blame.
+    """
+    leaves = [line for line in lines if not line.rstrip().endswith((":", "incompatible"))]
+    if leaves and all(_UNREADABLE.search(line) for line in leaves):
+        reason = leaves[0].strip(" └├│─")
+        return BrokenRecordError(
+            f"a channel describes a package wrongly: {reason}", hint=BLAME_HINT, details=lines
+        )
     return SolveError(
         "no set of packages satisfies the request",
         hint="relax one of the constraints",

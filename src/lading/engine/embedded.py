@@ -27,17 +27,25 @@ from typing import TypeVar
 import rattler
 import rattler.exceptions as native
 from rattler.install import InstallerReporter
-from rattler.networking.middleware import OciMiddleware, RetryMiddleware
+from rattler.networking.middleware import AddHeadersMiddleware, OciMiddleware, RetryMiddleware
 from rattler.package import BuildString as NativeBuildString
 
 from lading.conda.channels import ChannelUrl, has_credentials, without_credentials
 from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform
 from lading.conda.records import RepodataRecord
 from lading.digest import Digest
+from lading.engine.bearers import Bearers
 from lading.engine.closure import check_closure
-from lading.engine.complaint import clean_lines, install_error, solve_error
+from lading.engine.complaint import (
+    BLAME_HINT,
+    BrokenRecordError,
+    clean_lines,
+    install_error,
+    solve_error,
+)
 from lading.engine.location import Sources, canonical_url, located_spec
 from lading.engine.port import LINKING, InstallRequest, Progress, SolveRequest
+from lading.engine.repaired import repaired_channels
 from lading.errors import (
     EngineFailedError,
     FetchError,
@@ -51,6 +59,9 @@ RETRIES = 2
 SETTLE_SECONDS = 0.1
 PATIENCE_SECONDS = 300
 PYTHON = "python"
+NOBODY = "lading-asks-for-nobody"
+# How rattler begins when a record of a package that it looks at is none.
+BROKEN_RECORD = "failed to extract repodata records"
 
 Result = TypeVar("Result")
 
@@ -72,6 +83,7 @@ class EmbeddedEngine:
         self._state = state_directory
         self._lock = threading.Lock()
         self._gateways: dict[bool, rattler.Gateway] = {}
+        self._bearers = Bearers()
 
     @property
     def name(self) -> str:
@@ -85,50 +97,27 @@ class EmbeddedEngine:
 
     def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
         """The records that satisfy the request, see `Engine.solve`."""
+        locations = [
+            location
+            for channel in request.channels
+            for location in request.mirrors.locations(channel)
+        ]
+        self._bearers.learn(locations, request.mirrors)
         gateway = self._open_gateway(
-            is_secret=any(
-                has_credentials(location)
-                for channel in request.channels
-                for location in request.mirrors.locations(channel)
-            ),
+            is_secret=any(has_credentials(location) for location in locations),
             timeout=request.timeout,
         )
         sources = {
             channel: _first_answering(gateway, channel, request) for channel in request.channels
         }
-        specs = [_native_spec(text, sources) for text in sorted(request.specs)]
-        locked = _still_offered(gateway, sources, request)
-        with _translated():
-            solution = _run(
-                lambda: rattler.solve(
-                    [rattler.Channel(location) for location in sources.values()],
-                    specs,
-                    gateway=gateway,
-                    platforms=_subdirs(request.platform),
-                    locked_packages=locked,
-                    virtual_packages=[
-                        rattler.GenericVirtualPackage(
-                            rattler.PackageName(package.name),
-                            rattler.Version(package.version),
-                            NativeBuildString.new_unchecked(package.build),
-                        )
-                        for package in request.virtual_packages
-                    ],
-                    timeout=(
-                        None if request.timeout is None else dt.timedelta(seconds=request.timeout)
-                    ),
-                    channel_priority=(
-                        rattler.ChannelPriority.Strict
-                        if request.strict_priority
-                        else rattler.ChannelPriority.Disabled
-                    ),
-                    channel_relations="disabled",
-                    exclude_newer=request.exclude_newer,
-                )
-            )
-        records = sorted((_record(item, sources) for item in solution), key=lambda item: item.name)
-        check_closure(records, request.specs, request.virtual_packages)
-        return tuple(records)
+        try:
+            return _solution(gateway, sources, request)
+        except BrokenRecordError as error:
+            caches = (self._state / "repodata", *self._state.glob("secret-*"))
+            with repaired_channels(sources, request.platform, caches, error) as repaired:
+                gateway = rattler.Gateway(cache_dir=repaired.directory, client=rattler.Client())
+                with repaired.blamed():
+                    return _solution(gateway, repaired.sources, request)
 
     def install(self, request: InstallRequest) -> None:
         """Fill `request.prefix`, see `Engine.install`."""
@@ -166,7 +155,11 @@ class EmbeddedEngine:
             if is_secret not in self._gateways:
                 # No AuthenticationMiddleware: it reads the credentials of the caller's home.
                 client = rattler.Client(
-                    [RetryMiddleware(RETRIES), OciMiddleware()],
+                    [
+                        RetryMiddleware(RETRIES),
+                        OciMiddleware(),
+                        AddHeadersMiddleware(self._bearers.headers),
+                    ],
                     timeout=max(1, int(timeout or PATIENCE_SECONDS)),
                 )
                 cache = self._cache_directory(is_secret=is_secret)
@@ -245,6 +238,13 @@ def _translated() -> Iterator[None]:
     except native.SolverError as error:
         raise _solver_error(error) from error
     except (native.GatewayError, native.FetchRepoDataError, native.InvalidChannelError) as error:
+        lines = clean_lines(str(error))
+        if any(BROKEN_RECORD in line for line in lines):
+            raise BrokenRecordError(
+                f"a channel describes a package wrongly: {lines[-1]}",
+                hint=BLAME_HINT,
+                details=lines,
+            ) from error
         raise FetchError(
             "a channel could not be read",
             hint="check its URL, the mirrors and the network",
@@ -268,6 +268,51 @@ def _solver_error(error: Exception) -> LadingError:
     return solve_error(clean_lines(text.removeprefix("Cannot solve the request because of: ")))
 
 
+def _solution(
+    gateway: rattler.Gateway, sources: Sources, request: SolveRequest
+) -> tuple[RepodataRecord, ...]:
+    """The records that satisfy the request, from channels that answer.
+
+    Raises:
+        BrokenRecordError: One that may be needed is described wrongly.
+        SolveError: There is no solution.
+        EngineFailedError: The solution is not closed, or rattler failed.
+    """
+    specs = [_native_spec(text, sources) for text in sorted(request.specs)]
+    locked = _still_offered(gateway, sources, request)
+    with _translated():
+        solution = _run(
+            lambda: rattler.solve(
+                [rattler.Channel(location) for location in sources.values()],
+                specs,
+                gateway=gateway,
+                platforms=_subdirs(request.platform),
+                locked_packages=locked,
+                virtual_packages=[
+                    rattler.GenericVirtualPackage(
+                        rattler.PackageName(package.name),
+                        rattler.Version(package.version),
+                        NativeBuildString.new_unchecked(package.build),
+                    )
+                    for package in request.virtual_packages
+                ],
+                timeout=(
+                    None if request.timeout is None else dt.timedelta(seconds=request.timeout)
+                ),
+                channel_priority=(
+                    rattler.ChannelPriority.Strict
+                    if request.strict_priority
+                    else rattler.ChannelPriority.Disabled
+                ),
+                channel_relations="disabled",
+                exclude_newer=request.exclude_newer,
+            )
+        )
+    records = sorted((_record(item, sources) for item in solution), key=lambda item: item.name)
+    check_closure(records, request.specs, request.virtual_packages)
+    return tuple(records)
+
+
 def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: SolveRequest) -> str:
     """The first location of `channel` whose repodata can be read.
 
@@ -278,8 +323,9 @@ def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: Sol
     for location in request.mirrors.locations(channel):
         try:
             with _translated():
-                # Any name: asking for one makes the gateway fetch both subdirs and keep them.
-                _query(gateway, [location], request.platform, [PYTHON])
+                # Asking for any name makes the gateway fetch both subdirs and keep them. It is one
+                # that no package has: what is not needed may be described as wrongly as it likes.
+                _query(gateway, [location], request.platform, [NOBODY])
         except FetchError as error:
             _log.warning("cannot read %s", without_credentials(location))
             failures += [f"{without_credentials(location)}:", *error.details]

@@ -10,8 +10,9 @@ import msgspec
 
 from lading.conda.names import BuildString, MatchSpecText, PackageName
 from lading.conda.records import RepodataRecord
+from lading.conda.version import parse_version
 from lading.digest import Digest
-from lading.engine.complaint import clean_lines, solve_error
+from lading.engine.complaint import BLAME_HINT, BrokenRecordError, clean_lines, solve_error
 from lading.engine.location import Sources, canonical_url
 from lading.errors import EngineFailedError, FetchError, LadingError, SpecError
 from lading.process import Completed
@@ -36,6 +37,8 @@ _FIRST_MILLISECONDS = 10**11
 
 _UNREACHABLE = re.compile(r"Download error|not loaded!|Could not resolve host|Multiple errors")
 _UNSOLVABLE = re.compile(r"(error|critical)\s+libmamba Could not solve[^\n]*\n?")
+# Never of a spec that a user wrote: these are in a form that micromamba reads.
+_MISREAD_RECORD = re.compile(r"critical libmamba (Error parsing version[^\n]*)")
 _MISREAD = re.compile(r"MatchSpec|InvalidSpec|Failed to parse|Error parsing")
 
 
@@ -77,6 +80,7 @@ def read_records(answer: Completed, sources: Sources) -> tuple[RepodataRecord, .
 
     Raises:
         EngineFailedError: The output is not understood.
+        BrokenRecordError: A record has no version that can be read; micromamba does not mind.
     """
     actions = _decode(answer).actions
     found = {action.name: action for action in (*actions.link, *actions.fetch)}
@@ -96,7 +100,14 @@ def changed_names(answer: Completed) -> frozenset[str]:
 def solve_failure(answer: Completed) -> LadingError:
     """The error for a dry run that ended with an error."""
     text = answer.stderr or answer.stdout
-    # First: 2.5 warns of a missing repodata.json.zst in the words of an unreachable channel.
+    broken = _MISREAD_RECORD.search(text)
+    if broken:
+        return BrokenRecordError(
+            f"a channel describes a package wrongly: {broken[1].strip()}",
+            hint=BLAME_HINT,
+            details=clean_lines(text, NOISE),
+        )
+    # Next: 2.5 warns of a missing repodata.json.zst in the words of an unreachable channel.
     if _UNSOLVABLE.search(text):
         return solve_error(clean_lines(textwrap.dedent(_UNSOLVABLE.split(text)[2]), NOISE))
     lines = clean_lines(text, NOISE)
@@ -104,6 +115,12 @@ def solve_failure(answer: Completed) -> LadingError:
         return FetchError(
             "a channel could not be read",
             hint="check its URL, the mirrors and the network",
+            details=lines,
+        )
+    if answer.returncode < 0:
+        return EngineFailedError(
+            f"micromamba was ended by signal {-answer.returncode}: {' '.join(lines[:1])}",
+            hint="a channel may describe a package wrongly: --engine embedded names it",
             details=lines,
         )
     if _MISREAD.search(text):
@@ -135,6 +152,13 @@ def _decode(answer: Completed) -> _Answer:
 
 def _record(action: _Action, sources: Sources) -> RepodataRecord:
     channel, url = canonical_url(action.url, sources)
+    try:
+        parse_version(action.version)
+    except ValueError as error:
+        raise BrokenRecordError(
+            f"the channel {channel} describes {url.rpartition('/')[2]} wrongly: {error}",
+            hint=BLAME_HINT,
+        ) from error
     timestamp = action.timestamp or 0
     return RepodataRecord(
         name=PackageName(action.name),

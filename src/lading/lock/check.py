@@ -16,7 +16,11 @@ from packaging.version import InvalidVersion
 from lading.conda.channels import canonical_channel
 from lading.conda.dependency import is_virtual
 from lading.conda.names import Platform, parse_platform
-from lading.conda.virtual import default_virtual_packages, override_virtual_packages
+from lading.conda.virtual import (
+    VirtualPackage,
+    default_virtual_packages,
+    override_virtual_packages,
+)
 from lading.lock.model import (
     LOCK_SUFFIX,
     LockedPackage,
@@ -40,7 +44,7 @@ class CheckRequest:
         directory: The project: absolute, holds `locks/`.
         wanted: Platform → what its sources ask for; at least one.
         channels: Names or URLs that replace those of the sources; empty keeps theirs.
-        virtual_packages: Name → version, in addition to or instead of the defaults.
+        virtual_packages: Platform → name → version, in addition to or instead of its defaults.
         content_hashes: Platform → conda-lock's hash of the sources, where it was asked for it.
         all_platforms: Whether no other platform may be locked.
     """
@@ -49,9 +53,14 @@ class CheckRequest:
     directory: Path
     wanted: Mapping[Platform, Wanted]
     channels: tuple[str, ...] = ()
-    virtual_packages: Mapping[str, str] = field(default_factory=dict)
+    virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     content_hashes: Mapping[Platform, str] = field(default_factory=dict)
     all_platforms: bool = False
+
+    def virtual_packages_of(self, platform: Platform) -> tuple[VirtualPackage, ...]:
+        """What is expected of a machine of `platform`; sorted by name."""
+        overrides = self.virtual_packages.get(platform, {})
+        return override_virtual_packages(default_virtual_packages(platform), overrides)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -170,10 +179,7 @@ def _context_findings(
     if channels != locked:
         message = f"asked for are {', '.join(channels)}; locked from {', '.join(locked)}"
         yield _finding(lock.platform, "channels", "channels", message)
-    promised = override_virtual_packages(
-        default_virtual_packages(lock.platform), request.virtual_packages
-    )
-    wants = {item.name: item.version for item in promised}
+    wants = {item.name: item.version for item in request.virtual_packages_of(lock.platform)}
     if lock.virtual_packages and wants != dict(lock.virtual_packages):
         for name in sorted(wants.keys() | lock.virtual_packages.keys()):
             now, then = wants.get(name, "none"), lock.virtual_packages.get(name, "none")

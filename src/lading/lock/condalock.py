@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
 import msgspec
-import yaml
 
 from lading.conda.channels import without_credentials
 from lading.lock.exchange import (
@@ -38,11 +37,14 @@ from lading.lock.exchange import (
 )
 
 if TYPE_CHECKING:
+    from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository
     from conda_lock.lockfile.v2prelim.models import LockedDependency
-    from conda_lock.models.lock_spec import LockSpecification
+    from conda_lock.models.lock_spec import Dependency, LockSpecification
     from conda_lock.virtual_package import FakeRepoData
 
 __all__ = ["main"]
+
+HTTP_NOT_FOUND = 404
 
 
 class _FailedError(Exception):
@@ -149,10 +151,35 @@ def _lock_spec(question: SourceQuestion, sources: tuple[str, ...]) -> "LockSpeci
     except (CondaLockError, RuntimeError, ValueError, TypeError, OSError) as error:
         reason = f"{error}" if error.__cause__ is None else f"{error}: {error.__cause__}"
         raise _FailedError(FailureKind.SOURCE, " ".join(reason.split())) from error
+    for platform, dependencies in spec.dependencies.items():
+        spec.dependencies[platform] = [_with_url(item) for item in dependencies]
     spec.channels = [
         Channel(url=without_credentials(channel.url), used_env_vars=()) for channel in spec.channels
     ]
     return spec
+
+
+def _with_url(dependency: "Dependency") -> "Dependency":
+    """The dependency; one on a file at an http: URL, which conda-lock takes for a path, put right.
+
+    It knows https: alone, and makes one slash of two.
+    """
+    from urllib.parse import urldefrag
+
+    from conda_lock.models.lock_spec import PathDependency, URLDependency
+
+    if not (isinstance(dependency, PathDependency) and dependency.path.startswith("http:/")):
+        return dependency
+    url, fragment = urldefrag("http://" + dependency.path.removeprefix("http:").lstrip("/"))
+    return URLDependency(
+        name=dependency.name,
+        manager=dependency.manager,
+        category=dependency.category,
+        extras=dependency.extras,
+        markers=dependency.markers,
+        url=url,
+        hashes=[fragment.replace("=", ":")],
+    )
 
 
 @contextmanager
@@ -182,16 +209,45 @@ def _solve_pip(question: PipQuestion) -> PipAnswer:
         _hide_newer_files(question.exclude_newer)
     with _pip_failures():
         solved = _solved_requirements(question, conda)
+        packages = tuple(_lock_entry(_with_digest(solved[name])) for name in sorted(solved))
     names = {
         conda_name_to_pypi_name(entry.name, mapping_url=question.source.mapping): entry.name
         for entry in question.conda
         if "python" in entry.dependencies
     }
     return PipAnswer(
-        packages=tuple(_lock_entry(solved[name]) for name in sorted(solved)),
+        packages=packages,
         categories={name: tuple(sorted(item.categories)) for name, item in conda.items()},
         clashes=tuple((name, names[name]) for name in sorted(solved) if name in names),
     )
+
+
+def _with_digest(item: "LockedDependency") -> "LockedDependency":
+    """The package; one that a source names by its URL with the digest of what lies there.
+
+    Raises:
+        _FailedError: The source names another digest.
+    """
+    import hashlib
+
+    import requests
+    from conda_lock.lockfile.v2prelim.models import HashModel
+
+    if item.source is None or not item.source.url.startswith(("http://", "https://")):
+        return item
+    hasher = hashlib.sha256()
+    with requests.get(item.source.url.partition("#")[0], stream=True, timeout=60) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_content(1 << 20):
+            hasher.update(chunk)
+    found = hasher.hexdigest()
+    if item.hash.sha256 not in {None, found}:
+        raise _FailedError(
+            FailureKind.SOURCE,
+            f"{item.name} has another sha256 than the source says: {without_credentials(item.url)}",
+            (f"written: {item.hash.sha256}", f"found: {found}"),
+        )
+    return item.model_copy(update={"hash": HashModel(sha256=found)})
 
 
 def _solved_requirements(
@@ -263,8 +319,10 @@ def _refuse_source_distributions() -> None:
 def _hide_newer_files(moment: str) -> None:
     """Let Poetry see no file of an index that was uploaded after `moment` (ISO 8601).
 
-    Poetry has no setting for this. Indexes say the time in their JSON pages alone (PEP 700).
+    Poetry has no setting for this. Indexes say the time in their JSON pages alone (PEP 700), and of
+    all indexes but PyPI Poetry asks for the others.
     """
+    from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository
     from conda_lock._vendor.poetry.repositories.link_sources.html import HTMLPage
     from conda_lock._vendor.poetry.repositories.link_sources.json import SimpleJsonPage
 
@@ -287,8 +345,38 @@ def _hide_newer_files(moment: str) -> None:
             ("--exclude-newer needs an index with JSON pages (PEP 700), as PyPI has them",),
         )
 
+    def json_page(repository: LegacyRepository, name: str) -> SimpleJsonPage:
+        url, content = _json_page(repository, name)
+        return SimpleJsonPage(url, content) if content is not None else refuse(None, url, "")
+
     SimpleJsonPage.__init__ = without_newer
     HTMLPage.__init__ = refuse
+    LegacyRepository._get_page = json_page  # noqa: SLF001
+
+
+def _json_page(repository: "LegacyRepository", name: str) -> tuple[str, dict[str, object] | None]:
+    """The URL of a package's page in an index, and its content; None where it is no JSON.
+
+    Source: PEP 691 (JSON pages): URLs may be relative, digests stand beside them.
+    """
+    from urllib.parse import urljoin
+
+    from conda_lock._vendor.poetry.repositories.exceptions import PackageNotFoundError
+
+    url = f"{repository.url}/{name}/"
+    answer = repository.session.get(
+        url, raise_for_status=False, headers={"Accept": "application/vnd.pypi.simple.v1+json"}
+    )
+    if answer.status_code == HTTP_NOT_FOUND:
+        raise PackageNotFoundError(f"Package [{name}] not found.")
+    answer.raise_for_status()
+    if "json" not in answer.headers.get("Content-Type", ""):
+        return url, None
+    content = answer.json()
+    for item in content.get("files", []):
+        sha256 = item.get("hashes", {}).get("sha256", "")
+        item["url"] = urljoin(answer.url, item["url"]) + (f"#sha256={sha256}" if sha256 else "")
+    return url, content
 
 
 @contextmanager
@@ -342,12 +430,11 @@ def _lock_entry(item: "LockedDependency") -> LockEntry:
 
 
 def _validate(question: ValidationQuestion) -> ValidationQuestion:
-    """The question itself, when conda-lock reads from each file just what it says."""
+    """The question itself, when conda-lock reads from each document just what it says."""
     from conda_lock.lockfile.v1.models import Lockfile
     from pydantic import ValidationError
 
-    for platform, text in question.lockfiles.items():
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
+    for platform, content in question.documents.items():
         try:
             lockfile = Lockfile.model_validate({k: v for k, v in content.items() if k != "version"})
         except ValidationError as error:

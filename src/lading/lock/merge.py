@@ -21,6 +21,7 @@ from lading.engine.port import Engine
 from lading.errors import LockError, SpecError
 from lading.lock.adopt import merge_pins
 from lading.lock.model import LockedPackage, Lockfile, parse_lockfiles
+from lading.lock.overwrite import ListFiles
 from lading.lock.places import run_git
 from lading.lock.request import LockRequest
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
@@ -150,12 +151,21 @@ def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workpla
         target.write_text(text, encoding="utf-8")
 
 
-def merge_locks(request: LockRequest, sides: Sides, engine: Engine) -> bytes:
+def merge_locks(
+    request: LockRequest, sides: Sides, engine: Engine, list_files: ListFiles | None = None
+) -> bytes:
     """The lockfile of `request`, for one platform, with the pins of both sides preferred.
+
+    Args:
+        request: What to lock.
+        sides: The versions of the lockfile.
+        engine: Solves the conda part.
+        list_files: As of `solve_lock`.
 
     Raises:
         LadingError: As `read_lock_inputs` and `solve_lock`.
     """
     platform: Platform = sides.ours.platform
     inputs = replace(read_lock_inputs(request), preferred={platform: sides.pins})
-    return solve_lock(plan_lock(request, inputs), engine)[0].data
+    plan = plan_lock(request, inputs)
+    return solve_lock(plan, engine, list_files=list_files)[0].data

@@ -1,6 +1,7 @@
 """The pip part of a lock: solved by conda-lock, on top of the conda packages."""
 
 import datetime as dt
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from lading.lock.sources import LockSpec
 __all__ = ["PipRequest", "solve_pip"]
 
 PYTHON = "python"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +91,20 @@ def _wheels(packages: Iterable[LockEntry], request: PipRequest) -> Sequence[Lock
     wheels = []
     for entry in packages:
         url = request.mirrors.canonical(entry.url)
-        if not (request.build_sdists or url.partition("#")[0].endswith(".whl")):
-            raise SpecError(
-                f"{entry.name} {entry.version} has no wheel for {request.platform}, only "
-                f"{without_credentials(url)}",
-                hint="lock it with conda, ask for a version with wheels, or allow --build-sdists",
+        if not url.partition("#")[0].endswith(".whl"):
+            only = f"no wheel for {request.platform}, only {without_credentials(url)}"
+            if not request.build_sdists:
+                raise SpecError(
+                    f"{entry.name} {entry.version} has {only}",
+                    hint="lock it with conda, or ask for a version with wheels; with"
+                    " --build-sdists it is locked for installers that build it",
+                )
+            # What is built on a node has no digest that could have been locked.
+            _log.warning(
+                "%s %s has %s; conda-lock installs that, and `lading install` refuses it",
+                entry.name,
+                entry.version,
+                only,
             )
         if not entry.sha256:
             raise SpecError(

@@ -7,6 +7,7 @@ Source: conda-lock 4.0.3 `conda_solver.py` (what is kept of a record), `lockfile
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import yaml
 
@@ -19,7 +20,7 @@ from lading.lock.exchange import LockEntry, RequestedPackage
 from lading.lock.model import VIRTUAL_PACKAGES_KEY
 from lading.spec.matchspec import parse_matchspec
 
-__all__ = ["LockContent", "conda_entries", "dump_document", "render_lockfile"]
+__all__ = ["LockContent", "conda_entries", "dump_document", "lock_document", "render_lockfile"]
 
 FORMAT_VERSION = 1
 MAIN = "main"
@@ -74,7 +75,13 @@ def conda_entries(
 
 def render_lockfile(content: LockContent) -> bytes:
     """The lockfile: packages sorted by manager, then name; no time, no user, no absolute path."""
-    document = {
+    header = _HEADER.format(name=content.name, platform=content.platform, file=content.file_name)
+    return header.encode() + dump_document(lock_document(content))
+
+
+def lock_document(content: LockContent) -> dict[str, object]:
+    """What the YAML of the lockfile says."""
+    return {
         "version": FORMAT_VERSION,
         "metadata": {
             "content_hash": {content.platform.value: content.content_hash},
@@ -94,8 +101,6 @@ def render_lockfile(content: LockContent) -> bytes:
             for category in entry.categories
         ],
     }
-    header = _HEADER.format(name=content.name, platform=content.platform, file=content.file_name)
-    return header.encode() + dump_document(document)
 
 
 def dump_document(document: Mapping[str, object]) -> bytes:
@@ -163,8 +168,9 @@ def _dependencies(record: RepodataRecord) -> dict[str, str]:
     return {name: _joined(found) for name, found in sorted(constraints.items())}
 
 
+@cache
 def _constraint(text: str) -> str:
-    """The version part of a dependency."""
+    """The version part of a dependency; kept, since many packages write the same."""
     try:
         version = parse_matchspec(text).version
     except SpecError:
@@ -176,6 +182,8 @@ def _constraint(text: str) -> str:
 def _joined(constraints: Sequence[str]) -> str:
     """One constraint that says what all of them say; `,` binds closer than `|`."""
     distinct = sorted({text for text in constraints if text})
+    if len(distinct) == 1 and "|" not in distinct[0]:
+        return distinct[0]
     alternatives = itertools.product(*(text.split("|") for text in distinct))
     return "|".join(",".join(dict.fromkeys(terms)) for terms in alternatives)
 

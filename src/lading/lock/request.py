@@ -41,7 +41,7 @@ class LockRequest:
         sources: Absolute; merged in this order.
         platforms: At least one.
         channels: Names or URLs that replace those of the sources; empty keeps theirs.
-        virtual_packages: Name → version, in addition to or instead of the defaults of a platform.
+        virtual_packages: Platform → name → version, in addition to or instead of its defaults.
         mirrors: Where channels are read from.
         strict_priority: Whether the first channel that has a name is the only one for it.
         update: Names to move to the newest version that is allowed.
@@ -59,7 +59,7 @@ class LockRequest:
     platforms: tuple[Platform, ...]
     conda_lock: CondaLock
     channels: tuple[str, ...] = ()
-    virtual_packages: Mapping[str, str] = field(default_factory=dict)
+    virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     mirrors: MirrorMap = field(default_factory=MirrorMap)
     strict_priority: bool = True
     update: frozenset[str] = frozenset()
@@ -71,7 +71,8 @@ class LockRequest:
 
     def virtual_packages_of(self, platform: Platform) -> tuple[VirtualPackage, ...]:
         """What is expected of a machine of `platform`; sorted by name."""
-        return override_virtual_packages(default_virtual_packages(platform), self.virtual_packages)
+        overrides = self.virtual_packages.get(platform, {})
+        return override_virtual_packages(default_virtual_packages(platform), overrides)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +136,17 @@ class SolvedLock:
         plan: How it was made.
         data: Its bytes.
         lockfile: What they say.
+        document: What their YAML says, for conda-lock.
+        unchecked: Archives that could not be compared with the pip packages, each with the reason.
+        seconds: How long it took.
     """
 
     plan: PlatformPlan
     data: bytes
     lockfile: Lockfile
+    document: dict[str, object]
+    unchecked: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     @property
     def diff(self) -> LockDiff:
@@ -173,6 +180,8 @@ class PlatformOutcome:
         diff: Against what it said before.
         written: Whether its bytes changed.
         reasons: (manager, name) of each package that moved → why; empty for a first lock.
+        unchecked: As of `SolvedLock`.
+        seconds: How long solving it took.
     """
 
     platform: Platform
@@ -181,13 +190,21 @@ class PlatformOutcome:
     diff: LockDiff
     written: bool
     reasons: Mapping[tuple[Manager, str], str] = field(default_factory=dict)
+    unchecked: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockOutcome:
-    """What became of an environment; `platforms` in the order of the request."""
+    """What became of an environment, or would become of it.
+
+    Attributes:
+        platforms: In the order of the request.
+        is_dry: Whether nothing was written, and `written` means what would be.
+    """
 
     platforms: tuple[PlatformOutcome, ...]
+    is_dry: bool = False
 
     @property
     def is_changed(self) -> bool:

@@ -3,7 +3,7 @@
     inputs  = read_lock_inputs(request)      sources and old lockfiles, from disk
     plan    = plan_lock(request, inputs)     what each platform is to be solved with; pure
     solved  = solve_lock(plan, engine, ...)  the new lockfiles, in memory; network
-    outcome = apply_lock(solved)             written, and what changed
+    outcome = apply_lock(solved)             written, and what changed; or describe_lock(solved)
 
 Nothing is written before every platform is solved and every lockfile is read back by conda-lock.
 The same inputs and the same state of the channels give the same bytes.
@@ -12,8 +12,10 @@ The same inputs and the same state of the channels give the same bytes.
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +24,9 @@ from lading.engine.port import Engine, Progress, SolveRequest, no_progress
 from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
 from lading.lock.model import Lockfile, Manager, lock_path, read_lockfile
+from lading.lock.overwrite import ListFiles, refuse_overwriting
 from lading.lock.pip import PipRequest, solve_pip
-from lading.lock.rendering import LockContent, conda_entries, render_lockfile
+from lading.lock.rendering import LockContent, conda_entries, lock_document, render_lockfile
 from lading.lock.request import (
     LockInputs,
     LockOutcome,
@@ -45,6 +48,7 @@ __all__ = [
     "PlatformPlan",
     "SolvedLock",
     "apply_lock",
+    "describe_lock",
     "plan_lock",
     "read_lock_inputs",
     "solve_lock",
@@ -143,28 +147,51 @@ def _plan_platform(request: LockRequest, inputs: LockInputs, platform: Platform)
 
 
 def solve_lock(
-    plan: LockPlan, engine: Engine, progress: Progress = no_progress
+    plan: LockPlan,
+    engine: Engine,
+    progress: Progress = no_progress,
+    list_files: ListFiles | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[SolvedLock, ...]:
     """The new lockfiles, in the order of the plan; nothing is written.
+
+    Args:
+        plan: What to solve.
+        engine: Solves the conda part.
+        progress: Told, under the name of each platform, of its steps.
+        list_files: Knows the files of archives; None: only names are compared.
+        clock: Seconds from any moment.
 
     Raises:
         SolveError: A platform has no solution; the message names it.
         FetchError: A channel or the package index could not be read.
-        SpecError: A source is wrong, or a package is asked for twice, by conda and by pip.
+        SpecError: A source is wrong, a package is asked for twice, by conda and by pip, or a pip
+            package overwrites a file of a conda package.
         LockError: A record cannot be locked.
         EngineError: The engine failed.
     """
-    done: list[Platform] = []
 
     def solve(item: PlatformPlan) -> SolvedLock:
-        solved = _solve_platform(plan, item, engine)
-        done.append(item.solve.platform)
-        progress(f"solved {item.solve.platform}", len(done), len(plan.platforms))
-        return solved
+        started, platform = clock(), item.solve.platform.value
+        steps = 3 if item.spec.pip else 1
+        progress(platform, 0, steps)
+        entries = _solve_conda(item, engine)
+        if item.spec.pip:
+            progress(platform, 1, steps)
+            entries = _solve_pip(plan, item, entries)
+            progress(platform, 2, steps)
+        solved = _solved(plan, item, entries)
+        if list_files is not None:
+            unchecked = refuse_overwriting(solved.lockfile, plan.request.sources, list_files)
+            solved = replace(solved, unchecked=unchecked)
+        progress(platform, steps, steps)
+        seconds = clock() - started
+        _log.info("%s: solved in %.1f s", platform, seconds)
+        return replace(solved, seconds=seconds)
 
     solved = _all_at_once(solve, plan.platforms, lambda item: item.solve.platform)
     question = ValidationQuestion(
-        lockfiles={item.plan.solve.platform.value: item.data.decode() for item in solved}
+        documents={item.plan.solve.platform.value: item.document for item in solved}
     )
     plan.request.conda_lock.ask(Operation.VALIDATE, question, ValidationQuestion)
     return solved
@@ -176,45 +203,61 @@ def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
     Raises:
         LockError: A directory or file cannot be written.
     """
-    outcomes = []
-    for item in solved:
-        path = item.plan.path
-        written = not path.is_file() or path.read_bytes() != item.data
-        if written:
-            _write_atomically(path, item.data)
-        outcomes.append(
+    outcome = describe_lock(solved)
+    for item, described in zip(solved, outcome.platforms, strict=True):
+        if described.written:
+            _write_atomically(described.path, item.data)
+    return replace(outcome, is_dry=False)
+
+
+def describe_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
+    """What `apply_lock` would do; nothing is written."""
+    return LockOutcome(
+        platforms=tuple(
             PlatformOutcome(
                 platform=item.plan.solve.platform,
-                path=path,
+                path=item.plan.path,
                 lockfile=item.lockfile,
                 diff=item.diff,
-                written=written,
+                written=not item.plan.path.is_file() or item.plan.path.read_bytes() != item.data,
                 reasons=item.reasons,
+                unchecked=item.unchecked,
+                seconds=item.seconds,
             )
-        )
-    return LockOutcome(platforms=tuple(outcomes))
+            for item in solved
+        ),
+        is_dry=True,
+    )
 
 
-def _solve_platform(plan: LockPlan, item: PlatformPlan, engine: Engine) -> SolvedLock:
-    request = plan.request
+def _solve_conda(item: PlatformPlan, engine: Engine) -> tuple[LockEntry, ...]:
     try:
         records = engine.solve(item.solve)
     except SolveError as error:
         raise explained(error, engine, item.solve) from error
-    entries = conda_entries(records, item.spec.requested)
-    if item.spec.pip:
-        pip = PipRequest(
-            spec=plan.spec,
-            platform=item.solve.platform,
-            conda=entries,
-            pins=item.pip_pins,
-            update=request.update,
-            index=request.pip_index,
-            mirrors=request.mirrors,
-            exclude_newer=request.exclude_newer,
-            build_sdists=request.build_sdists,
-        )
-        entries = solve_pip(request.conda_lock, pip)
+    return conda_entries(records, item.spec.requested)
+
+
+def _solve_pip(
+    plan: LockPlan, item: PlatformPlan, conda: tuple[LockEntry, ...]
+) -> tuple[LockEntry, ...]:
+    request = plan.request
+    pip = PipRequest(
+        spec=plan.spec,
+        platform=item.solve.platform,
+        conda=conda,
+        pins=item.pip_pins,
+        update=request.update,
+        index=request.pip_index,
+        mirrors=request.mirrors,
+        exclude_newer=request.exclude_newer,
+        build_sdists=request.build_sdists,
+    )
+    return solve_pip(request.conda_lock, pip)
+
+
+def _solved(plan: LockPlan, item: PlatformPlan, entries: tuple[LockEntry, ...]) -> SolvedLock:
+    request = plan.request
     content = LockContent(
         name=request.name,
         platform=item.solve.platform,
@@ -229,7 +272,9 @@ def _solve_platform(plan: LockPlan, item: PlatformPlan, engine: Engine) -> Solve
         metadata={f"lading-variable-{name}": value for name, value in plan.spec.variables.items()},
     )
     data = render_lockfile(content)
-    return SolvedLock(plan=item, data=data, lockfile=_read_back(item, data))
+    return SolvedLock(
+        plan=item, data=data, lockfile=_read_back(item, data), document=lock_document(content)
+    )
 
 
 def _read_back(item: PlatformPlan, data: bytes) -> Lockfile:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from lading.conda.channels import MirrorMap, canonical_channel, join_url, without_credentials
+from lading.conda.channels import (
+    Credential,
+    MirrorMap,
+    canonical_channel,
+    join_url,
+    without_credentials,
+)
 
 BASE = "https://conda.anaconda.org/conda-forge"
 MIRRORS = MirrorMap(
@@ -79,3 +85,23 @@ def test_other_urls_are_themselves(url: str) -> None:
 def test_a_location_is_mapped_back(url: str, canonical: str) -> None:
     """What was found on a mirror is known by its canonical URL."""
     assert canonical == MIRRORS.canonical(url)
+
+
+def test_bearer() -> None:
+    """A token for a header is in no URL and no `repr`; a URL with a credential needs none."""
+    credentials = (
+        Credential(host="a.invalid", path="/private", bearer="secret"),
+        Credential(host="*.b.invalid", bearer="other"),
+    )
+    mirrors = MirrorMap(credentials=credentials)
+    url = "https://a.invalid/private/noarch/x.conda"
+    assert (url,) == mirrors.locations(url)
+    assert "secret" == mirrors.bearer(url)
+    assert "other" == mirrors.bearer("https://x.b.invalid/channel")
+    for without in (
+        "https://a.invalid/public",
+        "https://user:pw@a.invalid/private/x",
+        "file:///private/x",
+    ):
+        assert "" == mirrors.bearer(without)
+    assert "secret" not in repr(mirrors)

@@ -2,13 +2,14 @@
 
 import pytest
 
-from lading.engine.complaint import clean_lines, install_error, solve_error
+from lading.engine.complaint import BrokenRecordError, clean_lines, install_error, solve_error
 from lading.errors import (
     ArchiveError,
     DigestMismatchError,
     EngineFailedError,
     FetchError,
     LadingError,
+    SolveError,
 )
 
 
@@ -59,3 +60,22 @@ def test_noise() -> None:
 def test_solve_error() -> None:
     """The explanation is kept line by line."""
     assert solve_error(("one", "two")).details == ("one", "two")
+
+
+UNREADABLE = (
+    "The following packages are incompatible",
+    "└─ a * cannot be installed because there are no viable options:",
+    "   └─ a 1.0 is excluded because the dependency 'b >=1,<' failed to parse: no version",
+)
+
+
+def test_records_that_cannot_be_read() -> None:
+    """Where nothing else stands against a solution, the channel is to blame."""
+    error = solve_error(UNREADABLE)
+    assert isinstance(error, BrokenRecordError)
+    assert "wrongly: a 1.0 is excluded because the dependency" in str(error)
+
+
+def test_records_that_cannot_be_read_among_others() -> None:
+    """Where something else does as well, there is no solution."""
+    assert isinstance(solve_error((*UNREADABLE, "└─ c * conflicts with d")), SolveError)

@@ -312,6 +312,8 @@ def test_install(tmp_path: Path, channel: ChannelSimulator) -> None:
     (run,) = recorder.runs
     assert {"--no-rc", "--no-pyc", "--yes"} <= set(run.argv)
     assert str(tmp_path / "pkgs") == run.environment["CONDA_PKGS_DIRS"]
+    # For the processes that it starts itself, which do not get --no-rc.
+    assert "true" == run.environment["MAMBA_NO_RC"]
     shell = Path(run.environment["PATH"].split(":")[0]) / "bash"
     assert shell.stat().st_mode & 0o111
     assert list(request.prefix.iterdir()) == []

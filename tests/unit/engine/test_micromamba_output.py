@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lading.conda.channels import ChannelUrl
+from lading.engine.complaint import BrokenRecordError
 from lading.engine.micromamba_output import changed_names, read_records, solve_failure
 from lading.errors import EngineFailedError, SpecError
 from lading.process import Completed
@@ -60,6 +61,26 @@ def test_bad_spec() -> None:
     """A MatchSpec that it does not read is the user's."""
     error = solve_failure(_answer("", 'critical libmamba Error parsing MatchSpec "x=="', 1))
     assert isinstance(error, SpecError)
+
+
+def test_misread_record() -> None:
+    """A version that it does not read is a channel's: specs are in a form that it reads."""
+    text = 'critical libmamba Error parsing version "". Empty version.'
+    assert isinstance(solve_failure(_answer("", text, 1)), BrokenRecordError)
+
+
+def test_record_without_version() -> None:
+    """A record whose version is none is refused with its archive's name."""
+    text = json.dumps({"actions": {"LINK": [ACTION | {"version": "1..!!"}]}})
+    with pytest.raises(BrokenRecordError, match=r"tool-1\.0-h0_0\.conda wrongly"):
+        read_records(_answer(text), SOURCES)
+
+
+def test_ended_by_a_signal() -> None:
+    """A crash is told as such."""
+    error = solve_failure(_answer("", "Assertion failed", -6))
+    assert isinstance(error, EngineFailedError)
+    assert "ended by signal 6: Assertion failed" in str(error)
 
 
 def test_unknown_end() -> None:

@@ -107,7 +107,8 @@ def test_open(project: LockProject) -> None:
 
 def test_virtual_packages(project: LockProject) -> None:
     """Another promise, or one that is not enough, is named."""
-    request = replace(_request(project), virtual_packages={"glibc": "2.17", "cuda": "12"})
+    promised = {Platform.LINUX_64: {"glibc": "2.17", "cuda": "12"}}
+    request = replace(_request(project), virtual_packages=promised)
     assert _found(request) == [
         "virtual: __cuda: promised is 12, locked for none",
         "virtual: __glibc: promised is 2.17, locked for 2.28",

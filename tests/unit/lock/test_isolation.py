@@ -17,7 +17,7 @@ from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.isolation import CondaLock
 from lading.process import Completed, Run
 
-QUESTION = ValidationQuestion(lockfiles={})
+QUESTION = ValidationQuestion(documents={})
 
 
 def _answering(tmp_path: Path, stdout: str, returncode: int = 0) -> CondaLock:
@@ -58,7 +58,7 @@ def test_environment_of_the_child(tmp_path: Path) -> None:
 
     def answer(request: Run) -> Completed:
         seen.append(request)
-        return Completed(argv=(), returncode=0, stdout='{"lockfiles":{}}', stderr="")
+        return Completed(argv=(), returncode=0, stdout='{"documents":{}}', stderr="")
 
     inherited = {"HOME": "/home/user", "PIP_INDEX_URL": "x", "POETRY_HTTP_BASIC_A": "y"}
     conda_lock = CondaLock(state_directory=tmp_path, inherited_environment=inherited, runner=answer)

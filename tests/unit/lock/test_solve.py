@@ -133,7 +133,8 @@ def test_broken_lockfile_is_made_again(
 def test_variables_and_virtual_packages(project: LockProject) -> None:
     """What lading needs at install time is kept."""
     project.write("library", head="variables: {LEVEL: 3}")
-    outcome = project.lock(virtual_packages={"glibc": "2.17", "cuda": "12.4"})
+    promised = {Platform.LINUX_64: {"glibc": "2.17", "cuda": "12.4"}}
+    outcome = project.lock(virtual_packages=promised)
     metadata = outcome.platforms[0].lockfile.metadata
     assert metadata["lading-variable-LEVEL"] == "3"
     assert "__cuda=12.4=0" in metadata["lading-virtual-packages"]
@@ -255,7 +256,7 @@ def test_nothing_is_written_before_apply(project: LockProject) -> None:
     engine = EmbeddedEngine(project.root / ".lading" / "e")
     solved = solve_lock(plan, engine, lambda *words: told.append(words))
     assert _files(project) == []
-    assert told == [("solved linux-64", 1, 1)]
+    assert told == [("linux-64", 0, 1), ("linux-64", 1, 1)]
     assert apply_lock(solved).is_changed
 
 

@@ -1,0 +1,150 @@
+"""What micromamba could not read of a channel, and did not tell.
+
+It takes a subdir that a server fails to send for one that is not there, repodata that is none (the
+page of a proxy that asks to sign in, half a file) for one without packages, and `depends` that is
+no list for an empty one: without a word, and it keeps all three. So what it keeps is looked at
+after each solution.
+
+Seen in micromamba 2.5.0 and 2.8.1.
+"""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from lading.conda.channels import without_credentials
+from lading.conda.names import Platform
+from lading.conda.records import RepodataRecord
+from lading.engine.broken_records import fault_of
+from lading.engine.complaint import BLAME_HINT, BrokenRecordError
+from lading.engine.location import Sources
+from lading.errors import FetchError
+from lading.process import Completed
+
+__all__ = ["check_records", "check_repodata"]
+
+LARGEST_BYTES = 1 << 26
+"""Repodata in which records are looked up; larger ones are made by conda-index, and well made."""
+
+_RETRIES = "libmamba Retrying in"
+_LOOKED_AT_BYTES = 64
+
+_log = logging.getLogger(__name__)
+
+
+class _State(msgspec.Struct, frozen=True):
+    """What micromamba notes beside repodata that it keeps."""
+
+    url: str
+
+
+def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Completed) -> None:
+    """Refuse a solution for which a channel was not read.
+
+    Args:
+        cache: The package cache of the call; repodata is kept in `cache/` below it.
+        sources: The channels.
+        platform: Its subdir and `noarch` were read.
+        answer: Of the call, with warnings.
+
+    Raises:
+        FetchError: A subdir was not sent, or is no repodata; what is kept of the latter is gone.
+    """
+    kept = _kept(cache / "cache")
+    for channel, location in sources.items():
+        base = without_credentials(location).rstrip("/")
+        for subdir in (platform.value, "noarch"):
+            path = kept.get(f"{base}/{subdir}/repodata.json")
+            reason = ""
+            if path is None:
+                # What is not there (404) is not asked for again, so this was something else.
+                reason = "its server fails" if _RETRIES in answer.stderr else ""
+            elif not _is_document(path):
+                reason = "what its server sent is no repodata"
+                _forget(path)
+            if reason:
+                raise FetchError(
+                    f"{without_credentials(channel)}/{subdir}: {reason}",
+                    hint="check the URL, the mirrors and the network",
+                    details=(f"{base}/{subdir}: {reason}",),
+                )
+
+
+def check_records(
+    cache: Path, sources: Sources, platform: Platform, records: Sequence[RepodataRecord]
+) -> None:
+    """Refuse a solution with a package that needs nothing only because its record is broken.
+
+    Args:
+        cache: As of `check_repodata`.
+        sources: The channels.
+        platform: Its subdir and `noarch` were read.
+        records: The solution.
+
+    Raises:
+        BrokenRecordError: There is one; the message names its archive.
+    """
+    needless = [record for record in records if not record.depends]
+    kept = _kept(cache / "cache") if needless else {}
+    for channel, location in sources.items():
+        base = without_credentials(location).rstrip("/")
+        for subdir in (platform.value, "noarch"):
+            here = [item for item in needless if (item.channel, item.subdir) == (channel, subdir)]
+            path = kept.get(f"{base}/{subdir}/repodata.json")
+            if not here or path is None or path.stat().st_size > LARGEST_BYTES:
+                continue
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for record in here:
+                fault = _fault_in(text, record.file_name)
+                if fault:
+                    raise BrokenRecordError(
+                        f"the channel {without_credentials(channel)} describes {record.file_name}"
+                        f" wrongly: {fault}",
+                        hint=BLAME_HINT,
+                    )
+
+
+def _fault_in(text: str, file_name: str) -> str:
+    """What is wrong with the record of an archive in the text of a repodata, or empty."""
+    match = re.search(rf'"{re.escape(file_name)}"\s*:\s*(?={{)', text)
+    if match is None:
+        return ""
+    try:
+        record, _ = json.JSONDecoder().raw_decode(text, match.end())
+    except ValueError as error:
+        return str(error)
+    return fault_of(msgspec.json.encode(record))
+
+
+def _kept(directory: Path) -> Mapping[str, Path]:
+    """URL of a `repodata.json` → where it is kept."""
+    found = {}
+    for path in sorted(directory.glob("*.state.json")):
+        document = path.with_name(path.name.replace(".state.json", ".json"))
+        try:
+            url = msgspec.json.decode(path.read_bytes(), type=_State).url
+        except (OSError, ValueError) as error:
+            _log.debug("%s is passed over: %s", path, error)
+            continue
+        if document.is_file():
+            found[without_credentials(url).removesuffix(".zst")] = document
+    return found
+
+
+def _is_document(path: Path) -> bool:
+    """Whether a file begins and ends as a JSON object does; all of it may be gigabytes."""
+    with path.open("rb") as stream:
+        head = stream.read(_LOOKED_AT_BYTES)
+        stream.seek(max(0, path.stat().st_size - _LOOKED_AT_BYTES), os.SEEK_SET)
+        tail = stream.read(_LOOKED_AT_BYTES)
+    return head.lstrip().startswith(b"{") and tail.rstrip().endswith(b"}")
+
+
+def _forget(document: Path) -> None:
+    for suffix in (".json", ".solv", ".state.json"):
+        document.with_name(document.name.replace(".json", suffix)).unlink(missing_ok=True)

@@ -1,0 +1,105 @@
+"""conda-lock's file of virtual packages: what is expected of machines, platform by platform.
+
+    subdirs:
+      linux-64:
+        packages:
+          __glibc: "2.17"
+          __archspec: "1 x86_64"
+
+What it names is added to the defaults of a platform, or takes their place; a platform that it does
+not name has the defaults alone.
+
+Source: conda-lock 4.0.3 `virtual_package.py` and the search for the file in `conda_lock.py`.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import yaml
+
+from lading.conda.names import Platform, parse_platform
+from lading.conda.virtual import virtual_package_name
+from lading.errors import SpecError
+
+__all__ = ["FILE_NAMES", "find_virtual_packages", "read_virtual_packages"]
+
+FILE_NAMES = ("virtual-packages.yml", "virtual-packages.yaml")
+"""The names that conda-lock looks for."""
+
+_EXAMPLE = 'write `subdirs: {linux-64: {packages: {__glibc: "2.28"}}}`'
+
+
+def find_virtual_packages(directories: Iterable[Path]) -> Path | None:
+    """The first file of virtual packages that lies in one of `directories`, or None."""
+    for directory in directories:
+        for name in FILE_NAMES:
+            path = directory / name
+            if path.is_file():
+                return path
+    return None
+
+
+def read_virtual_packages(path: Path) -> Mapping[Platform, Mapping[str, str]]:
+    """What the file at `path` says.
+
+    Returns:
+        Platform → name with its leading `__` → version, or `version=build`.
+
+    Raises:
+        SpecError: It cannot be read, is no YAML, or anything in it is wrong; one problem is the
+            message, several are the `details`.
+    """
+    problems: list[str] = []
+    result = {
+        platform: _packages(name, packages, problems)
+        for name, packages in _subdirs(path).items()
+        if (platform := _platform(name, problems)) is not None
+    }
+    if problems:
+        lines = tuple(f"{path}: {problem}" for problem in problems)
+        message = lines[0] if len(lines) == 1 else f"{path} has {len(lines)} problems"
+        raise SpecError(message, hint=_EXAMPLE, details=lines if len(lines) > 1 else ())
+    return result
+
+
+def _subdirs(path: Path) -> Mapping[object, object]:
+    try:
+        content: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise SpecError(
+            f"cannot read {path}: {error.strerror}", hint="name a file of virtual packages"
+        ) from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise SpecError(f"{path} is no YAML: {reason}", hint="correct the line named") from error
+    subdirs = content.get("subdirs") if isinstance(content, dict) else None
+    if not isinstance(subdirs, dict) or (isinstance(content, dict) and len(content) > 1):
+        raise SpecError(f"{path} is no mapping with `subdirs` alone", hint=_EXAMPLE)
+    return subdirs
+
+
+def _platform(name: object, problems: list[str]) -> Platform | None:
+    try:
+        return parse_platform(str(name))
+    except ValueError as error:
+        problems.append(f"subdirs: {error}")
+        return None
+
+
+def _packages(name: object, content: object, problems: list[str]) -> dict[str, str]:
+    packages = content.get("packages") if isinstance(content, dict) else None
+    if not isinstance(packages, dict):
+        problems.append(f"subdirs.{name}: there is no mapping `packages`")
+        return {}
+    found = {}
+    for key, value in packages.items():
+        place = f"subdirs.{name}.packages.{key}"
+        if not isinstance(key, str) or not key.startswith("__"):
+            problems.append(f"{place}: the name of a virtual package begins with `__`")
+        elif not isinstance(value, str):
+            # 2.10 without quotes is the number 2.1.
+            problems.append(f'{place}: write the version as text, "{value}"')
+        else:
+            version, _, build = value.strip().partition(" ")
+            found[virtual_package_name(key)] = f"{version}={build.strip()}" if build else version
+    return found
