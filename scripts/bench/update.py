@@ -11,7 +11,7 @@ from bench.figures import render_bytes
 from bench.measure import Contestant
 from bench.report import Section
 from bench.server import CountingServer, serving
-from bench.workshop import Workshop, size_of
+from bench.workshop import Workshop
 from bench.yard import NEWEST, OTHER, Yard
 
 __all__ = ["changed_bytes", "run_update"]
@@ -62,14 +62,15 @@ def run_update(workshop: Workshop, yard: Yard) -> Section:
                 " sends. So time on a network comes on top, by the bytes."
             ),
             (
-                "lading: the node runs the older version from its store; the new bill is fetched,"
-                " then the frames that changed, then the new environment is linked, verified as it"
-                " is extracted, and switched to. The other way: the whole tarball of conda-pack,"
+                "lading: the node runs the older version from its store; the new bill is read from"
+                " the end of the tarball, then the frames that changed, which are verified as they"
+                " are extracted; the new environment is linked and switched to. The other way: the"
+                " whole tarball of conda-pack,"
                 " through a pipe into `tar`, then `conda-unpack`."
             ),
             (
-                f"Of lading's bytes {render_bytes(size_of(new))} are the bill, as plain JSON; what"
-                f" changed are these frames: {listed}."
+                f"What changed are these frames: {listed}; the rest of lading's bytes is the bill,"
+                " which lists every file."
             ),
         ),
         seconds=monotonic() - started,
@@ -92,8 +93,6 @@ def _lading(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestan
     """Frames that changed, into a store that holds the rest."""
     node, kept = workshop.directory / "node", workshop.directory / "node-kept"
     store, name = node / "store", node / NEWEST
-    old = f"{OTHER}-linux-64.manifest.json"
-    new = f"{NEWEST}-linux-64.manifest.json"
     node.mkdir()
     yard.project.run("unpack", "--store", str(store), str(yard.tarball(OTHER)), str(name))
     # Records in the store name the place of the node, so a copy has to lie at the same one.
@@ -104,17 +103,9 @@ def _lading(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestan
         server.sent = 0
 
     url = f"{server.url}/{yard.tarball(NEWEST).name}"
-    project = yard.project
-    commands = (
-        (workshop.program("curl"), "-sSfo", str(node / new), f"{server.url}/{new}"),
-        project.argv(
-            *("fetch-frames", "--store", str(store)), str(yard.output / old), str(node / new), url
-        ),
-        project.argv("unpack", "--store", str(store), str(node / new), str(name)),
-    )
     return workshop.contestant(
-        "fetch-frames and unpack",
-        ("/bin/sh", "-c", " && ".join(" ".join(words) for words in commands)),
+        "unpack --store URL",
+        yard.project.argv("unpack", "--store", str(store), url, str(name)),
         before=before,
         size=lambda: server.sent,
         after=lambda: workshop.put_aside(node),

@@ -16,6 +16,7 @@ from lading.errors import DigestMismatchError, UsageError
 from lading.pack.becoming import prefix_errors
 from lading.pack.deploy import apply_deploy, plan_deploy
 from lading.pack.reader import PipedTarball, Shipment, open_bill, open_spooled, open_tarball
+from lading.pack.remote import is_remote, open_remote_tarball
 from lading.pack.store import FrameStore
 from lading.pack.switch import Versions
 from lading.pack.unpack import apply_unpack, plan_unpack
@@ -65,11 +66,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
     """Unpack TARBALL to PREFIX, which must not exist.
 
     Every file is checked against the bill and relocated while it is written. PREFIX appears only
-    when it is complete. TARBALL is a path, or - for standard input.
+    when it is complete. TARBALL is a path, a URL (http or https), or - for standard input.
 
     With --store PREFIX becomes a link to PREFIX@DIGEST, which is made of frames that the store
-    keeps; `lading rollback` goes back, `lading gc` tidies up. TARBALL may then be a manifest whose
-    frames are all in the store.
+    keeps; `lading rollback` goes back, `lading gc` tidies up. Of a URL only those frames are read
+    that the store lacks. TARBALL may then be a manifest, too, whose frames are all in the store.
     """
     if store and only:
         raise UsageError("--only and --store exclude each other", hint="choose one of them")
@@ -113,6 +114,14 @@ def _opened(context: Context, options: _Options) -> Iterator[Shipment]:
     elif options.tarball == PIPE:
         with _spooled(options.prefix) as stream:
             yield open_spooled(stream, PIPE_NAME)
+    elif is_remote(options.tarball):
+        if options.manifest is not None:
+            raise UsageError(
+                "the bill of a tarball on a server is read from inside",
+                hint="leave out --manifest; --manifest-sha256 refuses any other bill",
+            )
+        with open_remote_tarball(options.tarball, context.environment) as remote:
+            yield remote
     elif options.store is not None and options.tarball.endswith(".json"):
         yield open_bill(context.path(options.tarball))
     else:

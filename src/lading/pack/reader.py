@@ -39,10 +39,13 @@ __all__ = [
     "Shipment",
     "Tarball",
     "beside",
+    "check_end",
     "open_bill",
     "open_manifest",
     "open_spooled",
     "open_tarball",
+    "parse_inside",
+    "read_inside",
 ]
 
 CHUNK_BYTES = 1 << 20
@@ -162,8 +165,8 @@ class PipedTarball:
             return tail[start : start + length] if start >= 0 else b""
 
         size = end + len(tail)
-        inside = _read_inside(self.name, read, size) if format_ is Format.ZSTD else None
-        _check_end(self.name, size, self.manifest, self.manifest_bytes, inside)
+        inside = read_inside(self.name, read, size) if format_ is Format.ZSTD else None
+        check_end(self.name, size, self.manifest, self.manifest_bytes, inside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,9 +254,9 @@ def open_spooled(stream: BinaryIO, name: str) -> Tarball:
     size = os.fstat(descriptor).st_size
     if _format(path, os.pread(descriptor, 4, 0)) is not Format.ZSTD:
         raise ManifestError(f"{name} has no bill inside", hint="name the manifest with --manifest")
-    inside = _read_inside(name, partial(os.pread, descriptor), size)
-    bill = _parse_inside(path, inside.document)
-    _check_end(name, size, bill, inside.document, inside)
+    inside = read_inside(name, partial(os.pread, descriptor), size)
+    bill = parse_inside(path.name, inside.document)
+    check_end(name, size, bill, inside.document, inside)
     return Tarball(
         path=path,
         descriptor=descriptor,
@@ -272,17 +275,17 @@ def _open(path: Path, descriptor: int, manifest: Path | None) -> Tarball:
     format_ = _format(path, os.pread(descriptor, 4, 0))
     inside = None
     if format_ is Format.ZSTD:
-        inside = _read_inside(str(path), partial(os.pread, descriptor), status.st_size)
+        inside = read_inside(str(path), partial(os.pread, descriptor), status.st_size)
     if manifest is not None or inside is None:
         bill_path = manifest or beside(path, MANIFEST_SUFFIX)
         document = _read_manifest_file(bill_path)
         bill = parse_manifest(document, bill_path.name)
     else:
         document = inside.document
-        bill = _parse_inside(path, document)
+        bill = parse_inside(path.name, document)
     bill_path = beside(path, MANIFEST_SUFFIX)
     _check_against_checksums(bill_path, beside(path, CHECKSUMS_SUFFIX), document)
-    _check_end(str(path), status.st_size, bill, document, inside)
+    check_end(str(path), status.st_size, bill, document, inside)
     return Tarball(
         path=path,
         descriptor=descriptor,
@@ -294,10 +297,10 @@ def _open(path: Path, descriptor: int, manifest: Path | None) -> Tarball:
     )
 
 
-def _parse_inside(path: Path, document: bytes) -> Manifest:
+def parse_inside(name: str, document: bytes) -> Manifest:
     """The bill inside of a tarball; where it is malformed, so is the tarball."""
     try:
-        return parse_manifest(document, path.name)
+        return parse_manifest(document, name)
     except ManifestError as error:
         raise ArchiveError(error.message, hint=error.hint) from error
 
@@ -349,7 +352,7 @@ class _Inside:
     entries: tuple[SeekEntry, ...]
 
 
-def _read_inside(name: str, read: Callable[[int, int], bytes], size: int) -> _Inside:
+def read_inside(name: str, read: Callable[[int, int], bytes], size: int) -> _Inside:
     """The manifest in the skippable frame before the seek table, and the seek table.
 
     Args:
@@ -393,7 +396,7 @@ def _check_against_checksums(bill: Path, checksums: Path, document: bytes) -> No
             )
 
 
-def _check_end(
+def check_end(
     name: str, size: int, bill: Manifest, document: bytes, inside: _Inside | None
 ) -> None:
     """Nothing may stand behind the last frame but this very manifest and a true seek table."""

@@ -1,0 +1,124 @@
+"""`lading unpack` of a tarball on a server: the bill and the frames are read by ranges."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lading.pack.remote import TAIL_BYTES
+from lading.pack.tarball import Packed
+from simulators.depot import environment, flip_bit, leftovers, pack_cargoes, slice_of, verified
+from simulators.launcher import Launcher, Run
+from simulators.rangeserver import RangeServer, serve_ranges
+from simulators.stowage import cargo, file
+
+BALLAST = cargo(file("share/ballast", random.Random(1).randbytes(5 * TAIL_BYTES)), name="ballast")
+
+
+@dataclass(frozen=True, slots=True)
+class Berth:
+    """Where a tarball on a server is unpacked, by the command."""
+
+    root: Path
+    packed: Packed
+    server: RangeServer
+    launcher: Launcher
+
+    @property
+    def url(self) -> str:
+        """Of the tarball."""
+        return f"{self.server.url}/env.tar.zst"
+
+    def unpack(self, *options: object, url: str = "") -> Run:
+        """How unpacking to `opt/env` ended."""
+        return self.launcher.run(
+            "-C", self.root, "unpack", *options, url or self.url, self.root / "opt/env"
+        )
+
+
+def packed(root: Path, version: str) -> Packed:
+    """A version of the environment, with a package that does not fit into the end of it."""
+    cargoes = [BALLAST, *environment(root / "sources", version)]
+    return pack_cargoes(root / f"depot-{version}", cargoes)
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    """The command, loaded once."""
+    with Launcher.start(tmp_path_factory.mktemp("launcher")) as found:
+        yield found
+
+
+@pytest.fixture
+def berth(tmp_path: Path, launcher: Launcher) -> Iterator[Berth]:
+    """A server with version 2, and a place for it."""
+    new = packed(tmp_path, "2")
+    (tmp_path / "opt").mkdir()
+    with serve_ranges({"/env.tar.zst": new.plan.tarball.read_bytes()}) as server:
+        yield Berth(tmp_path, new, server, launcher)
+
+
+def test_it_is_unpacked(berth: Berth) -> None:
+    """As from a file: checked and relocated."""
+    found = berth.unpack()
+    assert (0, ()) == (found.code, tuple(verified(berth.root / "opt/env"))), found.output
+
+
+def test_one_package_is_read_alone(berth: Berth) -> None:
+    """What nobody asked for stays on the server."""
+    found = berth.unpack("--only", "tool")
+    assert (0, True) == (found.code, berth.server.sent < 2 * TAIL_BYTES), found.output
+    assert ["bin", "share"] == sorted(path.name for path in (berth.root / "opt/env").iterdir())
+
+
+def test_a_store_gets_what_it_lacks(berth: Berth) -> None:
+    """An update in one command: the bill, and the frames that changed."""
+    store = berth.root / "store"
+    old = packed(berth.root, "1").plan.tarball
+    assert (
+        0
+        == berth.launcher.run(
+            *("-C", berth.root, "unpack", "--store", store, old, berth.root / "opt/env")
+        ).code
+    )
+    found = berth.unpack("--store", store)
+    changed = slice_of(berth.packed.manifest, "tool").frame.length
+    assert (0, ()) == (found.code, tuple(verified(berth.root / "opt/env"))), found.output
+    assert berth.server.sent < TAIL_BYTES + changed + 1
+
+
+def test_another_bill_is_refused(berth: Berth) -> None:
+    """The digest of the bill may be known from elsewhere."""
+    right = berth.packed.manifest_sha256.hex
+    assert [7, 0] == [berth.unpack("--manifest-sha256", item).code for item in ("0" * 64, right)]
+
+
+def test_a_wrong_byte_is_refused(berth: Berth) -> None:
+    """Exit code 7, and nothing is there."""
+    frame = slice_of(berth.packed.manifest, "ballast").frame
+    damaged = flip_bit(berth.packed.plan.tarball.read_bytes(), 8 * (frame.offset + 100))
+    with serve_ranges({"/x": damaged}) as server:
+        found = berth.unpack(url=f"{server.url}/x")
+    assert (7, []) == (found.code, leftovers(berth.root / "opt")), found.output
+
+
+@pytest.mark.parametrize(("path", "hint"), [("env.tar.zst", "lading unpack -"), ("none", "404")])
+def test_a_server_that_cannot_is_told(berth: Berth, path: str, hint: str) -> None:
+    """Exit code 6: it knows no ranges, or no such file."""
+    with serve_ranges(dict(berth.server.files), knows_ranges=False) as server:
+        found = berth.unpack(url=f"{server.url}/{path}")
+    assert (6, True) == (found.code, hint in found.output), found.output
+
+
+def test_what_is_no_tarball_is_told(berth: Berth) -> None:
+    """Exit code 7: it has no seek table at its end."""
+    with serve_ranges({"/x": bytes(3 * TAIL_BYTES)}) as server:
+        found = berth.unpack(url=f"{server.url}/x")
+    assert (7, True) == (found.code, "no seek table" in found.output), found.output
+
+
+def test_a_manifest_beside_it_is_not_asked_for(berth: Berth) -> None:
+    """The bill is inside: another one is no help."""
+    assert 2 == berth.unpack("--manifest", berth.packed.plan.manifest).code
