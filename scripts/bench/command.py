@@ -35,9 +35,10 @@ LARGEST_BYTES = 30 << 30
 SECTIONS: dict[str, Callable[[Workshop], Section]] = {
     "pack": lambda workshop: run_pack(workshop, Yard.of(workshop)),
     "update": lambda workshop: run_update(workshop, Yard.of(workshop)),
-    "growth": run_growth,
     "lock": run_lock,
     "install": run_install,
+    # Last: what is put aside before may have to be removed to make room for it.
+    "growth": run_growth,
 }
 
 
