@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 __all__ = ["CountingServer", "parse_range", "serving"]
 
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class CountingServer(http.server.ThreadingHTTPServer):
@@ -58,8 +58,12 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
     match = _RANGE.fullmatch(header)
     if match is None:
         return None
-    start = int(match.group(1))
-    end = min(int(match.group(2)) + 1, size) if match.group(2) else size
+    first, last = match.groups()
+    if first:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+    else:
+        # So many bytes from the end.
+        start, end = max(0, size - int(last or 0)), size
     return (start, end) if start < end else None
 
 
