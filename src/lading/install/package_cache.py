@@ -9,13 +9,14 @@ import fcntl
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lading.digest import sha256_of_file
+from lading.digest import Digest, sha256_of_file, sha256_of_stream
 from lading.errors import ArchiveError, LockError
 from lading.install.fetch import Download
 from lading.install.layout import WHEELS
@@ -137,20 +138,29 @@ def _fault_of_package(directory: Path) -> str:
 
 def _fault(directory: Path, entry: PathEntry) -> str:
     """What is wrong with one path of an extracted package, or empty."""
+    # Text, and one look: there are tens of thousands.
     path = f"{directory}/{entry.path}"
     try:
+        status = os.lstat(path)
         if entry.type is PathType.DIRECTORY:
-            return "" if os.path.isdir(path) else f"{entry.path} is no directory"  # noqa: PTH112  # tens of thousands
+            return "" if os.path.isdir(path) else f"{entry.path} is no directory"  # noqa: PTH112  # as above
         # A soft link has no digest of its own.
-        if os.path.islink(path) or entry.type is PathType.SOFTLINK:  # noqa: PTH114  # the same
-            return "" if os.path.lexists(path) else f"{entry.path} is missing"
-        if entry.size is not None and os.path.getsize(path) != entry.size:  # noqa: PTH202  # the same
+        if stat.S_ISLNK(status.st_mode) or entry.type is PathType.SOFTLINK:
+            return ""
+        if entry.size is not None and status.st_size != entry.size:
             return f"{entry.path} has another size"
-        if entry.sha256 is not None and sha256_of_file(Path(path)) != entry.sha256:
+        if entry.sha256 is not None and _digest_at(path) != entry.sha256:
             return f"{entry.path} has another digest"
+    except FileNotFoundError:
+        return f"{entry.path} is missing"
     except OSError as error:
         return f"{entry.path}: {error.strerror}"
     return ""
+
+
+def _digest_at(path: str) -> Digest:
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123  # as above
+        return sha256_of_stream(stream)
 
 
 def remove_extracted(directory: Path, package_cache: Path) -> None:
