@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from lading.conda.names import native_platform
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 LADING = BIN / "lading"
@@ -34,8 +36,7 @@ def demonstrate(name: str) -> None:
     show("lading", "lock", f"examples/{name}/environment.yml")
     show("lading", "install", name)
     show("lading", "pack", name)
-    [tarball] = (ROOT / "dist").glob(f"{name}-*.tar.zst")
-    relative = str(tarball.relative_to(ROOT))
+    relative = f"dist/{name}-{native_platform()}.tar.zst"
     show("lading", "verify", relative)
     with tempfile.TemporaryDirectory(prefix="lading-demo-") as directory:
         prefix = f"{directory}/another place/{name}"
