@@ -151,10 +151,9 @@ def _fault(directory: Path, entry: PathEntry) -> str:
             return f"{entry.path} has another size"
         if entry.sha256 is not None and _digest_at(path) != entry.sha256:
             return f"{entry.path} has another digest"
-    except FileNotFoundError:
-        return f"{entry.path} is missing"
     except OSError as error:
-        return f"{entry.path}: {error.strerror}"
+        is_missing = isinstance(error, FileNotFoundError)
+        return f"{entry.path} is missing" if is_missing else f"{entry.path}: {error.strerror}"
     return ""
 
 
