@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from simulators.channel import CANONICAL, PLACEHOLDER, File, Package, Symlink
 from simulators.command import Outcome, lading, listing
 from simulators.project import ENVIRONMENT, Project
-from simulators.webserver import Answer, serve, serve_directory
+from simulators.webserver import Answer, running, serve, serve_directory
 
 PACKAGES = (
     Package(
@@ -209,15 +208,8 @@ def dropping(directory: Path) -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             """Nothing."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with running(Handler) as url:
+        yield url
 
 
 def test_a_connection_that_drops(tmp_path: Path) -> None:

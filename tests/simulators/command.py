@@ -9,7 +9,7 @@ from pathlib import Path
 
 import lading as package
 
-__all__ = ["Outcome", "lading", "listing", "start"]
+__all__ = ["Outcome", "child_environment", "lading", "listing", "start"]
 
 PROGRAM = "from lading.cli.app import main; main()"
 LIMIT_SECONDS = 60
@@ -36,6 +36,17 @@ class Outcome:
         return len(self.error_lines) == len(hints) == 1 and "Traceback" not in self.stderr
 
 
+def child_environment(directory: Path) -> dict[str, str]:
+    """The variables of a process that has its home in `directory` and imports this very lading."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(directory),
+        "PYTHONPATH": str(Path(package.__file__).parents[1]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LADING_ENGINE": "embedded",
+    }
+
+
 def start(
     arguments: Sequence[object],
     directory: Path,
@@ -52,15 +63,7 @@ def start(
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, *map(str, arguments)],
         cwd=directory,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(directory),
-            "PYTHONPATH": str(Path(package.__file__).parents[1]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "LADING_ENGINE": "embedded",
-            **inherited,
-            **(environment or {}),
-        },
+        env={**child_environment(directory), **inherited, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,

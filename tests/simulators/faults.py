@@ -8,12 +8,13 @@ The first request meets the first fault, and so on; later ones get what they ask
 
 import http.server
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from simulators.webserver import listening
 
 __all__ = ["Fault", "FaultyServer", "serve_faults"]
 
@@ -124,12 +125,6 @@ def serve_faults(
     """A running server of `files` that meets its first requests with `faults`."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.told = FaultyServer(files, list(faults), always)
-    server.told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with listening(server) as url:
+        server.told.url = url
         yield server.told
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

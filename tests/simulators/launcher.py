@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import lading as package
+from simulators.command import child_environment
 
 __all__ = ["Launcher", "Run", "start_worker"]
 
@@ -135,14 +135,7 @@ def start_worker(
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         cwd=directory,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(directory),
-            "PYTHONPATH": str(Path(package.__file__).parents[1]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "LADING_ENGINE": "embedded",
-            **(variables or {}),
-        },
+        env={**child_environment(directory), **(variables or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -6,10 +6,11 @@ with serve_ranges({"/a.tar.zst": data}) as server:
 
 import http.server
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from simulators.webserver import listening
 
 __all__ = ["RangeServer", "serve_ranges"]
 
@@ -112,12 +113,6 @@ def serve_ranges(files: Mapping[str, bytes], **behaviour: object) -> Iterator[Ra
     """A running server of `files`; see `RangeServer` for its `behaviour`."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.told = RangeServer(files, **behaviour)
-    server.told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with listening(server) as url:
+        server.told.url = url
         yield server.told
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Answer", "Silent", "running", "serve", "serve_directory"]
+__all__ = ["Answer", "Silent", "listening", "running", "serve", "serve_directory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,13 @@ def serve_directory(directory: Path) -> Iterator[str]:
 @contextmanager
 def running(handler: object) -> Iterator[str]:
     """The URL of a server whose requests `handler` answers."""
-    server = _Server(("127.0.0.1", 0), handler)
+    with listening(_Server(("127.0.0.1", 0), handler)) as url:
+        yield url
+
+
+@contextmanager
+def listening(server: http.server.HTTPServer) -> Iterator[str]:
+    """The URL of `server`, which answers until the block ends."""
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

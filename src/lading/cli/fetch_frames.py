@@ -1,12 +1,11 @@
 """`lading fetch-frames`."""
 
-from urllib.parse import urlsplit
-
 import click
 
 from lading.cli.context import Context
 from lading.pack.fetch_frames import FetchFramesPlan, apply_fetch_frames
 from lading.pack.reader import open_bill, open_manifest
+from lading.pack.remote import is_remote
 from lading.pack.store import FrameStore
 
 __all__ = ["command"]
@@ -38,7 +37,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     """
     shipment = open_bill(context.path(new))
     before, _ = open_manifest(context.path(old))
-    place = source if urlsplit(source).scheme in {"http", "https"} else str(context.path(source))
+    place = source if is_remote(source) else str(context.path(source))
     plan = FetchFramesPlan(
         shipment=shipment,
         source=place,

@@ -20,7 +20,14 @@ from lading.lock.exchange import LockEntry, RequestedPackage
 from lading.lock.model import VIRTUAL_PACKAGES_KEY
 from lading.spec.matchspec import parse_matchspec
 
-__all__ = ["LockContent", "conda_entries", "dump_document", "lock_document", "render_lockfile"]
+__all__ = [
+    "LockContent",
+    "conda_entries",
+    "dump_document",
+    "lock_document",
+    "render_document",
+    "render_lockfile",
+]
 
 FORMAT_VERSION = 1
 MAIN = "main"
@@ -75,8 +82,13 @@ def conda_entries(
 
 def render_lockfile(content: LockContent) -> bytes:
     """The lockfile: packages sorted by manager, then name; no time, no user, no absolute path."""
+    return render_document(content, lock_document(content))
+
+
+def render_document(content: LockContent, document: Mapping[str, object]) -> bytes:
+    """The same of a document that is there already."""
     header = _HEADER.format(name=content.name, platform=content.platform, file=content.file_name)
-    return header.encode() + dump_document(lock_document(content))
+    return header.encode() + dump_document(document)
 
 
 def lock_document(content: LockContent) -> dict[str, object]:

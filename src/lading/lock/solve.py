@@ -26,7 +26,7 @@ from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
 from lading.lock.model import Lockfile, Manager, lock_path, read_lockfile
 from lading.lock.overwrite import ListFiles, refuse_overwriting
 from lading.lock.pip import PipRequest, solve_pip
-from lading.lock.rendering import LockContent, conda_entries, lock_document, render_lockfile
+from lading.lock.rendering import LockContent, conda_entries, lock_document, render_document
 from lading.lock.request import (
     LockInputs,
     LockOutcome,
@@ -271,10 +271,9 @@ def _solved(plan: LockPlan, item: PlatformPlan, entries: tuple[LockEntry, ...]) 
         virtual_packages=item.solve.virtual_packages,
         metadata={f"lading-variable-{name}": value for name, value in plan.spec.variables.items()},
     )
-    data = render_lockfile(content)
-    return SolvedLock(
-        plan=item, data=data, lockfile=_read_back(item, data), document=lock_document(content)
-    )
+    document = lock_document(content)
+    data = render_document(content, document)
+    return SolvedLock(plan=item, data=data, lockfile=_read_back(item, data), document=document)
 
 
 def _read_back(item: PlatformPlan, data: bytes) -> Lockfile:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from lading.engine.port import Progress, no_progress
 from lading.errors import ArchiveError, FetchError, LadingError
@@ -20,6 +19,7 @@ from lading.pack.manifest import FrameSlice
 from lading.pack.members import FETCH_AGAIN, Frame
 from lading.pack.pipeline import in_order
 from lading.pack.reader import Shipment
+from lading.pack.remote import is_remote
 from lading.pack.store import FrameStore
 
 __all__ = ["FetchFramesPlan", "Fetched", "apply_fetch_frames"]
@@ -120,7 +120,7 @@ def _format_of(data: bytes) -> Format:
 def _open(plan: FetchFramesPlan) -> Iterator[tuple[Read, Callable[[], bool]]]:
     """A way to read ranges of the tarball, and whether it had to be read whole."""
     source = plan.source
-    if urlsplit(source).scheme in {"http", "https"}:
+    if is_remote(source):
         remote = RemoteFile(source, plan.environment)
         try:
             yield remote.read, lambda: remote.is_read_whole

@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lading.conda.channels import without_credentials
 from lading.digest import Digest, sha256_of
 from lading.errors import ArchiveError, FetchError
-from lading.install.transport import Part, Transport
 from lading.pack.compression import Format
 from lading.pack.manifest import FrameSlice, Manifest
 from lading.pack.members import FETCH_AGAIN, Frame
 from lading.pack.reader import check_end, parse_inside, read_inside
+
+if TYPE_CHECKING:
+    from lading.install.transport import Part, Transport
 
 __all__ = ["RemoteTarball", "is_remote", "open_remote_tarball"]
 
@@ -70,6 +73,8 @@ def open_remote_tarball(url: str, environment: Mapping[str, str]) -> Iterator[Re
         ArchiveError: It is no tar.zst of lading, or is cut off.
         UnsafePathError: The bill lists what must not be written.
     """
+    from lading.install.transport import Transport  # noqa: PLC0415  # files need no urllib3
+
     name = without_credentials(url)
     with closing(Transport(environment)) as transport:
         tail = _part(transport, url, None, TAIL_BYTES)
@@ -95,7 +100,7 @@ def open_remote_tarball(url: str, environment: Mapping[str, str]) -> Iterator[Re
         )
 
 
-def _part(transport: Transport, url: str, offset: int | None, length: int) -> Part:
+def _part(transport: "Transport", url: str, offset: int | None, length: int) -> "Part":
     part = transport.read_part(url, offset, length)
     if part is None:
         raise FetchError(

@@ -16,7 +16,7 @@ from lading.errors import DigestMismatchError, FetchError
 from lading.install.fetch import Download, Network, fetch_all
 from lading.install.patience import Patience
 from simulators.faults import Fault, serve_faults
-from simulators.webserver import Answer, serve
+from simulators.webserver import Answer, running, serve
 
 DATA = bytes(range(256)) * 2000
 CANONICAL = "https://demo.invalid/c"
@@ -59,15 +59,8 @@ def serve_protected(data: bytes, user: str) -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             """Nothing."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with running(Handler) as url:
+        yield url
 
 
 def left(directory: Path) -> list[str]:
