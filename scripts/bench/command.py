@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Never
 
 from bench.chart import render_chart
+from bench.environments import BenchEnvironments
 from bench.growth import run_growth
 from bench.install import run_install
 from bench.lock import run_lock
@@ -23,7 +24,6 @@ from bench.pack import run_pack
 from bench.report import Report, Section, render_json
 from bench.update import run_update
 from bench.workshop import ROOT, Workshop
-from bench.yard import Yard
 
 __all__ = ["main"]
 
@@ -33,8 +33,8 @@ LARGEST_BYTES = 30 << 30
 """What the largest environment and all that is made of it need at once."""
 
 SECTIONS: dict[str, Callable[[Workshop], Section]] = {
-    "pack": lambda workshop: run_pack(workshop, Yard.of(workshop)),
-    "update": lambda workshop: run_update(workshop, Yard.of(workshop)),
+    "pack": lambda workshop: run_pack(workshop, BenchEnvironments.of(workshop)),
+    "update": lambda workshop: run_update(workshop, BenchEnvironments.of(workshop)),
     "lock": run_lock,
     "install": run_install,
     # Last: what is put aside before may have to be removed to make room for it.

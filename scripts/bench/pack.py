@@ -5,19 +5,23 @@ from time import monotonic
 
 from bench.compare import Match, compare
 from bench.conda_prefix import copy_tree
+from bench.environments import CHANGED, NEWEST, BenchEnvironments
 from bench.report import Comparison, Section
 from bench.workshop import Workshop, remove
-from bench.yard import CHANGED, NEWEST, Yard
 
 __all__ = ["run_pack"]
 
 EXAMPLES = 3
 
 
-def run_pack(workshop: Workshop, yard: Yard) -> Section:
+def run_pack(workshop: Workshop, environments: BenchEnvironments) -> Section:
     """Measure."""
     started = monotonic()
-    comparisons = (*_cold(workshop, yard), *_again(workshop, yard), *_unpack(workshop, yard))
+    comparisons = (
+        *_cold(workshop, environments),
+        *_again(workshop, environments),
+        *_unpack(workshop, environments),
+    )
     return Section(
         name="pack",
         title="Pack and unpack",
@@ -33,7 +37,7 @@ def run_pack(workshop: Workshop, yard: Yard) -> Section:
                 " slower. So that both tarballs hold the same files, bytecode included, packages"
                 " that are not `noarch` have theirs in that cache, as packages of conda-forge do."
             ),
-            _members_note(workshop, yard),
+            _members_note(workshop, environments),
             "Level small and conda-pack with threads are measured once only.",
             "*Again*: the frame cache holds what was packed with an older idna.",
             (
@@ -46,26 +50,26 @@ def run_pack(workshop: Workshop, yard: Yard) -> Section:
     )
 
 
-def _cold(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
+def _cold(workshop: Workshop, environments: BenchEnvironments) -> tuple[Comparison, ...]:
     """Without anything kept from an earlier pack."""
-    conda_pack = yard.conda_pack("conda-pack", NEWEST, "tar.zst")
+    conda_pack = environments.conda_pack("conda-pack", NEWEST, "tar.zst")
 
     def zstd(level: str) -> Match:
         options = ("--no-frame-cache", "--level", level)
-        ours = yard.lading_pack(f"pack {level}", NEWEST, *options)
+        ours = environments.lading_pack(f"pack {level}", NEWEST, *options)
         return Match(work=f"pack tar.zst, cold, level {level}", ours=ours, theirs=conda_pack)
 
     quick, slow = [zstd("default"), zstd("fast")], zstd("small")
     threaded = Match(
         work=quick[0].work,
         ours=quick[0].ours,
-        theirs=yard.conda_pack("conda-pack -j -1", NEWEST, "tar.zst", "-j", "-1"),
+        theirs=environments.conda_pack("conda-pack -j -1", NEWEST, "tar.zst", "-j", "-1"),
         tool="conda-pack -j -1",
     )
     gzip = Match(
         work="pack tar.gz, cold",
-        ours=yard.lading_pack("pack gz", NEWEST, "--no-frame-cache", "-f", "tar.gz"),
-        theirs=yard.conda_pack("conda-pack gz", NEWEST, "tar.gz", "-j", "-1"),
+        ours=environments.lading_pack("pack gz", NEWEST, "--no-frame-cache", "-f", "tar.gz"),
+        theirs=environments.conda_pack("conda-pack gz", NEWEST, "tar.gz", "-j", "-1"),
         tool="conda-pack -j -1",
     )
     return (
@@ -76,27 +80,27 @@ def _cold(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
     )
 
 
-def _again(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
+def _again(workshop: Workshop, environments: BenchEnvironments) -> tuple[Comparison, ...]:
     """One package is another one than last time."""
     kept = workshop.directory / "frames-kept"
-    frames = yard.project.root / ".lading/frames"
+    frames = environments.project.root / ".lading/frames"
     remove(frames)
-    yard.project.run("pack", "-o", str(yard.output), CHANGED)
+    environments.project.run("pack", "-o", str(environments.output), CHANGED)
     frames.rename(kept)
-    ours = yard.lading_pack("pack again", NEWEST, before=lambda: copy_tree(kept, frames))
-    theirs = yard.conda_pack("conda-pack again", NEWEST, "tar.zst")
+    ours = environments.lading_pack("pack again", NEWEST, before=lambda: copy_tree(kept, frames))
+    theirs = environments.conda_pack("conda-pack again", NEWEST, "tar.zst")
     match = Match(work="pack tar.zst again, one package changed", ours=ours, theirs=theirs)
     return compare(workshop, [match], warm_up=False)
 
 
-def _unpack(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
+def _unpack(workshop: Workshop, environments: BenchEnvironments) -> tuple[Comparison, ...]:
     """From a tarball to an environment at its place."""
-    yard.project.run("pack", "--no-frame-cache", "-o", str(yard.output), NEWEST)
-    theirs = yard.kept_conda_pack(NEWEST)
+    environments.project.run("pack", "--no-frame-cache", "-o", str(environments.output), NEWEST)
+    theirs = environments.kept_conda_pack(NEWEST)
     place, other = workshop.directory / "place", workshop.directory / "other-place"
     unpack = workshop.contestant(
         "unpack",
-        yard.project.argv("unpack", str(yard.tarball(NEWEST)), str(place)),
+        environments.project.argv("unpack", str(environments.tarball(NEWEST)), str(place)),
         after=lambda: workshop.put_aside(place),
     )
     script = f"mkdir {other} && tar -xf {theirs} -C {other} && {other}/bin/conda-unpack"
@@ -112,11 +116,11 @@ def _unpack(workshop: Workshop, yard: Yard) -> tuple[Comparison, ...]:
     return compare(workshop, [match])
 
 
-def _members_note(workshop: Workshop, yard: Yard) -> str:
+def _members_note(workshop: Workshop, environments: BenchEnvironments) -> str:
     """How the contents of the two tarballs differ."""
-    yard.project.run("pack", "--no-frame-cache", "-o", str(yard.output), NEWEST)
-    ours = _members(workshop, yard.tarball(NEWEST))
-    theirs = _members(workshop, yard.kept_conda_pack(NEWEST))
+    environments.project.run("pack", "--no-frame-cache", "-o", str(environments.output), NEWEST)
+    ours = _members(workshop, environments.tarball(NEWEST))
+    theirs = _members(workshop, environments.kept_conda_pack(NEWEST))
     return (
         f"lading's tarball has {len(ours)} members, conda-pack's {len(theirs)};"
         f" {len(ours - theirs)} and {len(theirs - ours)} of them only one has"

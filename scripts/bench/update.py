@@ -7,12 +7,12 @@ import msgspec
 
 from bench.compare import Match, compare
 from bench.conda_prefix import copy_tree
+from bench.environments import NEWEST, OTHER, BenchEnvironments
 from bench.figures import render_bytes
 from bench.measure import Contestant
 from bench.report import Section
 from bench.server import CountingServer, serving
 from bench.workshop import Workshop
-from bench.yard import NEWEST, OTHER, Yard
 
 __all__ = ["changed_bytes", "run_update"]
 
@@ -31,22 +31,23 @@ class _Bill(msgspec.Struct, frozen=True):
     packages: tuple[_Package, ...]
 
 
-def run_update(workshop: Workshop, yard: Yard) -> Section:
+def run_update(workshop: Workshop, environments: BenchEnvironments) -> Section:
     """Measure."""
     started = monotonic()
-    output = yard.output
+    output = environments.output
     for name in (OTHER, NEWEST):
-        yard.project.run("pack", "-o", str(output), name)
+        environments.project.run("pack", "-o", str(output), name)
     with serving(output) as server:
         match = Match(
             work="update a node: fsspec and s3fs changed",
-            ours=_lading(workshop, yard, server),
-            theirs=_everything(workshop, yard, server),
+            ours=_lading(workshop, environments, server),
+            theirs=_everything(workshop, environments, server),
             tool="curl, tar and conda-unpack",
         )
         comparisons = compare(workshop, [match])
     old, new = (
-        yard.tarball(name).with_name(f"{name}-linux-64.manifest.json") for name in (OTHER, NEWEST)
+        environments.tarball(name).with_name(f"{name}-linux-64.manifest.json")
+        for name in (OTHER, NEWEST)
     )
     changed = changed_bytes(old.read_bytes(), new.read_bytes())
     listed = ", ".join(
@@ -89,12 +90,16 @@ def changed_bytes(old: bytes, new: bytes) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if size}
 
 
-def _lading(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestant:
+def _lading(
+    workshop: Workshop, environments: BenchEnvironments, server: CountingServer
+) -> Contestant:
     """Frames that changed, into a store that holds the rest."""
     node, kept = workshop.directory / "node", workshop.directory / "node-kept"
     store, name = node / "store", node / NEWEST
     node.mkdir()
-    yard.project.run("unpack", "--store", str(store), str(yard.tarball(OTHER)), str(name))
+    environments.project.run(
+        "unpack", "--store", str(store), str(environments.tarball(OTHER)), str(name)
+    )
     # Records in the store name the place of the node, so a copy has to lie at the same one.
     node.rename(kept)
 
@@ -102,20 +107,22 @@ def _lading(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestan
         copy_tree(kept, node)
         server.sent = 0
 
-    url = f"{server.url}/{yard.tarball(NEWEST).name}"
+    url = f"{server.url}/{environments.tarball(NEWEST).name}"
     return workshop.contestant(
         "unpack --store URL",
-        yard.project.argv("unpack", "--store", str(store), url, str(name)),
+        environments.project.argv("unpack", "--store", str(store), url, str(name)),
         before=before,
         size=lambda: server.sent,
         after=lambda: workshop.put_aside(node),
     )
 
 
-def _everything(workshop: Workshop, yard: Yard, server: CountingServer) -> Contestant:
+def _everything(
+    workshop: Workshop, environments: BenchEnvironments, server: CountingServer
+) -> Contestant:
     """The whole tarball."""
     place: Path = workshop.directory / "node-by-tar"
-    tarball = yard.kept_conda_pack(NEWEST)
+    tarball = environments.kept_conda_pack(NEWEST)
 
     def before() -> None:
         server.sent = 0

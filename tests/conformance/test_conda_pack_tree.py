@@ -15,13 +15,13 @@ import pytest
 from backports import zstd
 
 from lading.conda.names import native_platform
-from lading.engine.port import InstallRequest
-from lading.install.prefix import Installed
-from lading.pack.compression import Format
-from lading.pack.tarball import Packed, PackRequest, apply_pack, plan_pack
+from lading.engine.protocol import InstallRequest
+from lading.format.compression import Format
+from lading.install.installer import Installed
+from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from simulators.channel import PLACEHOLDER, File, Package, Symlink
+from simulators.handmade import snapshot, unpack
 from simulators.project import Project
-from simulators.stowage import snapshot, unpack
 
 PACKAGES = (
     Package(

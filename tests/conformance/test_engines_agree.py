@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.digest import sha256_of_file
+from lading.system.digest import sha256_of_file
 from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, Symlink
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project

@@ -12,8 +12,8 @@ import rattler
 import yaml
 
 from lading.conda.names import Platform
+from lading.lock.environment_file import read_environment
 from lading.lock.model import lock_path, parse_lockfiles, read_lockfile
-from lading.spec.environment import read_environment
 from simulators.command import lading
 from simulators.engines import small_channel
 from simulators.locking import LockProject

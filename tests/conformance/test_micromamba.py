@@ -16,14 +16,14 @@ from lading.conda.names import MatchSpecText, Platform
 from lading.conda.virtual import default_virtual_packages
 from lading.engine.embedded import EmbeddedEngine
 from lading.engine.micromamba import MicromambaEngine, read_version
-from lading.engine.port import InstallRequest, SolveRequest
+from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import (
     ArchiveError,
     DigestMismatchError,
     FetchError,
     SolveError,
 )
-from lading.process import Completed, Run
+from lading.system.process import Completed, Run
 from simulators.channel import ChannelSimulator, Package
 from simulators.engines import install_request, small_channel, solve_request
 from simulators.webserver import Answer, serve

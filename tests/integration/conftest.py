@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lading.errors import FetchError
-from simulators.shipyard import Shipyard
+from simulators.example_project import ExampleProject
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANNEL = ROOT / ".cache/demo-channel/current"
@@ -33,10 +33,10 @@ def dock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def yard(dock: Path, demo_channel: Path) -> Shipyard:
+def environments(dock: Path, demo_channel: Path) -> ExampleProject:
     """A project in which `data-service` and `no-python` are packed."""
-    project = Shipyard.of(
-        dock / "yard",
+    project = ExampleProject.of(
+        dock / "environments",
         demo_channel,
         TZ="UTC",
         LC_ALL="C",
@@ -47,12 +47,12 @@ def yard(dock: Path, demo_channel: Path) -> Shipyard:
 
 
 @pytest.fixture(scope="session")
-def other_yard(dock: Path, demo_channel: Path) -> Shipyard:
+def other_yard(dock: Path, demo_channel: Path) -> ExampleProject:
     """The same in another directory, as another user on a machine with other customs would do it.
 
     Not even the caches are shared.
     """
-    project = Shipyard.of(
+    project = ExampleProject.of(
         dock / "elsewhere/in a directory with another name",
         demo_channel,
         umask=0o077,
@@ -64,7 +64,7 @@ def other_yard(dock: Path, demo_channel: Path) -> Shipyard:
     return packed(project)
 
 
-def packed(project: Shipyard) -> Shipyard:
+def packed(project: ExampleProject) -> ExampleProject:
     """The project, with what most tests look at locked, installed and packed."""
     for environment in ("data-service", "no-python"):
         project.done("lock", environment)
@@ -74,10 +74,10 @@ def packed(project: Shipyard) -> Shipyard:
 
 
 @pytest.fixture(scope="session")
-def unpacked(yard: Shipyard, dock: Path) -> Path:
+def unpacked(environments: ExampleProject, dock: Path) -> Path:
     """The environment `data-service`, unpacked once for all tests; nothing may write into it."""
     prefix = dock / "unpacked"
-    yard.done("unpack", yard.tarball("data-service"), prefix)
+    environments.done("unpack", environments.tarball("data-service"), prefix)
     return prefix
 
 
@@ -96,15 +96,17 @@ def copy(unpacked: Path, place: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pip_yards(yard: Shipyard, other_yard: Shipyard) -> tuple[Shipyard, Shipyard]:
+def pip_yards(
+    environments: ExampleProject, other_yard: ExampleProject
+) -> tuple[ExampleProject, ExampleProject]:
     """The two projects with `data-service-pip` packed; skips where PyPI cannot be reached."""
     environment = "data-service-pip"
-    outcome = yard.lading("lock", environment)
+    outcome = environments.lading("lock", environment)
     if outcome.code == FetchError.exit_code:
         pytest.skip(f"PyPI cannot be reached: {' '.join(outcome.error_lines)}")
     assert outcome.code == 0, outcome.stderr
     other_yard.lock(environment).parent.mkdir(parents=True)
-    other_yard.lock(environment).write_bytes(yard.lock(environment).read_bytes())
-    for project in (yard, other_yard):
+    other_yard.lock(environment).write_bytes(environments.lock(environment).read_bytes())
+    for project in (environments, other_yard):
         project.done("pack", environment)
-    return yard, other_yard
+    return environments, other_yard

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from simulators.channel import Package
-from simulators.drydock import ENGINES, Drydock
+from simulators.engine_project import ENGINES, EngineProject
+from simulators.example_project import snapshot
 from simulators.interpreter import SITE_PACKAGES, python_package, write_wheel
 from simulators.namespaces import cut_off, is_possible
 from simulators.project import ENVIRONMENT
-from simulators.shipyard import snapshot
 
 engines = pytest.mark.parametrize("engine", ENGINES)
 
@@ -34,9 +34,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory, wheels: tuple[Path, Path]
     return dock.tarball(bytecode=True)
 
 
-def dock_of(root: Path, engine: str, wheels: tuple[Path, ...], **more: object) -> Drydock:
+def dock_of(root: Path, engine: str, wheels: tuple[Path, ...], **more: object) -> EngineProject:
     """A project with a pip part, which finds its wheels."""
-    dock = Drydock.of(root, engine, PACKAGES)
+    dock = EngineProject.of(root, engine, PACKAGES)
     dock.project.write_lock(dock.project.channel.records(), wheels)
     dock.use_mirror(dock.project.channel.url, wheels=wheels[0].parent.as_uri(), **more)
     return dock

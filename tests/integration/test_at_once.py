@@ -12,9 +12,9 @@ import pytest
 from lading.conda.names import native_platform
 from lading.pack.frame_cache import FrameCache
 from simulators.channel import PLACEHOLDER, File, Package
-from simulators.depot import depot_tarball, leftovers, verified
 from simulators.launcher import Launcher, start_worker
 from simulators.project import ENVIRONMENT, Project
+from simulators.versions import leftovers, verified, versioned_tarball
 
 LIMIT_SECONDS = 120
 ROUNDS = 100
@@ -147,7 +147,7 @@ def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
     right = outputs(packing.tree.dist)
     # The checksums are taken away while another process writes.
     compared = {name: digest for name, digest in right.items() if not name.endswith(".sha256")}
-    depots = [depot_tarball(tmp_path / "depot", version) for version in ("1", "2")]
+    depots = [versioned_tarball(tmp_path / "depot", version) for version in ("1", "2")]
     tarballs = [packed.plan.tarball for packed in depots]
     store, names = tmp_path / "store", [tmp_path / "opt/a", tmp_path / "opt/b"]
     names[0].parent.mkdir()
@@ -195,7 +195,7 @@ def test_two_packs_share_a_cache(tmp_path: Path, crew: Crew) -> None:
 def test_two_unpack_the_same(tmp_path: Path, crew: Crew) -> None:
     """To one name, through one store: both succeed, whoever was faster."""
     tarballs = [
-        depot_tarball(tmp_path / "depot", str(version)).plan.tarball for version in range(10)
+        versioned_tarball(tmp_path / "depot", str(version)).plan.tarball for version in range(10)
     ]
     store, name = tmp_path / "store", tmp_path / "env"
     working = [crew.hire(UNPACKER, store, name, 10, *tarballs) for _ in range(2)]
@@ -227,7 +227,7 @@ def test_workers_change_no_byte(tmp_path: Path, workers: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_workers_change_no_file(tmp_path: Path, workers: int) -> None:
     """Unpacked straight, through a store and verified: the same answer with any number."""
-    tarball = depot_tarball(tmp_path / "depot").plan.tarball
+    tarball = versioned_tarball(tmp_path / "depot").plan.tarball
     with Launcher.start(tmp_path) as launcher:
         codes = [
             launcher.run(*arguments, "-j", workers).code

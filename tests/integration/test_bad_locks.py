@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simulators.command import Outcome, lading
-from simulators.drydock import ENGINES, engine_variables
+from simulators.engine_project import ENGINES, engine_variables
 from simulators.engines import small_channel
 from simulators.locking import LockProject
 from simulators.webserver import Answer, Silent, running, serve

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lading.digest import sha256_of
+from lading.system.digest import sha256_of
 from simulators.channel import Package
-from simulators.drydock import Drydock
+from simulators.engine_project import EngineProject
 from simulators.faults import Fault, serve_faults
 from simulators.project import ENVIRONMENT
 
@@ -14,7 +14,7 @@ DIGEST = sha256_of(PROGRAM).hex
 
 def test_a_broken_download_goes_on(tmp_path: Path) -> None:
     """What came before the connection broke is not fetched again; then it is the engine."""
-    dock = Drydock.of(tmp_path / "project", "embedded", [Package(name="a")])
+    dock = EngineProject.of(tmp_path / "project", "embedded", [Package(name="a")])
     with serve_faults({"/micromamba": PROGRAM}, [Fault.DROP] * 3) as server:
         words = ("bootstrap", "--from", f"{server.url}/micromamba", "--sha256", DIGEST)
         done = dock.lading(*words)
@@ -30,7 +30,7 @@ def test_a_broken_download_goes_on(tmp_path: Path) -> None:
 
 def test_what_was_brought_must_be_a_micromamba(tmp_path: Path) -> None:
     """A wrong digest is refused with 7; the right one of another program is found out with 5."""
-    dock = Drydock.of(tmp_path / "project", "embedded", [Package(name="a")])
+    dock = EngineProject.of(tmp_path / "project", "embedded", [Package(name="a")])
     with serve_faults({"/page": b"<html>no program</html>"}) as server:
         words = ("bootstrap", "--from", f"{server.url}/page", "--sha256")
         done = dock.lading(*words, DIGEST)

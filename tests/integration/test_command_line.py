@@ -157,7 +157,7 @@ def test_packing_as_json(project: Path) -> None:
 
 
 def test_sha256sum_checks_it(project: Path) -> None:
-    """A node with nothing but coreutils can check the cargo."""
+    """A node with nothing but coreutils can check the payload."""
     done = subprocess.run(
         ["sha256sum", "-c", f"{NAME}.sha256"],
         cwd=project / "dist",

@@ -14,7 +14,7 @@ import pytest
 
 from simulators.channel import File, Package
 from simulators.command import start
-from simulators.drydock import ENGINES, HARD_PACKAGES, Drydock
+from simulators.engine_project import ENGINES, HARD_PACKAGES, EngineProject
 from simulators.faults import Fault, serve_faults
 from simulators.launcher import Launcher
 from simulators.project import ENVIRONMENT
@@ -27,18 +27,18 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 MOUNT = shutil.which("mount", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
-def files_of(dock: Drydock) -> dict[str, bytes]:
+def files_of(dock: EngineProject) -> dict[str, bytes]:
     """What a web server must hold to be the channel of `dock`."""
     root = dock.project.channel.root
     return {f"/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*.*")}
 
 
-def assert_absent(dock: Drydock) -> None:
+def assert_absent(dock: EngineProject) -> None:
     """There is neither a prefix nor anything that says so."""
     assert (False, False) == (dock.is_complete, dock.prefix.exists())
 
 
-def assert_whole(dock: Drydock) -> None:
+def assert_whole(dock: EngineProject) -> None:
     """The next installation succeeds, and all of it is there."""
     done = dock.install()
     assert done.code == 0, done.stderr
@@ -51,7 +51,7 @@ def assert_whole(dock: Drydock) -> None:
 )
 def test_a_server_that_misbehaves(tmp_path: Path, fault: Fault, code: int, engine: str) -> None:
     """A bad connection is overcome; wrong bytes are refused; another server puts it right."""
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     files = files_of(dock)
     always = None if fault is Fault.DROP else fault
     with serve_faults(files, [Fault.DROP] * 5 if fault is Fault.DROP else [], always) as server:
@@ -69,7 +69,7 @@ def test_a_server_that_misbehaves(tmp_path: Path, fault: Fault, code: int, engin
 @engines
 def test_a_cache_that_cannot_be_written(tmp_path: Path, engine: str) -> None:
     """Where nothing can be kept, that is said, and no prefix is left."""
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     assert dock.install().code == 0
     with read_only(dock.project.tree.package_cache):
         done = dock.lading("install", ENVIRONMENT, "--no-bytecode", "--force")
@@ -124,11 +124,11 @@ def test_a_disk_that_fills_up(small_disk: Path, tmp_path: Path, engine: str) -> 
     """Wherever it is full, that is said and nothing looks complete; with room it succeeds."""
     chance = random.Random(7)
     blob = Package(name="blob", files={"lib/blob": File(chance.randbytes(1 << 20), text=True)})
-    dock = Drydock.of(tmp_path / "project", engine, (*HARD_PACKAGES, blob))
+    dock = EngineProject.of(tmp_path / "project", engine, (*HARD_PACKAGES, blob))
     for name in ("lading.toml", "locks"):
         copy = shutil.copytree if (dock.root / name).is_dir() else shutil.copy
         copy(dock.root / name, small_disk / name)
-    small = Drydock(type(dock.project)(small_disk, dock.project.channel), dock.variables)
+    small = EngineProject(type(dock.project)(small_disk, dock.project.channel), dock.variables)
     ballast = small_disk / "ballast"
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
     codes = set()
@@ -150,7 +150,7 @@ def test_a_disk_that_fills_up(small_disk: Path, tmp_path: Path, engine: str) -> 
 @engines
 def test_killed_at_any_moment(tmp_path: Path, engine: str) -> None:
     """After SIGKILL, SIGTERM and SIGINT at random moments nothing half done looks complete."""
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     chance = random.Random(engine)
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
     command = ("install", ENVIRONMENT, "--no-bytecode")
@@ -178,7 +178,7 @@ def test_killed_at_any_moment(tmp_path: Path, engine: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_signals_reach_the_engines_children(tmp_path: Path, number: signal.Signals) -> None:
     """What the engine started is gone when lading is."""
-    dock = Drydock.of(tmp_path / "project", "embedded")
+    dock = EngineProject.of(tmp_path / "project", "embedded")
     note = tmp_path / "note"
     program = tmp_path / "micromamba"
     program.write_text(

@@ -11,10 +11,10 @@ import pytest
 from backports import zstd
 
 from simulators.command import start
-from simulators.drydock import ENGINES, Drydock
+from simulators.engine_project import ENGINES, EngineProject
+from simulators.example_project import snapshot
 from simulators.namespaces import cut_off, is_possible
 from simulators.project import ENVIRONMENT
-from simulators.shipyard import snapshot
 from simulators.webserver import serve_directory
 
 engines = pytest.mark.parametrize("engine", ENGINES)
@@ -23,7 +23,7 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The tarball that the embedded engine leads to."""
-    return Drydock.of(tmp_path_factory.mktemp("expected") / "project", "embedded").tarball()
+    return EngineProject.of(tmp_path_factory.mktemp("expected") / "project", "embedded").tarball()
 
 
 def members(tarball: bytes) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def members(tarball: bytes) -> dict[str, bytes]:
 @engines
 def test_the_tarball_is_the_same(tmp_path: Path, expected: bytes, engine: str) -> None:
     """Clobbering, abi3, a free-threaded python: the same bytes, and the prefix is on its bill."""
-    dock = Drydock.of(tmp_path / "another place", engine)
+    dock = EngineProject.of(tmp_path / "another place", engine)
     assert expected == dock.tarball()
     assert dock.lading("verify", ENVIRONMENT).code == 0
     found = {str(path.relative_to(dock.prefix)) for path in dock.prefix.rglob("*")}
@@ -58,7 +58,7 @@ def test_the_tarball_is_the_same(tmp_path: Path, expected: bytes, engine: str) -
 @engines
 def test_clobbering_is_told(tmp_path: Path, engine: str) -> None:
     """The same winner, told in the same words, and its bytes are in the prefix."""
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     done = dock.install()
     lines = [line for line in done.stderr.splitlines() if "owned by" in line]
     assert lines == [
@@ -75,7 +75,7 @@ def test_clobbering_is_told(tmp_path: Path, engine: str) -> None:
 @engines
 def test_link_scripts(tmp_path: Path, engine: str) -> None:
     """They are off, and told of; when they run, what they make belongs to the environment."""
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     done = dock.install()
     assert "scripted would run a script when linked, and did not" in done.stderr
     assert not (dock.prefix / "share/made").exists()
@@ -93,7 +93,7 @@ def test_without_a_network(tmp_path: Path, expected: bytes, engine: str) -> None
     """What was fetched installs where there is no network interface at all."""
     if not is_possible(cut_off):
         pytest.skip("this machine does not let a process leave its network")
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     with serve_directory(dock.project.channel.root) as url:
         dock.use_mirror(url)
         assert dock.lading("fetch", ENVIRONMENT).code == 0
@@ -115,10 +115,10 @@ def test_without_a_network(tmp_path: Path, expected: bytes, engine: str) -> None
 @pytest.mark.parametrize("served", [True, False])
 def test_a_mirror(tmp_path: Path, expected: bytes, engine: str, *, served: bool) -> None:
     """A mirror of the lock is all that another project needs."""
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     done = dock.lading("mirror", ENVIRONMENT, tmp_path / "mirror")
     assert done.code == 0, done.stderr
-    other = Drydock.of(tmp_path / "other", engine)
+    other = EngineProject.of(tmp_path / "other", engine)
     if served:
         with serve_directory(tmp_path / "mirror") as url:
             other.use_mirror(url)
@@ -131,12 +131,12 @@ def test_a_mirror(tmp_path: Path, expected: bytes, engine: str, *, served: bool)
 @engines
 def test_layers_are_read_and_never_written(tmp_path: Path, expected: bytes, engine: str) -> None:
     """A shared cache gives archives with the right digest, and stays as it is."""
-    first = Drydock.of(tmp_path / "first", engine)
+    first = EngineProject.of(tmp_path / "first", engine)
     first.tarball()
     layer = first.project.tree.package_cache
     (layer / "many-1.0-0.conda").write_bytes(b"poison")
     before = snapshot(layer)
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     (tmp_path / "rest").mkdir()
     dock.project.channel.archives()["many-1.0-0"].rename(tmp_path / "many")
     # Only the poisoned one has to come from the channel.
@@ -156,7 +156,7 @@ def test_layers_are_read_and_never_written(tmp_path: Path, expected: bytes, engi
 @engines
 def test_two_builds_on_one_cache(tmp_path: Path, engine: str) -> None:
     """Two projects that fill one cache at once both succeed."""
-    docks = [Drydock.of(tmp_path / name, engine) for name in ("a", "b", "c")]
+    docks = [EngineProject.of(tmp_path / name, engine) for name in ("a", "b", "c")]
     arguments = ["--pkgs-dir", tmp_path / "pkgs", "install", ENVIRONMENT, "--no-bytecode"]
     children = [start(arguments, dock.root, dock.variables) for dock in docks]
     outcomes = [(child.communicate(timeout=60)[1], child.returncode) for child in children]
@@ -179,7 +179,7 @@ def test_a_damaged_cache(
     tmp_path: Path, expected: bytes, engine: str, damage: Callable[[Path], object]
 ) -> None:
     """What was changed in the cache is fetched or extracted anew."""
-    dock = Drydock.of(tmp_path / "project", engine)
+    dock = EngineProject.of(tmp_path / "project", engine)
     assert dock.install().code == 0
     damage(dock.project.tree.package_cache)
     assert expected == dock.tarball()
@@ -188,7 +188,7 @@ def test_a_damaged_cache(
 
 def test_the_environment_is_frozen(tmp_path: Path, expected: bytes) -> None:
     """The marker that keeps other installers away is in the prefix and in the tarball (CEP 22)."""
-    dock = Drydock.of(tmp_path / "project", "embedded")
+    dock = EngineProject.of(tmp_path / "project", "embedded")
     assert dock.install().code == 0
     content = (dock.prefix / "conda-meta/frozen").read_bytes()
     assert "message" in json.loads(content)
@@ -197,7 +197,7 @@ def test_the_environment_is_frozen(tmp_path: Path, expected: bytes) -> None:
 
 def test_running_a_program_inside(tmp_path: Path) -> None:
     """The program's output and its exit code are the command's."""
-    dock = Drydock.of(tmp_path / "project", "embedded")
+    dock = EngineProject.of(tmp_path / "project", "embedded")
     dock.install()
     script = 'echo "$CONDA_DEFAULT_ENV"; both; exit 4'
     done = dock.lading("run", ENVIRONMENT, "--", "sh", "-c", script)
@@ -222,7 +222,7 @@ def test_running_a_program_inside(tmp_path: Path) -> None:
 )
 def test_plain_errors(tmp_path: Path, arguments: list[str], code: int) -> None:
     """What cannot be done is said in one line, with a hint."""
-    dock = Drydock.of(tmp_path / "project", "embedded")
+    dock = EngineProject.of(tmp_path / "project", "embedded")
     if arguments[:2] == ["run", ENVIRONMENT]:
         dock.install()
     done = dock.lading(*arguments)
@@ -231,7 +231,7 @@ def test_plain_errors(tmp_path: Path, arguments: list[str], code: int) -> None:
 
 def test_plans_are_told(tmp_path: Path) -> None:
     """`--dry-run` and `--json` of the new commands."""
-    dock = Drydock.of(tmp_path / "project", "embedded")
+    dock = EngineProject.of(tmp_path / "project", "embedded")
     assert "first-1.0-0.conda https://" in dock.lading("fetch", ENVIRONMENT, "--dry-run").stdout
     listed = dock.lading("mirror", ENVIRONMENT, "m", "--dry-run").stdout.splitlines()
     assert "noarch/pure-1.0-0.conda" in listed

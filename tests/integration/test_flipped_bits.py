@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
-from lading.pack.compression import Format
-from lading.pack.tarball import Packed
+from lading.format.compression import Format
+from lading.pack.packer import Packed
 from simulators.command import listing
-from simulators.depot import depot_tarball, flip_bit
 from simulators.launcher import Launcher
+from simulators.versions import flip_bit, versioned_tarball
 
 FLIPS = 200
 
@@ -51,7 +51,7 @@ def behind_the_frames(packed: Packed) -> int:
 
 def test_in_a_tarball(tmp_path: Path, launcher: Launcher) -> None:
     """Exit code 7 wherever the bit is."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     path = packed.plan.tarball
     codes = codes_of_flips(
         launcher, path, bits(1, path.read_bytes()), "unpack", path, tmp_path / "place/prefix"
@@ -61,7 +61,7 @@ def test_in_a_tarball(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_in_the_bill_inside(tmp_path: Path, launcher: Launcher) -> None:
     """Exit code 7, with no other file to compare it with."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     packed.plan.manifest.unlink()
     packed.plan.checksums.unlink()
     path = packed.plan.tarball
@@ -72,7 +72,7 @@ def test_in_the_bill_inside(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_in_a_tarball_that_is_verified(tmp_path: Path, launcher: Launcher) -> None:
     """The answer is no, or it cannot be read at all; never yes."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     path = packed.plan.tarball
     codes = codes_of_flips(launcher, path, bits(3, path.read_bytes()), "verify", path)
     assert {1, 7} == set(codes)
@@ -84,7 +84,7 @@ def test_in_the_bill_beside(tmp_path: Path, launcher: Launcher, format_: Format)
 
     A `tar.zst` has its own inside, the others have checksums beside them.
     """
-    packed = depot_tarball(tmp_path / "depot", format_=format_)
+    packed = versioned_tarball(tmp_path / "depot", format_=format_)
     path = packed.plan.manifest
     codes = codes_of_flips(
         launcher,
@@ -97,7 +97,7 @@ def test_in_the_bill_beside(tmp_path: Path, launcher: Launcher, format_: Format)
 
 def test_in_the_bill_of_a_pipe(tmp_path: Path, launcher: Launcher) -> None:
     """The pipe ends with a bill that it is compared with, even if nothing lies beside it."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     packed.plan.checksums.unlink()
     path = packed.plan.manifest
     data = path.read_bytes()
@@ -111,7 +111,7 @@ def test_in_the_bill_of_a_pipe(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_in_a_bill_alone(tmp_path: Path, launcher: Launcher) -> None:
     """The checksums beside it tell, although all its frames are in the store."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     store, name = tmp_path / "store", tmp_path / "env"
     assert 0 == launcher.run("unpack", "--store", store, packed.plan.tarball, name).code
     path = packed.plan.manifest
@@ -128,7 +128,7 @@ def test_in_a_bill_alone(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_in_frames_that_are_fetched(tmp_path: Path, launcher: Launcher) -> None:
     """Exit code 7, and none of the damaged frames gets into the store."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     path, bill = packed.plan.tarball, packed.plan.manifest
     flips = [bit for bit in bits(7, path.read_bytes()) if bit < 8 * behind_the_frames(packed)]
     slices = packed.manifest.slices()
@@ -174,8 +174,8 @@ def pieces(data: bytes) -> list[tuple[bytes, int]]:
 
 def test_the_seek_table_is_true(tmp_path: Path) -> None:
     """Each frame decompresses alone, to as many bytes as the table says; together it is the tar."""
-    data = depot_tarball(tmp_path).plan.tarball.read_bytes()
-    plain = depot_tarball(tmp_path, format_=Format.TAR).plan.tarball.read_bytes()
+    data = versioned_tarball(tmp_path).plan.tarball.read_bytes()
+    plain = versioned_tarball(tmp_path, format_=Format.TAR).plan.tarball.read_bytes()
     frames = [(zstd.decompress(piece), size) for piece, size in pieces(data)[:-1]]
     assert (plain, [len(content) for content, _ in frames]) == (
         b"".join(content for content, _ in frames),
@@ -185,7 +185,7 @@ def test_the_seek_table_is_true(tmp_path: Path) -> None:
 
 def test_the_frames_are_those_of_the_bill(tmp_path: Path) -> None:
     """Offset for offset."""
-    packed = depot_tarball(tmp_path)
+    packed = versioned_tarball(tmp_path)
     data = packed.plan.tarball.read_bytes()
     cut = [piece for piece, _ in pieces(data)[:-1]]
     assert cut == [
@@ -196,7 +196,7 @@ def test_the_frames_are_those_of_the_bill(tmp_path: Path) -> None:
 
 def test_the_bill_stands_where_the_table_says(tmp_path: Path) -> None:
     """A skippable frame of no decompressed bytes: a zstd frame with the bill, and its CRC-32."""
-    packed = depot_tarball(tmp_path)
+    packed = versioned_tarball(tmp_path)
     piece, size = pieces(packed.plan.tarball.read_bytes())[-1]
     magic, length = struct.unpack_from("<LL", piece)
     frame, checksum = piece[8:-4], piece[-4:]

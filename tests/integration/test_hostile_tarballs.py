@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from lading.cli.app import run
-from lading.pack.compression import Format
+from lading.format.compression import Format
 from simulators.command import listing
 from simulators.forgery import Forged, Forgery, forged_file, forged_link, tar_header
-from simulators.stowage import cargo, file, link, pack
+from simulators.handmade import file, link, pack, payload
 
 FLIPS = 200
 OLD = "/placeholder" * 10
@@ -64,7 +64,7 @@ FORGERIES: dict[str, tuple[Forged, ...]] = {
     "no directory": (forged_file("conda-meta"),),
     "link for a directory": (forged_link("conda-meta", "elsewhere"),),
     "another mode": (forged_file("a", b"", device("a", tarfile.REGTYPE)[:100] + b"0004777\0"),),
-    "padding": (Forged(HARMLESS.header, b"cargo" + b"x" * 507, HARMLESS.entry),),
+    "padding": (Forged(HARMLESS.header, b"payload" + b"x" * 507, HARMLESS.entry),),
 }
 
 
@@ -182,7 +182,7 @@ def test_a_bill_that_is_wrong(tmp_path: Path, format_: Format, key: str) -> None
 def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[Format, Path]:
     """A sound tarball in every format."""
     root = tmp_path_factory.mktemp("sound")
-    package = cargo(
+    package = payload(
         file("a", b"content " * 100),
         file("bin/run", f"#!{OLD}/x\n".encode(), placeholder=OLD, directory=root / "source"),
         file("empty"),
@@ -241,14 +241,14 @@ def test_a_bill_of_another_tarball(
     """The bill of one tarball does not let another one in."""
     tarball = tmp_path / sound[format_].name
     tarball.write_bytes(sound[format_].read_bytes())
-    other = pack(tmp_path / "other", cargo(file("x"))).plan.manifest
+    other = pack(tmp_path / "other", payload(file("x"))).plan.manifest
     tarball.with_name(f"{tarball.name}.manifest.json").write_bytes(other.read_bytes())
     assert 7 == unpack(tarball, tmp_path / "env")
 
 
 def test_a_bill_beside_is_the_one_inside(tmp_path: Path, sound: dict[Format, Path]) -> None:
     """A bill that is named must be the one that the tarball carries."""
-    other = pack(tmp_path / "other", cargo(file("x"))).plan.manifest
+    other = pack(tmp_path / "other", payload(file("x"))).plan.manifest
     arguments = ["unpack", str(sound[Format.ZSTD]), str(tmp_path / "env"), "--manifest"]
     own = sound[Format.ZSTD].with_name("sample-linux-64.manifest.json")
     assert (7, 0) == (run([*arguments, str(other)]), run([*arguments, str(own)]))

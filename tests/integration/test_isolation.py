@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from simulators.channel import PLACEHOLDER, File, Package
-from simulators.drydock import ENGINES, Drydock
+from simulators.engine_project import ENGINES, EngineProject
+from simulators.example_project import snapshot
 from simulators.interpreter import python_package, write_wheel
 from simulators.namespaces import is_possible, with_etc
 from simulators.poison import Poison
 from simulators.project import ENVIRONMENT
-from simulators.shipyard import snapshot
 
 engines = pytest.mark.parametrize("engine", ENGINES)
 
@@ -39,15 +39,15 @@ PACKAGES = (
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drydock, bytes]:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[EngineProject, bytes]:
     """A project in plain surroundings, and its tarball."""
     dock = dock_of(tmp_path_factory.mktemp("plain"), "embedded")
     return dock, dock.tarball("--link-scripts", bytecode=True)
 
 
-def dock_of(root: Path, engine: str) -> Drydock:
+def dock_of(root: Path, engine: str) -> EngineProject:
     """A project with a wheel."""
-    dock = Drydock.of(root / "project", engine, PACKAGES)
+    dock = EngineProject.of(root / "project", engine, PACKAGES)
     wheel = write_wheel(root / "wheels", "thing")
     dock.project.write_lock(dock.project.channel.records(), [wheel])
     dock.use_mirror(dock.project.channel.url, wheels=wheel.parent.as_uri())
@@ -57,7 +57,7 @@ def dock_of(root: Path, engine: str) -> Drydock:
 @engines
 @pytest.mark.parametrize("has_etc", [False, True], ids=["user", "machine"])
 def test_nothing_leaks_in(
-    tmp_path: Path, plain: tuple[Drydock, bytes], engine: str, *, has_etc: bool
+    tmp_path: Path, plain: tuple[EngineProject, bytes], engine: str, *, has_etc: bool
 ) -> None:
     """Variables, settings of the user or the machine, site packages and caches change no byte."""
     first, expected = plain

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from lading.conda.names import native_platform
+from lading.format.manifest import Manifest
+from lading.format.tarball import open_manifest
 from lading.pack.frame_cache import FrameCache
-from lading.pack.manifest import Manifest
-from lading.pack.reader import open_manifest
 from simulators.channel import PLACEHOLDER, File, Package
 from simulators.command import listing
-from simulators.depot import leftovers, verified
 from simulators.launcher import Launcher, start_worker
 from simulators.project import ENVIRONMENT, Project
+from simulators.versions import leftovers, verified
 
 MOMENTS = 50
 LEAST_KILLED = 10
@@ -34,7 +34,7 @@ KEEPER = """
 import hashlib, sys
 from itertools import count
 from pathlib import Path
-from lading.digest import Digest
+from lading.system.digest import Digest
 from lading.pack.encode import EncodedFrame
 from lading.pack.frame_cache import FrameCache
 data = bytes(30_000_000)

@@ -11,7 +11,7 @@ import pytest
 
 from simulators.channel import ChannelSimulator, Package
 from simulators.command import lading, listing, start
-from simulators.drydock import ENGINES, engine_variables
+from simulators.engine_project import ENGINES, engine_variables
 from simulators.rangeserver import serve_ranges
 from simulators.webserver import serve_directory
 from simulators.wheel_index import WheelIndex

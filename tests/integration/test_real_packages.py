@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from simulators.shipyard import EXAMPLES, Shipyard, run, run_check
+from simulators.example_project import EXAMPLES, ExampleProject, run, run_check
 
 pytestmark = [pytest.mark.demo, pytest.mark.xdist_group("demo")]
 
@@ -26,78 +26,86 @@ PLACES = {
 }
 
 
-def test_locks_are_the_same_bytes(yard: Shipyard, other_yard: Shipyard) -> None:
+def test_locks_are_the_same_bytes(environments: ExampleProject, other_yard: ExampleProject) -> None:
     """Two locks of the same sources are identical, under another umask, time zone and home."""
     for environment in ("data-service", "no-python"):
-        expected = yard.lock(environment).read_bytes()
+        expected = environments.lock(environment).read_bytes()
         assert expected == other_yard.lock(environment).read_bytes()
 
 
 @pytest.mark.parametrize("environment", ["data-service", "no-python"])
 def test_tarballs_are_the_same_bytes(
-    yard: Shipyard, other_yard: Shipyard, environment: str
+    environments: ExampleProject, other_yard: ExampleProject, environment: str
 ) -> None:
     """Two installs that share nothing give identical tarballs, bills and digests."""
-    expected = yard.digests(environment)
+    expected = environments.digests(environment)
     assert len(expected) == 3
     assert expected == other_yard.digests(environment)
 
 
-def test_tarballs_with_pip_packages_are_the_same_bytes(pip_yards: tuple[Shipyard, ...]) -> None:
+def test_tarballs_with_pip_packages_are_the_same_bytes(
+    pip_yards: tuple[ExampleProject, ...],
+) -> None:
     """Two installs of an environment with a pip part give identical tarballs too."""
     expected, actual = (project.digests(PIP) for project in pip_yards)
     assert len(expected) == 3
     assert expected == actual
 
 
-def test_a_tarball_of_kept_frames_is_the_same_bytes(yard: Shipyard, place: Path) -> None:
+def test_a_tarball_of_kept_frames_is_the_same_bytes(
+    environments: ExampleProject, place: Path
+) -> None:
     """A tarball put together from kept frames is the one that was made without any."""
-    yard.done("pack", "data-service", "--output", place)
-    assert yard.digests("data-service") == yard.digests("data-service", place)
+    environments.done("pack", "data-service", "--output", place)
+    assert environments.digests("data-service") == environments.digests("data-service", place)
 
 
-def test_the_installed_environment_is_what_its_bill_says(yard: Shipyard) -> None:
+def test_the_installed_environment_is_what_its_bill_says(environments: ExampleProject) -> None:
     """An environment that was installed and packed is still exactly what was installed."""
-    assert yard.done("verify", "data-service").startswith("yes: ")
+    assert environments.done("verify", "data-service").startswith("yes: ")
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_it_works_where_it_is_put(yard: Shipyard, place: Path, name: str) -> None:
+def test_it_works_where_it_is_put(environments: ExampleProject, place: Path, name: str) -> None:
     """Unpacked anywhere it runs, without activation, and names no place of the build."""
     prefix = place / PLACES[name]
-    yard.done("unpack", yard.tarball("data-service"), prefix)
+    environments.done("unpack", environments.tarball("data-service"), prefix)
     check = run_check("data-service", prefix)
     assert check.returncode == 0, check.stderr
     pip = run(prefix / "bin/pip", "--version", directory=Path("/"))
     assert f" from {prefix}/lib/python" in pip.stdout, pip.stderr
-    foreign = [yard.root, EXAMPLES.parent, Path(sys.base_prefix)]
+    foreign = [environments.root, EXAMPLES.parent, Path(sys.base_prefix)]
     assert not find_naming(prefix, {str(item) for item in foreign} - SYSTEM_DIRECTORIES)
 
 
-def test_it_works_where_it_is_moved(yard: Shipyard, copy: Path, place: Path) -> None:
+def test_it_works_where_it_is_moved(environments: ExampleProject, copy: Path, place: Path) -> None:
     """Moved twice, and relocated each time, it runs, and is still what its bill says."""
     second, third = place / "a longer name", place / "other"
     for before, after in ((copy, second), (second, third)):
         before.rename(after)
-        yard.done("relocate", after)
-        assert yard.done("verify", after).startswith("yes: ")
+        environments.done("relocate", after)
+        assert environments.done("verify", after).startswith("yes: ")
     assert not find_naming(third, {str(copy), str(second)})
     check = run_check("data-service", third)
     assert check.returncode == 0, check.stderr
 
 
-def test_python_knows_where_it_is_moved(yard: Shipyard, copy: Path, place: Path) -> None:
+def test_python_knows_where_it_is_moved(
+    environments: ExampleProject, copy: Path, place: Path
+) -> None:
     """After a move to a path of the same length no bytecode of the old place is believed."""
     question = "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))"
-    yard.done("relocate", copy)
+    environments.done("relocate", copy)
     assert run(copy / "bin/python", "-c", question).stdout == f"{copy}/lib\n"
     moved = place / copy.name[::-1]
     copy.rename(moved)
-    yard.done("relocate", moved)
+    environments.done("relocate", moved)
     assert run(moved / "bin/python", "-c", question).stdout == f"{moved}/lib\n"
 
 
-def test_with_pip_packages_it_works_elsewhere(pip_yards: tuple[Shipyard, ...], place: Path) -> None:
+def test_with_pip_packages_it_works_elsewhere(
+    pip_yards: tuple[ExampleProject, ...], place: Path
+) -> None:
     """What pip packages brought works where the environment was unpacked."""
     prefix = place / PIP
     pip_yards[0].done("unpack", pip_yards[0].tarball(PIP), prefix)
@@ -107,13 +115,13 @@ def test_with_pip_packages_it_works_elsewhere(pip_yards: tuple[Shipyard, ...], p
     assert not find_naming(prefix, {str(pip_yards[0].root)})
 
 
-def test_without_python_it_works_elsewhere(yard: Shipyard, place: Path) -> None:
+def test_without_python_it_works_elsewhere(environments: ExampleProject, place: Path) -> None:
     """An environment without Python is unpacked, its programs run, and it is what its bill says."""
     prefix = place / "tools"
-    yard.done("unpack", yard.tarball("no-python"), prefix)
+    environments.done("unpack", environments.tarball("no-python"), prefix)
     check = run_check("no-python", prefix)
     assert check.returncode == 0, check.stderr
-    assert yard.done("verify", prefix).startswith("yes: ")
+    assert environments.done("verify", prefix).startswith("yes: ")
 
 
 def test_activation_in_bash(unpacked: Path) -> None:

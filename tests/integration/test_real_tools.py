@@ -13,7 +13,7 @@ import yaml
 from backports import zstd
 from rattler import PrefixRecord
 
-from simulators.shipyard import Shipyard, run, snapshot
+from simulators.example_project import ExampleProject, run, snapshot
 
 pytestmark = [pytest.mark.demo, pytest.mark.xdist_group("demo")]
 
@@ -57,10 +57,10 @@ def need(program: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def tree(yard: Shipyard, dock: Path) -> tuple[Path, dict[str, str]]:
+def tree(environments: ExampleProject, dock: Path) -> tuple[Path, dict[str, str]]:
     """A place, and what `lading unpack` makes there; the place is free again."""
     prefix = dock / "a place for tools"
-    yard.done("unpack", yard.tarball("data-service"), prefix)
+    environments.done("unpack", environments.tarball("data-service"), prefix)
     expected = snapshot(prefix)
     shutil.rmtree(prefix)
     for path in WRITTEN_BY_UNPACK:
@@ -70,45 +70,57 @@ def tree(yard: Shipyard, dock: Path) -> tuple[Path, dict[str, str]]:
 
 @pytest.mark.parametrize("extract", [tar, bsdtar, tarfile_module])
 def test_other_programs_unpack_the_same_tree(
-    yard: Shipyard, tree: tuple[Path, dict[str, str]], extract: Callable[[Path, Path], None]
+    environments: ExampleProject,
+    tree: tuple[Path, dict[str, str]],
+    extract: Callable[[Path, Path], None],
 ) -> None:
     """Extracted by another program and relocated by `conda-unpack`, it is the same, and it runs."""
     prefix, expected = tree
     prefix.mkdir()
     try:
-        extract(yard.tarball("data-service"), prefix)
+        extract(environments.tarball("data-service"), prefix)
         done = run(prefix / "bin/conda-unpack", PYTHONDONTWRITEBYTECODE="1")
         assert done.returncode == 0, done.stderr
         assert expected == snapshot(prefix)
         done = run(prefix / "bin/python", "-c", "import pandas, pyarrow, sklearn")
         assert done.returncode == 0, done.stderr
-        report = yard.done("verify", prefix, "--manifest", yard.manifest("data-service"))
+        report = environments.done(
+            "verify", prefix, "--manifest", environments.manifest("data-service")
+        )
         assert report.startswith("yes: ")
     finally:
         shutil.rmtree(prefix)
 
 
 @pytest.mark.parametrize("environment", ["data-service", "no-python"])
-def test_conda_lock_parses_the_lock(yard: Shipyard, environment: str, place: Path) -> None:
+def test_conda_lock_parses_the_lock(
+    environments: ExampleProject, environment: str, place: Path
+) -> None:
     """conda-lock's own parser finds in a lockfile what stands in it."""
-    packages = yaml.safe_load(yard.lock(environment).read_bytes())["package"]
+    packages = yaml.safe_load(environments.lock(environment).read_bytes())["package"]
     expected = [
         [item["name"], item["version"], item["url"], item["hash"]["sha256"]] for item in packages
     ]
-    done = run(sys.executable, "-c", PARSE, yard.lock(environment), HOME=str(place))
+    done = run(sys.executable, "-c", PARSE, environments.lock(environment), HOME=str(place))
     assert done.returncode == 0, done.stderr
     assert sorted(expected) == sorted(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("environment", ["data-service", "no-python"])
-def test_conda_lock_renders_the_lock(yard: Shipyard, environment: str, place: Path) -> None:
+def test_conda_lock_renders_the_lock(
+    environments: ExampleProject, environment: str, place: Path
+) -> None:
     """`conda-lock render` makes an explicit lockfile of it that names every package."""
-    packages = yaml.safe_load(yard.lock(environment).read_bytes())["package"]
+    packages = yaml.safe_load(environments.lock(environment).read_bytes())["package"]
     expected = [f"{item['url']}#{item['hash']['md5']}" for item in packages]
     done = run(
         Path(sys.executable).parent / "conda-lock",
         *("render", "--kind", "explicit", "--filename-template", "explicit-{platform}.txt"),
-        *("--platform", yard.lock(environment).name.partition(".")[0], yard.lock(environment)),
+        *(
+            "--platform",
+            environments.lock(environment).name.partition(".")[0],
+            environments.lock(environment),
+        ),
         directory=place,
         HOME=str(place),
     )
@@ -118,9 +130,9 @@ def test_conda_lock_renders_the_lock(yard: Shipyard, environment: str, place: Pa
     assert sorted(expected) == sorted(lines.split())
 
 
-def test_rattler_reads_the_prefix_records(yard: Shipyard, unpacked: Path) -> None:
+def test_rattler_reads_the_prefix_records(environments: ExampleProject, unpacked: Path) -> None:
     """Each package of the lock has a prefix record, whose files are there."""
-    packages = yaml.safe_load(yard.lock("data-service").read_bytes())["package"]
+    packages = yaml.safe_load(environments.lock("data-service").read_bytes())["package"]
     records = [PrefixRecord.from_path(path) for path in unpacked.glob("conda-meta/*.json")]
     expected = {(item["name"], item["version"], item["url"]) for item in packages}
     assert expected == {
@@ -132,9 +144,11 @@ def test_rattler_reads_the_prefix_records(yard: Shipyard, unpacked: Path) -> Non
 
 @pytest.mark.micromamba
 @with_micromamba
-def test_micromamba_lists_the_packages(yard: Shipyard, unpacked: Path, place: Path) -> None:
+def test_micromamba_lists_the_packages(
+    environments: ExampleProject, unpacked: Path, place: Path
+) -> None:
     """`micromamba list` of an unpacked environment shows what is locked."""
-    packages = yaml.safe_load(yard.lock("data-service").read_bytes())["package"]
+    packages = yaml.safe_load(environments.lock("data-service").read_bytes())["package"]
     expected = {(item["name"], item["version"]) for item in packages}
     done = run(MICROMAMBA, "list", "--json", "--prefix", unpacked, HOME=str(place))
     assert done.returncode == 0, done.stderr
@@ -143,18 +157,20 @@ def test_micromamba_lists_the_packages(yard: Shipyard, unpacked: Path, place: Pa
 
 @pytest.mark.micromamba
 @with_micromamba
-def test_engines_give_the_same_bytes(yard: Shipyard, demo_channel: Path, dock: Path) -> None:
+def test_engines_give_the_same_bytes(
+    environments: ExampleProject, demo_channel: Path, dock: Path
+) -> None:
     """One lock gives identical tarballs, whichever engine installs it."""
-    project = Shipyard.of(
+    project = ExampleProject.of(
         dock / "micromamba", demo_channel, LADING_ENGINE="micromamba", LADING_MICROMAMBA=MICROMAMBA
     )
     try:
         for environment in ("data-service", "no-python"):
             project.lock(environment).parent.mkdir(parents=True)
-            shutil.copy(yard.lock(environment), project.lock(environment))
+            shutil.copy(environments.lock(environment), project.lock(environment))
             installed = project.lading("install", environment)
             assert " by micromamba " in installed.stderr
             project.done("pack", environment, "--no-frame-cache")
-            assert yard.digests(environment) == project.digests(environment)
+            assert environments.digests(environment) == project.digests(environment)
     finally:
         shutil.rmtree(project.root)

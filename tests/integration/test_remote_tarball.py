@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lading.pack.remote import TAIL_BYTES
-from lading.pack.tarball import Packed
-from simulators.depot import environment, flip_bit, leftovers, pack_cargoes, slice_of, verified
+from lading.format.remote import TAIL_BYTES
+from lading.pack.packer import Packed
+from simulators.handmade import file, payload
 from simulators.launcher import Launcher, Run
 from simulators.rangeserver import RangeServer, serve_ranges
-from simulators.stowage import cargo, file
+from simulators.versions import environment, flip_bit, leftovers, pack_payloads, slice_of, verified
 
-BALLAST = cargo(file("share/ballast", random.Random(1).randbytes(5 * TAIL_BYTES)), name="ballast")
+BALLAST = payload(file("share/ballast", random.Random(1).randbytes(5 * TAIL_BYTES)), name="ballast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Berth:
 
 def packed(root: Path, version: str) -> Packed:
     """A version of the environment, with a package that does not fit into the end of it."""
-    cargoes = [BALLAST, *environment(root / "sources", version)]
-    return pack_cargoes(root / f"depot-{version}", cargoes)
+    payloads = [BALLAST, *environment(root / "sources", version)]
+    return pack_payloads(root / f"depot-{version}", payloads)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from lading.conda.names import Platform
-from lading.digest import sha256_of_file
 from lading.lock.model import Lockfile, read_lockfile
+from lading.system.digest import sha256_of_file
 from simulators.channel import ChannelSimulator, Package
 from simulators.command import Outcome, lading
-from simulators.drydock import ENGINES, engine_variables
+from simulators.engine_project import ENGINES, engine_variables
 from simulators.webserver import serve_directory
 from simulators.wheel_index import WheelIndex, serve_json
 

@@ -12,14 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from lading.pack.compression import Format
-from lading.pack.manifest import Manifest
-from lading.pack.tarball import Packed
+from lading.format.compression import Format
+from lading.format.manifest import Manifest
+from lading.pack.packer import Packed
 from simulators.command import Outcome, lading, listing
 from simulators.command import start as start_lading
-from simulators.depot import depot_tarball, flip_bit, leftovers, slice_of, small_disk, verified
 from simulators.launcher import Launcher, Run, start_worker
 from simulators.rangeserver import serve_ranges
+from simulators.versions import (
+    flip_bit,
+    leftovers,
+    slice_of,
+    small_disk,
+    verified,
+    versioned_tarball,
+)
 
 LIMIT_SECONDS = 60
 
@@ -50,7 +57,7 @@ print(sorted(seen), sorted(problems))
 COLLECTOR = """
 import sys
 from pathlib import Path
-from lading.pack.store import FrameStore
+from lading.node.store import FrameStore
 store, done = FrameStore(Path(sys.argv[1])), Path(sys.argv[2])
 rounds = 0
 print("ready", flush=True)
@@ -97,9 +104,9 @@ class Node:
         assert found.code == 0, found.output
         return found.output
 
-    def unpack(self, shipment: Path) -> Run:
+    def unpack(self, source: Path) -> Run:
         """Unpack a tarball, or a bill, through the store."""
-        return self.run("unpack", "--store", self.store, shipment, self.name)
+        return self.run("unpack", "--store", self.store, source, self.name)
 
     def update(self, source: object, *options: object) -> Run:
         """Fetch the frames of the new version that the store lacks."""
@@ -127,8 +134,8 @@ def node(tmp_path: Path, launcher: Launcher) -> Node:
     """A node that runs the old version."""
     found = Node(
         tmp_path / "node",
-        depot_tarball(tmp_path / "depot", "1"),
-        depot_tarball(tmp_path / "depot", "2"),
+        versioned_tarball(tmp_path / "depot", "1"),
+        versioned_tarball(tmp_path / "depot", "2"),
         launcher,
     )
     (found.root / "opt").mkdir(parents=True)
@@ -497,7 +504,7 @@ def test_a_tarball_may_come_through_a_pipe(
     tmp_path: Path, format_: Format, *, has_manifest: bool
 ) -> None:
     """With its bill at hand, or inside; those that have none inside need it."""
-    packed = depot_tarball(tmp_path / "depot", format_=format_)
+    packed = versioned_tarball(tmp_path / "depot", format_=format_)
     options = ["--manifest", packed.plan.manifest] if has_manifest else []
     outcome = piped(packed, tmp_path, *options)
     prefix = tmp_path / "place/prefix"
@@ -514,7 +521,7 @@ def test_a_pipe_that_is_cut_off_is_refused(
     tmp_path: Path, size: int, *, has_manifest: bool
 ) -> None:
     """Exit code 7; neither prefix nor anything beside it is left."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     options = ["--manifest", packed.plan.manifest] if has_manifest else []
     before = listing(tmp_path)
     outcome = piped(packed, tmp_path, *options, cut=f"| head -c {size}")
@@ -523,7 +530,7 @@ def test_a_pipe_that_is_cut_off_is_refused(
 
 def test_a_pipe_with_no_room_for_it_is_told(tmp_path: Path) -> None:
     """Exit code 8: without a bill the pipe is kept as a file until its end has come."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     with small_disk(tmp_path / "disk", kilobytes=4):
         outcome = piped(packed, tmp_path / "disk")
         found = (outcome.code, outcome.is_plain_error, listing(tmp_path / "disk"))
@@ -532,7 +539,7 @@ def test_a_pipe_with_no_room_for_it_is_told(tmp_path: Path) -> None:
 
 def test_one_package_is_unpacked(tmp_path: Path, launcher: Launcher) -> None:
     """Its files, relocated, and nothing else."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     launcher.run("unpack", "--only", "tool", packed.plan.tarball, tmp_path / "p")
     assert (
         ["bin", "bin/tool", "share", "share/tool", "share/tool/version"],
@@ -542,7 +549,7 @@ def test_one_package_is_unpacked(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_several_packages_are_unpacked(tmp_path: Path, launcher: Launcher) -> None:
     """Each that is named."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     options = ["--only", "tool", "--only", "zother"]
     launcher.run("unpack", *options, packed.plan.tarball, tmp_path / "p")
     assert ["bin", "share", "share/other", "share/tool"] == [
@@ -552,7 +559,7 @@ def test_several_packages_are_unpacked(tmp_path: Path, launcher: Launcher) -> No
 
 def test_one_package_is_read_alone(tmp_path: Path, launcher: Launcher) -> None:
     """Damage elsewhere in the tarball does not matter to it."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     frame = slice_of(packed.manifest, "zother").frame
     damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + 30))
     packed.plan.tarball.write_bytes(damaged)
@@ -565,7 +572,7 @@ def test_one_package_is_read_alone(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_an_unknown_package_is_told(tmp_path: Path) -> None:
     """Exit code 2, and nothing is written."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     outcome = lading(["unpack", "--only", "none", packed.plan.tarball, "p"], tmp_path)
     assert (2, True, False) == (outcome.code, outcome.is_plain_error, (tmp_path / "p").exists())
 
@@ -597,7 +604,7 @@ def test_another_bill_is_refused(node: Node) -> None:
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_pipe_is_read_to_its_end(tmp_path: Path, *, is_there: bool) -> None:
     """What nobody needs is read too, so that whoever writes into the pipe ends well."""
-    packed = depot_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "depot")
     options = ["--manifest", packed.plan.manifest, "--store", "store"]
     if is_there:
         assert 0 == piped(packed, tmp_path, *options).code

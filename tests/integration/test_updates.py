@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from simulators.channel import PLACEHOLDER, File, Package, Symlink
-from simulators.drydock import ENGINES, Drydock
+from simulators.engine_project import ENGINES, EngineProject
+from simulators.example_project import snapshot
 from simulators.interpreter import python_package, write_wheel
 from simulators.launcher import Launcher, Run
 from simulators.project import ENVIRONMENT
-from simulators.shipyard import snapshot
 
 engines = pytest.mark.parametrize("engine", ENGINES)
 
@@ -78,7 +78,7 @@ BASE = (PYTHON, *(item.distribution for item in KEPT), "pure-1.0-0")
 class Berth:
     """A project whose lock is changed, and one that installs each lock from nothing."""
 
-    dock: Drydock
+    dock: EngineProject
     launcher: Launcher
     wheels: Path
 
@@ -123,7 +123,7 @@ def berth(
 ) -> Iterator[Berth]:
     """A project for one engine; what a test finds installed, it need not know."""
     root = tmp_path_factory.mktemp("berth")
-    dock = Drydock.of(root / "project", request.param, PACKAGES)
+    dock = EngineProject.of(root / "project", request.param, PACKAGES)
     for version in ("1.0", "2.0"):
         write_wheel(root / "wheels", "thing", version)
     shared = {"shared/__init__.py": "", "shared/kept.py": ""}
@@ -313,7 +313,7 @@ def test_what_cannot_be_installed_cannot_be_updated(berth: Berth) -> None:
 
 def test_another_engine_makes_all_anew(tmp_path: Path) -> None:
     """What one engine linked is not mixed with what another one does."""
-    dock = Drydock.of(tmp_path / "project", "embedded", KEPT)
+    dock = EngineProject.of(tmp_path / "project", "embedded", KEPT)
     assert 0 == dock.install().code
     bill = dock.prefix.parent / "install.json"
     bill.write_text(bill.read_text().replace('"engine":"embedded ', '"engine":"another '))

@@ -11,12 +11,10 @@ from conda_pack.prefixes import replace_prefix
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from lading.digest import sha256_of
-from lading.install.cargo import Cargo, CargoFile, Kind
-from lading.install.package_info import FileMode
-from lading.pack.compression import Format
-from lading.pack.frames import plan_frames
-from lading.pack.manifest import (
+from lading.conda.paths import FileMode, Kind
+from lading.conda.placeholder import find_occurrences, relocate, restore
+from lading.format.compression import Format
+from lading.format.manifest import (
     Manifest,
     ManifestFile,
     ManifestFrame,
@@ -25,9 +23,11 @@ from lading.pack.manifest import (
     parse_manifest,
     render_manifest,
 )
-from lading.pack.placeholder import find_occurrences, relocate, restore
-from lading.pack.tarmember import Header, render_header
-from simulators.stowage import cargo, file, pack, snapshot, unpack
+from lading.format.tar_header import Header, render_header
+from lading.pack.frames import plan_frames
+from lading.package.payload import Payload, PayloadFile
+from lading.system.digest import sha256_of
+from simulators.handmade import file, pack, payload, snapshot, unpack
 
 # No test here depends on a clock; a slow machine is no failure.
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -218,7 +218,9 @@ class TestFrames:
     def test_the_cut(self, sizes: list[list[int]], limit: int) -> None:
         """Order is kept, each member is there once, and a frame is cut only where it must be."""
         packages = [
-            cargo(*(file(f"{n:03}", bytes(size)) for n, size in enumerate(part)), name=str(number))
+            payload(
+                *(file(f"{n:03}", bytes(size)) for n, size in enumerate(part)), name=str(number)
+            )
             for number, part in enumerate(sizes)
         ]
         frames = plan_frames(packages, limit)
@@ -228,7 +230,7 @@ class TestFrames:
         ]
         assert all(len(weight) == 1 or sum(weight) <= limit for weight in weights)
         assert all(
-            first.cargo is not second.cargo or sum(weight) + next_[0] > limit
+            first.payload is not second.payload or sum(weight) + next_[0] > limit
             for first, second, weight, next_ in zip(
                 frames, frames[1:], weights, weights[1:], strict=False
             )
@@ -259,18 +261,18 @@ def trees(draw: st.DrawFn) -> dict[str, tuple[Kind, bytes, bool]]:
 _OWN = {"bin", "conda-meta"}
 
 
-def stowed(tree: dict[str, tuple[Kind, bytes, bool]], name: str, directory: Path) -> Cargo:
+def stowed(tree: dict[str, tuple[Kind, bytes, bool]], name: str, directory: Path) -> Payload:
     """A package of the tree; half of its files lie on the disk, the others in memory."""
     files = []
     for number, (path, (kind, data, executable)) in enumerate(tree.items()):
         if kind is Kind.LINK:
-            files.append(CargoFile(path=path, kind=kind, target=data.decode()))
+            files.append(PayloadFile(path=path, kind=kind, target=data.decode()))
         elif kind is Kind.DIRECTORY:
-            files.append(CargoFile(path=path, kind=kind))
+            files.append(PayloadFile(path=path, kind=kind))
         else:
             place = directory / name if number % 2 else None
             files.append(file(path, data, executable=executable, directory=place))
-    return cargo(*files, name=name)
+    return payload(*files, name=name)
 
 
 def planted(tree: dict[str, tuple[Kind, bytes, bool]]) -> dict[str, tuple[str, int, bytes]]:
@@ -355,7 +357,7 @@ _EXTRACTORS = (_gnu_tar, _bsdtar, _tarfile)
 
 def test_a_row_of_gzip_members_is_one_stream(tmp_path: Path) -> None:
     """The standard library reads the members of a `tar.gz` one after the other."""
-    package = cargo(file("a", b"x" * 10_000))
+    package = payload(file("a", b"x" * 10_000))
     gz = pack(tmp_path / "gz", package, format_=Format.GZIP).plan.tarball
     tar = pack(tmp_path / "tar", package, format_=Format.TAR).plan.tarball
     assert tar.read_bytes() == gzip.decompress(gz.read_bytes())

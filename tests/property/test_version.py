@@ -1,4 +1,4 @@
-"""Versions are compared, and version queries read, as py-rattler does it."""
+"""Generations are compared, and version queries read, as py-rattler does it."""
 
 import json
 import random
@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rattler.package import BuildString
 
+from lading.conda.match_spec import parse_matchspec
 from lading.conda.version import matches_version, parse_version
 from lading.errors import SpecError
-from lading.spec.matchspec import parse_matchspec
 from simulators.corpus import corpus_channel, corpus_is_missing
 
 _SIGNS = [">=", "<=", ">", "<", "==", "!=", "", "~="]

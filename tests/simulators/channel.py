@@ -50,7 +50,7 @@ from backports import zstd
 
 from lading.conda.names import BuildString, MatchSpecText, PackageName
 from lading.conda.records import RepodataRecord
-from lading.digest import Digest
+from lading.system.digest import Digest
 
 __all__ = [
     "CANONICAL",

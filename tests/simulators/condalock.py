@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lading.lock import condalock
 from lading.lock.isolation import CondaLock
-from lading.process import Completed, Run
+from lading.system.process import Completed, Run
 
 __all__ = ["quick_conda_lock"]
 

@@ -7,7 +7,8 @@ from lading.conda.channels import ChannelUrl, MirrorMap
 from lading.conda.names import MatchSpecText, Platform
 from lading.conda.records import RepodataRecord
 from lading.conda.virtual import default_virtual_packages
-from lading.engine.port import InstallRequest, Progress, SolveRequest, no_progress
+from lading.engine.protocol import InstallRequest, SolveRequest
+from lading.system.progress import Progress, no_progress
 from simulators.channel import CANONICAL, PLACEHOLDER, ChannelSimulator, File, Package, Symlink
 
 __all__ = ["install_request", "small_channel", "solve_request"]

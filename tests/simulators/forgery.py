@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.digest import sha256_of
-from lading.pack.compression import (
+from lading.format.compression import (
     MANIFEST_MAGIC,
     Format,
     Level,
@@ -18,6 +17,7 @@ from lading.pack.compression import (
     render_seek_table,
     render_skippable,
 )
+from lading.system.digest import sha256_of
 
 __all__ = ["Forged", "Forgery", "forged_file", "forged_link"]
 
@@ -41,7 +41,7 @@ def tar_header(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, target: 
     return info.tobuf(tarfile.PAX_FORMAT)
 
 
-def forged_file(name: str, content: bytes = b"cargo", header: bytes | None = None) -> Forged:
+def forged_file(name: str, content: bytes = b"payload", header: bytes | None = None) -> Forged:
     """A file as billed, unless another `header` stands before it."""
     entry = {
         "path": name,

@@ -6,7 +6,7 @@ from pathlib import Path
 from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
 from lading.engine.embedded import EmbeddedEngine
-from lading.engine.port import Engine
+from lading.engine.protocol import Engine
 from lading.lock.isolation import CondaLock
 from lading.lock.request import LockOutcome, LockRequest
 from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock

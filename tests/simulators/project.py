@@ -10,12 +10,12 @@ from lading.conda.channels import MirrorMap
 from lading.conda.names import native_platform
 from lading.conda.records import RepodataRecord
 from lading.engine.embedded import EmbeddedEngine
-from lading.engine.port import Engine
+from lading.engine.protocol import Engine
+from lading.format.compression import Format, Level
+from lading.install.installer import Installed, apply_install, plan_install
 from lading.install.layout import BuildTree
-from lading.install.prefix import Installed, apply_install, plan_install
 from lading.lock.model import lock_path, read_lockfile
-from lading.pack.compression import Format, Level
-from lading.pack.tarball import Packed, PackRequest, apply_pack, plan_pack
+from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 
 __all__ = ["ENVIRONMENT", "WHEELS", "Project", "render_lock"]

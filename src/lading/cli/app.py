@@ -20,7 +20,7 @@ from lading.install.layout import BuildTree
 
 if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
     from lading.config import Settings
-    from lading.engine.port import Engine
+    from lading.engine.protocol import Engine
 
 __all__ = ["main"]
 
@@ -154,7 +154,7 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
 
 def _with_credentials(settings: "Settings", environment: Mapping[str, str]) -> "Settings":
     """`settings` whose mirror map knows the credentials that lie on this machine."""
-    from lading.credentials import read_credentials  # noqa: PLC0415  # not for --help
+    from lading.net.credentials import read_credentials  # noqa: PLC0415  # not for --help
 
     known = read_credentials(environment)
     return replace(settings, mirrors=replace(settings.mirrors, credentials=known))

@@ -3,9 +3,9 @@
 import click
 
 from lading.cli.context import Context
-from lading.digest import Digest
+from lading.engine.bootstrap import BootstrapPlan, apply_bootstrap, plan_bootstrap
 from lading.errors import UsageError
-from lading.install.bootstrap import BootstrapPlan, apply_bootstrap, plan_bootstrap
+from lading.system.digest import Digest
 
 __all__ = ["command"]
 

@@ -7,8 +7,8 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import UsageError
-from lading.install.leftovers import remove_leftovers
 from lading.pack.frame_cache import FrameCache
+from lading.system.temporary import remove_stale_temporaries
 
 __all__ = ["command"]
 
@@ -43,7 +43,7 @@ def command(
             context.say(f"removed {directory}")
             removed.append(directory)
     for left in leftovers:
-        for path in remove_leftovers(context.path(left)):
+        for path in remove_stale_temporaries(context.path(left)):
             context.say(f"removed {path}")
             removed.append(path)
     if context.json:

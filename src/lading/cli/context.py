@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, TextIO
 from lading.conda.names import Platform, native_platform, parse_platform
 from lading.errors import UsageError
 from lading.install.layout import BuildTree
+from lading.system.progress import no_progress
 
 if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
     from lading.config import Settings
-    from lading.engine.port import Engine, Progress
+    from lading.engine.protocol import Engine
+from lading.system.progress import Progress
 
 __all__ = ["Context", "absolute"]
 
@@ -88,8 +90,6 @@ class Context:
     @contextmanager
     def progress(self) -> "Iterator[Progress]":
         """A progress bar while the block runs; nothing unless a person watches."""
-        from lading.engine.port import no_progress  # noqa: PLC0415  # see above
-
         if self.quiet or not self.stderr.isatty() or "NO_PROGRESS" in self.environment:
             yield no_progress
             return

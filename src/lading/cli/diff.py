@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.lock.diff import diff_locks, fold_diffs
-from lading.lock.places import LockPlaces
+from lading.lock.revisions import LockRevisions
 from lading.report.compared import render_diff, render_diff_json, render_diff_markdown
 
 __all__ = ["command"]
@@ -31,7 +31,7 @@ def command(
     Each is a lockfile, a directory of lockfiles, the name of an environment, or one of these in a
     git revision: `lading diff main:service service`.
     """
-    places = LockPlaces(directory=context.directory, environment=context.environment)
+    places = LockRevisions(directory=context.directory, environment=context.environment)
     chosen = {context.platform(name) for name in platforms}
     before, after = places.read(old), places.read(new)
     compared = sorted((before.keys() | after.keys()) & (chosen or before.keys() | after.keys()))

@@ -5,7 +5,7 @@ from pathlib import Path
 from lading.cli.context import Context
 from lading.conda.names import is_path_separator_free
 from lading.errors import LockError, NotAPrefixError, UsageError
-from lading.install.bill import read_bill
+from lading.install.record import read_install_record
 from lading.lock.model import LOCK_SUFFIX, lock_path
 
 __all__ = ["find_lock", "find_prefix"]
@@ -56,7 +56,7 @@ def find_prefix(context: Context, environment: str) -> tuple[Path, str]:
         return path, path.name
     bill = None
     if is_path_separator_free(environment):
-        bill = read_bill(context.tree.build(environment, context.platform(None)))
+        bill = read_install_record(context.tree.build(environment, context.platform(None)))
     if bill is None:
         raise NotAPrefixError(
             f"there is no environment {environment}",

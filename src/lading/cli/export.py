@@ -15,7 +15,7 @@ from lading.lock.export import (
     export_requirements,
     export_unified,
 )
-from lading.lock.places import LockPlaces
+from lading.lock.revisions import LockRevisions
 
 __all__ = ["command"]
 
@@ -66,7 +66,7 @@ def command(
 
 def _unified(context: Context, path: Path, name: str, target: Path) -> str:
     """All lockfiles beside `path` as one, its sources relative to the directory `target`."""
-    places = LockPlaces(directory=context.directory, environment=context.environment)
+    places = LockRevisions(directory=context.directory, environment=context.environment)
     locks = list(places.read(str(path.parent)).values())
     if any(lock.metadata.get("lading-environment", name) != name for lock in locks):
         raise LockError(

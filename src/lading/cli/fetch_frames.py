@@ -3,10 +3,10 @@
 import click
 
 from lading.cli.context import Context
-from lading.pack.fetch_frames import FetchFramesPlan, apply_fetch_frames
-from lading.pack.reader import open_bill, open_manifest
-from lading.pack.remote import is_remote
-from lading.pack.store import FrameStore
+from lading.format.remote import is_remote
+from lading.format.tarball import open_bill, open_manifest
+from lading.node.prefetch import PrefetchPlan, apply_prefetch
+from lading.node.store import FrameStore
 
 __all__ = ["command"]
 
@@ -35,11 +35,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
     `lading unpack --store DIR NEW NAME` makes the environment without the tarball; until it does,
     but no longer than a week, `lading gc` leaves the frames alone.
     """
-    shipment = open_bill(context.path(new))
+    bill = open_bill(context.path(new))
     before, _ = open_manifest(context.path(old))
     place = source if is_remote(source) else str(context.path(source))
-    plan = FetchFramesPlan(
-        shipment=shipment,
+    plan = PrefetchPlan(
+        bill=bill,
         source=place,
         store=FrameStore(context.path(store)),
         workers=workers or context.processors,
@@ -55,10 +55,10 @@ def command(  # noqa: PLR0913  # one parameter for each option
             context.write(f"{item.frame.offset} {item.frame.length} {item.package.name}\n")
         return 0
     with context.progress() as progress:
-        fetched = apply_fetch_frames(plan, progress)
+        fetched = apply_prefetch(plan, progress)
     if fetched.read_whole:
         context.say("the server knows no ranges: the whole tarball was read")
-    total = sum(item.frame.length for item in shipment.manifest.slices())
+    total = sum(item.frame.length for item in bill.manifest.slices())
     context.say(f"fetched {fetched.frames} frames, {fetched.size} of {total} bytes")
     if context.json:
         context.write(

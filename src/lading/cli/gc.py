@@ -5,8 +5,8 @@ import json
 import click
 
 from lading.cli.context import Context
-from lading.pack.store import FrameStore
-from lading.pack.switch import Versions
+from lading.node.generations import Generations
+from lading.node.store import FrameStore
 
 __all__ = ["command"]
 
@@ -15,7 +15,11 @@ __all__ = ["command"]
 @click.argument("names", nargs=-1)
 @click.option("--store", required=True, metavar="DIR", help="Where frames are kept.")
 @click.option(
-    "--keep", type=click.IntRange(0), default=1, show_default=True, help="Versions to go back to."
+    "--keep",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Generations to go back to.",
 )
 @click.option("--verify", is_flag=True, help="Hash what stays, and remove what was changed.")
 @click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
@@ -41,7 +45,7 @@ def command(
 
     def remove_old() -> None:
         for name in names:
-            for path in Versions(context.path(name)).remove_old(keep):
+            for path in Generations(context.path(name)).remove_old(keep):
                 context.say(f"removed {path}")
 
     frames = FrameStore(context.path(store))

@@ -7,7 +7,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.locked import read_graph
 from lading.errors import UsageError
-from lading.report.needs import render_dot, render_needs_json, render_svg
+from lading.report.dependency_graph import render_dot, render_graph_json, render_svg
 
 __all__ = ["command"]
 
@@ -31,7 +31,7 @@ def command(
     """Draw what needs what in a lock: all of it, or the part around PACKAGES."""
     graph = read_graph(context, environment, platform)
     graph.needs = graph.needs.around([graph.find(name) for name in packages])
-    render = {"dot": render_dot, "json": render_needs_json, "svg": render_svg}
+    render = {"dot": render_dot, "json": render_graph_json, "svg": render_svg}
     text = render["json" if context.json else form](graph)
     if output is None:
         context.write(text)

@@ -4,9 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.environments import find_lock
-from lading.engine.port import Progress
-from lading.install.filesystem import network_file_system
-from lading.install.prefix import (
+from lading.install.installer import (
     Installed,
     InstallPlan,
     apply_install,
@@ -14,6 +12,8 @@ from lading.install.prefix import (
     read_installed,
 )
 from lading.lock.model import read_lockfile
+from lading.system.filesystem import network_file_system
+from lading.system.progress import Progress
 
 __all__ = ["command", "installed"]
 
@@ -51,7 +51,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         bytecode=bytecode,
         link_scripts=link_scripts,
         offline=offline,
-        is_anew=force,
+        reinstall=force,
     )
     if dry_run:
         for record in plan.records:
@@ -83,7 +83,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each option
     link_scripts: bool = False,
     offline: bool = False,
     only_fetch: bool = False,
-    is_anew: bool = False,
+    reinstall: bool = False,
 ) -> InstallPlan:
     """What installing the environment that the user named takes."""
     path, name = find_lock(context, environment, platform)
@@ -97,7 +97,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each option
         link_scripts=link_scripts,
         offline=offline,
         only_fetch=only_fetch,
-        is_anew=is_anew,
+        reinstall=reinstall,
     )
 
 

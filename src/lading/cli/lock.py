@@ -17,9 +17,10 @@ from lading.cli.lock_sources import (
 from lading.conda.names import Platform
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
-from lading.install.file_lists import FileLists
 from lading.install.layout import WHEELS
 from lading.lock.adopt import pins_of_conda_lock, pins_of_prefix
+from lading.lock.environment_file import read_environment
+from lading.lock.file_lists import FileLists
 from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage
 from lading.lock.request import LockInputs, LockRequest
@@ -32,7 +33,6 @@ from lading.lock.solve import (
 )
 from lading.lock.wanted import FOREIGN
 from lading.report.locked import render_locked, render_locked_json
-from lading.spec.environment import read_environment
 
 __all__ = ["command", "conda_lock_of", "file_lists_of"]
 

@@ -12,15 +12,15 @@ from lading.cli.lock_sources import (
     promised_packages,
 )
 from lading.conda.channels import canonical_channel
+from lading.conda.match_spec import parse_matchspec
 from lading.conda.names import Platform
 from lading.config import EnvironmentSettings
 from lading.lock.check import CheckRequest, LockReport, check_lock, locked_platforms
+from lading.lock.environment_file import read_environment
 from lading.lock.isolation import CondaLock
 from lading.lock.sources import LockSpec, read_sources
-from lading.lock.wanted import FOREIGN, Wanted, read_wanted
+from lading.lock.wanted import FOREIGN, Requested, read_requested
 from lading.report.checked import render_check, render_check_json
-from lading.spec.environment import read_environment
-from lading.spec.matchspec import parse_matchspec
 
 __all__ = ["check"]
 
@@ -81,7 +81,7 @@ def _report(
 ) -> LockReport:
     foreign = any(path.name in FOREIGN for path in paths)
     if not strict and not foreign:
-        wanted = {platform: read_wanted(paths, platform) for platform in platforms}
+        wanted = {platform: read_requested(paths, platform) for platform in platforms}
         return check_lock(replace(request, wanted=wanted))
     promised = {platform: request.virtual_packages_of(platform) for platform in platforms}
     spec = read_sources(paths, promised, request.channels, conda_lock)
@@ -94,9 +94,9 @@ def _report(
     )
 
 
-def _wanted(spec: LockSpec, platform: Platform) -> Wanted:
+def _wanted(spec: LockSpec, platform: Platform) -> Requested:
     """What conda-lock says is asked for."""
-    return Wanted(
+    return Requested(
         channels=tuple(canonical_channel(name) for name in spec.channels),
         specs=tuple(parse_matchspec(text) for text in spec.platforms[platform].specs),
         pip=spec.pip_lines or tuple(item.name for item in spec.platforms[platform].pip),

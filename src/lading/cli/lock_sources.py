@@ -9,10 +9,10 @@ from lading.cli.context import Context
 from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
 from lading.config import EnvironmentSettings
-from lading.credentials import channel_credentials
 from lading.errors import UsageError
-from lading.spec.environment import EnvironmentFile
-from lading.spec.virtual_packages import find_virtual_packages, read_virtual_packages
+from lading.lock.environment_file import EnvironmentFile
+from lading.lock.virtual_packages import find_virtual_packages, read_virtual_packages
+from lading.net.credentials import channel_credentials
 
 __all__ = [
     "chosen_platforms",

@@ -7,8 +7,8 @@ from lading.cli.environments import find_lock
 from lading.conda.names import native_platform
 from lading.errors import UsageError
 from lading.lock.check import locked_platforms
+from lading.lock.dependency_graph import LockGraph, lock_graph
 from lading.lock.model import Lockfile, read_lockfile
-from lading.lock.needs import LockNeeds, lock_needs
 
 __all__ = ["read_graph", "read_one_lock"]
 
@@ -33,10 +33,10 @@ def read_one_lock(
     return path, read_lockfile(path, context.platform(platform) if platform else None)
 
 
-def read_graph(context: Context, environment: str | None, platform: str | None) -> LockNeeds:
+def read_graph(context: Context, environment: str | None, platform: str | None) -> LockGraph:
     """What needs what in the lock meant, see `read_one_lock`."""
     path, lock = read_one_lock(context, environment, platform)
-    return lock_needs(lock, path.parent)
+    return lock_graph(lock, path.parent)
 
 
 def _only_environment(context: Context) -> str:

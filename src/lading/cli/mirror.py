@@ -5,8 +5,8 @@ import click
 from lading.cli.context import Context
 from lading.cli.install import plan_installation
 from lading.install.archives import fetch_archives
+from lading.install.mirror import MirrorRequest, write_mirror
 from lading.install.package_cache import place_of_wheel
-from lading.pack.mirror import MirrorRequest, write_mirror
 
 __all__ = ["command"]
 

@@ -5,9 +5,9 @@ import click
 from lading.cli.context import Context
 from lading.cli.install import installed, plan_installation
 from lading.errors import UsageError
-from lading.pack.compression import Format, Level
+from lading.format.compression import Format, Level
 from lading.pack.frame_cache import FrameCache
-from lading.pack.tarball import PackRequest, apply_pack, plan_pack
+from lading.pack.packer import PackRequest, apply_pack, plan_pack
 
 __all__ = ["command"]
 
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         )
         if dry_run:
             for frame in plan.frames:
-                context.write(f"{frame.cargo.name} {frame.part} {len(frame.members)} members\n")
+                context.write(f"{frame.payload.name} {frame.part} {len(frame.members)} members\n")
             return 0
         packed = apply_pack(plan, progress)
     from lading.report.summary import (  # noqa: PLC0415

@@ -3,7 +3,7 @@
 import click
 
 from lading.cli.context import Context
-from lading.pack.move import apply_move, plan_move
+from lading.node.relocate import apply_relocate, plan_relocate
 
 __all__ = ["command"]
 
@@ -17,12 +17,12 @@ def command(context: Context, *, prefix: str, dry_run: bool) -> int:
 
     It may have been unpacked by lading, or by tar and conda-unpack. A second run changes nothing.
     """
-    plan = plan_move(context.path(prefix))
+    plan = plan_relocate(context.path(prefix))
     if dry_run:
         for item in plan.relocations:
             context.write(f"{item.path}\n")
         return 0
-    written = apply_move(plan)
+    written = apply_relocate(plan)
     context.say(f"relocated {plan.prefix}: {written} of {len(plan.relocations)} files written")
     if context.json:
         context.write(f'{{"schema":"lading.relocate/1","written":{written}}}\n')

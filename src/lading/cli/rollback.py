@@ -5,7 +5,7 @@ import json
 import click
 
 from lading.cli.context import Context
-from lading.pack.switch import Versions
+from lading.node.generations import Generations
 
 __all__ = ["command"]
 
@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.pass_obj
 def command(context: Context, *, name: str) -> int:
     """Let NAME, made by `lading unpack --store`, point at the version before the present one."""
-    prefix = Versions(context.path(name)).rollback()
+    prefix = Generations(context.path(name)).rollback()
     context.say(f"{name} is {prefix.name} again")
     if context.json:
         document = {"schema": "lading.rollback/1", "prefix": str(prefix)}

@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.environments import find_prefix
-from lading.install.activation import Shell, read_activation, render_hook
+from lading.node.activation import Shell, read_activation, render_hook
 
 __all__ = ["command"]
 

@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.locked import read_graph
-from lading.report.needs import render_needs_json, render_tree
+from lading.report.dependency_graph import render_graph_json, render_tree
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(
     """
     graph = read_graph(context, environment, platform)
     if context.json:
-        context.write(render_needs_json(graph))
+        context.write(render_graph_json(graph))
         return 0
     needs = graph.needs
     leaves = [node for node, others in needs.needs.items() if not others]

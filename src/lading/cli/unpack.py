@@ -13,13 +13,13 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import DigestMismatchError, UsageError
-from lading.pack.becoming import prefix_errors
-from lading.pack.deploy import apply_deploy, plan_deploy
-from lading.pack.reader import PipedTarball, Shipment, open_bill, open_spooled, open_tarball
-from lading.pack.remote import is_remote, open_remote_tarball
-from lading.pack.store import FrameStore
-from lading.pack.switch import Versions
-from lading.pack.unpack import apply_unpack, plan_unpack
+from lading.format.remote import is_remote, open_remote_tarball
+from lading.format.tarball import PipedTarball, TarballSource, open_bill, open_spooled, open_tarball
+from lading.node.deploy import apply_deploy, plan_deploy
+from lading.node.generations import Generations
+from lading.node.staging import prefix_errors
+from lading.node.store import FrameStore
+from lading.node.unpack import apply_unpack, plan_unpack
 
 __all__ = ["command"]
 
@@ -83,13 +83,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
         workers=workers or context.processors,
         dry_run=dry_run,
     )
-    with _opened(context, options) as shipment:
-        _check_digest(tarball, shipment, manifest_sha256)
-        place = (
-            _deploy(context, options, shipment) if store else _unpack(context, options, shipment)
-        )
+    with _opened(context, options) as source:
+        _check_digest(tarball, source, manifest_sha256)
+        place = _deploy(context, options, source) if store else _unpack(context, options, source)
     if context.json:
-        digest = shipment.manifest_sha256.hex
+        digest = source.manifest_sha256.hex
         context.write(f'{{"schema":"lading.unpack/1","manifest_sha256":"{digest}"}}\n')
     elif not dry_run:
         context.write(f"{place}\n")
@@ -97,7 +95,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
 
 @contextmanager
-def _opened(context: Context, options: _Options) -> Iterator[Shipment]:
+def _opened(context: Context, options: _Options) -> Iterator[TarballSource]:
     """The tarball, whichever way it comes."""
     if options.tarball == PIPE and options.manifest is not None:
         bill = open_bill(options.manifest)
@@ -145,8 +143,8 @@ def _spooled(prefix: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _check_digest(tarball: str, shipment: Shipment, wanted: str | None) -> None:
-    found = shipment.manifest_sha256.hex
+def _check_digest(tarball: str, source: TarballSource, wanted: str | None) -> None:
+    found = source.manifest_sha256.hex
     if wanted is not None and found != wanted.lower():
         raise DigestMismatchError(
             f"{tarball} has another bill than the one asked for",
@@ -156,25 +154,25 @@ def _check_digest(tarball: str, shipment: Shipment, wanted: str | None) -> None:
         )
 
 
-def _unpack(context: Context, options: _Options, shipment: Shipment) -> Path:
-    plan = plan_unpack(shipment, options.prefix, options.workers, options.only)
+def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
+    plan = plan_unpack(source, options.prefix, options.workers, options.only)
     if options.dry_run:
-        for bill in shipment.manifest.slices():
+        for bill in source.manifest.slices():
             if options.only is None or bill.package.name in options.only:
                 for item in bill.files:
                     context.write(f"{item.mode} {item.size:>12} {item.path}\n")
         return plan.prefix
     with context.progress() as progress:
         apply_unpack(plan, progress)
-    what = ", ".join(sorted(options.only)) if options.only else shipment.manifest.environment
+    what = ", ".join(sorted(options.only)) if options.only else source.manifest.environment
     context.say(f"unpacked {what}: checked and relocated")
     return plan.prefix
 
 
-def _deploy(context: Context, options: _Options, shipment: Shipment) -> Path:
+def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:
     assert options.store is not None  # noqa: S101  # for the type checker
-    versions = Versions(options.prefix)
-    plan = plan_deploy(shipment, FrameStore(options.store), versions, options.workers)
+    versions = Generations(options.prefix)
+    plan = plan_deploy(source, FrameStore(options.store), versions, options.workers)
     if options.dry_run:
         for bill in plan.missing():
             context.write(f"{bill.frame.length:>12} {bill.package.name}\n")

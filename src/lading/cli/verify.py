@@ -6,8 +6,8 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import NotAPrefixError
-from lading.install.bill import read_bill
-from lading.pack.reader import open_tarball
+from lading.format.tarball import open_tarball
+from lading.install.record import read_install_record
 from lading.verify.finding import Report
 from lading.verify.prefix import (
     Thoroughness,
@@ -48,7 +48,7 @@ def _verify(context: Context, subject: str, manifest: Path | None, how: Thorough
             # One version is looked at, even if the name is switched to another one meanwhile.
             path = path.resolve()
         # Elsewhere an `install.json` may be anybody's.
-        bill = read_bill(path.parent) if path.name == "prefix" else None
+        bill = read_install_record(path.parent) if path.name == "prefix" else None
         if manifest is None and bill is not None and bill.prefix == str(path):
             return verify_installed(path, bill, how)
         return verify_unpacked(path, read_prefix_manifest(path, manifest), how)
@@ -56,7 +56,7 @@ def _verify(context: Context, subject: str, manifest: Path | None, how: Thorough
         with open_tarball(path, manifest) as opened:
             return verify_tarball(opened, how.workers)
     directory = context.tree.build(subject, context.platform(None))
-    bill = read_bill(directory)
+    bill = read_install_record(directory)
     if bill is None:
         raise NotAPrefixError(
             f"there is no {subject}: no tarball, no prefix, no installed environment",

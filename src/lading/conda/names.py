@@ -26,7 +26,7 @@ BuildString = NewType("BuildString", str)
 """Tells variants of one version apart (CEP 34)."""
 
 MatchSpecText = NewType("MatchSpecText", str)
-"""A MatchSpec in the form that both engines read, see `lading.spec.matchspec` (CEP 29)."""
+"""A MatchSpec in the form that both engines read, see `lading.conda.match_spec` (CEP 29)."""
 
 
 class Platform(StrEnum):

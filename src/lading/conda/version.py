@@ -1,6 +1,6 @@
-"""Versions and version queries, compared without any engine. Pure.
+"""Generations and version queries, compared without any engine. Pure.
 
-A query is in the one spelling of `lading.spec.matchspec`: `|` of `,` of terms, each term `*`,
+A query is in the one spelling of `lading.conda.match_spec`: `|` of `,` of terms, each term `*`,
 `1.2.*`, `!=1.2.*` or one of `== != >= <= > < ~=` before a version literal.
 
 Source: CEP 33 (order of versions), CEP 29 (version queries), conda 24 `models/version.py`.

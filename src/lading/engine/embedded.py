@@ -33,10 +33,8 @@ from rattler.package import BuildString as NativeBuildString
 from lading.conda.channels import ChannelUrl, has_credentials, without_credentials
 from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform
 from lading.conda.records import RepodataRecord
-from lading.digest import Digest
-from lading.engine.bearers import Bearers
 from lading.engine.closure import check_closure
-from lading.engine.complaint import (
+from lading.engine.errors import (
     BLAME_HINT,
     BrokenRecordError,
     clean_lines,
@@ -44,14 +42,17 @@ from lading.engine.complaint import (
     solve_error,
 )
 from lading.engine.location import Sources, canonical_url, located_spec
-from lading.engine.port import LINKING, InstallRequest, Progress, SolveRequest
+from lading.engine.protocol import LINKING, InstallRequest, SolveRequest
 from lading.engine.repaired import repaired_channels
+from lading.engine.tokens import BearerTokens
 from lading.errors import (
     EngineFailedError,
     FetchError,
     LadingError,
     SpecError,
 )
+from lading.system.digest import Digest
+from lading.system.progress import Progress
 
 __all__ = ["EmbeddedEngine"]
 
@@ -83,7 +84,7 @@ class EmbeddedEngine:
         self._state = state_directory
         self._lock = threading.Lock()
         self._gateways: dict[bool, rattler.Gateway] = {}
-        self._bearers = Bearers()
+        self._bearers = BearerTokens()
 
     @property
     def name(self) -> str:

@@ -27,7 +27,7 @@ from lading.conda.channels import MirrorMap, has_credentials, without_credential
 from lading.conda.names import MatchSpecText
 from lading.conda.records import RepodataRecord
 from lading.engine.closure import check_closure, needed_records
-from lading.engine.complaint import BrokenRecordError, clean_lines, install_error
+from lading.engine.errors import BrokenRecordError, clean_lines, install_error
 from lading.engine.location import Sources, located_spec
 from lading.engine.micromamba_output import (
     NOISE,
@@ -36,8 +36,8 @@ from lading.engine.micromamba_output import (
     solve_failure,
 )
 from lading.engine.micromamba_repodata import check_records, check_repodata
-from lading.engine.port import InstallRequest, SolveRequest
-from lading.engine.watch import watched
+from lading.engine.progress import watched
+from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import (
     EngineError,
     EngineFailedError,
@@ -45,7 +45,7 @@ from lading.errors import (
     FetchError,
     SolveError,
 )
-from lading.process import Completed, Run, run, scrubbed_environment
+from lading.system.process import Completed, Run, run, scrubbed_environment
 
 __all__ = ["MicromambaEngine", "find_micromamba", "read_version"]
 

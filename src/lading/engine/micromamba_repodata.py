@@ -21,10 +21,10 @@ from lading.conda.channels import without_credentials
 from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.engine.broken_records import fault_of
-from lading.engine.complaint import BLAME_HINT, BrokenRecordError
+from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.errors import FetchError
-from lading.process import Completed
+from lading.system.process import Completed
 
 __all__ = ["check_records", "check_repodata"]
 

@@ -16,7 +16,7 @@ import msgspec
 from lading.conda.channels import ChannelUrl, without_credentials
 from lading.conda.names import Platform
 from lading.engine.broken_records import BrokenRecords, named_in, without_broken
-from lading.engine.complaint import BLAME_HINT, BrokenRecordError
+from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.errors import SolveError
 
@@ -83,7 +83,7 @@ def repaired_channels(
         sources: The channels.
         platform: Its subdir and `noarch` are copied.
         caches: Directories in which rattler keeps repodata; the copies are made beside the first.
-        cause: What one of the channels is guilty of.
+        cause: What one of the channels is conflict of.
 
     Raises:
         BrokenRecordError: The records that are broken are not found; it is `cause`.

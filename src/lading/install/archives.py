@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.conda.channels import MirrorMap
-from lading.engine.port import Progress, no_progress
-from lading.install.fetch import Network, fetch_all
 from lading.install.layout import BuildTree
 from lading.install.package_cache import locate_archives
 from lading.install.plan import InstallPlan
+from lading.net.download import Network, fetch_all
+from lading.system.progress import Progress, no_progress
 
 __all__ = ["Archives", "fetch_archives"]
 

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import lading
 from lading.conda.records import RepodataRecord
-from lading.engine.port import Engine, InstallRequest, Progress
+from lading.engine.protocol import Engine, InstallRequest
 from lading.errors import LockError, PrefixChangedError
 from lading.install.archives import Archives
-from lading.install.bill import FORMAT_VERSION, InstallBill, list_files, write_bill
 from lading.install.bytecode import Compiler, is_bytecode
-from lading.install.cargo import CargoFile
 from lading.install.contents import (
-    Contents,
     ContentsRequest,
+    PrefixContents,
     place_contents,
     python_layout,
     read_contents,
@@ -31,8 +29,11 @@ from lading.install.link import link_packages, run_link_scripts
 from lading.install.pip import PipInstall, install_pip_packages
 from lading.install.placement import adopt_files, foreign_paths
 from lading.install.plan import InstallPlan
+from lading.install.record import FORMAT_VERSION, InstallRecord, list_files, write_install_record
 from lading.install.update import NotUpdatableError, Update, move_packages, refuse_clobbering
 from lading.lock.model import LockedPackage, Lockfile
+from lading.package.payload import PayloadFile
+from lading.system.progress import Progress
 
 __all__ = ["SCRIPTED", "UV_WORKPLACE", "Assembly", "Installed"]
 
@@ -59,8 +60,8 @@ class Installed:
     """
 
     plan: InstallPlan
-    bill: InstallBill
-    contents: Contents
+    bill: InstallRecord
+    contents: PrefixContents
     moved: int | None = None
 
 
@@ -125,8 +126,8 @@ class Assembly:
             return None
         placed = {
             item.path
-            for cargo in contents.cargoes
-            for item in cargo.files
+            for payload in contents.payloads
+            for item in payload.files
             if update.is_placed(item)
         }
         return replace(self._complete(extracted, contents, placed), moved=update.moved)
@@ -142,7 +143,7 @@ class Assembly:
         )
         return link_packages(self.engine, request)
 
-    def _run_scripts(self, extracted: Mapping[str, Path]) -> tuple[CargoFile, ...]:
+    def _run_scripts(self, extracted: Mapping[str, Path]) -> tuple[PayloadFile, ...]:
         """What the link scripts made, if they are to run."""
         plan = self.plan
         if not plan.link_scripts:
@@ -179,8 +180,8 @@ class Assembly:
         install_pip_packages(request, self.plan.directory / UV_WORKPLACE)
 
     def _contents(
-        self, extracted: Mapping[str, Path], adopted: tuple[CargoFile, ...] = ()
-    ) -> Contents:
+        self, extracted: Mapping[str, Path], adopted: tuple[PayloadFile, ...] = ()
+    ) -> PrefixContents:
         python = python_layout(self.plan.records, extracted)
         compiler = None
         if self.plan.bytecode and python is not None:
@@ -205,12 +206,12 @@ class Assembly:
         )
 
     def _complete(
-        self, extracted: Mapping[str, Path], contents: Contents, placed: Collection[str] = ()
+        self, extracted: Mapping[str, Path], contents: PrefixContents, placed: Collection[str] = ()
     ) -> Installed:
         """Write what is lading's, and the bill last."""
         plan = self.plan
         place_contents(contents, plan.prefix, placed)
-        bill = InstallBill(
+        bill = InstallRecord(
             format=FORMAT_VERSION,
             lading=lading.__version__,
             engine=self.engine_name,
@@ -222,9 +223,9 @@ class Assembly:
             prefix=str(plan.prefix),
             extracted={key: str(path) for key, path in extracted.items()},
             contents=write_contents_file(plan.directory, contents).hex,
-            listed=list_files(contents.cargoes, plan.prefix),
+            listed=list_files(contents.payloads, plan.prefix),
         )
-        write_bill(plan.directory, bill)
+        write_install_record(plan.directory, bill)
         return Installed(plan=plan, bill=bill, contents=contents)
 
 

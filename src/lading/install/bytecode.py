@@ -16,11 +16,12 @@ from pathlib import Path
 
 import msgspec
 
-from lading.digest import Digest, sha256_of, sha256_of_file
-from lading.engine.port import Progress, no_progress
+from lading.conda.paths import Kind
 from lading.errors import EngineFailedError
-from lading.install.cargo import Cargo, CargoFile, Kind, PythonLayout
-from lading.process import Run, run_checked
+from lading.package.payload import Payload, PayloadFile, PythonLayout
+from lading.system.digest import Digest, sha256_of, sha256_of_file
+from lading.system.process import Run, run_checked
+from lading.system.progress import Progress, no_progress
 
 __all__ = ["Compiler", "is_bytecode", "place_file"]
 
@@ -62,33 +63,33 @@ class Compiler:
     workers: int
     progress: Progress = no_progress
 
-    def compile_all(self, cargoes: Sequence[Cargo]) -> tuple[Cargo, ...]:
-        """The cargoes with their own bytecode replaced by ours, in the same order.
+    def compile_all(self, payloads: Sequence[Payload]) -> tuple[Payload, ...]:
+        """The payloads with their own bytecode replaced by ours, in the same order.
 
         Raises:
             EngineFailedError: The environment's python cannot run.
         """
         done = 0
 
-        def compiled(cargo: Cargo) -> Cargo:
+        def compiled(payload: Payload) -> Payload:
             nonlocal done
-            result = self._compile(cargo)
+            result = self._compile(payload)
             done += 1
-            self.progress("compile", done, len(cargoes))
+            self.progress("compile", done, len(payloads))
             return result
 
         with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="compile") as pool:
             # The largest first: one of them alone at the end would leave the other cores idle.
-            by_size = sorted(cargoes, key=lambda cargo: -len(_sources(cargo, self.python)))
-            keys = [(cargo.manager, cargo.name) for cargo in by_size]
+            by_size = sorted(payloads, key=lambda payload: -len(_sources(payload, self.python)))
+            keys = [(payload.manager, payload.name) for payload in by_size]
             results = dict(zip(keys, pool.map(compiled, by_size), strict=True))
-        return tuple(results[cargo.manager, cargo.name] for cargo in cargoes)
+        return tuple(results[payload.manager, payload.name] for payload in payloads)
 
-    def _compile(self, cargo: Cargo) -> Cargo:
-        sources = _sources(cargo, self.python)
+    def _compile(self, payload: Payload) -> Payload:
+        sources = _sources(payload, self.python)
         if not sources:
-            return cargo
-        directory = self.cache / self._key(cargo, sources)
+            return payload
+        directory = self.cache / self._key(payload, sources)
         entries = _read_entries(directory)
         if entries is None:
             shutil.rmtree(directory, ignore_errors=True)
@@ -96,11 +97,11 @@ class Compiler:
             entries = _read_entries(directory)
         if entries is None:
             raise EngineFailedError(
-                f"the bytecode of {cargo.name} changed while it was made",
+                f"the bytecode of {payload.name} changed while it was made",
                 hint=f"delete {self.cache} and run again",
             )
         bytecode = [
-            CargoFile(
+            PayloadFile(
                 path=entry.path,
                 place=f"{directory}/{entry.path}",
                 sha256=Digest.sha256(entry.sha256),
@@ -108,15 +109,15 @@ class Compiler:
             )
             for entry in entries
         ]
-        kept = [item for item in cargo.files if not is_bytecode(item.path)]
+        kept = [item for item in payload.files if not is_bytecode(item.path)]
         files = sorted([*kept, *bytecode], key=lambda item: item.path)
-        return msgspec.structs.replace(cargo, files=tuple(files))
+        return msgspec.structs.replace(payload, files=tuple(files))
 
-    def _key(self, cargo: Cargo, sources: Sequence[CargoFile]) -> str:
+    def _key(self, payload: Payload, sources: Sequence[PayloadFile]) -> str:
         parts = [
             FORMAT_VERSION,
-            cargo.name,
-            str(cargo.sha256),
+            payload.name,
+            str(payload.sha256),
             self.python.digest,
             # Clobbering may have taken files away, noarch placed them elsewhere.
             sha256_of("\0".join(item.path for item in sources).encode()).hex,
@@ -124,7 +125,7 @@ class Compiler:
         ]
         return sha256_of(json.dumps(parts).encode()).hex
 
-    def _fill(self, directory: Path, sources: Iterable[CargoFile]) -> None:
+    def _fill(self, directory: Path, sources: Iterable[PayloadFile]) -> None:
         """Compile `sources` into `directory`, which appears only when complete."""
         self.cache.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=self.cache, prefix=".compile-"))
@@ -168,7 +169,7 @@ def _read_entries(directory: Path) -> list[_Entry] | None:
     return entries if whole else None
 
 
-def _sources(cargo: Cargo, python: PythonLayout) -> tuple[CargoFile, ...]:
+def _sources(payload: Payload, python: PythonLayout) -> tuple[PayloadFile, ...]:
     """The files that python would compile at import, except those that relocation rewrites.
 
     Bytecode of a file with a placeholder would go on saying the placeholder after relocation.
@@ -176,7 +177,7 @@ def _sources(cargo: Cargo, python: PythonLayout) -> tuple[CargoFile, ...]:
     roots = (f"lib/python{python.version}/", f"{python.site_packages}/")
     return tuple(
         item
-        for item in cargo.files
+        for item in payload.files
         if item.kind is Kind.FILE
         and item.path.endswith(".py")
         and item.path.startswith(roots)
@@ -194,7 +195,7 @@ def _rename_directory(source: Path, target: Path) -> None:
             raise
 
 
-def place_file(item: CargoFile, prefix: Path) -> None:
+def place_file(item: PayloadFile, prefix: Path) -> None:
     """Put a generated or compiled file into `prefix`, in the place of whatever lies there.
 
     What lies there may be a hard link to the package cache: it is removed, never written through.

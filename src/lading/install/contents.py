@@ -1,4 +1,4 @@
-"""The contents of an environment: the cargo of every package that its lock lists.
+"""The contents of an environment: the payload of every package that its lock lists.
 
 They are computed from the lock, the extracted packages and the pip distributions in the prefix; the
 same call serves the installer, which writes them, and the packer, which ships them.
@@ -12,19 +12,25 @@ from pathlib import Path
 import msgspec
 
 from lading.conda.records import RepodataRecord
-from lading.digest import sha256_of
 from lading.errors import EngineFailedError, PrefixError
 from lading.install.bytecode import Compiler, is_bytecode, place_file
-from lading.install.cargo import Cargo, CargoFile, PythonLayout, conda_cargo, resolve_clobbering
-from lading.install.package_info import read_package_info
-from lading.install.pip import pip_cargoes
+from lading.install.pip import pip_payloads
 from lading.install.placement import foreign_paths, place_winner, remove_foreign
 from lading.lock.model import LockedPackage
+from lading.package.info import read_package_info
+from lading.package.payload import (
+    Payload,
+    PayloadFile,
+    PythonLayout,
+    conda_payload,
+    resolve_clobbering,
+)
+from lading.system.digest import sha256_of
 
 __all__ = [
-    "Contents",
     "ContentsRequest",
-    "environment_cargo",
+    "PrefixContents",
+    "environment_payload",
     "extracted_directories",
     "packages_with_scripts",
     "place_contents",
@@ -63,24 +69,25 @@ class ContentsRequest:
     prefix: Path
     compiler: Compiler | None
     variables: Mapping[str, str] = field(default_factory=dict)
-    adopted: tuple[CargoFile, ...] = ()
+    adopted: tuple[PayloadFile, ...] = ()
 
 
-class Contents(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All that an environment consists of.
 
     Attributes:
-        cargoes: conda packages by name, then pip distributions by name, then the environment's own.
+        payloads: conda packages by name, then pip distributions by name, then the
+            environment's own.
         python: Its python, or None.
         clobbered: Path → all its owners, the last of which has it.
     """
 
-    cargoes: tuple[Cargo, ...]
+    payloads: tuple[Payload, ...]
     python: PythonLayout | None
     clobbered: Mapping[str, tuple[str, ...]]
 
 
-def read_contents(request: ContentsRequest) -> Contents:
+def read_contents(request: ContentsRequest) -> PrefixContents:
     """The contents of an environment.
 
     Raises:
@@ -90,7 +97,7 @@ def read_contents(request: ContentsRequest) -> Contents:
     """
     python = python_layout(request.records, request.extracted)
     conda, clobbered = resolve_clobbering(
-        conda_cargo(
+        conda_payload(
             record,
             read_package_info(request.extracted[record.distribution]),
             request.extracted[record.distribution],
@@ -98,16 +105,16 @@ def read_contents(request: ContentsRequest) -> Contents:
         )
         for record in request.records
     )
-    installed = pip_cargoes(request.pip, request.prefix, python) if python is not None else ()
+    installed = pip_payloads(request.pip, request.prefix, python) if python is not None else ()
     pip, _ = resolve_clobbering(installed)
     _refuse_overwritten(conda, pip)
-    cargoes: Sequence[Cargo] = [*sorted(conda, key=lambda cargo: cargo.name), *pip]
+    payloads: Sequence[Payload] = [*sorted(conda, key=lambda payload: payload.name), *pip]
     if request.compiler is not None:
-        cargoes = request.compiler.compile_all(cargoes)
+        payloads = request.compiler.compile_all(payloads)
     else:
-        cargoes = [_without_bytecode(cargo) for cargo in cargoes]
-    own = environment_cargo(request.variables, request.adopted)
-    return Contents(cargoes=(*cargoes, own), python=python, clobbered=clobbered)
+        payloads = [_without_bytecode(payload) for payload in payloads]
+    own = environment_payload(request.variables, request.adopted)
+    return PrefixContents(payloads=(*payloads, own), python=python, clobbered=clobbered)
 
 
 def python_layout(
@@ -121,9 +128,9 @@ def python_layout(
     return None
 
 
-def environment_cargo(
-    variables: Mapping[str, str] | None = None, adopted: Sequence[CargoFile] = ()
-) -> Cargo:
+def environment_payload(
+    variables: Mapping[str, str] | None = None, adopted: Sequence[PayloadFile] = ()
+) -> Payload:
     """What belongs to the environment as a whole.
 
     Args:
@@ -135,20 +142,20 @@ def environment_cargo(
         state = {"env_vars": dict(variables), "version": 1}
         documents["conda-meta/state"] = (json.dumps(state, sort_keys=True) + "\n").encode()
     files = [
-        CargoFile(path=path, content=data, sha256=sha256_of(data), size=len(data))
+        PayloadFile(path=path, content=data, sha256=sha256_of(data), size=len(data))
         for path, data in documents.items()
     ]
     files = sorted([*files, *adopted], key=lambda item: item.path)
-    return Cargo(name="", version="", manager="environment", files=tuple(files))
+    return Payload(name="", version="", manager="environment", files=tuple(files))
 
 
-def packages_with_scripts(contents: Contents) -> tuple[str, ...]:
+def packages_with_scripts(contents: PrefixContents) -> tuple[str, ...]:
     """The names of the conda packages that bring a script to be run when they are linked."""
     return tuple(
-        cargo.name
-        for cargo in contents.cargoes
-        if cargo.manager == "conda"
-        and any(item.path in script_paths(cargo.name) for item in cargo.files)
+        payload.name
+        for payload in contents.payloads
+        if payload.manager == "conda"
+        and any(item.path in script_paths(payload.name) for item in payload.files)
     )
 
 
@@ -157,20 +164,20 @@ def script_paths(name: str) -> tuple[str, ...]:
     return tuple(f"bin/.{name}-{kind}.sh" for kind in ("pre-link", "post-link"))
 
 
-def _without_bytecode(cargo: Cargo) -> Cargo:
-    """The cargo without the bytecode that its package ships, which normalised times make stale."""
-    kept = tuple(item for item in cargo.files if not is_bytecode(item.path))
-    return msgspec.structs.replace(cargo, files=kept)
+def _without_bytecode(payload: Payload) -> Payload:
+    """The payload without its own bytecode, which normalised times make stale."""
+    kept = tuple(item for item in payload.files if not is_bytecode(item.path))
+    return msgspec.structs.replace(payload, files=kept)
 
 
-def _refuse_overwritten(conda: Sequence[Cargo], pip: Sequence[Cargo]) -> None:
-    owners = {item.path: cargo.name for cargo in conda for item in cargo.files}
-    for cargo in pip:
-        for item in cargo.files:
+def _refuse_overwritten(conda: Sequence[Payload], pip: Sequence[Payload]) -> None:
+    owners = {item.path: payload.name for payload in conda for item in payload.files}
+    for payload in pip:
+        for item in payload.files:
             if item.path in owners:
                 raise PrefixError(
-                    f"pip package {cargo.name} overwrites {item.path} of {owners[item.path]}",
-                    hint=f"delete {cargo.name} from `pip:` or {owners[item.path]} from the"
+                    f"pip package {payload.name} overwrites {item.path} of {owners[item.path]}",
+                    hint=f"delete {payload.name} from `pip:` or {owners[item.path]} from the"
                     " dependencies, and lock again",
                 )
 
@@ -213,7 +220,7 @@ def _named_directory(document: object) -> Path | None:
     return None
 
 
-def place_contents(contents: Contents, prefix: Path, placed: Collection[str] = ()) -> None:
+def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[str] = ()) -> None:
     """Make `prefix` equal to its contents where engines do not: what they linked stays.
 
     Written are generated files, bytecode, of paths that several packages own the last one's, and
@@ -231,8 +238,8 @@ def place_contents(contents: Contents, prefix: Path, placed: Collection[str] = (
     """
     present = set(foreign_paths(prefix, ()))
     owned = set()
-    for cargo in contents.cargoes:
-        for item in cargo.files:
+    for payload in contents.payloads:
+        for item in payload.files:
             owned.add(item.path)
             if item.path in placed:
                 continue

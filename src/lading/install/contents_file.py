@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from lading.digest import Digest, sha256_of
 from lading.errors import NotAPrefixError
-from lading.install.contents import Contents
+from lading.install.contents import PrefixContents
+from lading.system.digest import Digest, sha256_of
 
 __all__ = ["CONTENTS_NAME", "read_contents_file", "write_contents_file"]
 
@@ -19,14 +19,14 @@ CONTENTS_NAME = "contents.msgpack"
 _AGAIN = "run `lading install --force`"
 
 
-def write_contents_file(directory: Path, contents: Contents) -> Digest:
+def write_contents_file(directory: Path, contents: PrefixContents) -> Digest:
     """Write the contents into `directory`; the digest of what was written."""
     data = msgspec.msgpack.encode(contents)
     (directory / CONTENTS_NAME).write_bytes(data)
     return sha256_of(data)
 
 
-def read_contents_file(directory: Path, digest: str) -> Contents:
+def read_contents_file(directory: Path, digest: str) -> PrefixContents:
     """The contents that were written into `directory`.
 
     Args:
@@ -44,6 +44,6 @@ def read_contents_file(directory: Path, digest: str) -> Contents:
     if sha256_of(data).hex != digest:
         raise NotAPrefixError(f"{path} was changed", hint=_AGAIN)
     try:
-        return msgspec.msgpack.decode(data, type=Contents)
+        return msgspec.msgpack.decode(data, type=PrefixContents)
     except msgspec.DecodeError as error:
         raise NotAPrefixError(f"{path} was written by another lading", hint=_AGAIN) from error

@@ -5,10 +5,7 @@ from pathlib import Path
 
 from lading.conda.names import Platform
 
-__all__ = ["LADING_DIRECTORY", "WHEELS", "BuildTree"]
-
-LADING_DIRECTORY = "conda-meta/lading"
-"""Prefix-relative directory of lading's own records in an environment."""
+__all__ = ["WHEELS", "BuildTree"]
 
 WHEELS = "wheels"
 """Directory of wheels in a package cache, and in a mirror."""

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
-from lading.digest import sha256_of_file
+from lading.conda.paths import Kind
 from lading.errors import (
     ArchiveError,
     EngineFailedError,
@@ -28,12 +28,13 @@ from lading.errors import (
     PrefixError,
 )
 from lading.install.bytecode import is_bytecode
-from lading.install.cargo import OWNER_EXECUTE, Cargo, CargoFile, Kind, PythonLayout
-from lading.install.entry_points import self_locating_script
 from lading.lock.model import LockedPackage
-from lading.process import Run, run_checked
+from lading.package.entry_points import self_locating_script
+from lading.package.payload import OWNER_EXECUTE, Payload, PayloadFile, PythonLayout
+from lading.system.digest import sha256_of_file
+from lading.system.process import Run, run_checked
 
-__all__ = ["PipInstall", "install_pip_packages", "pip_cargoes"]
+__all__ = ["PipInstall", "install_pip_packages", "pip_payloads"]
 
 PLACE_DEPENDENT = ("direct_url.json", "uv_cache.json", "uv_build.json")
 RECORD_FIELDS = 3
@@ -190,9 +191,9 @@ def _make_self_locating(path: Path, prefix: Path) -> bool:
     return script is not None
 
 
-def pip_cargoes(
+def pip_payloads(
     packages: Iterable[LockedPackage], prefix: Path, python: PythonLayout
-) -> tuple[Cargo, ...]:
+) -> tuple[Payload, ...]:
     """What the pip packages of a lock put into `prefix`, by their RECORD files.
 
     Returns:
@@ -223,16 +224,16 @@ def pip_cargoes(
                 path, recorded.setdefault(path, (package.name, digest)), package, digest
             )
         result.append(
-            Cargo(
+            Payload(
                 name=package.name,
                 version=package.version,
                 manager="pip",
                 url=package.url,
                 sha256=package.sha256,
-                files=tuple(_cargo_file(prefix, path) for path in sorted(hashes)),
+                files=tuple(_payload_file(prefix, path) for path in sorted(hashes)),
             )
         )
-    return tuple(sorted(result, key=lambda cargo: cargo.name))
+    return tuple(sorted(result, key=lambda payload: payload.name))
 
 
 def _refuse_contest(path: str, first: tuple[str, str], package: LockedPackage, digest: str) -> None:
@@ -268,7 +269,7 @@ def _prefix_relative(recorded: str, python: PythonLayout) -> str:
     return "/".join(parts)
 
 
-def _cargo_file(prefix: Path, path: str) -> CargoFile:
+def _payload_file(prefix: Path, path: str) -> PayloadFile:
     source = prefix / path
     try:
         status = source.stat()
@@ -277,7 +278,7 @@ def _cargo_file(prefix: Path, path: str) -> CargoFile:
         raise PrefixChangedError(
             f"{source} cannot be read: {error.strerror}", hint="run `lading install --force`"
         ) from error
-    return CargoFile(
+    return PayloadFile(
         path=path,
         kind=Kind.FILE,
         place=str(source),

@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from lading.digest import sha256_of
+from lading.conda.paths import FileMode, Kind
 from lading.errors import PrefixTooLongError
-from lading.install.cargo import CargoFile, Kind
-from lading.install.package_info import FileMode
+from lading.package.payload import PayloadFile
+from lading.system.digest import sha256_of
 
 __all__ = ["adopt_files", "foreign_paths", "place_winner", "remove_foreign"]
 
@@ -50,7 +50,7 @@ def remove_foreign(prefix: Path, path: str, owned: Collection[str]) -> None:
         directory, _, _ = directory.rpartition("/")
 
 
-def place_winner(item: CargoFile, prefix: Path) -> None:
+def place_winner(item: PayloadFile, prefix: Path) -> None:
     """Put a path of a package into `prefix`, in the place of whatever lies there.
 
     Raises:
@@ -73,7 +73,7 @@ def place_winner(item: CargoFile, prefix: Path) -> None:
             target.chmod(0o755 if item.executable else 0o644)
 
 
-def _content(item: CargoFile, prefix: Path) -> bytes:
+def _content(item: PayloadFile, prefix: Path) -> bytes:
     data = item.content if item.source is None else item.source.read_bytes()
     if data is None:
         raise ValueError(f"{item.path} has neither content nor source")
@@ -94,7 +94,7 @@ def _content(item: CargoFile, prefix: Path) -> bytes:
     return re.sub(re.escape(old) + rb"[^\0]*\0", shorter, data)
 
 
-def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[CargoFile, ...]:
+def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[PayloadFile, ...]:
     """What link scripts made in `prefix`, copied to `directory`, as files of the environment.
 
     In text the prefix is replaced by a placeholder, so that it does not depend on the place.
@@ -102,10 +102,10 @@ def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[Ca
     return tuple(_adopt(path, prefix, directory) for path in sorted(paths))
 
 
-def _adopt(path: str, prefix: Path, directory: Path) -> CargoFile:
+def _adopt(path: str, prefix: Path, directory: Path) -> PayloadFile:
     source = prefix / path
     if source.is_symlink():
-        return CargoFile(path=path, kind=Kind.LINK, target=os.readlink(source))  # noqa: PTH115  # keeps the text as it is
+        return PayloadFile(path=path, kind=Kind.LINK, target=os.readlink(source))  # noqa: PTH115  # keeps the text as it is
     data = source.read_bytes()
     old = os.fsencode(prefix)
     mode, placeholder = FileMode.TEXT, ""
@@ -118,7 +118,7 @@ def _adopt(path: str, prefix: Path, directory: Path) -> CargoFile:
     copy = directory / path
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(data)
-    return CargoFile(
+    return PayloadFile(
         path=path,
         place=str(copy),
         executable=os.access(source, os.X_OK),

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from lading.conda.names import is_path_separator_free, native_platform
 from lading.conda.records import RepodataRecord
-from lading.digest import Digest
 from lading.errors import LockError
 from lading.graph.dependencies import topological_order
-from lading.install.bill import read_bill
-from lading.install.fetch import Download
 from lading.install.layout import BuildTree
+from lading.install.record import read_install_record
 from lading.lock.model import LockedPackage, Lockfile
+from lading.net.download import Download
+from lading.system.digest import Digest
 
 __all__ = ["InstallPlan", "is_installed", "plan_install"]
 
@@ -30,7 +30,7 @@ class InstallPlan:
         is_current: Whether the prefix is there already, made from this very lock.
         link_scripts: Whether the link scripts of packages run.
         offline: Whether nothing may be fetched over a network.
-        is_anew: Whether nothing of an installation that is there may be made use of.
+        reinstall: Whether nothing of an installation that is there may be made use of.
     """
 
     environment: str
@@ -42,7 +42,7 @@ class InstallPlan:
     is_current: bool
     link_scripts: bool = False
     offline: bool = False
-    is_anew: bool = False
+    reinstall: bool = False
 
     @property
     def wheels(self) -> tuple[LockedPackage, ...]:
@@ -69,7 +69,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
     link_scripts: bool = False,
     offline: bool = False,
     only_fetch: bool = False,
-    is_anew: bool = False,
+    reinstall: bool = False,
 ) -> InstallPlan:
     """What installing `lockfile` below `tree` takes; nothing is changed.
 
@@ -83,7 +83,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         link_scripts: Whether link scripts are to run.
         offline: Whether nothing may be fetched over a network.
         only_fetch: Whether archives are all that is wanted; any machine can have them.
-        is_anew: Whether it is to be made from nothing, whatever is installed.
+        reinstall: Whether it is to be made from nothing, whatever is installed.
 
     Raises:
         LockError: An entry of the lock cannot be installed.
@@ -110,9 +110,9 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         is_current=False,
         link_scripts=link_scripts,
         offline=offline,
-        is_anew=is_anew,
+        reinstall=reinstall,
     )
-    return replace(plan, is_current=not is_anew and is_installed(plan))
+    return replace(plan, is_current=not reinstall and is_installed(plan))
 
 
 def _refuse_programs(environment: str, lockfile: Lockfile, *, link_scripts: bool) -> None:
@@ -131,7 +131,7 @@ def _refuse_programs(environment: str, lockfile: Lockfile, *, link_scripts: bool
 
 def is_installed(plan: InstallPlan) -> bool:
     """Whether the prefix is there and complete, made in this very way from this very lock."""
-    bill = read_bill(plan.directory)
+    bill = read_install_record(plan.directory)
     return (
         bill is not None
         and bill.lock == plan.lockfile.digest.hex

@@ -19,15 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lading
+from lading.conda.paths import Kind
 from lading.conda.records import RepodataRecord
 from lading.errors import NotAPrefixError
-from lading.install.bill import BILL_NAME, BilledFile, InstallBill, read_bill
-from lading.install.cargo import OWNER_EXECUTE, Cargo, CargoFile, Kind
-from lading.install.contents import Contents
+from lading.install.contents import PrefixContents
 from lading.install.contents_file import read_contents_file
 from lading.install.placement import foreign_paths, remove_foreign
 from lading.install.plan import InstallPlan
+from lading.install.record import (
+    INSTALL_RECORD_NAME,
+    InstallRecord,
+    RecordedFile,
+    read_install_record,
+)
 from lading.lock.model import LockedPackage
+from lading.package.payload import OWNER_EXECUTE, Payload, PayloadFile
 
 __all__ = [
     "ASIDE",
@@ -74,12 +80,12 @@ class Update:
     records: tuple[RepodataRecord, ...]
     wheels: tuple[LockedPackage, ...]
     extracted: Mapping[str, Path]
-    departing: tuple[Cargo, ...]
+    departing: tuple[Payload, ...]
     kept: Mapping[str, str]
-    placed: Mapping[str, CargoFile]
+    placed: Mapping[str, PayloadFile]
     moved: int
 
-    def is_placed(self, item: CargoFile) -> bool:
+    def is_placed(self, item: PayloadFile) -> bool:
         """Whether a file is there as it should be, since it was there before."""
         return self.placed.get(item.path) == item
 
@@ -101,7 +107,7 @@ def find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update |
 
 def _find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update:
     try:
-        bill = read_bill(plan.directory)
+        bill = read_install_record(plan.directory)
         if bill is None:
             raise NotUpdatableError("it is not installed")
         _refuse_other_ways(plan, bill, engine)
@@ -114,7 +120,7 @@ def _find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update:
     return update
 
 
-def refuse_clobbering(contents: Contents) -> None:
+def refuse_clobbering(contents: PrefixContents) -> None:
     """Refuse contents in which packages contend for a path: who has it depends on the order.
 
     Raises:
@@ -124,7 +130,7 @@ def refuse_clobbering(contents: Contents) -> None:
         raise NotUpdatableError(f"{', '.join(owners)} own {path}")
 
 
-def _refuse_other_ways(plan: InstallPlan, bill: InstallBill, engine: str) -> None:
+def _refuse_other_ways(plan: InstallPlan, bill: InstallRecord, engine: str) -> None:
     """Refuse what was installed in another way than it is to be now."""
     ways = {
         "at another place": bill.prefix == str(plan.prefix),
@@ -138,14 +144,14 @@ def _refuse_other_ways(plan: InstallPlan, bill: InstallBill, engine: str) -> Non
     for way, is_same in ways.items():
         if not is_same:
             raise NotUpdatableError(f"it was installed {way}")
-    if plan.is_anew:
+    if plan.reinstall:
         raise NotUpdatableError("that was asked for")
 
 
 def _difference(
-    plan: InstallPlan, bill: InstallBill, contents: Contents, package_cache: Path
+    plan: InstallPlan, bill: InstallRecord, contents: PrefixContents, package_cache: Path
 ) -> Update:
-    old = {(cargo.manager, cargo.name): cargo for cargo in contents.cargoes}
+    old = {(payload.manager, payload.name): payload for payload in contents.payloads}
     conda: dict[str, RepodataRecord] = {record.name: record for record in plan.conda}
     pip = {package.name: package for package in plan.wheels}
     stays = {(CONDA, name): _is_same_conda(old, record) for name, record in conda.items()}
@@ -160,35 +166,38 @@ def _difference(
     linked = {name for manager, name in arriving if manager == CONDA}
     if linked and PYTHON in conda:
         linked.add(PYTHON)
-    kept = [cargo for key, cargo in old.items() if key not in departing]
+    kept = [payload for key, payload in old.items() if key not in departing]
     staying = [conda[name] for name in conda if stays[CONDA, name]]
     return Update(
         records=tuple(record for record in plan.records if record.name in linked),
         wheels=tuple(package for package in plan.wheels if not stays[PIP, package.name]),
         extracted=_extracted(bill, staying, package_cache),
         departing=tuple(old[key] for key in sorted(departing)),
-        kept={item.path: cargo.name for cargo in kept for item in cargo.files},
-        placed={item.path: item for cargo in kept for item in cargo.files},
+        kept={item.path: payload.name for payload in kept for item in payload.files},
+        placed={item.path: item for payload in kept for item in payload.files},
         moved=moved,
     )
 
 
-def _is_same_conda(old: Mapping[tuple[str, str], Cargo], record: RepodataRecord) -> bool:
-    cargo = old.get((CONDA, record.name))
-    return cargo is not None and (cargo.version, cargo.build, cargo.sha256) == (
+def _is_same_conda(old: Mapping[tuple[str, str], Payload], record: RepodataRecord) -> bool:
+    payload = old.get((CONDA, record.name))
+    return payload is not None and (payload.version, payload.build, payload.sha256) == (
         record.version,
         record.build,
         record.sha256,
     )
 
 
-def _is_same_pip(old: Mapping[tuple[str, str], Cargo], package: LockedPackage) -> bool:
-    cargo = old.get((PIP, package.name))
-    return cargo is not None and (cargo.version, cargo.sha256) == (package.version, package.sha256)
+def _is_same_pip(old: Mapping[tuple[str, str], Payload], package: LockedPackage) -> bool:
+    payload = old.get((PIP, package.name))
+    return payload is not None and (payload.version, payload.sha256) == (
+        package.version,
+        package.sha256,
+    )
 
 
 def _extracted(
-    bill: InstallBill, records: Sequence[RepodataRecord], package_cache: Path
+    bill: InstallRecord, records: Sequence[RepodataRecord], package_cache: Path
 ) -> dict[str, Path]:
     """Where the packages lie extracted."""
     result = {}
@@ -201,15 +210,15 @@ def _extracted(
     return result
 
 
-def _refuse_changed(plan: InstallPlan, bill: InstallBill, contents: Contents) -> None:
+def _refuse_changed(plan: InstallPlan, bill: InstallRecord, contents: PrefixContents) -> None:
     """Refuse an installation that is not as it was when its bill was written.
 
     The bill is written last: a file with a later time was written since. Files that nobody owns are
     no reason, they are removed; but of an empty directory nobody could tell whose it is.
     """
-    newest = (plan.directory / BILL_NAME).stat().st_mtime_ns
+    newest = (plan.directory / INSTALL_RECORD_NAME).stat().st_mtime_ns
     executable = {
-        item.path for cargo in contents.cargoes for item in cargo.files if item.executable
+        item.path for payload in contents.payloads for item in payload.files if item.executable
     }
     files = bill.files
     for item in files:
@@ -226,7 +235,7 @@ def _refuse_changed(plan: InstallPlan, bill: InstallBill, contents: Contents) ->
             raise NotUpdatableError(f"{root} is empty, and nobody's")
 
 
-def _is_as_billed(path: str, item: BilledFile, newest: int, *, executable: bool) -> bool:
+def _is_as_billed(path: str, item: RecordedFile, newest: int, *, executable: bool) -> bool:
     status = os.lstat(path)
     match item.kind:
         case Kind.LINK:
@@ -271,8 +280,8 @@ def move_packages(
         IntegrityError: An archive or a package is damaged.
         EngineError: The engine failed.
     """
-    for cargo in update.departing:
-        _take_out(cargo, prefix, update.kept)
+    for payload in update.departing:
+        _take_out(payload, prefix, update.kept)
     if not update.records:
         return dict(update.extracted)
     aside, incoming = prefix.with_name(ASIDE), prefix.with_name(INCOMING)
@@ -285,10 +294,10 @@ def move_packages(
     return {**update.extracted, **linked}
 
 
-def _take_out(cargo: Cargo, prefix: Path, kept: Mapping[str, str]) -> None:
+def _take_out(payload: Payload, prefix: Path, kept: Mapping[str, str]) -> None:
     """Remove what a package brought, and the directories that are empty without it."""
-    directories = [item.path for item in cargo.files if item.kind is Kind.DIRECTORY]
-    for item in cargo.files:
+    directories = [item.path for item in payload.files if item.kind is Kind.DIRECTORY]
+    for item in payload.files:
         if item.kind is not Kind.DIRECTORY:
             remove_foreign(prefix, item.path, kept)
     for path in sorted(directories, reverse=True):

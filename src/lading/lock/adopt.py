@@ -12,9 +12,9 @@ from pathlib import Path
 from lading.conda.channels import MirrorMap, without_credentials
 from lading.conda.names import Platform
 from lading.conda.version import parse_version
-from lading.digest import Digest
 from lading.errors import LockError, NotAPrefixError
 from lading.lock.model import LockedPackage, Manager, parse_lockfiles
+from lading.system.digest import Digest
 
 _log = logging.getLogger(__name__)
 

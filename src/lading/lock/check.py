@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion
 
 from lading.conda.channels import canonical_channel
 from lading.conda.dependency import is_virtual
+from lading.conda.matching import admits, satisfies
 from lading.conda.names import Platform, parse_platform
 from lading.conda.virtual import (
     VirtualPackage,
@@ -29,8 +30,7 @@ from lading.lock.model import (
     lock_path,
     read_lockfile,
 )
-from lading.lock.wanted import Wanted, applies, parse_requirement, pip_name
-from lading.spec.matching import admits, satisfies
+from lading.lock.wanted import Requested, applies, parse_requirement, pip_name
 
 __all__ = ["CheckRequest", "LockFinding", "LockReport", "check_lock", "locked_platforms"]
 
@@ -51,7 +51,7 @@ class CheckRequest:
 
     name: str
     directory: Path
-    wanted: Mapping[Platform, Wanted]
+    wanted: Mapping[Platform, Requested]
     channels: tuple[str, ...] = ()
     virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     content_hashes: Mapping[Platform, str] = field(default_factory=dict)
@@ -144,7 +144,7 @@ def check_lock(request: CheckRequest) -> LockReport:
     )
 
 
-def _findings(request: CheckRequest, lock: Lockfile, wanted: Wanted) -> Iterator[LockFinding]:
+def _findings(request: CheckRequest, lock: Lockfile, wanted: Requested) -> Iterator[LockFinding]:
     contents = _Contents(lock)
     yield from _context_findings(request, lock, wanted)
     yield from _spec_findings(contents, wanted)
@@ -172,7 +172,7 @@ class _Contents:
 
 
 def _context_findings(
-    request: CheckRequest, lock: Lockfile, wanted: Wanted
+    request: CheckRequest, lock: Lockfile, wanted: Requested
 ) -> Iterator[LockFinding]:
     channels = tuple(canonical_channel(name) for name in request.channels) or wanted.channels
     locked = tuple(canonical_channel(name) for name in lock.channels)
@@ -192,7 +192,7 @@ def _context_findings(
         yield _finding(lock.platform, "hash", "content_hash", message)
 
 
-def _spec_findings(contents: _Contents, wanted: Wanted) -> Iterator[LockFinding]:
+def _spec_findings(contents: _Contents, wanted: Requested) -> Iterator[LockFinding]:
     for spec in wanted.specs:
         locked = contents.conda.get(spec.name)
         if locked is None:
@@ -204,7 +204,7 @@ def _spec_findings(contents: _Contents, wanted: Wanted) -> Iterator[LockFinding]
             yield _finding(contents.platform, "spec", spec.text, message)
 
 
-def _requirement_findings(contents: _Contents, wanted: Wanted) -> Iterator[LockFinding]:
+def _requirement_findings(contents: _Contents, wanted: Requested) -> Iterator[LockFinding]:
     python = contents.conda.get("python")
     version = python.version if python is not None else ""
     for line in wanted.pip:
@@ -256,7 +256,7 @@ def _fits(manager: Manager, query: str, found: LockedPackage) -> bool:
         return True
 
 
-def _surplus_findings(contents: _Contents, wanted: Wanted) -> Iterator[LockFinding]:
+def _surplus_findings(contents: _Contents, wanted: Requested) -> Iterator[LockFinding]:
     needed: set[tuple[Manager, str]] = set()
     waiting: list[LockedPackage] = [
         contents.conda[spec.name] for spec in wanted.specs if spec.name in contents.conda

@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lading.conda.names import Platform
-from lading.engine.port import Engine
+from lading.engine.protocol import Engine
 from lading.errors import LockError, SpecError
 from lading.lock.adopt import merge_pins
+from lading.lock.file_conflicts import ListFiles
 from lading.lock.model import LockedPackage, Lockfile, parse_lockfiles
-from lading.lock.overwrite import ListFiles
-from lading.lock.places import run_git
 from lading.lock.request import LockRequest
+from lading.lock.revisions import run_git
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
 
 __all__ = ["Merging", "Sides", "merge_locks", "read_sides", "write_merged_sources"]

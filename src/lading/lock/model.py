@@ -16,9 +16,9 @@ import yaml
 
 from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform, parse_platform
 from lading.conda.records import RepodataRecord, archive_stem
-from lading.digest import Digest, sha256_of
 from lading.errors import LockError
 from lading.lock.written import packages_written
+from lading.system.digest import Digest, sha256_of
 
 __all__ = [
     "VIRTUAL_PACKAGES_KEY",

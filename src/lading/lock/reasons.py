@@ -7,12 +7,12 @@ not admit what was locked before; that is looked for here, from the lockfiles an
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from lading.conda.match_spec import parse_matchspec
+from lading.conda.matching import admits, satisfies
 from lading.conda.names import MatchSpecText
 from lading.errors import SpecError
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager
-from lading.spec.matching import admits, satisfies
-from lading.spec.matchspec import parse_matchspec
 
 __all__ = ["LockStep", "explain_changes"]
 

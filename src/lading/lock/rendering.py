@@ -12,13 +12,13 @@ from functools import cache
 import yaml
 
 from lading.conda.dependency import dependency_name, is_virtual
+from lading.conda.match_spec import parse_matchspec
 from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.conda.virtual import VirtualPackage
 from lading.errors import LockError, SpecError
 from lading.lock.exchange import LockEntry, RequestedPackage
 from lading.lock.model import VIRTUAL_PACKAGES_KEY
-from lading.spec.matchspec import parse_matchspec
 
 __all__ = [
     "LockContent",

@@ -12,7 +12,7 @@ from lading.conda.virtual import (
     default_virtual_packages,
     override_virtual_packages,
 )
-from lading.engine.port import SolveRequest
+from lading.engine.protocol import SolveRequest
 from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.exchange import LockEntry
 from lading.lock.isolation import CondaLock

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from lading.conda.names import Platform
-from lading.engine.port import Engine, Progress, SolveRequest, no_progress
+from lading.engine.protocol import Engine, SolveRequest
 from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
+from lading.lock.file_conflicts import ListFiles, refuse_file_conflicts
 from lading.lock.model import Lockfile, Manager, lock_path, read_lockfile
-from lading.lock.overwrite import ListFiles, refuse_overwriting
 from lading.lock.pip import PipRequest, solve_pip
 from lading.lock.rendering import LockContent, conda_entries, lock_document, render_document
 from lading.lock.request import (
@@ -38,6 +38,7 @@ from lading.lock.request import (
 )
 from lading.lock.sources import read_sources
 from lading.lock.unsatisfiable import explained
+from lading.system.progress import Progress, no_progress
 
 __all__ = [
     "LockInputs",
@@ -182,7 +183,7 @@ def solve_lock(
             progress(platform, 2, steps)
         solved = _solved(plan, item, entries)
         if list_files is not None:
-            unchecked = refuse_overwriting(solved.lockfile, plan.request.sources, list_files)
+            unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, list_files)
             solved = replace(solved, unchecked=unchecked)
         progress(platform, steps, steps)
         seconds = clock() - started

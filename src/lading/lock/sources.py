@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lading.conda.channels import ChannelUrl, canonical_channel, without_credentials
+from lading.conda.match_spec import MatchSpec, parse_matchspec
 from lading.conda.names import MatchSpecText, Platform
 from lading.conda.virtual import VirtualPackage
 from lading.errors import SpecError
+from lading.lock.environment_file import EnvironmentFile, read_environment
 from lading.lock.exchange import Operation, RequestedPackage, SourceAnswer, SourceQuestion
 from lading.lock.isolation import CondaLock
-from lading.spec.environment import EnvironmentFile, read_environment
-from lading.spec.matchspec import MatchSpec, parse_matchspec
 
 __all__ = ["MAPPING", "LockSpec", "PlatformSpec", "read_sources", "source_platforms"]
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lading.conda.dependency import dependency_name, is_virtual
+from lading.conda.matching import admits
 from lading.conda.names import MatchSpecText
 from lading.conda.records import RepodataRecord
 from lading.conda.virtual import VirtualPackage
-from lading.engine.port import Engine, SolveRequest
+from lading.engine.protocol import Engine, SolveRequest
 from lading.errors import LadingError, SolveError
-from lading.spec.matching import admits
 
 __all__ = ["explained"]
 
@@ -42,22 +42,22 @@ def explained(
 ) -> SolveError:
     """`error`, the answer of `engine` to `request`, with the user's own specs first."""
     search = _Search(engine, replace(request, locked=()), clock() + BUDGET_SECONDS, clock)
-    guilty = search.reduce(tuple(sorted(request.specs)))
-    if not guilty:
+    conflict = search.reduce(tuple(sorted(request.specs)))
+    if not conflict:
         return error
     lines = [
-        f"{guilty[0]} cannot be had"
-        if len(guilty) == 1
-        else f"these cannot be had together: {'; '.join(guilty)}"
+        f"{conflict[0]} cannot be had"
+        if len(conflict) == 1
+        else f"these cannot be had together: {'; '.join(conflict)}"
     ]
-    promised = search.lacking_promises(guilty)
+    promised = search.lacking_promises(conflict)
     lines += promised
     details = search.last_words or error.details
     if promised:
         message = f"a solution needs more virtual packages than are promised: {promised[0]}"
         hint = "promise it under `virtual-packages` if the machines have it, or relax the spec"
     else:
-        message, hint = lines[0], f"relax {' or '.join(guilty[:3])}"
+        message, hint = lines[0], f"relax {' or '.join(conflict[:3])}"
         lines = lines[1:]
     return SolveError(message, hint=hint, details=(*lines, *details))
 
@@ -81,9 +81,9 @@ class _Search:
         """
         if self._is_solvable(specs):
             return ()
-        guilty = self._quick_xplain((), False, specs)  # noqa: FBT003  # as in the paper
-        self._is_solvable(guilty)
-        return tuple(sorted(guilty))
+        conflict = self._quick_xplain((), False, specs)  # noqa: FBT003  # as in the paper
+        self._is_solvable(conflict)
+        return tuple(sorted(conflict))
 
     def _quick_xplain(
         self,

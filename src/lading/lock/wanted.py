@@ -1,7 +1,7 @@
 """What the sources ask for on one platform, read without conda-lock.
 
 Good for environment files alone; `pyproject.toml` and `meta.yaml` only conda-lock understands, and
-`read_wanted` asks it for these. Where both can read a source they read the same (a test keeps it
+`read_requested` asks it for these. Where both can read a source they read the same (a test keeps it
 so).
 """
 
@@ -13,12 +13,12 @@ from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 
 from lading.conda.channels import ChannelUrl, canonical_channel, without_credentials
+from lading.conda.match_spec import MatchSpec
 from lading.conda.names import PackageName, Platform
 from lading.errors import SpecError
-from lading.spec.environment import EnvironmentFile, read_environment
-from lading.spec.matchspec import MatchSpec
+from lading.lock.environment_file import EnvironmentFile, read_environment
 
-__all__ = ["FOREIGN", "Wanted", "applies", "parse_requirement", "pip_name", "read_wanted"]
+__all__ = ["FOREIGN", "Requested", "applies", "parse_requirement", "pip_name", "read_requested"]
 
 FOREIGN = ("pyproject.toml", "meta.yaml")
 """Names of sources that are no environment files."""
@@ -28,7 +28,7 @@ _MACHINES = {"64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Requested:
     """What is asked for on one platform.
 
     Attributes:
@@ -47,7 +47,7 @@ class Wanted:
         return frozenset(spec.name for spec in self.specs)
 
 
-def read_wanted(sources: Sequence[Path], platform: Platform) -> Wanted:
+def read_requested(sources: Sequence[Path], platform: Platform) -> Requested:
     """What `sources`, environment files, ask for on `platform`.
 
     Raises:
@@ -56,14 +56,14 @@ def read_wanted(sources: Sequence[Path], platform: Platform) -> Wanted:
     return _merged([read_environment(path, platform) for path in sources])
 
 
-def _merged(files: Sequence[EnvironmentFile]) -> Wanted:
+def _merged(files: Sequence[EnvironmentFile]) -> Requested:
     specs = [spec for item in files for spec in item.specs]
     pip = tuple(line for item in files for line in item.pip)
     if pip and all(spec.name != "pip" for spec in specs):
         # conda-lock lets whoever asks for pip packages have pip.
         specs.append(MatchSpec(name=PackageName("pip")))
     longest = max((item.channels for item in files), key=len, default=())
-    return Wanted(
+    return Requested(
         channels=tuple(without_credentials_of(longest)),
         specs=tuple(dict.fromkeys(specs)),
         pip=pip,

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.digest import CHUNK_BYTES, Digest
+from lading.conda.paths import Kind
 from lading.errors import ArchiveError, DigestMismatchError
-from lading.install.cargo import Cargo, CargoFile, Kind
-from lading.pack.compression import Compressor, Format, Level, compressor
+from lading.format.compression import Compressor, Format, Level, compressor
+from lading.format.manifest import ManifestFile
+from lading.format.relocation import Relocation
+from lading.format.tar_header import Header, padding, render_header
+from lading.pack.conda_pack import Shipped, shipped_form, shipped_pip_form
 from lading.pack.frames import FramePlan
-from lading.pack.manifest import ManifestFile
-from lading.pack.relocate import Relocation, Shipped, shipped_form, shipped_pip_form
-from lading.pack.tarmember import Header, padding, render_header
+from lading.package.payload import Payload, PayloadFile
+from lading.system.digest import CHUNK_BYTES, Digest
 
 __all__ = ["EncodedFrame", "Encoder", "mtime_of"]
 
@@ -67,14 +69,14 @@ class Encoder:
             return self._encode(plan, ending)
         except OSError as error:
             raise ArchiveError(
-                f"{error.filename or plan.cargo.name} cannot be read: {error.strerror or error}",
+                f"{error.filename or plan.payload.name} cannot be read: {error.strerror or error}",
                 hint="the package cache was changed: run `lading install --force`",
             ) from error
 
     def _encode(self, plan: FramePlan, ending: bytes) -> EncodedFrame:
-        mtime = mtime_of(plan.cargo, self.newest)
+        mtime = mtime_of(plan.payload, self.newest)
         members = [
-            _Member.of(item, plan.cargo.manager, mtime, self.prefix) for item in plan.members
+            _Member.of(item, plan.payload.manager, mtime, self.prefix) for item in plan.members
         ]
         size = sum(len(member.header) + member.size + -member.size % 512 for member in members)
         sink = _Sink(compressor(self.format, self.level, size + len(ending)))
@@ -101,9 +103,9 @@ class Encoder:
         )
 
 
-def mtime_of(cargo: Cargo, newest: int | None) -> int:
-    """The time that the members of `cargo` carry, in Unix seconds."""
-    return cargo.mtime if newest is None else min(cargo.mtime, newest)
+def mtime_of(payload: Payload, newest: int | None) -> int:
+    """The time that the members of `payload` carry, in Unix seconds."""
+    return payload.mtime if newest is None else min(payload.mtime, newest)
 
 
 @dataclass(slots=True)
@@ -125,14 +127,14 @@ class _Sink:
 class _Member:
     """A member with its header, its content not yet read unless it had to be."""
 
-    item: CargoFile
+    item: PayloadFile
     header: bytes
     mode: str
     size: int
     shipped: Shipped | None
 
     @classmethod
-    def of(cls, item: CargoFile, manager: str, mtime: int, prefix: Path) -> "_Member":
+    def of(cls, item: PayloadFile, manager: str, mtime: int, prefix: Path) -> "_Member":
         shipped = _shipped(item, manager, prefix)
         if shipped is not None:
             size = len(shipped.content)
@@ -195,7 +197,7 @@ class _Member:
                     yield chunk
 
 
-def _shipped(item: CargoFile, manager: str, prefix: Path) -> Shipped | None:
+def _shipped(item: PayloadFile, manager: str, prefix: Path) -> Shipped | None:
     """The shipped form of a file that may be rewritten, or None for all others."""
     if item.kind is not Kind.FILE or not item.place:
         return None
@@ -209,7 +211,7 @@ def _shipped(item: CargoFile, manager: str, prefix: Path) -> Shipped | None:
     return shipped_form(item, source)
 
 
-def _read_checked(item: CargoFile, source: Path) -> bytes:
+def _read_checked(item: PayloadFile, source: Path) -> bytes:
     content = source.read_bytes()
     digest = Digest.sha256(hashlib.sha256(content).hexdigest())
     if item.sha256 is not None and digest != item.sha256:
@@ -217,7 +219,7 @@ def _read_checked(item: CargoFile, source: Path) -> bytes:
     return content
 
 
-def _changed(item: CargoFile, expected: str, actual: str) -> DigestMismatchError:
+def _changed(item: PayloadFile, expected: str, actual: str) -> DigestMismatchError:
     return DigestMismatchError(
         f"{item.place} is not what its package says of {item.path}",
         hint="the package cache was changed: run `lading install --force`",

@@ -22,14 +22,17 @@ from typing import BinaryIO
 
 import msgspec
 
-from lading.digest import Digest
-from lading.install import entry_points
-from lading.pack import encode, placeholder, relocate, tarmember
-from lading.pack.compression import describe
+from lading.conda import placeholder
+from lading.format import tar_header as tarmember
+from lading.format.compression import describe
+from lading.format.manifest import FRAME_FORMAT_VERSION, ManifestFile
+from lading.format.relocation import RelocationEntry
+from lading.pack import conda_pack as relocate
+from lading.pack import encode
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frames import FramePlan
-from lading.pack.manifest import FRAME_FORMAT_VERSION, ManifestFile
-from lading.pack.relocation_record import RelocationEntry
+from lading.package import entry_points
+from lading.system.digest import Digest
 
 __all__ = ["CachingEncoder", "FrameCache", "frame_key"]
 
@@ -94,10 +97,10 @@ def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
         "conda_pack": version("conda-pack"),
         "rules": _rules(),
         "compressor": describe(encoder.format, encoder.level),
-        "manager": plan.cargo.manager,
+        "manager": plan.payload.manager,
         # A pip distribution's files may name the prefix; what takes its place does not.
-        "prefix": str(encoder.prefix) if plan.cargo.manager == "pip" else "",
-        "mtime": mtime_of(plan.cargo, encoder.newest),
+        "prefix": str(encoder.prefix) if plan.payload.manager == "pip" else "",
+        "mtime": mtime_of(plan.payload, encoder.newest),
         "ending": len(ending),
         "members": members,
     }

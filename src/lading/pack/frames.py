@@ -7,8 +7,8 @@ kept in a cache by its content, and fetched alone.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lading.install.cargo import Cargo, CargoFile
-from lading.pack.tarmember import BLOCK_BYTES
+from lading.format.tar_header import BLOCK_BYTES
+from lading.package.payload import Payload, PayloadFile
 
 __all__ = ["FramePlan", "plan_frames"]
 
@@ -22,36 +22,36 @@ class FramePlan:
     """One frame to be.
 
     Attributes:
-        cargo: Whose members it holds.
+        payload: Whose members it holds.
         members: In the order of the archive; never empty.
         part: Number of the frame among those of its package, from 0.
     """
 
-    cargo: Cargo
-    members: tuple[CargoFile, ...]
+    payload: Payload
+    members: tuple[PayloadFile, ...]
     part: int
 
 
 def plan_frames(
-    cargoes: Iterable[Cargo], input_bytes: int = FRAME_INPUT_BYTES
+    payloads: Iterable[Payload], input_bytes: int = FRAME_INPUT_BYTES
 ) -> tuple[FramePlan, ...]:
-    """The frames of `cargoes`, in the order of the archive.
+    """The frames of `payloads`, in the order of the archive.
 
     A package without members has no frame. A frame ends before the member that would take it
     beyond `input_bytes`; a larger file has a frame of its own.
     """
-    return tuple(frame for cargo in cargoes for frame in _plan_cargo(cargo, input_bytes))
+    return tuple(frame for payload in payloads for frame in _plan_payload(payload, input_bytes))
 
 
-def _plan_cargo(cargo: Cargo, input_bytes: int) -> Iterable[FramePlan]:
-    members: list[CargoFile] = []
+def _plan_payload(payload: Payload, input_bytes: int) -> Iterable[FramePlan]:
+    members: list[PayloadFile] = []
     filled = part = 0
-    for item in cargo.files:
+    for item in payload.files:
         size = BLOCK_BYTES + (item.size or 0)
         if members and filled + size > input_bytes:
-            yield FramePlan(cargo=cargo, members=tuple(members), part=part)
+            yield FramePlan(payload=payload, members=tuple(members), part=part)
             members, filled, part = [], 0, part + 1
         members.append(item)
         filled += size
     if members:
-        yield FramePlan(cargo=cargo, members=tuple(members), part=part)
+        yield FramePlan(payload=payload, members=tuple(members), part=part)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from lading.install.activation import Activation
+from lading.node.activation import Activation
 
 __all__ = ["render_activation_json"]
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from lading.install.bootstrap import BootstrapPlan
-from lading.install.prefix import InstallPlan
-from lading.pack.mirror import Mirrored
+from lading.engine.bootstrap import BootstrapPlan
+from lading.install.installer import InstallPlan
+from lading.install.mirror import Mirrored
 
 __all__ = [
     "render_bootstrap",

@@ -3,8 +3,8 @@
 import msgspec
 
 from lading.install.contents import packages_with_scripts
-from lading.install.prefix import Installed
-from lading.pack.tarball import Packed
+from lading.install.installer import Installed
+from lading.pack.packer import Packed
 from lading.verify.finding import Report, Severity
 
 __all__ = [
@@ -37,7 +37,7 @@ def render_installed(installed: Installed) -> str:
         f" {len(bill.files)} files, by {bill.engine}, in {bill.prefix}"
     )
     if installed.moved is not None:
-        total = len(installed.contents.cargoes) - 1
+        total = len(installed.contents.payloads) - 1
         first += f"; updated in place, {installed.moved} of {total} packages moved"
     lines = [first]
     for path, owners in installed.contents.clobbered.items():
@@ -62,7 +62,7 @@ def render_installed_json(installed: Installed) -> str:
             "prefix": bill.prefix,
             "lock": f"sha256:{bill.lock}",
             "engine": bill.engine,
-            "packages": len(installed.contents.cargoes) - 1,
+            "packages": len(installed.contents.payloads) - 1,
             "files": len(bill.files),
             "moved": installed.moved,
             "clobbered": dict(installed.contents.clobbered),

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lading.digest import sha256_of, sha256_of_file
+from lading.conda.paths import FileMode, Kind
 from lading.errors import ManifestError, NotAPrefixError
-from lading.install.bill import InstallBill
-from lading.install.cargo import Kind
-from lading.install.package_info import FileMode
-from lading.pack.manifest import Manifest, parse_manifest
-from lading.pack.move import known_prefixes, shipped_content
-from lading.pack.pipeline import in_order
-from lading.pack.relocate import Relocation
-from lading.pack.relocation_record import MANIFEST_PATH, STATE_PATH, read_record, read_state
+from lading.format.manifest import Manifest, parse_manifest
+from lading.format.relocation import MANIFEST_PATH, STATE_PATH, Relocation, read_record, read_state
+from lading.install.record import InstallRecord
+from lading.node.relocate import known_prefixes, shipped_content
+from lading.system.digest import sha256_of, sha256_of_file
+from lading.system.parallel import in_order
 from lading.verify.finding import Finding, Report, Rule, Severity
 
 __all__ = ["Thoroughness", "read_prefix_manifest", "verify_installed", "verify_unpacked"]
@@ -118,7 +116,7 @@ def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Repo
     )
 
 
-def verify_installed(prefix: Path, bill: InstallBill, how: Thoroughness) -> Report:
+def verify_installed(prefix: Path, bill: InstallRecord, how: Thoroughness) -> Report:
     """What of the installed prefix is not as its install bill says."""
     expected = {
         item.path: _Expected(

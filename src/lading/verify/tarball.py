@@ -2,12 +2,12 @@
 
 import hashlib
 
+from lading.conda.paths import Kind
 from lading.errors import IntegrityError
-from lading.install.cargo import Kind
-from lading.pack.manifest import FrameSlice
-from lading.pack.members import Frame, read_members
-from lading.pack.pipeline import in_order
-from lading.pack.reader import Tarball
+from lading.format.frame_reader import Frame, read_members
+from lading.format.manifest import FrameSlice
+from lading.format.tarball import Tarball
+from lading.system.parallel import in_order
 from lading.verify.finding import Finding, Report, Rule
 
 __all__ = ["verify_tarball"]

@@ -10,11 +10,12 @@ from lading.cli.environments import find_lock, find_prefix
 from lading.cli.pack import source_date_epoch
 from lading.conda.names import Platform, native_platform
 from lading.config import Settings
-from lading.engine.port import Engine, no_progress
+from lading.engine.protocol import Engine
 from lading.errors import LockError, NotAPrefixError, UsageError
-from lading.install.bill import write_bill
 from lading.install.layout import BuildTree
-from simulators.stowage import installed
+from lading.install.record import write_install_record
+from lading.system.progress import no_progress
+from simulators.handmade import installed
 
 
 def no_engine() -> Engine:
@@ -162,7 +163,7 @@ def test_a_prefix_by_name(tmp_path: Path) -> None:
     directory = world.tree.build("service", native_platform())
     directory.mkdir(parents=True)
     bill = installed([]).bill
-    write_bill(directory, bill)
+    write_install_record(directory, bill)
     assert (Path(bill.prefix), "service") == find_prefix(world, "service")
 
 

@@ -8,7 +8,7 @@ import pytest
 from lading.conda.channels import ChannelUrl
 from lading.conda.names import Platform
 from lading.engine.broken_records import named_in, without_broken
-from lading.engine.complaint import BrokenRecordError
+from lading.engine.errors import BrokenRecordError
 from lading.engine.repaired import repaired_channels
 from lading.errors import SolveError
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from lading.conda.names import Platform
-from lading.digest import sha256_of
 from lading.engine.embedded import EmbeddedEngine
 from lading.errors import (
     ArchiveError,
@@ -20,6 +19,7 @@ from lading.errors import (
     SolveError,
     SpecError,
 )
+from lading.system.digest import sha256_of
 from simulators.channel import CANONICAL, ChannelSimulator, File, Package
 from simulators.engines import install_request, small_channel, solve_request
 from simulators.webserver import Answer, serve, serve_directory

@@ -23,7 +23,7 @@ from lading.errors import (
     FetchError,
     SolveError,
 )
-from lading.process import Completed, Run
+from lading.system.process import Completed, Run
 from simulators.channel import CANONICAL, ChannelSimulator
 from simulators.engines import install_request, small_channel, solve_request
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from lading.conda.channels import ChannelUrl
-from lading.engine.complaint import BrokenRecordError
+from lading.engine.errors import BrokenRecordError
 from lading.engine.micromamba_output import changed_names, read_records, solve_failure
 from lading.errors import EngineFailedError, SpecError
-from lading.process import Completed
+from lading.system.process import Completed
 
 CHANNEL = ChannelUrl("https://demo.invalid/channel")
 SOURCES = {CHANNEL: "file:///mirror"}

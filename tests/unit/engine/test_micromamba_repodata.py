@@ -8,10 +8,10 @@ import pytest
 from lading.conda.channels import ChannelUrl
 from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform
 from lading.conda.records import RepodataRecord
-from lading.engine.complaint import BrokenRecordError
+from lading.engine.errors import BrokenRecordError
 from lading.engine.micromamba_repodata import check_records, check_repodata
 from lading.errors import FetchError
-from lading.process import Completed
+from lading.system.process import Completed
 
 CHANNEL = ChannelUrl("https://host.invalid/channel")
 SOURCES = {CHANNEL: "https://user:secret@mirror.invalid/channel"}

@@ -13,8 +13,8 @@ from msgspec import structs
 
 from lading.errors import EngineFailedError
 from lading.install.bytecode import Compiler, is_bytecode, place_file
-from lading.install.cargo import Cargo, CargoFile, PythonLayout
-from simulators.stowage import cargo, file
+from lading.package.payload import Payload, PayloadFile, PythonLayout
+from simulators.handmade import file, payload
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE = f"lib/python{VERSION}/site-packages"
@@ -38,9 +38,9 @@ def compiler(root: Path, workers: int = 2, name: str = "cache") -> Compiler:
     )
 
 
-def package(root: Path, name: str = "tool", **sources: str) -> Cargo:
+def package(root: Path, name: str = "tool", **sources: str) -> Payload:
     """A package with python sources in site-packages, `pkg__x` standing for `pkg/x.py`."""
-    return cargo(
+    return payload(
         *(
             file(f"{SITE}/{key.replace('__', '/')}.py", text.encode(), directory=root / name)
             for key, text in sources.items()
@@ -49,7 +49,7 @@ def package(root: Path, name: str = "tool", **sources: str) -> Cargo:
     )
 
 
-def compiled(result: Cargo) -> Mapping[str, bytes]:
+def compiled(result: Payload) -> Mapping[str, bytes]:
     """Path → bytecode of a compiled package."""
     return {
         item.path: item.source.read_bytes()
@@ -111,8 +111,8 @@ def test_two_places_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_order_of_packages_is_kept(tmp_path: Path) -> None:
-    """However long each takes, the cargoes come back as they went."""
-    packages = [package(tmp_path, "b", x=""), package(tmp_path, "a", x="", y=""), cargo(name="c")]
+    """However long each takes, the payloads come back as they went."""
+    packages = [package(tmp_path, "b", x=""), package(tmp_path, "a", x="", y=""), payload(name="c")]
     result = compiler(tmp_path).compile_all(packages)
     assert ["b", "a", "c"] == [each.name for each in result]
 
@@ -148,7 +148,7 @@ def test_sources_with_a_placeholder_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["share/x.py", f"{SITE}/x.txt", "lib/python2.7/x.py"])
 def test_other_files_are_left_alone(tmp_path: Path, path: str) -> None:
     """Only sources that this python would import are compiled."""
-    packed = cargo(file(path, b"x = 1\n", directory=tmp_path))
+    packed = payload(file(path, b"x = 1\n", directory=tmp_path))
     assert (packed,) == compiler(tmp_path).compile_all([packed])
 
 
@@ -225,7 +225,7 @@ def test_placing_does_not_write_through_a_link(tmp_path: Path) -> None:
     place = tmp_path / "prefix/bin/run"
     place.parent.mkdir(parents=True)
     place.hardlink_to(original)
-    place_file(CargoFile(path="bin/run", content=b"new", executable=True), tmp_path / "prefix")
+    place_file(PayloadFile(path="bin/run", content=b"new", executable=True), tmp_path / "prefix")
     assert (b"cache", b"new", 0o755) == (
         original.read_bytes(),
         place.read_bytes(),
@@ -241,7 +241,7 @@ def test_placing_across_file_systems_copies(tmp_path: Path) -> None:
     source = other / f"lading-test-{os.getpid()}"
     source.write_bytes(b"x")
     try:
-        place_file(CargoFile(path="f", place=str(source)), tmp_path)
+        place_file(PayloadFile(path="f", place=str(source)), tmp_path)
     finally:
         source.unlink()
     assert b"x" == (tmp_path / "f").read_bytes()

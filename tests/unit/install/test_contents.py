@@ -8,14 +8,12 @@ import pytest
 
 from lading.conda.names import BuildString, PackageName
 from lading.conda.records import RepodataRecord
-from lading.digest import sha256_of
 from lading.errors import EngineFailedError, PrefixError
-from lading.install.cargo import PythonLayout
 from lading.install.contents import (
     HISTORY,
-    Contents,
     ContentsRequest,
-    environment_cargo,
+    PrefixContents,
+    environment_payload,
     extracted_directories,
     packages_with_scripts,
     place_contents,
@@ -23,7 +21,9 @@ from lading.install.contents import (
     read_contents,
 )
 from lading.lock.model import LockedPackage, Manager
-from simulators.stowage import cargo, file, link
+from lading.package.payload import PythonLayout
+from lading.system.digest import sha256_of
+from simulators.handmade import file, link, payload
 
 SITE = "lib/python3.11/site-packages"
 
@@ -86,9 +86,9 @@ def install_pip(root: Path, name: str, path: str) -> LockedPackage:
     )
 
 
-def owned(contents: Contents) -> dict[str, list[str]]:
-    """Name of each cargo, in order → its paths."""
-    return {each.name: [item.path for item in each.files] for each in contents.cargoes}
+def owned(contents: PrefixContents) -> dict[str, list[str]]:
+    """Name of each payload, in order → its paths."""
+    return {each.name: [item.path for item in each.files] for each in contents.payloads}
 
 
 def test_packages_come_by_name_and_the_environment_last(tmp_path: Path) -> None:
@@ -179,8 +179,10 @@ def test_a_prefix_record_that_is_missing(tmp_path: Path) -> None:
 
 def test_placing_writes_what_is_ladings(tmp_path: Path) -> None:
     """Generated files are written; files of packages, linked by the engine, are left alone."""
-    package = cargo(file("generated", b"new"), file("linked", b"new", directory=tmp_path / "cache"))
-    contents = Contents(cargoes=(package, environment_cargo()), python=None, clobbered={})
+    package = payload(
+        file("generated", b"new"), file("linked", b"new", directory=tmp_path / "cache")
+    )
+    contents = PrefixContents(payloads=(package, environment_payload()), python=None, clobbered={})
     prefix = tmp_path / "prefix"
     prefix.mkdir()
     (prefix / "linked").write_bytes(b"old")
@@ -197,33 +199,35 @@ def test_placing_removes_what_others_left(tmp_path: Path) -> None:
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__/x.cpython-311.pyc").write_bytes(b"")
     (tmp_path / "CACHEDIR.TAG").write_bytes(b"")
-    place_contents(Contents(cargoes=(), python=None, clobbered={}), tmp_path)
+    place_contents(PrefixContents(payloads=(), python=None, clobbered={}), tmp_path)
     assert [] == [path.name for path in tmp_path.rglob("*")]
 
 
 def test_variables_are_kept_for_activation() -> None:
     """The environment's variables lie where conda and micromamba look for them."""
-    found = {item.path: item.content for item in environment_cargo({"B": "2", "A": "1"}).files}
+    found = {item.path: item.content for item in environment_payload({"B": "2", "A": "1"}).files}
     assert b'{"env_vars": {"A": "1", "B": "2"}, "version": 1}\n' == found["conda-meta/state"]
 
 
 def test_packages_with_scripts() -> None:
     """Those that bring a script for the moment of linking are known by name."""
     packages = (
-        cargo(file("bin/.a-post-link.sh"), name="a"),
-        cargo(file("bin/.other-post-link.sh"), name="b"),
-        cargo(file("bin/.c-pre-unlink.sh"), name="c"),
+        payload(file("bin/.a-post-link.sh"), name="a"),
+        payload(file("bin/.other-post-link.sh"), name="b"),
+        payload(file("bin/.c-pre-unlink.sh"), name="c"),
     )
-    contents = Contents(cargoes=(*packages, environment_cargo()), python=None, clobbered={})
+    contents = PrefixContents(
+        payloads=(*packages, environment_payload()), python=None, clobbered={}
+    )
     assert ("a",) == packages_with_scripts(contents)
 
 
 def test_placing_brings_what_is_missing(tmp_path: Path) -> None:
     """What an engine put elsewhere is put where it belongs, and goes from there."""
-    package = cargo(
+    package = payload(
         file("lib/python3.13t/x", b"x", directory=tmp_path / "cache"), link("lib/y", "x")
     )
-    contents = Contents(cargoes=(package,), python=None, clobbered={})
+    contents = PrefixContents(payloads=(package,), python=None, clobbered={})
     prefix = tmp_path / "prefix"
     (prefix / "lib/python3.13").mkdir(parents=True)
     (prefix / "lib/python3.13/x").write_bytes(b"x")

@@ -11,7 +11,7 @@ import pytest
 from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.engine.embedded import EmbeddedEngine
-from lading.engine.port import InstallRequest, SolveRequest
+from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import ArchiveError, EngineFailedError
 from lading.install.link import link_packages, run_link_scripts
 from simulators.channel import ChannelSimulator, File, Package

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lading.digest import sha256_of
 from lading.errors import ArchiveError
-from lading.install.fetch import Download
 from lading.install.package_cache import (
     damaged_packages,
     locate_archives,
     remove_extracted,
     shared_cache,
 )
+from lading.net.download import Download
+from lading.system.digest import sha256_of
 from simulators.channel import File, Package, Symlink
 from simulators.extraction import extract
 

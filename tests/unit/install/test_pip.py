@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from lading.digest import sha256_of_file
 from lading.errors import (
     ArchiveError,
     EngineFailedError,
@@ -21,9 +20,10 @@ from lading.errors import (
     PrefixChangedError,
     PrefixError,
 )
-from lading.install.cargo import Cargo, PythonLayout
-from lading.install.pip import PipInstall, install_pip_packages, pip_cargoes
+from lading.install.pip import PipInstall, install_pip_packages, pip_payloads
 from lading.lock.model import LockedPackage, Manager
+from lading.package.payload import Payload, PythonLayout
+from lading.system.digest import sha256_of_file
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE = f"lib/python{VERSION}/site-packages"
@@ -119,39 +119,41 @@ def install(packages: tuple[LockedPackage, ...], prefix: Path, root: Path) -> No
     )
 
 
-def cargoes_of(prefix: Path) -> tuple[Cargo, ...]:
-    """The cargoes of the two wheels."""
+def payloads_of(prefix: Path) -> tuple[Payload, ...]:
+    """The payloads of the two wheels."""
     wheels = prefix.parent if (prefix.parent / "wheels").exists() else prefix.parent.parent
-    return pip_cargoes(two_wheels(wheels / "again"), prefix, PYTHON)
+    return pip_payloads(two_wheels(wheels / "again"), prefix, PYTHON)
 
 
-def contents(cargo: Cargo) -> dict[str, bytes]:
+def contents(payload: Payload) -> dict[str, bytes]:
     """Path → content."""
-    return {item.path: item.source.read_bytes() for item in cargo.files if item.source is not None}
+    return {
+        item.path: item.source.read_bytes() for item in payload.files if item.source is not None
+    }
 
 
 def test_two_places_give_the_same_bytes(prefixes: tuple[Path, Path]) -> None:
     """Nothing of the place is in what pip packages put into a prefix."""
-    one, two = (cargoes_of(prefix) for prefix in prefixes)
-    assert [contents(cargo) for cargo in one] == [contents(cargo) for cargo in two]
+    one, two = (payloads_of(prefix) for prefix in prefixes)
+    assert [contents(payload) for payload in one] == [contents(payload) for payload in two]
 
 
-def test_cargoes_are_sorted_and_described(prefixes: tuple[Path, Path]) -> None:
-    """Each wheel is a cargo of the pip manager."""
+def test_payloads_are_sorted_and_described(prefixes: tuple[Path, Path]) -> None:
+    """Each wheel is a payload of the pip manager."""
     assert [("loader", "1.0", "pip"), ("plain_thing", "1.0", "pip")] == [
-        (cargo.name, cargo.version, cargo.manager) for cargo in cargoes_of(prefixes[0])
+        (payload.name, payload.version, payload.manager) for payload in payloads_of(prefixes[0])
     ]
 
 
 def test_everything_is_owned(prefixes: tuple[Path, Path]) -> None:
-    """Scripts, data files and metadata are cargo, wherever they lie in the prefix."""
-    paths = {item.path for item in cargoes_of(prefixes[0])[0].files}
+    """Scripts, data files and metadata are payload, wherever they lie in the prefix."""
+    paths = {item.path for item in payloads_of(prefixes[0])[0].files}
     assert {"bin/load", "bin/helped", "share/loader/conf", f"{SITE}/loader.py"} <= paths
 
 
-def test_bytecode_of_a_wheel_is_not_cargo(prefixes: tuple[Path, Path]) -> None:
+def test_bytecode_of_a_wheel_is_not_payload(prefixes: tuple[Path, Path]) -> None:
     """Whatever bytecode a wheel ships, it is neither owned nor recorded."""
-    loader = cargoes_of(prefixes[0])[0]
+    loader = payloads_of(prefixes[0])[0]
     record = contents(loader)[f"{SITE}/loader-1.0.dist-info/RECORD"]
     assert (False, False) == (
         any(item.path.endswith(".pyc") for item in loader.files),
@@ -232,7 +234,7 @@ def put_distribution(prefix: Path, name: str, record: str) -> LockedPackage:
 def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
     """A locked package that is not there is an error."""
     with pytest.raises(EngineFailedError, match="gone is locked but not installed"):
-        pip_cargoes([wheel(tmp_path, "gone")], tmp_path / "prefix", PYTHON)
+        pip_payloads([wheel(tmp_path, "gone")], tmp_path / "prefix", PYTHON)
 
 
 @pytest.mark.parametrize("recorded", ["../../../../etc/passwd", "/etc/passwd"])
@@ -240,14 +242,14 @@ def test_a_record_must_stay_in_the_prefix(tmp_path: Path, recorded: str) -> None
     """A RECORD that names a path outside is refused."""
     package = put_distribution(tmp_path / "p", "evil", f"{recorded},,\n")
     with pytest.raises(ArchiveError, match="outside of the prefix"):
-        pip_cargoes([package], tmp_path / "p", PYTHON)
+        pip_payloads([package], tmp_path / "p", PYTHON)
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     """A file that was deleted from the prefix cannot be packed, and that is said."""
     package = put_distribution(tmp_path / "p", "thing", "thing.py,,\n")
     with pytest.raises(PrefixChangedError, match=r"thing\.py cannot be read: No such file"):
-        pip_cargoes([package], tmp_path / "p", PYTHON)
+        pip_payloads([package], tmp_path / "p", PYTHON)
 
 
 def test_a_distribution_without_record_is_refused(tmp_path: Path) -> None:
@@ -255,7 +257,7 @@ def test_a_distribution_without_record_is_refused(tmp_path: Path) -> None:
     package = put_distribution(tmp_path / "p", "thing", "")
     (tmp_path / "p" / SITE / "thing-1.0.dist-info/RECORD").unlink()
     with pytest.raises(EngineFailedError, match="has no RECORD"):
-        pip_cargoes([package], tmp_path / "p", PYTHON)
+        pip_payloads([package], tmp_path / "p", PYTHON)
 
 
 def test_a_contested_path_is_refused(tmp_path: Path) -> None:
@@ -264,7 +266,7 @@ def test_a_contested_path_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p" / SITE / "t.py").write_text("1")
     two = put_distribution(tmp_path / "p", "two", "t.py,sha256=b,1\n")
     with pytest.raises(PrefixError, match=rf"one and two both bring {SITE}/t\.py"):
-        pip_cargoes([one, two], tmp_path / "p", PYTHON)
+        pip_payloads([one, two], tmp_path / "p", PYTHON)
 
 
 def test_an_equal_path_may_be_shared(tmp_path: Path) -> None:
@@ -274,6 +276,6 @@ def test_an_equal_path_may_be_shared(tmp_path: Path) -> None:
     two = put_distribution(tmp_path / "p", "two", "t.py,sha256=a,1\n")
     assert [f"{SITE}/t.py"] * 2 == [
         item.path
-        for cargo in pip_cargoes([one, two], tmp_path / "p", PYTHON)
-        for item in cargo.files
+        for payload in pip_payloads([one, two], tmp_path / "p", PYTHON)
+        for item in payload.files
     ]

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lading.conda.paths import FileMode, Kind
 from lading.errors import PrefixTooLongError
-from lading.install.cargo import CargoFile, Kind
-from lading.install.package_info import FileMode
 from lading.install.placement import (
     PLACEHOLDER,
     adopt_files,
@@ -14,7 +13,8 @@ from lading.install.placement import (
     place_winner,
     remove_foreign,
 )
-from simulators.stowage import file, link
+from lading.package.payload import PayloadFile
+from simulators.handmade import file, link
 
 LONG = "/build/" + "x" * 200
 
@@ -59,7 +59,7 @@ def test_the_winner_is_placed(tmp_path: Path, there: str, kind: Kind) -> None:
     item = {
         Kind.FILE: file("x", b"winner", executable=True, directory=tmp_path / "cache"),
         Kind.LINK: link("x", "target"),
-        Kind.DIRECTORY: CargoFile(path="x", kind=Kind.DIRECTORY),
+        Kind.DIRECTORY: PayloadFile(path="x", kind=Kind.DIRECTORY),
     }[kind]
     place_winner(item, tmp_path / "prefix")
     match kind:

@@ -12,12 +12,12 @@ import pytest
 
 from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
-from lading.digest import Digest
 from lading.engine.embedded import EmbeddedEngine
 from lading.errors import LockError, NotAPrefixError
 from lading.lock.adopt import merge_pins, pins_of_conda_lock, pins_of_prefix
 from lading.lock.model import LockedPackage, Manager
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
+from lading.system.digest import Digest
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 from simulators.engines import small_channel
 from simulators.locking import LockProject

@@ -10,7 +10,7 @@ from lading.conda.names import Platform
 from lading.errors import LockError
 from lading.lock.check import CheckRequest, check_lock, locked_platforms
 from lading.lock.model import lock_path
-from lading.lock.wanted import read_wanted
+from lading.lock.wanted import read_requested
 from simulators.channel import CANONICAL
 from simulators.command import lading
 from simulators.engines import small_channel
@@ -43,7 +43,7 @@ def project(original: LockProject, tmp_path: Path) -> LockProject:
 
 def _request(project: LockProject, *platforms: Platform) -> CheckRequest:
     asked = platforms or (Platform.LINUX_64,)
-    wanted = {platform: read_wanted([project.source], platform) for platform in asked}
+    wanted = {platform: read_requested([project.source], platform) for platform in asked}
     return CheckRequest(name="service", directory=project.root, wanted=wanted)
 
 
@@ -173,7 +173,7 @@ def test_published_locks_are_fresh_and_quick() -> None:
     for _ in range(3):
         started = time.process_time()
         platforms = locked_platforms(PROJECT, PANGEO)
-        wanted = {platform: read_wanted(sources, platform) for platform in platforms}
+        wanted = {platform: read_requested(sources, platform) for platform in platforms}
         report = check_lock(CheckRequest(name=PANGEO, directory=PROJECT, wanted=wanted))
         seconds.append(time.process_time() - started)
         assert report.findings == ()

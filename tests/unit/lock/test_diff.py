@@ -1,9 +1,9 @@
 """`lading.lock.diff`: what changed between two lockfiles."""
 
 from lading.conda.names import Platform
-from lading.digest import sha256_of
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager
+from lading.system.digest import sha256_of
 
 
 def _package(name: str, version: str, build: str = "0", manager: str = "conda") -> LockedPackage:

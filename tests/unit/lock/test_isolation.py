@@ -15,7 +15,7 @@ from lading.errors import (
 )
 from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.isolation import CondaLock
-from lading.process import Completed, Run
+from lading.system.process import Completed, Run
 
 QUESTION = ValidationQuestion(documents={})
 

@@ -13,7 +13,7 @@ from lading.lock.exchange import LockEntry, PipAnswer, SourceQuestion
 from lading.lock.isolation import CondaLock
 from lading.lock.pip import PipRequest, solve_pip
 from lading.lock.sources import LockSpec, PlatformSpec
-from lading.process import Completed, Run
+from lading.system.process import Completed, Run
 from simulators.channel import ChannelSimulator, Package
 from simulators.locking import LockProject
 from simulators.webserver import serve_directory

@@ -8,7 +8,7 @@ import pytest
 
 from lading.engine.embedded import EmbeddedEngine
 from lading.engine.micromamba import MicromambaEngine
-from lading.engine.port import Engine
+from lading.engine.protocol import Engine
 from lading.errors import SolveError
 from lading.report.locked import render_locked
 from simulators.channel import ChannelSimulator, Package

@@ -14,16 +14,16 @@ import pytest
 from msgspec import structs
 
 import lading
-from lading.digest import sha256_of
-from lading.install.cargo import Cargo
-from lading.install.package_info import FileMode
-from lading.pack.compression import Format, Level
+from lading.conda.paths import FileMode
+from lading.format.compression import Format, Level
 from lading.pack.encode import EncodedFrame, Encoder
 from lading.pack.frame_cache import CachingEncoder, FrameCache, frame_key
 from lading.pack.frames import FramePlan
-from lading.pack.tarball import Packed
-from simulators.depot import PLACEHOLDER, environment, flip_bit, pack_cargoes, small_disk
-from simulators.stowage import cargo, file, link
+from lading.pack.packer import Packed
+from lading.package.payload import Payload
+from lading.system.digest import sha256_of
+from simulators.handmade import file, link, payload
+from simulators.versions import PLACEHOLDER, environment, flip_bit, pack_payloads, small_disk
 
 ENCODER = Encoder(format=Format.ZSTD, level=Level.FAST, prefix=Path("/build/prefix"))
 
@@ -36,12 +36,12 @@ def plan(directory: Path, **changes: object) -> FramePlan:
         placeholder=PLACEHOLDER,
         directory=directory,
     )
-    return planned(cargo(structs.replace(script, **changes)))
+    return planned(payload(structs.replace(script, **changes)))
 
 
-def planned(package: Cargo) -> FramePlan:
+def planned(package: Payload) -> FramePlan:
     """The only frame of a package."""
-    return FramePlan(cargo=package, members=package.files, part=0)
+    return FramePlan(payload=package, members=package.files, part=0)
 
 
 def encoded(directory: Path) -> EncodedFrame:
@@ -116,20 +116,21 @@ def test_the_key_covers_the_options(tmp_path: Path, change: dict[str, object]) -
 def test_the_key_covers_the_package(tmp_path: Path, change: dict[str, object]) -> None:
     """The time that the members carry, and whose rules they follow, are inputs."""
     known = plan(tmp_path)
-    other = replace(known, cargo=structs.replace(known.cargo, **change))
+    other = replace(known, payload=structs.replace(known.payload, **change))
     assert frame_key(known, ENCODER, b"") != frame_key(other, ENCODER, b"")
 
 
 def test_the_key_covers_link_targets() -> None:
     """A link that leads elsewhere makes another frame."""
-    one, other = (planned(cargo(link("lib/a", target))) for target in ("b", "c"))
+    one, other = (planned(payload(link("lib/a", target))) for target in ("b", "c"))
     assert frame_key(one, ENCODER, b"") != frame_key(other, ENCODER, b"")
 
 
 def test_the_key_covers_content_that_has_no_file() -> None:
     """What is made on the way, such as the environment's own files, is known by its content."""
     one, other = (
-        planned(cargo(structs.replace(file("a", data), sha256=None))) for data in (b"one", b"other")
+        planned(payload(structs.replace(file("a", data), sha256=None)))
+        for data in (b"one", b"other")
     )
     assert frame_key(one, ENCODER, b"") != frame_key(other, ENCODER, b"")
 
@@ -143,7 +144,7 @@ def test_the_key_covers_the_end(tmp_path: Path) -> None:
 
 def test_the_key_covers_the_order() -> None:
     """Members in another order make another frame."""
-    known = planned(cargo(file("a", b"1"), file("b", b"1")))
+    known = planned(payload(file("a", b"1"), file("b", b"1")))
     other = replace(known, members=known.members[::-1])
     assert frame_key(known, ENCODER, b"") != frame_key(other, ENCODER, b"")
 
@@ -154,7 +155,7 @@ def test_the_key_covers_the_prefix_of_pip_distributions(
 ) -> None:
     """Only files that pip installed may name the place that they were installed into."""
     known = plan(tmp_path)
-    known = replace(known, cargo=structs.replace(known.cargo, manager=manager))
+    known = replace(known, payload=structs.replace(known.payload, manager=manager))
     elsewhere = replace(ENCODER, prefix=Path("/elsewhere"))
     assert is_same == (frame_key(known, ENCODER, b"") == frame_key(known, elsewhere, b""))
 
@@ -163,15 +164,15 @@ def test_the_key_covers_the_version_of_conda_pack(tmp_path: Path) -> None:
     """Its rules make the shipped form of a file, so another version makes other frames."""
     program = (
         "from pathlib import Path\n"
-        "from lading.install.cargo import Cargo, CargoFile\n"
-        "from lading.pack.compression import Format, Level\n"
+        "from lading.package.payload import Payload, PayloadFile\n"
+        "from lading.format.compression import Format, Level\n"
         "from lading.pack.encode import Encoder\n"
         "from lading.pack.frame_cache import frame_key\n"
         "from lading.pack.frames import FramePlan\n"
-        "file = CargoFile(path='a', content=b'')\n"
-        "cargo = Cargo(name='', version='', manager='conda', mtime=0, files=(file,))\n"
+        "file = PayloadFile(path='a', content=b'')\n"
+        "payload = Payload(name='', version='', manager='conda', mtime=0, files=(file,))\n"
         "encoder = Encoder(format=Format.TAR, level=Level.FAST, prefix=Path('/p'))\n"
-        "print(frame_key(FramePlan(cargo=cargo, members=(file,), part=0), encoder, b''))\n"
+        "print(frame_key(FramePlan(payload=payload, members=(file,), part=0), encoder, b''))\n"
     )
     other = tmp_path / "other/conda_pack-99.dist-info/METADATA"
     other.parent.mkdir(parents=True)
@@ -295,23 +296,23 @@ def test_an_entry_that_cannot_be_written_is_left_out(
 def test_a_cache_that_cannot_be_made_costs_no_pack(tmp_path: Path) -> None:
     """Where there is a file in the place of the cache, packing goes on without it."""
     (tmp_path / "cache").write_text("a file")
-    cargoes = environment(tmp_path / "sources")
+    payloads = environment(tmp_path / "sources")
     cache = FrameCache(directory=tmp_path / "cache")
-    without = pack_cargoes(tmp_path / "a", cargoes)
-    assert outputs(without) == outputs(pack_cargoes(tmp_path / "b", cargoes, cache=cache))
+    without = pack_payloads(tmp_path / "a", payloads)
+    assert outputs(without) == outputs(pack_payloads(tmp_path / "b", payloads, cache=cache))
 
 
 def test_a_full_disk_costs_no_pack(tmp_path: Path) -> None:
     """Entries for which there is no room are left out, the others are whole, the bytes the same."""
     generator = random.Random(3)
-    cargoes = [
-        cargo(file(f"data/{name}", generator.randbytes(size)), name=name)
+    payloads = [
+        payload(file(f"data/{name}", generator.randbytes(size)), name=name)
         for name, size in (("a", 10_000), ("b", 500_000), ("c", 10_000))
     ]
-    without = outputs(pack_cargoes(tmp_path / "a", cargoes))
+    without = outputs(pack_payloads(tmp_path / "a", payloads))
     with small_disk(tmp_path / "disk", kilobytes=128):
         cache = FrameCache(directory=tmp_path / "disk/cache")
-        packed = outputs(pack_cargoes(tmp_path / "b", cargoes, cache=cache))
+        packed = outputs(pack_payloads(tmp_path / "b", payloads, cache=cache))
         sizes = sorted(path.stat().st_size for path in cache.directory.rglob("*.frame"))
         whole = [cache.find(path.stem) for path in cache.directory.rglob("*.frame")]
     assert without == packed
@@ -358,10 +359,10 @@ def test_a_cache_within_its_limit_keeps_everything(tmp_path: Path) -> None:
 def test_packing_keeps_the_limit(tmp_path: Path) -> None:
     """After a pack the cache holds no more than it may."""
     cache = FrameCache(directory=tmp_path / "cache")
-    cargoes = environment(tmp_path / "sources")
-    pack_cargoes(tmp_path / "a", cargoes, cache=cache)
+    payloads = environment(tmp_path / "sources")
+    pack_payloads(tmp_path / "a", payloads, cache=cache)
     total = held(cache)
-    pack_cargoes(tmp_path / "a", cargoes, cache=replace(cache, limit=total - 1))
+    pack_payloads(tmp_path / "a", payloads, cache=replace(cache, limit=total - 1))
     assert total > held(cache) > 0
 
 
@@ -369,9 +370,9 @@ def test_what_cannot_be_removed_costs_no_pack(tmp_path: Path) -> None:
     """Something that is no entry, in a cache that is too full, is left where it is."""
     cache = FrameCache(directory=tmp_path / "cache", limit=0)
     (cache.directory / "ab/directory").mkdir(parents=True)
-    cargoes = environment(tmp_path / "sources")
-    without = pack_cargoes(tmp_path / "a", cargoes)
-    assert outputs(without) == outputs(pack_cargoes(tmp_path / "b", cargoes, cache=cache))
+    payloads = environment(tmp_path / "sources")
+    without = pack_payloads(tmp_path / "a", payloads)
+    assert outputs(without) == outputs(pack_payloads(tmp_path / "b", payloads, cache=cache))
 
 
 def test_clearing_removes_everything(tmp_path: Path) -> None:
@@ -391,12 +392,14 @@ def test_a_cache_that_is_not_there_is_clear(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_the_cache_changes_no_byte(tmp_path: Path, format_: Format, workers: int) -> None:
     """Without cache, cold, warm and damaged: tarball, manifest and checksums are the same."""
-    cargoes = environment(tmp_path / "sources")
+    payloads = environment(tmp_path / "sources")
     cache = FrameCache(directory=tmp_path / "cache")
 
     def packed(frames: FrameCache | None, threads: int = workers) -> tuple[bytes, bytes, bytes]:
         return outputs(
-            pack_cargoes(tmp_path / "out", cargoes, format_=format_, workers=threads, cache=frames)
+            pack_payloads(
+                tmp_path / "out", payloads, format_=format_, workers=threads, cache=frames
+            )
         )
 
     expected = packed(None, 1)
@@ -411,7 +414,7 @@ def test_the_cache_changes_no_byte(tmp_path: Path, format_: Format, workers: int
 def test_packing_again_makes_only_what_changed(tmp_path: Path) -> None:
     """One new version of a package costs its own frame; those of the others are found."""
     cache = FrameCache(directory=tmp_path / "cache")
-    pack_cargoes(tmp_path / "out", environment(tmp_path / "sources", "1"), cache=cache)
+    pack_payloads(tmp_path / "out", environment(tmp_path / "sources", "1"), cache=cache)
     before = len(kept(cache))
-    pack_cargoes(tmp_path / "out", environment(tmp_path / "sources", "2"), cache=cache)
+    pack_payloads(tmp_path / "out", environment(tmp_path / "sources", "2"), cache=cache)
     assert (4, 1) == (before, len(kept(cache)) - before)

@@ -3,29 +3,29 @@
 from msgspec import structs
 
 from lading.pack.frames import plan_frames
-from simulators.stowage import cargo, file
+from simulators.handmade import file, payload
 
 BLOCK = 512
 
 
 def names(sizes: list[int], limit: int) -> list[list[str]]:
     """The members of each frame of a package with files of these sizes."""
-    package = cargo(*(file(f"{n:03}", bytes(size)) for n, size in enumerate(sizes)))
+    package = payload(*(file(f"{n:03}", bytes(size)) for n, size in enumerate(sizes)))
     return [[item.path for item in frame.members] for frame in plan_frames([package], limit)]
 
 
 def test_a_package_is_a_frame() -> None:
     """Packages do not share frames."""
-    packages = [cargo(file("a"), file("b"), name="x"), cargo(file("c"), name="y")]
+    packages = [payload(file("a"), file("b"), name="x"), payload(file("c"), name="y")]
     frames = plan_frames(packages)
     assert [("x", 0, 2), ("y", 0, 1)] == [
-        (frame.cargo.name, frame.part, len(frame.members)) for frame in frames
+        (frame.payload.name, frame.part, len(frame.members)) for frame in frames
     ]
 
 
 def test_a_package_without_members_has_no_frame() -> None:
     """Nothing to ship, no frame."""
-    assert () == plan_frames([cargo()])
+    assert () == plan_frames([payload()])
 
 
 def test_a_large_package_is_cut() -> None:
@@ -40,11 +40,11 @@ def test_a_large_file_has_a_frame_of_its_own() -> None:
 
 def test_parts_are_numbered() -> None:
     """The frames of a package count from zero."""
-    package = cargo(file("a", bytes(1000)), file("b", bytes(1000)))
+    package = payload(file("a", bytes(1000)), file("b", bytes(1000)))
     assert [0, 1] == [frame.part for frame in plan_frames([package], 1200)]
 
 
 def test_a_size_that_is_not_known_counts_as_nothing() -> None:
     """A package that does not say the size of a file is planned all the same."""
-    package = cargo(structs.replace(file("a"), size=None), file("b"))
+    package = payload(structs.replace(file("a"), size=None), file("b"))
     assert [2] == [len(frame.members) for frame in plan_frames([package])]

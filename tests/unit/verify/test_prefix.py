@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from lading.conda.paths import FileMode
 from lading.errors import ManifestError, NotAPrefixError
-from lading.install.bill import list_files
-from lading.install.package_info import FileMode
-from lading.pack.manifest import parse_manifest
-from lading.pack.move import apply_move, plan_move
-from lading.pack.relocation_record import MANIFEST_PATH, RECORD_PATH, STATE_PATH
+from lading.format.manifest import parse_manifest
+from lading.format.relocation import MANIFEST_PATH, RECORD_PATH, STATE_PATH
+from lading.install.record import list_files
+from lading.node.relocate import apply_relocate, plan_relocate
 from lading.verify.finding import Report
 from lading.verify.prefix import (
     Thoroughness,
@@ -20,7 +20,7 @@ from lading.verify.prefix import (
     verify_installed,
     verify_unpacked,
 )
-from simulators.stowage import cargo, file, installed, link, pack, unpack
+from simulators.handmade import file, installed, link, pack, payload, unpack
 
 OLD = "/build/" + "placeholder" * 20
 TEXT = f"a={OLD}/x\nb={OLD}\n".encode()
@@ -30,7 +30,7 @@ TEXT = f"a={OLD}/x\nb={OLD}\n".encode()
 def prefix(tmp_path: Path) -> Path:
     """An unpacked environment of one package."""
     source = tmp_path / "source"
-    package = cargo(
+    package = payload(
         file("bin/run", b"run", executable=True),
         file("etc/conf", TEXT, placeholder=OLD, directory=source),
         file(
@@ -170,7 +170,7 @@ def test_a_directory_that_became_a_link_is_found(prefix: Path) -> None:
 def test_it_may_be_moved(prefix: Path) -> None:
     """The bill holds at every place that the environment was relocated to."""
     prefix.rename(prefix.parent / "new")
-    apply_move(plan_move(prefix.parent / "new"))
+    apply_relocate(plan_relocate(prefix.parent / "new"))
     assert [] == found(verify(prefix.parent / "new"))
 
 
@@ -230,7 +230,7 @@ def test_another_directory_is_no_environment(tmp_path: Path) -> None:
 
 def place(prefix: Path) -> Report:
     """The report on an installed prefix of one file and one link."""
-    package = cargo(file("a", b"x"), link("l", "a"))
+    package = payload(file("a", b"x"), link("l", "a"))
     bill = installed([package]).bill
     return verify_installed(
         prefix, replace(bill, listed=list_files([package], prefix)), Thoroughness()

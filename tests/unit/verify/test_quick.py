@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from lading.pack.reader import open_tarball
+from lading.format.tarball import open_tarball
 from lading.verify.finding import Report
 from lading.verify.prefix import Thoroughness, read_prefix_manifest, verify_unpacked
 from lading.verify.tarball import verify_tarball
-from simulators.depot import depot_tarball, flip_bit
-from simulators.stowage import cargo, file, pack, unpack
+from simulators.handmade import file, pack, payload, unpack
+from simulators.versions import flip_bit, versioned_tarball
 
 QUICK = Thoroughness(quick=True)
 
 
 def prefix(root: Path) -> Path:
     """A small environment, unpacked."""
-    return unpack(depot_tarball(root / "depot").plan.tarball, root / "prefix")
+    return unpack(versioned_tarball(root / "depot").plan.tarball, root / "prefix")
 
 
 def report(place: Path, how: Thoroughness) -> Report:
@@ -108,7 +108,7 @@ def test_links_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [2, 8])
 def test_threads_find_the_same(tmp_path: Path, workers: int, *, quick: bool) -> None:
     """In the same order, of more files than one thread looks at in one go."""
-    many = cargo(*(file(f"share/{number}", b"x" * number) for number in range(600)))
+    many = payload(*(file(f"share/{number}", b"x" * number) for number in range(600)))
     place = unpack(pack(tmp_path / "depot", many).plan.tarball, tmp_path / "prefix")
     for number in range(0, 600, 50):
         lengthen(place / f"share/{number}")
@@ -121,7 +121,7 @@ def test_threads_find_the_same(tmp_path: Path, workers: int, *, quick: bool) -> 
 @pytest.mark.parametrize("workers", [2, 8])
 def test_threads_find_the_same_in_a_tarball(tmp_path: Path, workers: int) -> None:
     """Two damaged frames, whoever looks first."""
-    packed = depot_tarball(tmp_path)
+    packed = versioned_tarball(tmp_path)
     data = packed.plan.tarball.read_bytes()
     for item in packed.manifest.slices()[1:3]:
         data = flip_bit(data, 8 * (item.frame.offset + item.frame.length // 2))

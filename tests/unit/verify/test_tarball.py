@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from lading.pack.compression import Format
-from lading.pack.reader import open_tarball
+from lading.format.compression import Format
+from lading.format.tarball import open_tarball
 from lading.verify.finding import Report
 from lading.verify.tarball import verify_tarball
 from simulators.forgery import Forgery, forged_file
-from simulators.stowage import cargo, file, pack
+from simulators.handmade import file, pack, payload
 
 
 def verify(path: Path) -> Report:
@@ -18,13 +18,13 @@ def verify(path: Path) -> Report:
 
 def test_a_sound_tarball(tmp_path: Path) -> None:
     """A tarball that nobody touched is exactly what its bill says."""
-    report = verify(pack(tmp_path, cargo(file("a", b"x"))).plan.tarball)
+    report = verify(pack(tmp_path, payload(file("a", b"x"))).plan.tarball)
     assert (True, (), "tarball") == (report.is_clean, tuple(report.findings), report.kind)
 
 
 def test_a_damaged_frame(tmp_path: Path) -> None:
     """A frame that is damaged is one finding, with its package."""
-    packed = pack(tmp_path, cargo(file("a", bytes(range(256)) * 10)))
+    packed = pack(tmp_path, payload(file("a", bytes(range(256)) * 10)))
     data = bytearray(packed.plan.tarball.read_bytes())
     data[packed.manifest.packages[0].frames[0].length // 2] ^= 1
     packed.plan.tarball.write_bytes(data)

@@ -1,0 +1,108 @@
+"""The `Engine` port: two verbs, frozen requests, plain results.
+
+An engine sees the network only through the locations it is given; canonical URLs are mapped out of
+its results before they are returned. It reads no configuration file and no variable of the caller.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lading.conda.channels import ChannelUrl, MirrorMap
+from lading.conda.names import MatchSpecText, Platform
+from lading.conda.records import RepodataRecord
+from lading.conda.virtual import VirtualPackage
+from lading.system.progress import Progress, no_progress
+
+__all__ = ["LINKING", "Engine", "InstallRequest", "SolveRequest"]
+
+LINKING = "link"
+"""What engines tell a `Progress` that they are doing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveRequest:
+    """Choose records for one platform.
+
+    Attributes:
+        platform: The target, not this machine.
+        specs: What the user asked for, normalised by `lading.conda.match_spec`.
+        channels: Canonical, in order of priority.
+        mirrors: Where the channels are read from.
+        virtual_packages: All that may be expected of the target.
+        locked: Records to prefer where they still satisfy `specs`.
+        strict_priority: Whether the first channel that has a name is the only one for it.
+        timeout: Seconds, or None.
+        exclude_newer: Records that were published after it do not exist; aware, or None.
+    """
+
+    platform: Platform
+    specs: tuple[MatchSpecText, ...]
+    channels: tuple[ChannelUrl, ...]
+    virtual_packages: tuple[VirtualPackage, ...]
+    mirrors: MirrorMap = field(default_factory=MirrorMap)
+    locked: tuple[RepodataRecord, ...] = ()
+    strict_priority: bool = True
+    timeout: float | None = None
+    exclude_newer: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallRequest:
+    """Fill a prefix.
+
+    Attributes:
+        platform: The platform of the records; programs of it need not run here.
+        records: What to install, dependencies first; names unique.
+        archives: `RepodataRecord.distribution` → the archive on this machine, digest checked.
+        prefix: Absolute; must not exist.
+        package_cache: Absolute; the engine extracts archives there, and they must stay there.
+        progress: Told of each linked package.
+    """
+
+    platform: Platform
+    records: tuple[RepodataRecord, ...]
+    archives: Mapping[str, Path]
+    prefix: Path
+    package_cache: Path
+    progress: Progress = no_progress
+
+
+class Engine(Protocol):
+    """A solver and installer of conda packages."""
+
+    @property
+    def name(self) -> str:
+        """`micromamba` or `embedded`."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The version of the program or library behind it."""
+        ...
+
+    def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
+        """The records that satisfy the request, sorted by name; names unique, URLs canonical.
+
+        Raises:
+            SolveError: There is no solution; `details` explain it.
+            FetchError: A channel could not be read.
+            SpecError: A MatchSpec was not understood.
+            EngineError: The engine failed for another reason.
+        """
+        ...
+
+    def install(self, request: InstallRequest) -> None:
+        """Fill `request.prefix`; afterwards it holds one prefix record for each record.
+
+        Each prefix record names the extracted package directory (`extracted_package_dir` or
+        `link.source`). No bytecode is compiled and no link script runs. A failed install may
+        leave a part of the prefix behind: the caller removes it.
+
+        Raises:
+            IntegrityError: An archive is damaged.
+            EngineError: The engine failed for another reason.
+        """
+        ...

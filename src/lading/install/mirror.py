@@ -1,0 +1,212 @@
+"""All packages of a lock in one directory: to carry across an air gap, for any static web server.
+
+The directory is a channel, and holds the wheels of a pip part under `wheels/<host>/<path>`, each
+where its canonical URL says; so a mirror map leads to either, and the directory serves as a layer
+of a package cache as well.
+
+The archives are the very bytes of the lock. The repodata is made from each archive's own
+`info/index.json`; where the lock knows other dependencies, because the channel had corrected them,
+these stand there.
+
+Source: CEP 35 (archive formats), CEP 36 (repodata).
+"""
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lading.conda.dependency import dependency_name
+from lading.conda.records import RepodataRecord
+from lading.errors import ArchiveError, OutputError
+from lading.format.compression import Format, decompress_chunks
+from lading.install.package_cache import place_of_wheel
+from lading.package.info import REMEDY
+
+__all__ = ["MirrorRequest", "Mirrored", "write_mirror"]
+
+INDEX = "info/index.json"
+KINDS = {".tar.bz2": "packages", ".conda": "packages.conda"}
+
+Entries = dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrored:
+    """A mirror that was written.
+
+    Attributes:
+        directory: Absolute.
+        archives: `subdir/file name` of each conda package of the lock, sorted.
+        wheels: Path below `directory` of each wheel of the lock, sorted.
+        bases: Canonical base URL → where it is mirrored, absolute: what a mirror map must say.
+    """
+
+    directory: Path
+    archives: tuple[str, ...]
+    wheels: tuple[str, ...]
+    bases: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorRequest:
+    """What a mirror is to hold.
+
+    Attributes:
+        platform: It and `noarch` get a repodata file even if nothing is in them.
+        records: From a lock; each subdir and file name once.
+        archives: Distribution string → archive on this machine, digest checked.
+        wheels: Canonical URL → wheel on this machine, digest checked.
+    """
+
+    platform: str
+    records: Sequence[RepodataRecord]
+    archives: Mapping[str, Path]
+    wheels: Mapping[str, Path] = field(default_factory=dict)
+
+
+def write_mirror(request: MirrorRequest, directory: Path) -> Mirrored:
+    """Write the archives, their repodata and the wheels into `directory`.
+
+    What the directory holds of other locks stays, so that one mirror can serve several.
+
+    Args:
+        request: What it is to hold.
+        directory: Absolute; made where it does not exist.
+
+    Raises:
+        ArchiveError: An archive is damaged.
+        LockError: A wheel would lie outside of the directory.
+        OutputError: The directory cannot be written.
+    """
+    records, archives = request.records, request.archives
+    found: dict[str, Entries] = {"noarch": {}, request.platform: {}}
+    for record in records:
+        archive = archives[record.distribution]
+        found.setdefault(record.subdir, {})[record.file_name] = _entry(record, archive)
+    places = {url: place_of_wheel(url) for url in request.wheels}
+    try:
+        for record in records:
+            _copy(archives[record.distribution], directory / record.subdir / record.file_name)
+        for url, wheel in request.wheels.items():
+            _copy(wheel, directory / places[url])
+        for name, entries in found.items():
+            _write_repodata(directory / name, entries)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {directory}: {error.strerror}",
+            hint="name a directory with room that may be written",
+        ) from error
+    bases = {record.channel: directory for record in records}
+    bases |= {_base(url): directory / Path(*place.parts[:2]) for url, place in places.items()}
+    return Mirrored(
+        directory=directory,
+        archives=tuple(sorted(f"{record.subdir}/{record.file_name}" for record in records)),
+        wheels=tuple(sorted(map(str, places.values()))),
+        bases=dict(sorted(bases.items())),
+    )
+
+
+def _base(url: str) -> str:
+    """Scheme and host of a URL."""
+    return urlsplit(url)._replace(path="", query="", fragment="").geturl()
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_repodata(directory: Path, entries: Entries) -> None:
+    """`repodata.json` of one subdir, sorted, without a clock in it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    everything = {**_other_entries(directory), **entries}
+    document: dict[str, object] = {
+        "info": {"subdir": directory.name},
+        "removed": [],
+        "repodata_version": 1,
+    }
+    for suffix, key in KINDS.items():
+        document[key] = {name: entry for name, entry in everything.items() if name.endswith(suffix)}
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    temporary = directory / ".repodata.json.part"
+    temporary.write_text(text, "utf-8")
+    temporary.replace(directory / "repodata.json")
+
+
+def _other_entries(directory: Path) -> Entries:
+    """What the repodata there says of archives that lie there."""
+    try:
+        document: object = json.loads((directory / "repodata.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    result: Entries = {}
+    for key in KINDS.values():
+        part = document.get(key) if isinstance(document, dict) else None
+        for name, entry in part.items() if isinstance(part, dict) else ():
+            if isinstance(entry, dict) and (directory / name).is_file():
+                result[name] = entry
+    return result
+
+
+def _entry(record: RepodataRecord, archive: Path) -> dict[str, object]:
+    data = archive.read_bytes()
+    index = read_index(archive, data)
+    return {
+        **index,
+        "depends": _depends(index, record),
+        "subdir": record.subdir,
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
+    }
+
+
+def _depends(index: Mapping[str, object], record: RepodataRecord) -> list[str]:
+    """The dependencies that the lock knows, in the package's words where these say the same."""
+    listed = index.get("depends")
+    own = [str(text) for text in listed] if isinstance(listed, list) else []
+    locked = {dependency_name(text): str(text) for text in record.depends}
+    agreed = {dependency_name(text) for text in own if locked.get(dependency_name(text)) == text}
+    result = [text for text in own if text.startswith("__") or dependency_name(text) in agreed]
+    present = {dependency_name(text) for text in result}
+    return result + [text for name, text in locked.items() if name not in present]
+
+
+def read_index(archive: Path, data: bytes) -> dict[str, object]:
+    """The `info/index.json` of an archive whose bytes are `data`.
+
+    Raises:
+        ArchiveError: There is none.
+    """
+    try:
+        document: object = json.loads(b"".join(_index_bytes(archive.name, data)))
+    except (OSError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise ArchiveError(f"{archive.name} has no {INDEX}: {error}", hint=REMEDY) from error
+    if not isinstance(document, dict):
+        raise ArchiveError(f"{archive.name} has no {INDEX}", hint=REMEDY)
+    return document
+
+
+def _index_bytes(name: str, data: bytes) -> Iterator[bytes]:
+    if name.endswith(".conda"):
+        with zipfile.ZipFile(io.BytesIO(data)) as outer:
+            [inner] = [item for item in outer.namelist() if item.startswith("info-")]
+            packed = outer.read(inner)
+        data = b"".join(decompress_chunks(Format.ZSTD, iter([packed])))
+    with tarfile.open(fileobj=io.BytesIO(data)) as members:
+        stream = members.extractfile(INDEX)
+        if stream is not None:
+            yield stream.read()

@@ -1,0 +1,165 @@
+"""The install bill: what a finished installation consists of, written last.
+
+A prefix without its bill beside it was not completed and counts as absent. With it, the prefix can
+be verified, and packed without asking the engine again.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from lading.conda.paths import Kind
+from lading.errors import NotAPrefixError
+from lading.package.payload import Payload, PayloadFile
+from lading.system.digest import sha256_of_file
+
+__all__ = [
+    "INSTALL_RECORD_NAME",
+    "InstallRecord",
+    "RecordedFile",
+    "list_files",
+    "read_install_record",
+    "record_files",
+    "write_install_record",
+]
+
+INSTALL_RECORD_NAME = "install.json"
+FORMAT_VERSION = 2
+
+
+class RecordedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One path of an installed prefix.
+
+    Attributes:
+        path: Prefix-relative, POSIX.
+        kind: `file`, `link` or `directory`.
+        owner: Name of the package that put it there; empty for the environment's own.
+        sha256: Hexadecimal, of the file as installed; empty for links and directories.
+        size: In bytes, of the file as installed.
+        target: Of a link.
+    """
+
+    path: str
+    kind: Kind
+    owner: str
+    sha256: str = ""
+    size: int = 0
+    target: str = ""
+
+
+class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished installation consists of.
+
+    Attributes:
+        format: Version of this format.
+        lading: Version of lading that installed.
+        engine: Name and version of the engine, for people; nothing depends on it.
+        environment: Name of the environment.
+        platform: Its platform.
+        lock: SHA-256 of the lockfile, hexadecimal.
+        bytecode: Whether bytecode was compiled.
+        link_scripts: Whether link scripts ran.
+        prefix: Absolute path of the prefix.
+        extracted: Distribution string → extracted package directory, absolute.
+        contents: SHA-256 of the contents file beside it, hexadecimal.
+        listed: The JSON of `files`: most who read a bill do not ask for tens of thousands of them.
+    """
+
+    format: int
+    lading: str
+    engine: str
+    environment: str
+    platform: str
+    lock: str
+    bytecode: bool
+    prefix: str
+    extracted: dict[str, str]
+    contents: str
+    listed: msgspec.Raw = msgspec.field(name="files")
+    link_scripts: bool = False
+
+    @property
+    def files(self) -> tuple[RecordedFile, ...]:
+        """All paths of the prefix, sorted; unique.
+
+        Raises:
+            NotAPrefixError: The bill is damaged there.
+        """
+        try:
+            return msgspec.json.decode(self.listed, type=tuple[RecordedFile, ...])
+        except msgspec.DecodeError as error:
+            raise NotAPrefixError(
+                f"the bill of {self.prefix} is damaged: {error}",
+                hint=f"run `lading install --force {self.environment}`",
+            ) from error
+
+
+def list_files(payloads: Iterable[Payload], prefix: Path) -> msgspec.Raw:
+    """What `record_files` gives, as a bill holds it."""
+    return msgspec.Raw(msgspec.json.encode(record_files(payloads, prefix)))
+
+
+def record_files(payloads: Iterable[Payload], prefix: Path) -> tuple[RecordedFile, ...]:
+    """What the payloads are in `prefix`.
+
+    A file with a placeholder, or one of which its package gives no digest, is hashed in the prefix;
+    of all others the digest is the package's own, whatever the engine may have written.
+    """
+    result = [
+        _billed(item, payload.name if payload.manager != "environment" else "", prefix)
+        for payload in payloads
+        for item in payload.files
+    ]
+    return tuple(sorted(result, key=lambda item: item.path))
+
+
+def _billed(item: PayloadFile, owner: str, prefix: Path) -> RecordedFile:
+    if item.kind is not Kind.FILE:
+        return RecordedFile(path=item.path, kind=item.kind, owner=owner, target=item.target)
+    if item.placeholder or item.sha256 is None or item.size is None:
+        path = prefix / item.path
+        digest, size = sha256_of_file(path), path.stat().st_size
+    else:
+        digest, size = item.sha256, item.size
+    return RecordedFile(path=item.path, kind=item.kind, owner=owner, sha256=digest.hex, size=size)
+
+
+def write_install_record(directory: Path, bill: InstallRecord) -> None:
+    """Write `install.json` into `directory`, by rename."""
+    temporary = directory / f".{INSTALL_RECORD_NAME}.part"
+    temporary.write_bytes(msgspec.json.encode(bill))
+    temporary.replace(directory / INSTALL_RECORD_NAME)
+
+
+def read_install_record(directory: Path) -> InstallRecord | None:
+    """The bill of the installation in `directory`, or None where none was completed.
+
+    Raises:
+        NotAPrefixError: The bill is damaged.
+    """
+    path = directory / INSTALL_RECORD_NAME
+    try:
+        bill = msgspec.json.decode(path.read_bytes(), type=InstallRecord)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        if _format_of(path) not in {None, FORMAT_VERSION}:
+            # Of another lading: what it installed is installed anew.
+            return None
+        raise NotAPrefixError(
+            f"{path} is damaged: {error}", hint=f"delete {directory} and install again"
+        ) from error
+    return bill if bill.format == FORMAT_VERSION else None
+
+
+class _Versioned(msgspec.Struct):
+    format: int
+
+
+def _format_of(path: Path) -> int | None:
+    """The version of the format of a bill that cannot be read, or None."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Versioned).format
+    except (OSError, msgspec.DecodeError):
+        return None

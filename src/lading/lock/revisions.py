@@ -1,0 +1,104 @@
+"""Where locks are read from: files, directories of them, environments, and git revisions.
+
+locks/service/linux-64.conda-lock.yml      one file
+locks/service                              every platform of an environment
+service                                    the same
+HEAD~3:locks/service, main:service         as it was in a revision
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.conda.names import Platform
+from lading.errors import EngineError, LockError
+from lading.lock.model import LOCK_SUFFIX, Lockfile, parse_lockfiles
+from lading.system.process import Completed, Run, run
+
+__all__ = ["LockRevisions", "run_git"]
+
+
+def run_git(directory: Path, environment: Mapping[str, str], *words: str) -> Completed:
+    """What `git` answers in `directory`.
+
+    Raises:
+        EngineNotFoundError: There is no git.
+    """
+    return run(Run(argv=("git", *words), environment=environment, directory=directory))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRevisions:
+    """Reads locks by what a user calls them.
+
+    Attributes:
+        directory: The project: absolute, holds `locks/`.
+        environment: For git.
+    """
+
+    directory: Path
+    environment: Mapping[str, str]
+
+    def read(self, text: str) -> dict[Platform, Lockfile]:
+        """Platform → lockfile of the place named `text`, sorted by platform.
+
+        Raises:
+            LockError: There is none, or one cannot be read.
+        """
+        revision, separator, rest = text.partition(":")
+        if separator and revision and not (self.directory / text).exists():
+            files = self._files_of_revision(revision, rest)
+        else:
+            files = self._files(text)
+        found = [
+            lockfile for path, data in files.items() for lockfile in parse_lockfiles(path, data)
+        ]
+        if not found:
+            raise LockError(f"there is no lockfile at {text}", hint="make it with `lading lock`")
+        return {item.platform: item for item in sorted(found, key=lambda item: item.platform)}
+
+    def _files(self, text: str) -> dict[Path, bytes]:
+        for path in (self.directory / text, self.directory / "locks" / text):
+            if path.is_file():
+                paths = [path]
+            elif path.is_dir():
+                paths = sorted(path.glob(f"*{LOCK_SUFFIX}"))
+            else:
+                continue
+            try:
+                return {item: item.read_bytes() for item in paths}
+            except OSError as error:
+                raise LockError(
+                    f"cannot read {path}: {error.strerror}", hint="correct its permissions"
+                ) from error
+        return {}
+
+    def _files_of_revision(self, revision: str, rest: str) -> dict[Path, bytes]:
+        known = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        if known.returncode != 0:
+            raise LockError(
+                f"{revision} is no revision of this repository",
+                hint="name a file, a directory, an environment, or REVISION:PATH",
+            )
+        for base in (rest, f"locks/{rest}"):
+            name = Path(base).as_posix().rstrip("/")
+            listed = self._git("ls-tree", "-z", "--name-only", revision, "--", name, f"{name}/")
+            paths = [path for path in listed.stdout.split("\0") if path]
+            locks = [path for path in paths if path == name or path.endswith(LOCK_SUFFIX)]
+            found = {}
+            for path in locks:
+                shown = self._git("show", f"{revision}:./{path}")
+                # `git show` of a directory lists it.
+                if shown.returncode == 0 and not shown.stdout.startswith("tree "):
+                    found[Path(f"{revision}:{path}")] = shown.stdout.encode()
+            if found:
+                return found
+        return {}
+
+    def _git(self, *words: str) -> Completed:
+        try:
+            return run_git(self.directory, {**self.environment, "LC_ALL": "C"}, *words)
+        except EngineError as error:
+            raise LockError(
+                "there is no git to read a revision with", hint="install git, or name a file"
+            ) from error

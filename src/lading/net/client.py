@@ -1,0 +1,379 @@
+"""HTTP: proxies, certificates, retries with back-off, downloads that go on where they stopped.
+
+This is the only module that speaks it. What is right or wrong with the bytes is not known here.
+"""
+
+import re
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError
+
+from lading.conda.channels import MirrorMap, without_credentials
+from lading.errors import FetchError
+from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
+
+__all__ = ["Part", "RemoteFile", "Sink", "Transport"]
+
+HTTP_OK = 200
+HTTP_PARTIAL = 206
+HTTP_RANGE_REFUSED = 416
+CHUNK_BYTES = 1 << 16
+
+# What servers answer that know no ranges, or none that is counted from the end.
+_NO_RANGES = (HTTP_RANGE_REFUSED, 501)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_HEADERS = {"User-Agent": "lading", "Accept-Encoding": "identity"}
+_CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_BUSY = (429, 500, 502, 503, 504)
+
+
+class Sink(Protocol):
+    """Where a download goes."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes are there already."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what is there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a file on a server.
+
+    Attributes:
+        data: Its bytes.
+        offset: Where it begins in the file.
+        size: Of the whole file, in bytes.
+    """
+
+    data: bytes
+    offset: int
+    size: int
+
+
+class Transport:
+    """Connections of one run, shared by its threads."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        retry_policy: RetryPolicy | None = None,
+        mirrors: MirrorMap | None = None,
+    ) -> None:
+        """Connections by way of the proxies, and with the certificates, that `environment` names.
+
+        Args:
+            environment: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` in either case;
+                `SSL_CERT_FILE`, `SSL_CERT_DIR`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`.
+            retry_policy: How long servers are waited for.
+            mirrors: Knows the tokens that servers demand in a header.
+        """
+        self._mirrors = mirrors or MirrorMap()
+        self._environment = environment
+        self._retry_policy = retry_policy or RetryPolicy()
+        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the downloads that are under way, at their next chunk."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            pool.clear()
+
+    def download(self, url: str, sink: Sink) -> None:
+        """Append to `sink` what it lacks of `url` (http or https).
+
+        Where the server knows no ranges, it is read from its beginning again.
+
+        Raises:
+            FetchError: The server does not send it, or this transport was stopped.
+        """
+        failures = 0
+        while True:
+            before = sink.size
+            try:
+                self._continue(url, sink)
+            except MaxRetryError as error:
+                # It was asked again often enough: these are the same retries.
+                raise _failed(url, _reason(error)) from error
+            except HTTPError as error:
+                failures = 1 if sink.size > before else failures + 1
+                if failures > self._retry_policy.retries:
+                    raise _failed(url, _reason(error)) from error
+            else:
+                return
+            self._stopped.wait(self._retry_policy.backoff * 2 ** (failures - 1))
+
+    def request(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        """The answer of a server, its body not read yet.
+
+        Raises:
+            HTTPError: There is none.
+        """
+        return self._pool(url).request(
+            "GET",
+            url,
+            headers={**_HEADERS, **self._authorization(url), **headers},
+            preload_content=False,
+        )
+
+    def read_part(self, url: str, offset: int | None, length: int) -> Part | None:
+        """A part of the file at `url`; None where the server sends whole files alone.
+
+        Args:
+            url: http or https.
+            offset: Where it begins; None means the last `length` bytes.
+            length: In bytes; less comes only where the file has less.
+
+        Raises:
+            FetchError: The server does not send it.
+        """
+        wanted = f"-{length}" if offset is None else f"{offset}-{offset + length - 1}"
+        try:
+            with closing(self.request(url, {"Range": f"bytes={wanted}"})) as response:
+                if response.status == HTTP_OK:
+                    return _small_whole(response, length)
+                place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+                if response.status in _NO_RANGES or (
+                    response.status == HTTP_PARTIAL and place is None
+                ):
+                    return None
+                if response.status != HTTP_PARTIAL or place is None:
+                    raise _failed(url, f"HTTP status {response.status}")
+                first, last, size = map(int, place.groups())
+                data = response.read(length + 1)
+        except HTTPError as error:
+            raise _failed(url, _reason(error)) from error
+        if len(data) != last - first + 1 or (offset is not None and first != offset):
+            raise _failed(url, "another range than was asked for")
+        return Part(data=data, offset=first, size=size)
+
+    def _continue(self, url: str, sink: Sink) -> None:
+        start = sink.size
+        response = self.request(url, {"Range": f"bytes={start}-"} if start else {})
+        with closing(response):
+            resumed = response.status == HTTP_PARTIAL and _starts_at(response, start)
+            if start and not resumed:
+                sink.restart()
+            if response.status == HTTP_RANGE_REFUSED and start:
+                raise HTTPError("the server has less than was read before")
+            if response.status != HTTP_OK and not resumed:
+                raise _failed(url, f"HTTP status {response.status}")
+            for chunk in response.stream(CHUNK_BYTES):
+                if self._stopped.is_set():
+                    raise FetchError(f"{without_credentials(url)}: stopped", hint="run again")
+                sink.write(chunk)
+
+    def _authorization(self, url: str) -> dict[str, str]:
+        """The header that carries the user and password of a URL, or the token for it, if any.
+
+        urllib3 does not send it on to another host that an answer leads to.
+        """
+        user = _user_of(url)
+        if user:
+            return urllib3.util.make_headers(basic_auth=user)
+        bearer = self._mirrors.bearer(url)
+        return {"Authorization": f"Bearer {bearer}"} if bearer else {}
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """The connections for `url`, by way of its proxy.
+
+        Raises:
+            FetchError: The proxy, or a file of certificates, is none.
+        """
+        proxy = _proxy_of(url, self._environment)
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._new_pool(proxy)
+            return self._pools[proxy]
+
+    def _new_pool(self, proxy: str) -> urllib3.PoolManager:
+        retry_policy = self._retry_policy
+        retries = urllib3.Retry(
+            total=retry_policy.retries,
+            backoff_factor=retry_policy.backoff,
+            status_forcelist=_BUSY,
+            raise_on_status=False,
+        )
+        timeout = urllib3.Timeout(connect=retry_policy.connect, read=retry_policy.read)
+        given = (self._environment.get(name) for name in _CERTIFICATE_FILES)
+        certificates = next((name for name in given if name), None)
+        directory = self._environment.get("SSL_CERT_DIR") or None
+        if not proxy:
+            return urllib3.PoolManager(
+                maxsize=CONNECTIONS,
+                retries=retries,
+                timeout=timeout,
+                ca_certs=certificates,
+                ca_cert_dir=directory,
+            )
+        try:
+            return urllib3.ProxyManager(
+                proxy,
+                proxy_headers=_proxy_authorization(proxy),
+                maxsize=CONNECTIONS,
+                retries=retries,
+                timeout=timeout,
+                ca_certs=certificates,
+                ca_cert_dir=directory,
+            )
+        except (HTTPError, ValueError) as error:
+            raise FetchError(
+                f"the proxy {without_credentials(proxy)} cannot be used: {error}",
+                hint="set http_proxy and https_proxy to an http: or https: URL",
+            ) from error
+
+
+class RemoteFile:
+    """A file on a server, read by ranges.
+
+    Where the server knows no ranges the whole file is read once, from its beginning: then ranges
+    must be asked for in ascending order.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        environment: Mapping[str, str] | None = None,
+        retry_policy: RetryPolicy | None = None,
+    ) -> None:
+        """The file at `url` (http or https); nothing is asked yet.
+
+        Args:
+            url: Where it lies; may hold credentials.
+            environment: Names proxies and certificates, see `Transport`.
+            retry_policy: How long its server is waited for.
+        """
+        self._url = url
+        self._shown = without_credentials(url)
+        self._transport = Transport(environment or {}, retry_policy)
+        self._whole: urllib3.BaseHTTPResponse | None = None
+        self._position = 0
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether the server turned out to know no ranges."""
+        return self._whole is not None
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._whole is not None:
+            self._whole.close()
+        self._transport.close()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`.
+
+        Raises:
+            FetchError: The server does not send them.
+        """
+        try:
+            if self._whole is None:
+                data = self._ranged(offset, length)
+                if data is not None:
+                    return data
+            data = self._sequential(offset, length)
+        except HTTPError as error:
+            raise _failed(self._url, _reason(error)) from error
+        if len(data) != length:
+            raise FetchError(f"{self._shown} ends too early", hint="fetch the right bill for it")
+        return data
+
+    def _ranged(self, offset: int, length: int) -> bytes | None:
+        """The range, or None where the server sends the whole file instead."""
+        header = {"Range": f"bytes={offset}-{offset + length - 1}"}
+        response = self._transport.request(self._url, header)
+        if response.status == HTTP_OK:
+            self._whole = response
+            return None
+        with closing(response):
+            if response.status != HTTP_PARTIAL:
+                raise _failed(self._url, f"HTTP status {response.status}")
+            data = response.read(length + 1)
+        if len(data) != length:
+            raise FetchError(f"{self._shown} sent another range", hint="try another server")
+        return data
+
+    def _sequential(self, offset: int, length: int) -> bytes:
+        response = self._whole
+        if response is None or offset < self._position:
+            raise ValueError("ranges of a whole file must be asked for in ascending order")
+        while self._position < offset:
+            skipped = response.read(min(CHUNK_BYTES, offset - self._position))
+            if not skipped:
+                return b""
+            self._position += len(skipped)
+        data = response.read(length)
+        self._position += len(data)
+        return data
+
+
+def _small_whole(response: urllib3.BaseHTTPResponse, length: int) -> Part | None:
+    """The whole file that a server sent instead of a part, unless it is longer than the part."""
+    if int(response.headers.get("Content-Length") or length + 1) > length:
+        return None
+    data = response.read(length)
+    return Part(data=data, offset=0, size=len(data))
+
+
+def _failed(url: str, reason: str) -> FetchError:
+    return FetchError(f"{without_credentials(url)}: {reason}", hint=MIRROR_HINT)
+
+
+def _starts_at(response: urllib3.BaseHTTPResponse, start: int) -> bool:
+    """Whether a partial answer begins where it was asked to (RFC 9110, 14.4)."""
+    return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+
+
+def _proxy_authorization(proxy: str) -> dict[str, str]:
+    user = _user_of(proxy)
+    return urllib3.util.make_headers(proxy_basic_auth=user) if user else {}
+
+
+def _user_of(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.username is None:
+        return ""
+    return f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+
+
+def _proxy_of(url: str, environment: Mapping[str, str]) -> str:
+    """The proxy for `url`, or empty. As curl has it: lower case first, `no_proxy` by suffix."""
+    parts = urlsplit(url)
+
+    def value(name: str) -> str:
+        return environment.get(name) or environment.get(name.upper()) or ""
+
+    host = parts.hostname or ""
+    excepted = [item.strip().removeprefix("*").lstrip(".") for item in value("no_proxy").split(",")]
+    if value("no_proxy").strip() == "*" or any(
+        item and (host == item or host.endswith(f".{item}")) for item in excepted
+    ):
+        return ""
+    return value(f"{parts.scheme}_proxy") or value("all_proxy")
+
+
+def _reason(error: HTTPError) -> str:
+    """The innermost cause, which says more than the list of retries around it."""
+    cause: BaseException = error
+    while isinstance(reason := getattr(cause, "reason", None), BaseException):
+        cause = reason
+    return f"{type(cause).__name__.removesuffix('Error')}: {str(cause).rpartition(': ')[2]}"

@@ -1,0 +1,281 @@
+"""Downloading archives and wheels: checked on the way, resumed, from the first mirror that answers.
+
+Both engines are given local archives whose digests were checked here, so that their differences in
+download and checking do not matter.
+
+What was read of a file lies beside its target as `.fetch-<sha256>` until it is complete; a download
+that was interrupted goes on from there, even from another mirror, since the digest of the whole
+decides in the end.
+"""
+
+import fcntl
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from lading.conda.channels import MirrorMap, without_credentials
+from lading.errors import DigestMismatchError, FetchError
+from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
+from lading.system.digest import CHUNK_BYTES, Digest, sha256_of_file
+from lading.system.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from lading.net.client import Transport
+
+__all__ = ["Download", "Network", "fetch_all"]
+
+WRITE_HINT = "free space in, or allow writing to, the package cache"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """One file to be had.
+
+    Attributes:
+        url: Canonical URL.
+        sha256: What its bytes must have.
+        target: Where it is to lie, absolute.
+    """
+
+    url: str
+    sha256: Digest
+    target: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How the network is reached.
+
+    Attributes:
+        environment: Names proxies and certificates, see `Transport`.
+        offline: Whether it must not be: then only `file:` locations are read.
+        retry_policy: How long servers are waited for.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+def fetch_all(
+    downloads: Sequence[Download],
+    mirrors: MirrorMap,
+    progress: Progress = no_progress,
+    network: Network | None = None,
+) -> None:
+    """Make every download lie at its target, with the right digest.
+
+    A target that is there already is hashed, and kept where its digest is right.
+
+    Raises:
+        FetchError: No location of a file answers, or what it sends cannot be written; offline, the
+            message and `details` name every file that is not there.
+        DigestMismatchError: Every location that answered sent other bytes than were promised.
+    """
+    from lading.net.client import Transport  # noqa: PLC0415  # what is there needs no urllib3
+
+    network = network or Network()
+    with (
+        closing(Transport(network.environment, network.retry_policy, mirrors)) as transport,
+        ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="fetch") as pool,
+    ):
+        fetcher = _Fetcher(transport, mirrors, offline=network.offline)
+        futures = {pool.submit(fetcher.fetch, item): item for item in downloads}
+        missing: list[str] = []
+        try:
+            for number, future in enumerate(as_completed(futures), start=1):
+                try:
+                    future.result()
+                except FetchError:
+                    if not network.offline:
+                        raise
+                    missing.append(futures[future].target.name)
+                progress("fetch", number, len(downloads))
+        except BaseException:
+            transport.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    if missing:
+        raise _missing_error(sorted(missing))
+
+
+def _missing_error(names: Sequence[str]) -> FetchError:
+    first = names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    return FetchError(
+        f"{first} must be fetched, and --offline forbids it",
+        hint="run `lading fetch` where there is a network",
+        details=tuple(names),
+    )
+
+
+class _Partial:
+    """What was read of a file so far: a `Sink` that knows its digest."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hasher = hashlib.sha256()
+        self._size = 0
+        stream.seek(0)
+        while chunk := stream.read(CHUNK_BYTES):
+            self._hasher.update(chunk)
+            self._size += len(chunk)
+
+    @property
+    def size(self) -> int:
+        """How many bytes are there."""
+        return self._size
+
+    @property
+    def digest(self) -> Digest:
+        """Of these bytes."""
+        return Digest.sha256(self._hasher.hexdigest())
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        self._stream.write(data)
+        self._hasher.update(data)
+        self._size += len(data)
+
+    def restart(self) -> None:
+        """Forget what is there."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._hasher = hashlib.sha256()
+        self._size = 0
+
+
+class _Fetcher:
+    """Brings files from their mirrors."""
+
+    def __init__(self, transport: "Transport", mirrors: MirrorMap, *, offline: bool) -> None:
+        self._transport = transport
+        self._mirrors = mirrors
+        self._offline = offline
+
+    def fetch(self, download: Download) -> None:
+        """Make one download lie at its target; see `fetch_all`."""
+        if _is_there(download):
+            return
+        shown = without_credentials(download.url)
+        try:
+            download.target.parent.mkdir(parents=True, exist_ok=True)
+            with _locked_partial(download) as (path, stream):
+                # Another process may have fetched it while this one waited.
+                if not _is_there(download):
+                    self._fill(download, path, stream)
+        except OSError as error:
+            raise FetchError(
+                f"{shown}: cannot write {download.target}: {error.strerror}", hint=WRITE_HINT
+            ) from error
+
+    def _fill(self, download: Download, path: Path, stream: BinaryIO) -> None:
+        try:
+            self._fetch_from_any(download, _Partial(stream))
+            stream.flush()
+            path.chmod(0o644)
+            path.replace(download.target)
+        except OSError:
+            # The disk is full or broken: keeping a part would not help the next run.
+            path.unlink(missing_ok=True)
+            raise
+
+    def _fetch_from_any(self, download: Download, partial: _Partial) -> None:
+        failures: list[FetchError | DigestMismatchError] = []
+        for location in self._locations(download):
+            try:
+                self._fetch_from(location, download, partial)
+            except (FetchError, DigestMismatchError) as error:
+                _log.info("%s", error)
+                failures.append(error)
+            else:
+                return
+        if not failures:
+            raise _missing_error([download.target.name])
+        # A wrong digest is worse news than a silent mirror.
+        raise next(
+            (error for error in failures if isinstance(error, DigestMismatchError)), failures[-1]
+        )
+
+    def _locations(self, download: Download) -> tuple[str, ...]:
+        locations = self._mirrors.locations(download.url)
+        if not self._offline:
+            return locations
+        return tuple(item for item in locations if urlsplit(item).scheme == "file")
+
+    def _fetch_from(self, location: str, download: Download, partial: _Partial) -> None:
+        """Bring the rest of `location`; where that does not fit what is there, all of it."""
+        resumed = partial.size > 0
+        self._copy(location, partial)
+        if resumed and partial.digest != download.sha256:
+            _log.info("%s: what was read before does not fit", without_credentials(location))
+            partial.restart()
+            self._copy(location, partial)
+        if partial.digest != download.sha256:
+            actual = str(partial.digest)
+            partial.restart()
+            raise DigestMismatchError(
+                f"{without_credentials(location)} is not what the lock promises",
+                hint="the channel changed the file or the lock is wrong: lock again",
+                expected=str(download.sha256),
+                actual=actual,
+            )
+
+    def _copy(self, location: str, partial: _Partial) -> None:
+        parts = urlsplit(location)
+        match parts.scheme:
+            case "http" | "https":
+                self._transport.download(location, partial)
+            case "file":
+                _copy_file(location, Path(unquote(parts.path)), partial)
+            case _:
+                shown = without_credentials(location)
+                raise FetchError(f"{shown}: no way to fetch {parts.scheme}:", hint=MIRROR_HINT)
+
+
+def _is_there(download: Download) -> bool:
+    return download.target.is_file() and sha256_of_file(download.target) == download.sha256
+
+
+def _copy_file(location: str, path: Path, partial: _Partial) -> None:
+    try:
+        source = path.open("rb")
+    except OSError as error:
+        shown = without_credentials(location)
+        raise FetchError(f"{shown}: {error.strerror}", hint=MIRROR_HINT) from error
+    partial.restart()
+    with source:
+        while chunk := source.read(CHUNK_BYTES):
+            partial.write(chunk)
+
+
+@contextmanager
+def _locked_partial(download: Download) -> Iterator[tuple[Path, BinaryIO]]:
+    """The partial file of a download, for one process at a time; gone afterwards if it is empty."""
+    path = download.target.with_name(f".fetch-{download.sha256.hex}")
+    with _open_locked(path) as stream:
+        try:
+            yield path, stream
+        finally:
+            if os.fstat(stream.fileno()).st_nlink and os.fstat(stream.fileno()).st_size == 0:
+                path.unlink(missing_ok=True)
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    """The file at `path`, new or as it was left, once nobody else writes it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        stream = os.fdopen(descriptor, "r+b")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Who held it before may have given it its final name.
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            return stream
+        stream.close()

@@ -1,0 +1,25 @@
+"""How servers are treated, apart from the module that speaks to them: urllib3 is slow to load."""
+
+from dataclasses import dataclass
+
+__all__ = ["CONNECTIONS", "MIRROR_HINT", "RetryPolicy"]
+
+CONNECTIONS = 8
+MIRROR_HINT = "check the network, or name a mirror under [mirrors] in lading.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long a server is waited for.
+
+    Attributes:
+        retries: How many times in a row it may fail without sending anything new.
+        backoff: Seconds before the first retry; doubled for each further one.
+        connect: Seconds to connect.
+        read: Seconds between two pieces of data.
+    """
+
+    retries: int = 4
+    backoff: float = 0.5
+    connect: float = 20.0
+    read: float = 60.0

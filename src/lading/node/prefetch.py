@@ -1,0 +1,149 @@
+"""Getting only those frames of a tarball that a store lacks: the update of a node.
+
+The store is told which bill they are for before the first of them comes, so that no collection
+takes them away until the environment is made.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from lading.errors import ArchiveError, FetchError, LadingError
+from lading.format.compression import GZIP_MAGIC, ZSTD_MAGIC, Format
+from lading.format.frame_reader import FETCH_AGAIN, Frame
+from lading.format.manifest import FrameSlice
+from lading.format.remote import is_remote
+from lading.format.tarball import TarballSource
+from lading.net.client import RemoteFile
+from lading.node.store import FrameStore
+from lading.system.parallel import in_order
+from lading.system.progress import Progress, no_progress
+
+__all__ = ["Fetched", "PrefetchPlan", "apply_prefetch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefetchPlan:
+    """What getting frames will do.
+
+    Attributes:
+        bill: The bill of the tarball.
+        source: URL or absolute path of the tarball.
+        store: Where they are put.
+        workers: How many are extracted at once.
+        environment: Names proxies and certificates, see `Transport`.
+    """
+
+    bill: TarballSource
+    source: str
+    store: FrameStore
+    workers: int
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def missing(self) -> tuple[FrameSlice, ...]:
+        """The frames that the store lacks now, or that were changed in it; in order."""
+        slices = self.bill.manifest.slices()
+        return tuple(item for item in slices if not self.store.holds(item))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What getting frames did.
+
+    Attributes:
+        frames: How many were got.
+        size: Their compressed bytes.
+        read_whole: Whether the server knows no ranges, so that the whole tarball was read.
+    """
+
+    frames: int
+    size: int
+    read_whole: bool
+
+
+def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetched:
+    """Bring the missing frames into the store, each checked against its bill.
+
+    Frames that came before an error stay there: the next attempt need not get them again. What is
+    missing is looked for when the store is in use: until then, it could have been collected.
+
+    Raises:
+        FetchError: They cannot be read.
+        IntegrityError: They are not what the bill says.
+        PrefixError: The store cannot be written.
+    """
+    with plan.store.in_use(), _open(plan) as (read, is_read_whole):
+        plan.store.records.expect(plan.bill.manifest_bytes)
+        missing = plan.missing()
+        failures: list[LadingError] = []
+
+        def arriving() -> Iterator[Frame]:
+            try:
+                yield from _frames(plan.source, missing, read)
+            except LadingError as error:
+                # Raised below, when what has arrived is in the store.
+                failures.append(error)
+
+        for number, _ in enumerate(in_order(plan.store.add, arriving(), plan.workers), start=1):
+            progress("fetch", number, len(missing))
+        if failures:
+            raise failures[0]
+        size = sum(item.frame.length for item in missing)
+        return Fetched(frames=len(missing), size=size, read_whole=is_read_whole())
+
+
+Read = Callable[[int, int], bytes]
+
+
+def _frames(source: str, missing: Sequence[FrameSlice], read: Read) -> Iterator[Frame]:
+    """The missing frames, each read whole; in order, for servers that know no ranges."""
+    name = source.rpartition("/")[2]
+    for bill in missing:
+        data = read(bill.frame.offset, bill.frame.length)
+        yield Frame(bill=bill, format=_format_of(data), name=name, read=partial(_once, data))
+
+
+def _once(data: bytes) -> Iterator[bytes]:
+    yield data
+
+
+def _format_of(data: bytes) -> Format:
+    if data.startswith(ZSTD_MAGIC):
+        return Format.ZSTD
+    return Format.GZIP if data.startswith(GZIP_MAGIC) else Format.TAR
+
+
+@contextmanager
+def _open(plan: PrefetchPlan) -> Iterator[tuple[Read, Callable[[], bool]]]:
+    """A way to read ranges of the tarball, and whether it had to be read whole."""
+    source = plan.source
+    if is_remote(source):
+        remote = RemoteFile(source, plan.environment)
+        try:
+            yield remote.read, lambda: remote.is_read_whole
+        finally:
+            remote.close()
+        return
+    try:
+        descriptor = os.open(Path(source), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FetchError(f"{source}: {error.strerror}", hint="name an existing tarball") from error
+
+    def read(offset: int, length: int) -> bytes:
+        try:
+            data = os.pread(descriptor, length, offset)
+        except OSError as error:
+            raise FetchError(
+                f"{source}: {error.strerror}", hint="name an existing tarball"
+            ) from error
+        if len(data) != length:
+            raise ArchiveError(f"{source} is cut off", hint=FETCH_AGAIN)
+        return data
+
+    try:
+        yield read, lambda: False
+    finally:
+        os.close(descriptor)

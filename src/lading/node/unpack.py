@@ -1,0 +1,93 @@
+"""From a tarball to an environment at its place: checked, relocated and written in one pass."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.errors import PrefixExistsError, UsageError
+from lading.format.frame_reader import Frame
+from lading.format.tarball import TarballSource
+from lading.node.frame_writer import write_frame
+from lading.node.staging import check_prefix, prefix_errors, refuse_reserved, staged_prefix
+from lading.system.parallel import in_order
+from lading.system.progress import Progress, no_progress
+
+__all__ = ["UnpackPlan", "apply_unpack", "plan_unpack"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackPlan:
+    """What unpacking will do.
+
+    Attributes:
+        source: The tarball, open.
+        prefix: Where the environment will be, absolute.
+        workers: How many frames are unpacked at once.
+        only: Names of the packages to unpack, or None for all.
+    """
+
+    source: TarballSource
+    prefix: Path
+    workers: int
+    only: frozenset[str] | None = None
+
+
+def plan_unpack(
+    source: TarballSource, prefix: Path, workers: int, only: frozenset[str] | None = None
+) -> UnpackPlan:
+    """What unpacking `source` to `prefix` takes; nothing is written.
+
+    Raises:
+        PrefixExistsError: `prefix` exists and is no empty directory.
+        PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
+        PrefixError: Its path has a character that no script can hold.
+        UnsafePathError: The bill lists something where lading keeps its own records.
+        UsageError: A package of `only` is not in it.
+    """
+    unknown = sorted((only or frozenset()) - {item.name for item in source.manifest.packages})
+    if unknown:
+        raise UsageError(
+            f"there is no package {unknown[0]} in it", hint="--dry-run lists what is in it"
+        )
+    refuse_reserved(source.manifest)
+    check_prefix(prefix, source.manifest.requirements.longest_prefix)
+    with prefix_errors(prefix):
+        is_free = not os.path.lexists(prefix) or _is_empty_directory(prefix)
+    if not is_free:
+        raise PrefixExistsError(
+            f"{prefix} exists already", hint="name another directory, or move this one away"
+        )
+    return UnpackPlan(
+        source=source,
+        prefix=prefix,
+        workers=workers,
+        only=only,
+    )
+
+
+def _is_empty_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and next(path.iterdir(), None) is None
+
+
+def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
+    """Unpack: afterwards the prefix is there and complete, or as it was.
+
+    Raises:
+        IntegrityError: The tarball is not what its bill says.
+        PrefixError: The prefix cannot be written.
+    """
+    prefix = os.fsencode(plan.prefix)
+    total = len(plan.source.manifest.slices())
+    with staged_prefix(plan.source, plan.prefix, plan.only) as root:
+
+        def write(frame: Frame) -> None:
+            write_frame(frame, root, prefix)
+
+        chosen = (
+            frame
+            for frame in plan.source.frames()
+            if plan.only is None or frame.bill.package.name in plan.only
+        )
+        written = in_order(write, chosen, plan.workers)
+        for number, _ in enumerate(written, start=1):
+            progress("unpack", number, total)

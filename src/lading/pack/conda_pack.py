@@ -1,0 +1,171 @@
+"""The form in which files are shipped, as conda-pack decides it: the only module that knows it.
+
+conda-pack's `Packer` is driven with one file at a time and an archive object of ours, so its rules
+(which scripts get another first line, which files `conda-unpack` rewrites) stay its own. Two things
+are put right afterwards: a script for the environment's python finds it beside itself instead of by
+PATH, and scripts named `python*` are relocated too.
+
+Source: conda-pack 0.9.2, `core.py` (`Packer.add`, `Packer.finish`, `File`).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from conda_pack.core import File, Packer
+
+from lading.conda.paths import FileMode
+from lading.conda.placeholder import Occurrences, find_occurrences
+from lading.errors import ArchiveError
+from lading.format.relocation import Relocation
+from lading.package.entry_points import self_locating_script
+from lading.package.payload import PayloadFile
+
+__all__ = ["PIP_PLACEHOLDER", "Shipped", "environment_scripts", "shipped_form", "shipped_pip_form"]
+
+PIP_PLACEHOLDER = "/opt/lading" + "_placehold" * 24
+"""Stands for the build prefix in files of pip distributions; as long as conda-build's."""
+
+NOTHING_TO_REPLACE = Occurrences(placeholder=b"", mode=FileMode.TEXT, groups=())
+
+_ENV_PYTHON = re.compile(rb"#!/usr/bin/env (python[0-9.]*)([^\n]*)\n")
+_OTHER_CODING = re.compile(rb"[^\n]*\n[ \t\f]*#.*?coding[:=][ \t]*(?!utf-?8)[-\w.]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """The content of a file as it is shipped.
+
+    Attributes:
+        content: The whole of it.
+        occurrences: What relocation will replace; empty where conda-pack has done it for good.
+    """
+
+    content: bytes
+    occurrences: Occurrences
+
+
+class _Recorder:
+    """The archive object that conda-pack writes to; keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.added: list[tuple[str, bytes, bool]] = []
+
+    def add(self, source: str, target: str) -> None:
+        path = Path(source)
+        # conda-pack deletes its temporary files right after this call, so they are read now.
+        self.added.append((target, path.read_bytes(), bool(path.stat().st_mode & 0o100)))
+
+    def add_bytes(self, _source: str, data: bytes, target: str) -> None:
+        self.added.append((target, data, False))
+
+
+class _Escaped(str):
+    """Text that `conda-unpack` gets in ASCII: conda-pack writes it in the encoding of the host."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return ascii(str(self))
+
+
+def shipped_form(item: PayloadFile, source: Path) -> Shipped:
+    """How a managed file with a placeholder is shipped.
+
+    Args:
+        item: Has a placeholder.
+        source: The file in the package cache.
+    """
+    recorder = _Recorder()
+    packer = Packer(item.placeholder, recorder)
+    packer.add(
+        File(
+            str(source),
+            item.path,
+            is_conda=True,
+            file_mode=str(item.mode),
+            prefix_placeholder=item.placeholder,
+        )
+    )
+    [(_, content, _)] = recorder.added
+    if not packer.prefixes:
+        content = _self_locating(content)
+        return Shipped(content=content, occurrences=NOTHING_TO_REPLACE)
+    placeholder = item.placeholder.encode()
+    return Shipped(content=content, occurrences=find_occurrences(content, placeholder, item.mode))
+
+
+def _self_locating(content: bytes) -> bytes:
+    """A script whose first line conda-pack made `env python`, made to find its python itself."""
+    first = _ENV_PYTHON.match(content)
+    if first is None or _OTHER_CODING.match(content):
+        return content
+    interpreter, options = first.group(1).decode(), first.group(2).decode().strip()
+    return self_locating_script(interpreter, options, content[first.end() :]) or content
+
+
+def shipped_pip_form(item: PayloadFile, content: bytes, prefix: Path) -> Shipped:
+    """How a file of a pip distribution is shipped: without the prefix it was installed into.
+
+    Raises:
+        ArchiveError: The prefix stands in a binary file, where nothing can stand for it.
+    """
+    build_prefix = str(prefix).encode()
+    if build_prefix not in content:
+        return Shipped(content=content, occurrences=NOTHING_TO_REPLACE)
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        raise ArchiveError(
+            f"{item.path} is binary and holds the path {prefix}",
+            hint="take its package from a conda channel",
+        ) from error
+    placeholder = PIP_PLACEHOLDER.encode()
+    replaced = content.replace(build_prefix, placeholder)
+    return Shipped(
+        content=replaced, occurrences=find_occurrences(replaced, placeholder, FileMode.TEXT)
+    )
+
+
+def environment_scripts(
+    relocations: Sequence[Relocation], packages: Iterable[str], *, has_python: bool
+) -> tuple[PayloadFile, ...]:
+    """conda-pack's own scripts: `bin/activate` and its kin, and `bin/conda-unpack`.
+
+    Args:
+        relocations: What `conda-unpack` is to rewrite, in the order of the archive.
+        packages: Names of the conda packages.
+        has_python: Whether the environment has a python for `conda-unpack` to run with.
+    """
+    recorder = _Recorder()
+    packer = Packer("", recorder)
+    packer.packages = [{"name": name} for name in packages]
+    packer.prefixes = [
+        (
+            _Escaped(_record_path(item)),
+            _Escaped(item.occurrences.placeholder.decode()),
+            str(item.occurrences.mode),
+        )
+        for item in relocations
+    ]
+    packer.finish()
+    return tuple(
+        PayloadFile(
+            path=path,
+            content=_self_locating(content) if has_python else content,
+            executable=executable,
+        )
+        for path, content, executable in sorted(recorder.added)
+    )
+
+
+def _record_path(item: Relocation) -> str:
+    """The path as `conda-unpack` is told it.
+
+    conda-pack leaves out everything named `bin/python*`, to spare the running interpreter. Scripts
+    such as `python3-config` are spared with it, and go on naming the build prefix for ever; another
+    spelling of their path brings them back.
+    """
+    is_script = item.occurrences.mode is FileMode.TEXT and item.path.startswith("bin/python")
+    return f"./{item.path}" if is_script else item.path

@@ -1,0 +1,341 @@
+"""From a finished installation to a tarball, its manifest and its digests: plan, then apply."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+import lading
+from lading.conda.paths import FileMode
+from lading.errors import OutputError, UsageError
+from lading.format.compression import (
+    MANIFEST_MAGIC,
+    Format,
+    Level,
+    SeekEntry,
+    compress_manifest,
+    describe,
+    render_seek_table,
+    render_skippable,
+)
+from lading.format.manifest import (
+    Manifest,
+    ManifestFile,
+    ManifestFrame,
+    ManifestPackage,
+    Requirements,
+    check_members,
+    render_manifest,
+)
+from lading.format.relocation import RECORD_PATH, Relocation, render_record
+from lading.format.tar_header import END_OF_ARCHIVE
+from lading.format.tarball import CHECKSUMS_SUFFIX, MANIFEST_SUFFIX, beside
+from lading.install.installer import Installed
+from lading.pack.conda_pack import environment_scripts
+from lading.pack.encode import EncodedFrame, Encoder, mtime_of
+from lading.pack.frame_cache import CachingEncoder, FrameCache
+from lading.pack.frames import FramePlan, plan_frames
+from lading.pack.output import HashedOutput
+from lading.package.payload import Payload, PayloadFile
+from lading.system.digest import Digest, sha256_of
+from lading.system.parallel import in_order
+from lading.system.progress import Progress, no_progress
+from lading.system.temporary import is_temporary_of, remove_stale_temporaries, temporary_file
+
+__all__ = ["PackPlan", "PackRequest", "Packed", "apply_pack", "plan_pack"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackRequest:
+    """What to pack, and how.
+
+    Attributes:
+        installed: A finished installation.
+        directory: Where the files are written, absolute.
+        format: Of the tarball.
+        level: Of compression.
+        workers: How many frames are made at once.
+        newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
+        frame_cache: Where frames are kept for the next time, or None.
+    """
+
+    installed: Installed
+    directory: Path
+    format: Format = Format.ZSTD
+    level: Level = Level.DEFAULT
+    workers: int = 2
+    newest: int | None = None
+    frame_cache: FrameCache | None = None
+
+    @property
+    def tarball(self) -> Path:
+        """Where the tarball will lie: `<environment>-<platform>.<format>`."""
+        plan = self.installed.plan
+        name = f"{plan.environment}-{plan.lockfile.platform}.{self.format}"
+        return self.directory / name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackPlan:
+    """What packing will do.
+
+    Attributes:
+        request: What was asked for.
+        frames: All but the last, which holds the environment's own files.
+        environment: The environment's own files, as far as they are known before packing.
+        tarball: Where it will lie.
+        manifest: Where its manifest will lie.
+        checksums: Where their digests will lie.
+    """
+
+    request: PackRequest
+    frames: tuple[FramePlan, ...]
+    environment: Payload
+    tarball: Path
+    manifest: Path
+    checksums: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A tarball that was packed.
+
+    Attributes:
+        plan: What was to be done.
+        manifest: Its bill.
+        size: Of the tarball in bytes.
+        sha256: Of the tarball.
+        manifest_sha256: Of the manifest.
+    """
+
+    plan: PackPlan
+    manifest: Manifest
+    size: int
+    sha256: Digest
+    manifest_sha256: Digest
+
+
+def plan_pack(request: PackRequest) -> PackPlan:
+    """What packing takes; nothing is read but what `request` holds.
+
+    Raises:
+        UsageError: The platform is one whose environments lading cannot pack.
+    """
+    platform = request.installed.plan.lockfile.platform
+    if platform.is_windows:
+        raise UsageError(
+            f"environments for {platform} cannot be packed", hint="pack for linux or osx"
+        )
+    payloads = request.installed.contents.payloads
+    return PackPlan(
+        request=request,
+        frames=plan_frames(payload for payload in payloads if payload.manager != "environment"),
+        environment=next(payload for payload in payloads if payload.manager == "environment"),
+        tarball=request.tarball,
+        manifest=beside(request.tarball, MANIFEST_SUFFIX),
+        checksums=beside(request.tarball, CHECKSUMS_SUFFIX),
+    )
+
+
+def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
+    """Pack: afterwards tarball, manifest and checksums are there and complete.
+
+    Raises:
+        IntegrityError: A file in the package cache is not what its package says.
+        OutputError: The outputs cannot be written.
+    """
+    request = plan.request
+    outputs = (plan.tarball, plan.manifest, plan.checksums)
+    with _output_errors(plan.tarball):
+        request.directory.mkdir(parents=True, exist_ok=True)
+        remove_stale_temporaries(
+            request.directory, is_temporary_of(*(path.name for path in outputs))
+        )
+        with temporary_file(request.directory, plan.tarball.name) as (temporary, stream):
+            with closing(HashedOutput(stream)) as output:
+                writer = _Writer(output)
+                _write_frames(plan, writer, progress)
+                manifest = _manifest(plan, writer)
+                document = render_manifest(manifest)
+                if request.format is Format.ZSTD:
+                    writer.append_tail(document)
+                sha256 = output.finish()
+            packed = Packed(
+                plan=plan,
+                manifest=manifest,
+                size=output.position,
+                sha256=sha256,
+                manifest_sha256=sha256_of(document),
+            )
+            _publish(packed, temporary, document)
+    return packed
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="free space there, or choose another directory with --output",
+        ) from error
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Writes frames one behind the other and remembers where they lie."""
+
+    output: HashedOutput
+    frames: list[tuple[Payload, ManifestFrame]] = field(default_factory=list)
+    files: list[ManifestFile] = field(default_factory=list)
+    relocations: list[Relocation] = field(default_factory=list)
+
+    def append(self, payload: Payload, frame: EncodedFrame) -> None:
+        """Write a frame."""
+        placed = ManifestFrame(
+            offset=self.output.position,
+            length=len(frame.data),
+            size=frame.size,
+            sha256=frame.sha256.hex,
+            files=len(frame.files),
+        )
+        self.output.write(frame.data)
+        self.frames.append((payload, placed))
+        self.files += frame.files
+        self.relocations += frame.relocations
+
+    def append_tail(self, document: bytes) -> None:
+        """Write the manifest and the seek table, as skippable frames."""
+        manifest = render_skippable(MANIFEST_MAGIC, compress_manifest(document))
+        entries = [SeekEntry(frame.length, frame.size) for _, frame in self.frames]
+        self.output.write(manifest + render_seek_table([*entries, SeekEntry(len(manifest), 0)]))
+
+
+def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
+    request = plan.request
+    encoder = CachingEncoder(
+        encoder=Encoder(
+            format=request.format,
+            level=request.level,
+            prefix=request.installed.plan.prefix,
+            newest=request.newest,
+        ),
+        cache=request.frame_cache,
+    )
+    total = len(plan.frames) + 1
+    encoded = in_order(encoder.encode, plan.frames, request.workers)
+    for number, (frame, result) in enumerate(zip(plan.frames, encoded, strict=True), start=1):
+        writer.append(frame.payload, result)
+        progress("pack", number, total)
+    last = environment_frame(plan, writer.relocations)
+    writer.append(last.payload, encoder.encode(last, END_OF_ARCHIVE))
+    writer.output.begin_sync()
+    check_members(writer.files, "the environment")
+    if request.frame_cache is not None:
+        request.frame_cache.prune()
+    progress("pack", total, total)
+
+
+def environment_frame(plan: PackPlan, relocations: list[Relocation]) -> FramePlan:
+    """The last frame: what belongs to the environment as a whole."""
+    installed = plan.request.installed
+    scripts = environment_scripts(
+        relocations,
+        [payload.name for payload in installed.contents.payloads if payload.manager == "conda"],
+        has_python=installed.contents.python is not None,
+    )
+    record = PayloadFile(path=RECORD_PATH, content=render_record(relocations))
+    newest = max(payload.mtime for payload in installed.contents.payloads)
+    files = sorted((*plan.environment.files, *scripts, record), key=lambda item: item.path)
+    payload = msgspec.structs.replace(plan.environment, mtime=newest, files=tuple(files))
+    return FramePlan(payload=payload, members=payload.files, part=0)
+
+
+def _manifest(plan: PackPlan, writer: _Writer) -> Manifest:
+    request = plan.request
+    lockfile = request.installed.plan.lockfile
+    binary = [
+        len(item.occurrences.placeholder)
+        for item in writer.relocations
+        if item.occurrences.mode is FileMode.BINARY
+    ]
+    return Manifest(
+        environment=request.installed.plan.environment,
+        platform=lockfile.platform,
+        lock=lockfile.digest.hex,
+        lading=lading.__version__,
+        compressor=describe(request.format, request.level),
+        bytecode=request.installed.plan.bytecode,
+        requirements=Requirements(
+            longest_prefix=min(binary, default=None),
+            virtual_packages=dict(lockfile.virtual_packages),
+        ),
+        packages=_packages(writer.frames, request.newest),
+        files=tuple(writer.files),
+    )
+
+
+def _packages(
+    frames: Iterable[tuple[Payload, ManifestFrame]], newest: int | None
+) -> tuple[ManifestPackage, ...]:
+    grouped: dict[tuple[str, str], ManifestPackage] = {}
+    for payload, frame in frames:
+        key = (payload.manager, payload.name)
+        known = grouped.get(key)
+        if known is not None:
+            grouped[key] = msgspec.structs.replace(known, frames=(*known.frames, frame))
+            continue
+        grouped[key] = ManifestPackage(
+            name=payload.name,
+            version=payload.version,
+            build=payload.build,
+            manager=payload.manager,
+            url=payload.url,
+            sha256=payload.sha256.hex if payload.sha256 else "",
+            license=payload.license,
+            mtime=mtime_of(payload, newest),
+            frames=(frame,),
+        )
+    return tuple(grouped.values())
+
+
+def _publish(packed: Packed, temporary: Path, document: bytes) -> None:
+    """Put the outputs under their names, the checksums last: they vouch for the others.
+
+    Two packs at once take turns here, so that the three files belong together.
+    """
+    plan = packed.plan
+    checksums = (
+        f"{packed.sha256.hex}  {plan.tarball.name}\n"
+        f"{packed.manifest_sha256.hex}  {plan.manifest.name}\n"
+    )
+    temporary.chmod(0o644)
+    with _exclusive(plan.tarball.parent):
+        plan.checksums.unlink(missing_ok=True)
+        temporary.replace(plan.tarball)
+        _write_atomically(plan.manifest, document)
+        _write_atomically(plan.checksums, checksums.encode())
+
+
+@contextmanager
+def _exclusive(directory: Path) -> Iterator[None]:
+    """Only one process at a time; the directory itself is locked, so no file is left behind."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    with temporary_file(path.parent, path.name) as (temporary, stream):
+        stream.write(data)
+        stream.flush()
+        temporary.chmod(0o644)
+        temporary.replace(path)

@@ -1,0 +1,12 @@
+"""How long work tells how far it is."""
+
+from collections.abc import Callable
+
+__all__ = ["Progress", "no_progress"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, how many are done, how many there are), from any thread."""
+
+
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Ignore progress."""

@@ -1,0 +1,351 @@
+"""Filling a prefix from a lock."""
+
+import os
+import shutil
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from lading.conda.channels import MirrorMap
+from lading.conda.names import Platform
+from lading.conda.records import RepodataRecord
+from lading.engine.protocol import Engine, InstallRequest, SolveRequest
+from lading.errors import (
+    DigestMismatchError,
+    EngineFailedError,
+    FetchError,
+    LockError,
+    NotAPrefixError,
+    PrefixError,
+)
+from lading.install.contents_file import CONTENTS_NAME
+from lading.install.installer import (
+    Installed,
+    InstallPlan,
+    apply_install,
+    plan_install,
+    read_installed,
+)
+from lading.install.record import read_install_record
+from lading.lock.model import LockedPackage, Manager, read_lockfile
+from lading.system.digest import sha256_of
+from simulators.channel import PLACEHOLDER, File, Package, Symlink
+from simulators.project import ENVIRONMENT, Project
+
+PACKAGES = (
+    Package(
+        name="tool",
+        depends=("library",),
+        files={
+            "bin/tool": File(b"#!/bin/sh\necho " + PLACEHOLDER + b"\n", mode=0o755, text=True),
+            "lib/link": Symlink("library"),
+            "share/odd name": b"x",
+        },
+    ),
+    Package(name="library", files={"lib/library": b"l" * 1000}, archive_format=".tar.bz2"),
+)
+
+
+@dataclass(slots=True)
+class FailingEngine:
+    """An engine that writes a part of the prefix and fails with `error`."""
+
+    error: BaseException
+    name: str = "failing"
+    version: str = "0"
+    requests: list[InstallRequest] = field(default_factory=list)
+
+    def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
+        """Nothing is solved here."""
+        raise NotImplementedError(request)
+
+    def install(self, request: InstallRequest) -> None:
+        """Fail half way."""
+        self.requests.append(request)
+        (request.prefix / "lib").mkdir(parents=True)
+        (request.prefix / "lib/half").write_bytes(b"")
+        raise self.error
+
+
+def plan_of(project: Project, *, bytecode: bool = True) -> InstallPlan:
+    """The plan of installing the project."""
+    return plan_install(ENVIRONMENT, read_lockfile(project.lock), project.tree, bytecode=bytecode)
+
+
+def apply(project: Project, engine: Engine, mirrors: MirrorMap | None = None) -> Installed:
+    """Install with `engine`."""
+    return apply_install(
+        plan_of(project),
+        project.tree,
+        engine,
+        mirrors=mirrors or project.mirrors,
+        inherited={"PATH": os.defpath},
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project of two packages."""
+    return Project.of(tmp_path / "project", PACKAGES)
+
+
+def test_a_prefix_is_filled(project: Project) -> None:
+    """Files, links and placeholders are where and what they should be."""
+    project.install()
+    assert (f"#!/bin/sh\necho {project.prefix}\n", "library", b"x") == (
+        (project.prefix / "bin/tool").read_text(),
+        str((project.prefix / "lib/link").readlink()),
+        (project.prefix / "share/odd name").read_bytes(),
+    )
+
+
+def test_the_bill_is_written(project: Project) -> None:
+    """What was installed is on the bill beside the prefix."""
+    installed = project.install()
+    bill = read_install_record(project.prefix.parent)
+    assert (installed.bill, plan_of(project).lockfile.digest.hex) == (bill, bill and bill.lock)
+
+
+def test_dependencies_come_first(project: Project) -> None:
+    """Records are planned in the order in which they are linked."""
+    assert [record.name for record in plan_of(project).records] == ["library", "tool"]
+
+
+def test_a_plan_changes_nothing(project: Project) -> None:
+    """Planning leaves the tree as it is."""
+    before = sorted(project.root.rglob("*"))
+    plan_of(project)
+    assert before == sorted(project.root.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda _project: None, True),
+        (lambda project: project.lock.write_text(project.lock.read_text() + "\n"), False),
+        (lambda project: (project.prefix.parent / "install.json").unlink(), False),
+        (lambda project: shutil.rmtree(project.prefix), False),
+    ],
+    ids=["nothing", "lock changed", "bill gone", "prefix gone"],
+)
+def test_what_is_current(project: Project, change: object, expected: object) -> None:
+    """An installation is current while its lock, its bill and its prefix are as they were."""
+    project.install()
+    assert callable(change)
+    change(project)
+    assert expected is plan_of(project).is_current
+
+
+def test_another_choice_of_bytecode_is_not_current(project: Project) -> None:
+    """With and without bytecode are two installations."""
+    project.install(bytecode=False)
+    assert (
+        plan_of(project, bytecode=False).is_current,
+        plan_of(project).is_current,
+    ) == (True, False)
+
+
+def test_another_process_may_have_done_it(project: Project) -> None:
+    """Who waited for the lock of another installation takes its result."""
+    plan = plan_of(project)
+    project.install()
+    engine = FailingEngine(EngineFailedError("not asked"))
+    done = apply_install(
+        plan, project.tree, engine, mirrors=project.mirrors, inherited={"PATH": os.defpath}
+    )
+    assert ([], read_install_record(project.prefix.parent)) == (engine.requests, done.bill)
+
+
+@pytest.mark.parametrize(
+    "error", [EngineFailedError("no"), KeyboardInterrupt(), SystemExit(143), RuntimeError()]
+)
+def test_a_failure_leaves_no_prefix(project: Project, error: BaseException) -> None:
+    """Whatever ends an installation half way, there is no prefix and no bill."""
+    with pytest.raises(type(error)):
+        apply(project, FailingEngine(error))
+    assert [path.name for path in project.prefix.parent.iterdir()] == [".lock"]
+
+
+def test_a_full_disk_is_told(project: Project) -> None:
+    """An error of the system names the prefix and what to do."""
+    with pytest.raises(PrefixError, match="No space left on device") as caught:
+        apply(project, FailingEngine(OSError(28, "No space left on device")))
+    assert (f"free space in, or allow writing to, {project.root}", False) == (
+        caught.value.hint,
+        project.prefix.exists(),
+    )
+
+
+def test_a_directory_that_cannot_be_made_is_told(project: Project) -> None:
+    """A file where the build directory should be is an error, no traceback."""
+    (project.root / "build").write_text("")
+    with pytest.raises(PrefixError, match="cannot install into"):
+        project.install()
+
+
+def test_a_failure_takes_the_old_installation_away(project: Project) -> None:
+    """A prefix that was made from an older lock does not survive as if it were the new one."""
+    project.install()
+    project.lock.write_text(project.lock.read_text() + "\n")
+    with pytest.raises(EngineFailedError):
+        apply(project, FailingEngine(EngineFailedError("no")))
+    assert (read_install_record(project.prefix.parent), project.prefix.exists()) == (None, False)
+
+
+def test_an_archive_that_cannot_be_had(project: Project) -> None:
+    """Without archives nothing is installed."""
+    with pytest.raises(FetchError):
+        apply(project, project.engine(), MirrorMap(mirrors={"https://demo.invalid": ("file:///",)}))
+    assert not project.prefix.exists()
+
+
+def test_a_changed_archive_is_refused(project: Project) -> None:
+    """A channel that changed an archive after it was locked is found out before it is linked."""
+    archive = project.channel.archives()["library-1.0-0"]
+    archive.write_bytes(archive.read_bytes() + b"x")
+    with pytest.raises(DigestMismatchError):
+        project.install()
+    assert not project.prefix.exists()
+
+
+def test_two_archives_of_one_name_are_refused(project: Project) -> None:
+    """Archives of one name from two channels cannot share a package cache."""
+    lockfile = read_lockfile(project.lock)
+    first = lockfile.packages[0]
+    twin = replace(first, sha256=sha256_of(b"other"))
+    with pytest.raises(LockError, match="two different archives named"):
+        plan_install(ENVIRONMENT, replace(lockfile, packages=(first, twin)), project.tree)
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fevil-1.0-0.conda", "%2e%2e"])
+def test_an_archive_must_not_leave_the_cache(project: Project, name: str) -> None:
+    """A URL whose last part is a path when it is decoded is refused."""
+    lockfile = read_lockfile(project.lock)
+    evil = replace(
+        lockfile.packages[0], manager=Manager.PIP, url=f"https://demo.invalid/c/linux-64/{name}"
+    )
+    with pytest.raises(LockError, match="has the unsafe name"):
+        plan_install(ENVIRONMENT, replace(lockfile, packages=(evil,)), project.tree)
+
+
+def pip_package(*, optional: bool = False) -> LockedPackage:
+    """A pip package in a lock."""
+    return LockedPackage(
+        name="wheel",
+        version="1.0",
+        manager=Manager.PIP,
+        url="https://files.invalid/wheel-1.0-py3-none-any.whl",
+        sha256=sha256_of(b"wheel"),
+        dependencies={},
+        optional=optional,
+    )
+
+
+def test_pip_packages_need_their_own_platform(project: Project) -> None:
+    """Wheels are installed by the python they are for, which must run here."""
+    lockfile = replace(
+        read_lockfile(project.lock), platform=Platform.OSX_ARM64, packages=(pip_package(),)
+    )
+    with pytest.raises(LockError, match="for osx-arm64 need a machine of it"):
+        plan_install(ENVIRONMENT, lockfile, project.tree)
+
+
+def test_optional_pip_packages_need_nothing(project: Project) -> None:
+    """What is not installed does not need its platform."""
+    lockfile = replace(
+        read_lockfile(project.lock),
+        platform=Platform.OSX_ARM64,
+        packages=(pip_package(optional=True),),
+    )
+    plan = plan_install(ENVIRONMENT, lockfile, project.tree)
+    assert (plan.downloads, plan.bytecode) == ((), False)
+
+
+def test_pip_packages_need_a_python(project: Project) -> None:
+    """A lock with pip packages and without python is refused."""
+    wheel = project.root / "wheels/wheel-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    wheel.write_bytes(b"wheel")
+    lockfile = read_lockfile(project.lock)
+    lockfile = replace(lockfile, packages=(*lockfile.packages, pip_package()))
+    mirrors = MirrorMap(
+        mirrors={**project.mirrors.mirrors, "https://files.invalid": (wheel.parent.as_uri(),)}
+    )
+    with pytest.raises(LockError, match="has pip packages and no python"):
+        apply_install(
+            plan_install(ENVIRONMENT, lockfile, project.tree),
+            project.tree,
+            project.engine(),
+            mirrors=mirrors,
+            inherited={"PATH": os.defpath},
+        )
+
+
+def read(project: Project) -> Installed:
+    """The finished installation."""
+    return read_installed(plan_of(project))
+
+
+def test_an_installation_is_read_as_it_was_made(project: Project) -> None:
+    """Bill and contents are those that installing returned."""
+    made = project.install()
+    found = read(project)
+    assert (made.bill, made.contents) == (found.bill, found.contents)
+
+
+def test_what_is_not_installed_cannot_be_read(project: Project) -> None:
+    """Without an installation the hint says how to make it."""
+    with pytest.raises(NotAPrefixError, match="is not installed from this lock") as caught:
+        read(project)
+    assert caught.value.hint == "run `lading install sample`"
+
+
+@pytest.mark.parametrize("damage", [None, b"something else"])
+def test_the_contents_must_be_those_of_the_bill(project: Project, damage: bytes | None) -> None:
+    """Contents that are gone or were changed are not packed from."""
+    project.install()
+    path = project.prefix.parent / CONTENTS_NAME
+    path.unlink() if damage is None else path.write_bytes(damage)
+    with pytest.raises(NotAPrefixError) as caught:
+        read(project)
+    assert caught.value.hint == "run `lading install --force`"
+
+
+def test_installations_wait_for_each_other(project: Project) -> None:
+    """Two threads that install the same at once both get it."""
+    results: list[Installed] = []
+    threads = [threading.Thread(target=lambda: results.append(project.install())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [read_install_record(project.prefix.parent)] * 2 == [each.bill for each in results]
+
+
+def test_link_scripts_need_their_own_platform(project: Project) -> None:
+    """Scripts are programs of the platform they are for."""
+    lockfile = replace(read_lockfile(project.lock), platform=Platform.OSX_ARM64)
+    with pytest.raises(LockError, match="link scripts of sample for osx-arm64 need a machine"):
+        plan_install(ENVIRONMENT, lockfile, project.tree, link_scripts=True)
+
+
+def test_archives_are_for_any_machine(project: Project) -> None:
+    """To fetch what another platform needs takes no machine of it."""
+    lockfile = replace(
+        read_lockfile(project.lock), platform=Platform.OSX_ARM64, packages=(pip_package(),)
+    )
+    plan = plan_install(ENVIRONMENT, lockfile, project.tree, only_fetch=True)
+    assert ["wheel-1.0-py3-none-any.whl"] == [item.target.name for item in plan.downloads]
+
+
+def test_another_way_of_installing_is_another_installation(project: Project) -> None:
+    """With and without link scripts are two environments."""
+    project.install()
+    lockfile = read_lockfile(project.lock)
+    found = [
+        plan_install(ENVIRONMENT, lockfile, project.tree, link_scripts=scripts).is_current
+        for scripts in (False, True)
+    ]
+    assert [True, False] == found

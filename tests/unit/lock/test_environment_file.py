@@ -1,0 +1,146 @@
+"""`lading.lock.environment_file`: all that is wrong with an environment file, at once."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.conda.names import Platform
+from lading.errors import SpecError
+from lading.lock.environment_file import read_environment
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "pangeo-notebook"
+
+
+def _write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "environment.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _problem(tmp_path: Path, text: str) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        read_environment(_write(tmp_path, text))
+    assert caught.value.exit_code == 3
+    assert caught.value.hint
+    return caught.value
+
+
+def test_everything_it_may_say(tmp_path: Path) -> None:
+    """Each key ends in its field."""
+    read = read_environment(
+        _write(
+            tmp_path,
+            """
+name: service
+channels: [conda-forge, nodefaults, "https://user:secret@host.invalid/t/token/private"]
+platforms: [linux-64, osx-arm64]
+category: dev
+prefix: /somewhere
+variables: {LEVEL: 3, MODE: fast}
+pip-repositories: [https://index.invalid/simple]
+allow-pypi-requests: false
+dependencies:
+  - python=3.12
+  - numpy >=2  # [linux]
+  - pip:
+      - requests>=2
+      - tool @ https://host.invalid/tool-1-py3-none-any.whl
+""",
+        )
+    )
+    assert read.name == "service"
+    assert read.channels == ("conda-forge", "https://host.invalid/private")
+    assert read.platforms == (Platform.LINUX_64, Platform.OSX_ARM64)
+    assert read.category == "dev"
+    assert [spec.text for spec in read.specs] == ["python 3.12.*", "numpy >=2"]
+    assert read.pip == ("requests>=2", "tool @ https://host.invalid/tool-1-py3-none-any.whl")
+    assert read.variables == {"LEVEL": "3", "MODE": "fast"}
+
+
+@pytest.mark.parametrize(("name", "count"), [("base.yml", 3), ("environment.yml", 135)])
+def test_published_files(name: str, count: int) -> None:
+    """The published environments of Pangeo are read whole."""
+    read = read_environment(EXAMPLES / name)
+    assert count == len(read.specs)
+    assert read.channels == ("conda-forge",)
+
+
+def test_missing(tmp_path: Path) -> None:
+    """A file that is not there is named."""
+    with pytest.raises(SpecError, match=r"there is no environment file .*nowhere\.yml"):
+        read_environment(tmp_path / "nowhere.yml")
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    """A directory is no file."""
+    with pytest.raises(SpecError, match="Is a directory"):
+        read_environment(tmp_path)
+
+
+def test_no_text(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are refused."""
+    path = tmp_path / "environment.yml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match="no UTF-8"):
+        read_environment(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("# a comment\n", "is empty"),
+        ("- python\n- numpy\n", "holds a list, not a mapping"),
+        ("python\n", "holds a text, not a mapping"),
+        ("dependencies: [python\n", "is no YAML"),
+        ("dependencies: [a]\ndependencies: [b]\n", "twice"),
+        ("? [a, b]\n: c\n", "is no YAML"),
+        ("name: x\n", "dependencies: missing"),
+        ("dependencies:\n", "dependencies: empty"),
+        ("dependencies: python\n", "dependencies: a text stands where a list is expected"),
+        ("dependencies: [python, 3]\n", "dependencies[1]: a number stands"),
+        ("dependencies: [{conda: [a]}]\n", "dependencies[0]: a mapping stands"),
+        ("dependencies: [a, {pip: x}]\n", "dependencies[1].pip: a text stands"),
+        ("dependencies: [a, {pip: [x, {}]}]\n", "dependencies[1].pip[1]: a mapping stands"),
+        ("dependencies: ['numpy >=']\n", "dependencies[0]: cannot use the MatchSpec"),
+        ("dependencies: [a]\nchannels: conda-forge\n", "channels: a text stands"),
+        ("dependencies: [a]\nchannels: [1]\n", "channels[0]: a number stands"),
+        ("dependencies: [a]\nname: [x]\n", "name: a list stands"),
+        ("dependencies: [a]\nplatforms: [linux]\n", "platforms[0]: there is no platform 'linux'"),
+        ("dependencies: [a]\nvariables: [x]\n", "variables: a list stands"),
+        ("dependencies: [a]\nvariables: {x: [1]}\n", "variables.x: it is no text"),
+        ("dependencies: [a]\nallow-pypi-requests: no thanks\n", "write true or false"),
+        ("dependencies: [a]\nchanels: [x]\n", "`chanels`, did you mean `channels`?"),
+        ("dependencies: [a]\nzzz: 1\n", "unknown key `zzz`; known are name,"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+    """A wrong file is refused with the file and the place."""
+    error = _problem(tmp_path, text)
+    assert str(tmp_path / "environment.yml") in str(error)
+    assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    ["-e .", "--editable ./x", "./local", "../local", "/abs/local", "~/local", "file:///x.whl",
+     "x @ file:///x.whl", "x @ ./local"],
+)  # fmt: skip
+def test_local_requirements_are_refused(tmp_path: Path, requirement: str) -> None:
+    """A package without digest is refused, with the reason."""
+    error = _problem(tmp_path, f"dependencies: [python, {{pip: ['{requirement}']}}]\n")
+    assert "has no digest to lock" in str(error)
+
+
+def test_pip_options_are_refused(tmp_path: Path) -> None:
+    """An option of pip is no requirement."""
+    error = _problem(tmp_path, "dependencies: [python, {pip: ['-r requirements.txt']}]\n")
+    assert "options of pip" in str(error)
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    """Several problems are told together, each with its place."""
+    error = _problem(tmp_path, "chanels: [x]\ndependencies: [3, 'a b c d']\n")
+    assert "has 3 problems" in str(error)
+    assert len(error.details) == 3
+    assert all(str(tmp_path / "environment.yml") in line for line in error.details)

@@ -1,0 +1,213 @@
+"""HTTP downloads that go wrong."""
+
+import threading
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import pytest
+
+from lading.conda.channels import Credential, MirrorMap
+from lading.errors import FetchError
+from lading.net.client import CHUNK_BYTES, Part, Transport
+from lading.net.retry_policy import RetryPolicy
+from simulators.faults import Fault, serve_faults
+from simulators.rangeserver import serve_ranges
+
+DATA = bytes(range(256)) * 3000
+QUICK = RetryPolicy(retries=2, backoff=0.01, connect=2, read=2)
+
+
+class _Bytes:
+    """A sink in memory."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = data
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def restart(self) -> None:
+        self.data = b""
+
+
+def download(url: str, already: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
+    """What is there after a download to which `already` was there before."""
+    sink = _Bytes(already)
+    transport = Transport(environment or {}, QUICK)
+    try:
+        transport.download(url, sink)
+    finally:
+        transport.close()
+    return sink.data
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.DROP, Fault.SLOW, Fault.OTHER_RANGE])
+def test_a_fault_is_overcome(fault: Fault) -> None:
+    """What fails for once is asked for again."""
+    with serve_faults({"/f": DATA}, [fault]) as server:
+        assert DATA == download(f"{server.url}/f")
+
+
+def test_a_dropped_download_goes_on() -> None:
+    """After each drop only the rest is asked for, from the last whole chunk on."""
+    with serve_faults({"/f": DATA}, [Fault.DROP, Fault.DROP]) as server:
+        assert DATA == download(f"{server.url}/f")
+    half = len(DATA) // 2 // CHUNK_BYTES * CHUNK_BYTES
+    more = half + (len(DATA) - half) // 2 // CHUNK_BYTES * CHUNK_BYTES
+    assert ["", f"bytes={half}-", f"bytes={more}-"] == [item for _, item in server.asked]
+
+
+def test_what_is_there_is_not_asked_for() -> None:
+    """A part of an earlier run is completed."""
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download(f"{server.url}/f", DATA[:1000])
+    assert [("/f", "bytes=1000-")] == server.asked
+
+
+@pytest.mark.parametrize("fault", [Fault.NO_RANGES, Fault.OTHER_RANGE])
+def test_a_server_without_ranges(fault: Fault) -> None:
+    """What does not go on where it should is read from the beginning."""
+    with serve_faults({"/f": DATA}, [fault]) as server:
+        if fault is Fault.NO_RANGES:
+            assert DATA == download(f"{server.url}/f", b"other")
+        else:
+            with pytest.raises(FetchError, match="HTTP status 206"):
+                download(f"{server.url}/f", b"other")
+
+
+def test_a_part_that_is_longer_than_the_file() -> None:
+    """A server that has less than was read before is read from the beginning."""
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download(f"{server.url}/f", DATA * 2)
+
+
+def test_a_server_that_stays_busy() -> None:
+    """After the retries it is given up, and said what it did."""
+    with (
+        serve_faults({"/f": DATA}, always=Fault.BUSY) as server,
+        pytest.raises(FetchError, match="503"),
+    ):
+        download(f"{server.url}/f")
+    assert 1 + QUICK.retries == len(server.asked)
+
+
+def test_a_server_that_goes_on_dropping() -> None:
+    """What brings nothing new any more is given up."""
+    with (
+        serve_faults({"/f": DATA}, always=Fault.DROP) as server,
+        pytest.raises(FetchError, match="Incomplete"),
+    ):
+        download(f"{server.url}/f")
+    assert len(server.asked) > 1 + QUICK.retries
+
+
+def test_nobody_answers() -> None:
+    """A refused connection is told as one."""
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1:9/f: .*refused"):
+        download("http://127.0.0.1:9/f")
+
+
+def test_a_stopped_download_ends() -> None:
+    """After `stop` no further chunk is read."""
+    with serve_faults({"/f": DATA * 20}, always=Fault.SLOW) as server:
+        transport = Transport({}, QUICK)
+        threading.Timer(0.05, transport.stop).start()
+        sink = _Bytes()
+        with pytest.raises(FetchError, match="stopped"):
+            transport.download(f"{server.url}/f", sink)
+        transport.close()
+    assert sink.size < len(DATA) * 20
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_is_asked(name: str) -> None:
+    """The proxy of the environment gets the whole URL."""
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download("http://nowhere.invalid/f", environment={name: server.url})
+    assert ["http://nowhere.invalid/f"] == [target for target, _ in server.asked]
+
+
+@pytest.mark.parametrize("value", ["*", "127.0.0.1", "x.invalid, 127.0.0.1"])
+def test_no_proxy(value: str) -> None:
+    """What is excepted is asked directly."""
+    proxies = {"http_proxy": "http://127.0.0.1:9", "no_proxy": value}
+    with serve_faults({"/f": DATA}) as server:
+        assert DATA == download(f"{server.url}/f", environment=proxies)
+
+
+def test_a_proxy_that_is_none() -> None:
+    """A proxy of another kind is refused, without its password."""
+    with pytest.raises(FetchError, match="the proxy socks5://host") as caught:
+        download("http://nowhere.invalid/f", environment={"all_proxy": "socks5://me:secret@host"})
+    assert "secret" not in str(caught.value)
+
+
+def test_a_certificate_file_that_is_missing() -> None:
+    """The certificates of the environment are the ones that count."""
+    with pytest.raises((FetchError, OSError)):
+        download("https://127.0.0.1:9/f", environment={"SSL_CERT_FILE": "/nowhere.pem"})
+
+
+def read_part(url: str, offset: int | None, length: int) -> Part | None:
+    """A part of a file."""
+    transport = Transport({}, QUICK)
+    try:
+        return transport.read_part(url, offset, length)
+    finally:
+        transport.close()
+
+
+def test_a_part() -> None:
+    """A part from anywhere, and the end, each with the size of the whole."""
+    with serve_ranges({"/f": DATA}) as server:
+        url = f"{server.url}/f"
+        assert Part(data=DATA[5:12], offset=5, size=len(DATA)) == read_part(url, 5, 7)
+        end = len(DATA) - 9
+        assert Part(data=DATA[end:], offset=end, size=len(DATA)) == read_part(url, None, 9)
+        assert Part(data=DATA, offset=0, size=len(DATA)) == read_part(url, None, 2 * len(DATA))
+
+
+def test_a_part_without_ranges() -> None:
+    """A server that sends whole files has no parts, unless the whole is as small as the part."""
+    with serve_ranges({"/f": DATA, "/small": b"small"}, knows_ranges=False) as server:
+        assert read_part(f"{server.url}/f", None, 9) is None
+        whole = Part(data=b"small", offset=0, size=5)
+        assert whole == read_part(f"{server.url}/small", None, 9)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(416, None), (501, None)])
+def test_a_server_that_refuses_ranges(status: int, expected: Part | None) -> None:
+    """A refusal of ranges is an answer."""
+    with serve_ranges({"/f": DATA}, statuses=[status]) as server:
+        assert expected == read_part(f"{server.url}/f", None, 9)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_part_of_nothing(status: int) -> None:
+    """Any other refusal is an error."""
+    with (
+        serve_ranges({"/f": DATA}, statuses=[status]) as server,
+        pytest.raises(FetchError, match=f"HTTP status {status}"),
+    ):
+        read_part(f"{server.url}/f", None, 9)
+
+
+def test_a_bearer_token() -> None:
+    """A token goes with a request for its host, and for no other."""
+    with (
+        serve_ranges({"/f": DATA}, authorization="Bearer secret") as server,
+        serve_ranges({"/f": DATA}, authorization="Bearer secret") as other,
+    ):
+        parts = urlsplit(server.url)
+        mirrors = MirrorMap(credentials=(Credential(host=parts.netloc, bearer="secret"),))
+        transport = Transport({}, QUICK, mirrors)
+        try:
+            assert transport.read_part(f"{server.url}/f", 0, 2) is not None
+            with pytest.raises(FetchError, match="HTTP status 401"):
+                transport.read_part(f"{other.url}/f", 0, 2)
+        finally:
+            transport.close()

@@ -1,0 +1,239 @@
+"""Relocating an environment again."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lading.conda.paths import FileMode
+from lading.errors import NotAPrefixError, PrefixChangedError, PrefixTooLongError
+from lading.format.relocation import STATE_PATH, read_state
+from lading.node.relocate import apply_relocate, plan_relocate
+from simulators.handmade import file, link, pack, payload, snapshot, unpack
+
+OLD = "/build/" + "placeholder" * 20
+TEXT = f"a={OLD}/x\nb={OLD}\n".encode()
+BINARY = f"\0{OLD}/lib:{OLD}/y\0tail".encode()
+
+
+@pytest.fixture
+def tarball(tmp_path: Path) -> Path:
+    """A tarball with two texts, a binary file and a link."""
+    source = tmp_path / "source"
+    package = payload(
+        file("bin/run", TEXT, executable=True, placeholder=OLD, directory=source),
+        file("etc/conf", TEXT, placeholder=OLD, directory=source),
+        file("lib/x.so", BINARY, placeholder=OLD, mode=FileMode.BINARY, directory=source),
+        link("etc/link", "conf"),
+    )
+    return pack(tmp_path / "dist", package).plan.tarball
+
+
+def move(prefix: Path) -> int:
+    """How many files relocating `prefix` wrote."""
+    return apply_relocate(plan_relocate(prefix))
+
+
+def texts(prefix: Path) -> set[bytes]:
+    """What the two texts of a prefix say."""
+    return {(prefix / name).read_bytes() for name in ("bin/run", "etc/conf")}
+
+
+def expected(prefix: Path) -> set[bytes]:
+    """What they should say."""
+    return {TEXT.replace(OLD.encode(), bytes(prefix))}
+
+
+def test_nothing_is_done_in_its_place(tarball: Path, tmp_path: Path) -> None:
+    """An environment that was not moved is left alone."""
+    prefix = unpack(tarball, tmp_path / "env")
+    assert 0 == move(prefix)
+
+
+@pytest.mark.parametrize("place", ["e", "a much longer place/with a space/env", "ünï"])
+def test_a_move(tarball: Path, tmp_path: Path, place: str) -> None:
+    """After a move every file names the new place, as if it had been unpacked there."""
+    prefix = unpack(tarball, tmp_path / "env")
+    target = tmp_path / place
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix.rename(target)
+    written = move(target)
+    moved = snapshot(target)
+    shutil.rmtree(target)
+    assert (3, snapshot(unpack(tarball, target))) == (written, moved)
+
+
+def test_twice_changes_nothing(tarball: Path, tmp_path: Path) -> None:
+    """The second relocation finds nothing to do."""
+    unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    assert (3, 0) == (move(tmp_path / "new"), move(tmp_path / "new"))
+
+
+def test_modes_and_times_stay(tarball: Path, tmp_path: Path) -> None:
+    """Relocation changes the content alone."""
+    prefix = unpack(tarball, tmp_path / "env")
+    before = (prefix / "bin/run").stat()
+    prefix.rename(tmp_path / "new")
+    move(tmp_path / "new")
+    after = (tmp_path / "new/bin/run").stat()
+    assert (before.st_mode, before.st_mtime_ns) == (after.st_mode, after.st_mtime_ns)
+
+
+def test_a_relocation_that_was_cut_short_goes_on(tarball: Path, tmp_path: Path) -> None:
+    """Files that name the new place already and files that name the old one both end up right."""
+    prefix = unpack(tarball, tmp_path / "env")
+    target = tmp_path / "new place"
+    prefix.rename(target)
+    first = target / "bin/run"
+    first.write_bytes(TEXT.replace(OLD.encode(), bytes(target)))
+    assert (2, expected(target)) == (move(target), texts(target))
+
+
+def test_a_cut_short_relocation_may_be_moved_on(tarball: Path, tmp_path: Path) -> None:
+    """Of a relocation that was cut short at a second place a third one can be made right."""
+    prefix = unpack(tarball, tmp_path / "env")
+    second, third = tmp_path / "second place", tmp_path / "third"
+    (prefix / "bin/run").write_bytes(TEXT.replace(OLD.encode(), bytes(second)))
+    prefix.rename(third)
+    assert (3, expected(third)) == (move(third), texts(third))
+
+
+def extract(tarball: Path, prefix: Path) -> Path:
+    """What `tar` makes of the tarball."""
+    prefix.mkdir()
+    subprocess.run(["tar", "--zstd", "-xf", tarball, "-C", prefix], check=True)
+    return prefix
+
+
+def test_tar_and_relocate(tarball: Path, tmp_path: Path) -> None:
+    """What `tar` extracted is relocated like what lading unpacked."""
+    prefix = extract(tarball, tmp_path / "env")
+    assert (3, expected(prefix)) == (move(prefix), texts(prefix))
+
+
+def test_conda_unpack_and_relocate(tarball: Path, tmp_path: Path) -> None:
+    """After `tar`, `conda-unpack` and a move, the place it was relocated to is found out."""
+    prefix = extract(tarball, tmp_path / "env")
+    subprocess.run([sys.executable, prefix / "bin/conda-unpack"], check=True, capture_output=True)
+    prefix.rename(tmp_path / "elsewhere")
+    assert (3, expected(tmp_path / "elsewhere")) == (
+        move(tmp_path / "elsewhere"),
+        texts(tmp_path / "elsewhere"),
+    )
+
+
+def test_a_binary_file_alone_tells_its_place(tmp_path: Path) -> None:
+    """Without any text, the filling of a binary file tells the length of the prefix in it."""
+    source = file("lib/x", BINARY, placeholder=OLD, mode=FileMode.BINARY, directory=tmp_path / "s")
+    tarball = pack(tmp_path / "dist", payload(source)).plan.tarball
+    prefix = unpack(tarball, tmp_path / "env")
+    (prefix / STATE_PATH).unlink()
+    prefix.rename(tmp_path / "new")
+    assert (1, bytes(tmp_path / "new") + b"/lib:") == (
+        move(tmp_path / "new"),
+        (tmp_path / "new/lib/x").read_bytes()[1:].partition(b":")[0] + b":",
+    )
+
+
+def test_a_changed_file_is_refused(tarball: Path, tmp_path: Path) -> None:
+    """A file that does not name any place where it should is not guessed at."""
+    prefix = unpack(tarball, tmp_path / "env")
+    (prefix / "etc/conf").write_text("my own configuration, quite long\n")
+    prefix.rename(tmp_path / "new")
+    with pytest.raises(PrefixChangedError, match=r"etc/conf was changed and cannot be relocated"):
+        move(tmp_path / "new")
+
+
+def test_a_link_is_not_followed(tarball: Path, tmp_path: Path) -> None:
+    """Where a file became a link, what it points to is not touched."""
+    prefix = unpack(tarball, tmp_path / "env")
+    outside = tmp_path / "outside"
+    (prefix / "etc/conf").rename(outside)
+    (prefix / "etc/conf").symlink_to(outside)
+    before = outside.read_bytes()
+    prefix.rename(tmp_path / "new")
+    with pytest.raises(PrefixChangedError):
+        move(tmp_path / "new")
+    assert before == outside.read_bytes()
+
+
+def test_a_hard_link_elsewhere_keeps_its_content(tarball: Path, tmp_path: Path) -> None:
+    """A copy that shares its files with another is relocated alone."""
+    prefix = unpack(tarball, tmp_path / "env")
+    shutil.copytree(prefix, tmp_path / "new", symlinks=True, copy_function=_hard_link)
+    move(tmp_path / "new")
+    assert (expected(prefix), expected(tmp_path / "new")) == (
+        texts(prefix),
+        texts(tmp_path / "new"),
+    )
+
+
+def _hard_link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)
+
+
+def test_stale_bytecode_goes(tmp_path: Path) -> None:
+    """Bytecode that python compiled of a source that changes would be taken for fresh."""
+    source = file("lib/m.py", f"x = '{OLD}'\n".encode(), placeholder=OLD, directory=tmp_path / "s")
+    prefix = unpack(pack(tmp_path / "dist", payload(source)).plan.tarball, tmp_path / "env")
+    compiled = prefix / "lib/__pycache__/m.cpython-311.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"")
+    other = compiled.with_name("mm.cpython-311.pyc")
+    other.write_bytes(b"")
+    prefix.rename(tmp_path / "new")
+    move(tmp_path / "new")
+    assert [other.name] == [path.name for path in (tmp_path / "new/lib/__pycache__").iterdir()]
+
+
+def test_the_state_follows(tarball: Path, tmp_path: Path) -> None:
+    """The state names the new place, and the manifest that it had."""
+    prefix = unpack(tarball, tmp_path / "env")
+    before = read_state(prefix)
+    prefix.rename(tmp_path / "new")
+    move(tmp_path / "new")
+    after = read_state(tmp_path / "new")
+    assert (str(tmp_path / "new"), before and before.manifest) == (
+        after and after.prefix,
+        after and after.manifest,
+    )
+
+
+def test_too_long_a_place_is_refused(tarball: Path, tmp_path: Path) -> None:
+    """A place that does not fit into the binary file is refused before anything is written."""
+    prefix = unpack(tarball, tmp_path / "env")
+    target = tmp_path / ("n" * 200) / ("m" * 50)
+    target.parent.mkdir()
+    prefix.rename(target)
+    before = snapshot(target)
+    with pytest.raises(PrefixTooLongError):
+        move(target)
+    assert before == snapshot(target)
+
+
+def test_other_directories_are_refused(tmp_path: Path) -> None:
+    """A directory without a record is no environment of lading."""
+    with pytest.raises(NotAPrefixError):
+        plan_relocate(tmp_path)
+
+
+def test_what_a_killed_relocation_left_goes(tarball: Path, tmp_path: Path) -> None:
+    """Beside the files that it writes; what belongs to others stays."""
+    prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    for name in (".conf.lading-abcdefgh", ".theirs.lading-abcdefgh"):
+        (prefix / "etc" / name).touch()
+    move(prefix)
+    assert [".theirs.lading-abcdefgh"] == [path.name for path in (prefix / "etc").glob(".*")]
+
+
+def test_nothing_is_tidied_where_a_link_leads_out(tarball: Path, tmp_path: Path) -> None:
+    """A directory of the environment that somebody made a link to his own is his."""
+    prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    left = (prefix / "etc").rename(tmp_path / "theirs") / ".conf.lading-abcdefgh"
+    left.touch()
+    (prefix / "etc").symlink_to(left.parent)
+    with pytest.raises(PrefixChangedError):
+        move(prefix)
+    assert left.exists()

@@ -1,0 +1,210 @@
+"""A prefix that is coming into being."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lading.conda.paths import Kind
+from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError, UnsafePathError
+from lading.format.manifest import Manifest, ManifestFile
+from lading.format.relocation import MANIFEST_PATH, STATE_PATH, read_state
+from lading.format.tarball import Tarball, open_tarball
+from lading.node.staging import check_prefix, refuse_reserved, staged_prefix
+from simulators.command import listing
+from simulators.versions import versioned_tarball
+
+# Of a name that is as long as a name may be, in letters of four bytes.
+LONG_NAME = "𝄞" * 63
+
+
+class OutOfPayloadError(Exception):
+    """Something went wrong in the middle."""
+
+
+@contextmanager
+def source(root: Path) -> Iterator[Tarball]:
+    """A small tarball, open."""
+    with open_tarball(versioned_tarball(root / "depot").plan.tarball) as opened:
+        yield opened
+
+
+def bill(root: Path, *files: ManifestFile) -> Manifest:
+    """The bill of a small tarball with further `files` on it."""
+    manifest = versioned_tarball(root).manifest
+    return msgspec.structs.replace(manifest, files=(*manifest.files, *files))
+
+
+def make(found: Tarball, prefix: Path, work: Callable[[Path], None]) -> None:
+    """Make a prefix; `work` is done on the directory that will be it."""
+    with staged_prefix(found, prefix) as root:
+        work(root)
+
+
+def fail(root: Path) -> None:
+    """Write something, then go wrong."""
+    (root / "file").touch()
+    raise OutOfPayloadError
+
+
+@pytest.mark.parametrize("path", [MANIFEST_PATH, STATE_PATH])
+def test_a_tarball_brings_no_records_of_unpacking(tmp_path: Path, path: str) -> None:
+    """They are written by whoever unpacks."""
+    manifest = bill(tmp_path, ManifestFile(path=path, type=Kind.FILE, mode="0644"))
+    with pytest.raises(UnsafePathError, match=path):
+        refuse_reserved(manifest)
+
+
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.LINK])
+def test_records_are_written_through_no_member(tmp_path: Path, kind: Kind) -> None:
+    """What lies above the records is a directory."""
+    manifest = bill(tmp_path, ManifestFile(path="conda-meta", type=kind, mode="0644", target="lib"))
+    with pytest.raises(UnsafePathError, match="brings its own conda-meta"):
+        refuse_reserved(manifest)
+
+
+def test_an_ordinary_bill_is_accepted(tmp_path: Path) -> None:
+    """A directory above the records may be listed."""
+    member = ManifestFile(path="conda-meta", type=Kind.DIRECTORY, mode="0755")
+    assert refuse_reserved(bill(tmp_path, member)) is None
+
+
+def test_a_prefix_may_be_as_long_as_a_placeholder() -> None:
+    """Not a byte is lost."""
+    assert check_prefix(Path("/" + "a" * 9), 10) is None
+
+
+def test_a_longer_prefix_is_refused() -> None:
+    """Lengths are those of bytes."""
+    with pytest.raises(PrefixTooLongError, match="has 11 bytes; this environment allows 10"):
+        check_prefix(Path("/" + "ä" * 5), 10)
+
+
+def test_a_prefix_without_limit_is_as_long_as_it_likes() -> None:
+    """Where no binary file names it."""
+    assert check_prefix(Path("/" + "a" * 1000), None) is None
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"), [("/a\nb", "holds a line break"), ("/a\udcff", "is no UTF-8")]
+)
+def test_a_prefix_that_no_script_can_hold_is_refused(prefix: str, message: str) -> None:
+    """Text files are UTF-8 and have lines."""
+    with pytest.raises(PrefixError, match=message):
+        check_prefix(Path(prefix), None)
+
+
+def test_a_prefix_appears_when_it_is_done(tmp_path: Path) -> None:
+    """Until then there is nothing under its name."""
+    prefix = tmp_path / "a/b/prefix"
+    with source(tmp_path) as found:
+        with staged_prefix(found, prefix):
+            before = prefix.exists()
+        assert (False, True) == (before, prefix.is_dir())
+
+
+def test_directories_are_there_from_the_start(tmp_path: Path) -> None:
+    """Threads that write files need not make any."""
+    with source(tmp_path) as found, staged_prefix(found, tmp_path / "prefix") as root:
+        directories = {path for path in listing(root) if (root / path).is_dir()}
+    assert {"bin", "lib", "share/base", "var/empty", "conda-meta/lading"} <= directories
+
+
+def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
+    """Lading's own records are written last."""
+    prefix = tmp_path / "prefix"
+    with source(tmp_path) as found:
+        with staged_prefix(found, prefix):
+            pass
+        state = read_state(prefix)
+        assert state is not None
+        assert (str(prefix), found.manifest_sha256.hex, found.manifest_bytes) == (
+            state.prefix,
+            state.manifest,
+            (prefix / MANIFEST_PATH).read_bytes(),
+        )
+
+
+def test_a_part_has_no_records(tmp_path: Path) -> None:
+    """One package is no environment; only its own directories are made."""
+    with source(tmp_path) as found, staged_prefix(found, tmp_path / "p", frozenset({"tool"})):
+        pass
+    assert ["bin", "share", "share/tool"] == listing(tmp_path / "p")
+
+
+def test_everybody_may_enter(tmp_path: Path) -> None:
+    """A temporary directory is private; the environment is not."""
+    with source(tmp_path) as found, staged_prefix(found, tmp_path / "prefix"):
+        pass
+    assert 0o755 == (tmp_path / "prefix").stat().st_mode & 0o7777
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
+    """Neither the prefix, nor what was beside it, nor directories above it."""
+    with source(tmp_path / "x") as found:
+        before = listing(tmp_path)
+        with pytest.raises(OutOfPayloadError):
+            make(found, tmp_path / "a/b/prefix", fail)
+        assert before == listing(tmp_path)
+
+
+def test_a_failure_leaves_the_directories_of_others(tmp_path: Path) -> None:
+    """A directory above the prefix that somebody else uses by now stays."""
+
+    def work(root: Path) -> None:
+        (tmp_path / "a/theirs").touch()
+        fail(root)
+
+    with source(tmp_path / "x") as found, pytest.raises(OutOfPayloadError):
+        make(found, tmp_path / "a/b/prefix", work)
+    assert ["theirs"] == listing(tmp_path / "a")
+
+
+def test_an_empty_directory_is_replaced(tmp_path: Path) -> None:
+    """A mount point that was made beforehand, for example."""
+    (tmp_path / "prefix").mkdir()
+    with source(tmp_path) as found, staged_prefix(found, tmp_path / "prefix"):
+        pass
+    assert read_state(tmp_path / "prefix") is not None
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, kind: str) -> None:
+    """Another process was faster: its file stays, ours goes."""
+    prefix = tmp_path / "place/prefix"
+
+    def work(_root: Path) -> None:
+        match kind:
+            case "file":
+                prefix.touch()
+            case "link":
+                prefix.symlink_to("elsewhere")
+            case _:
+                prefix.mkdir()
+                (prefix / "theirs").touch()
+
+    with source(tmp_path) as found, pytest.raises(PrefixExistsError, match="appeared while"):
+        make(found, prefix, work)
+    expected = ["prefix", "prefix/theirs"] if kind == "directory" else ["prefix"]
+    assert expected == listing(tmp_path / "place")
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
+    """What is beside it until it is done has a shorter one, in bytes."""
+    prefix = tmp_path / LONG_NAME
+    with source(tmp_path) as found, staged_prefix(found, prefix):
+        pass
+    assert prefix.is_dir()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file above the prefix, for example."""
+    (tmp_path / "file").touch()
+    with (
+        source(tmp_path) as found,
+        pytest.raises(PrefixError, match=r"cannot write .*: File exists"),
+        staged_prefix(found, tmp_path / "file/prefix"),
+    ):
+        pytest.fail("there is no such directory")

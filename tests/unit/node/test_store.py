@@ -1,0 +1,503 @@
+"""The store of a node."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from lading.errors import DigestMismatchError, IntegrityError, PrefixError
+from lading.format.frame_reader import Frame
+from lading.format.manifest import FrameSlice
+from lading.format.relocation import STATE_PATH
+from lading.format.tarball import Tarball, open_tarball
+from lading.node.staging import staged_prefix
+from lading.node.store import Changed, Collected, FrameStore
+from lading.node.store_roots import PENDING_SECONDS
+from lading.system.digest import sha256_of
+from simulators.command import listing
+from simulators.handmade import snapshot
+from simulators.versions import PLACEHOLDER, leftovers, small_disk, verified, versioned_tarball
+
+LIMIT_SECONDS = 30
+
+
+@contextmanager
+def tarball(root: Path, version: str = "1") -> Iterator[Tarball]:
+    """A version of the small environment, open."""
+    with open_tarball(versioned_tarball(root / "depot", version).plan.tarball) as opened:
+        yield opened
+
+
+def frame_of(opened: Tarball, package: str) -> Frame:
+    """The frame of a package."""
+    return next(item for item in opened.frames() if item.bill.package.name == package)
+
+
+def filled(root: Path, version: str = "1", prefix: Path | None = None) -> FrameStore:
+    """A store with all frames of a version; where a prefix is named, it is made and registered."""
+    store = FrameStore(root / "store")
+    store.directory.mkdir(exist_ok=True)
+    with tarball(root, version) as opened:
+        for frame in opened.frames():
+            store.add(frame)
+        if prefix is not None:
+            with staged_prefix(opened, prefix) as place:
+                for bill in opened.manifest.slices():
+                    store.link(bill, place, os.fsencode(prefix))
+            store.records.register(prefix, opened.manifest_bytes)
+    return store
+
+
+def frames_in(store: FrameStore) -> set[str]:
+    """The digests of the frames in a store."""
+    return {path.name for path in store.directory.glob("frames/*/*")}
+
+
+def digests(root: Path, *versions: str) -> set[str]:
+    """The digests of all frames of some versions."""
+    return {
+        bill.frame.sha256
+        for version in versions
+        for bill in versioned_tarball(root / "depot", version).manifest.slices()
+    }
+
+
+def stored(store: FrameStore, bill: FrameSlice) -> Path:
+    """Where a frame lies."""
+    digest = bill.frame.sha256
+    return store.directory / "frames" / digest[:2] / digest
+
+
+def test_an_added_frame_is_held(tmp_path: Path) -> None:
+    """Before it is not."""
+    store = FrameStore(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        before = store.holds(frame.bill)
+        store.add(frame)
+        assert (False, True) == (before, store.holds(frame.bill))
+
+
+def test_a_frame_is_kept_as_it_is_shipped(tmp_path: Path) -> None:
+    """The placeholder stays, for prefixes at any place."""
+    store = FrameStore(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        store.add(frame)
+        script = (stored(store, frame.bill) / "bin/tool").read_text()
+    assert f"#!/bin/sh\necho {PLACEHOLDER}/share 1\n" == script
+
+
+def test_a_frame_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    """Its files stay the same files: they are linked elsewhere."""
+    store = FrameStore(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        store.add(frame)
+        file = stored(store, frame.bill) / "bin/tool"
+        before = file.stat().st_ino
+        store.add(frame)
+        assert before == file.stat().st_ino
+
+
+def test_a_frame_that_comes_twice_at_once_is_kept_once(tmp_path: Path) -> None:
+    """While one is extracted the same appears: it stays, ours goes, and nobody is told."""
+    store = FrameStore(tmp_path / "store")
+    store.directory.mkdir()
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+
+        def late() -> Iterator[bytes]:
+            store.add(frame)
+            return frame.read()
+
+        store.add(replace(frame, read=late))
+        assert (True, []) == (store.holds(frame.bill), leftovers(store.directory))
+
+
+def test_a_damaged_frame_is_not_kept(tmp_path: Path) -> None:
+    """It is refused, and nothing is left of it."""
+    store = FrameStore(tmp_path / "store")
+    store.directory.mkdir()
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        data = b"".join(frame.read())
+        damaged = replace(frame, read=partial(iter, [data[:-1] + b"x"]))
+        with pytest.raises(IntegrityError):
+            store.add(damaged)
+        files = [path for path in store.directory.rglob("*") if path.is_file()]
+        assert ([], set()) == (files, frames_in(store))
+
+
+def test_linked_files_are_those_of_the_store(tmp_path: Path) -> None:
+    """A prefix costs no room for what needs no relocation."""
+    prefix = tmp_path / "prefix"
+    store = filled(tmp_path, prefix=prefix)
+    inodes = {path.stat().st_ino for path in store.directory.rglob("*") if path.is_file()}
+    shared = {
+        name: (prefix / name).stat().st_ino in inodes
+        for name in ("share/base/data", "share/tool/version", "bin/tool", "lib/libbase.so.1")
+    }
+    assert {
+        "share/base/data": True,
+        "share/tool/version": True,
+        "bin/tool": False,
+        "lib/libbase.so.1": False,
+    } == shared
+
+
+def test_a_linked_prefix_verifies(tmp_path: Path) -> None:
+    """It is what unpacking makes."""
+    filled(tmp_path, prefix=tmp_path / "prefix")
+    assert () == tuple(verified(tmp_path / "prefix"))
+
+
+@pytest.mark.parametrize("path", ["bin/tool", "lib/libbase.so.1", "share/base/data", "var/empty"])
+def test_linked_members_have_their_time(tmp_path: Path, path: str) -> None:
+    """Relocated, linked or a directory."""
+    filled(tmp_path, prefix=tmp_path / "prefix")
+    assert 1_700_000_000 == (tmp_path / "prefix" / path).stat().st_mtime
+
+
+def test_relocated_files_have_their_mode(tmp_path: Path) -> None:
+    """They are written anew, under any umask."""
+    before = os.umask(0o077)
+    try:
+        filled(tmp_path, prefix=tmp_path / "prefix")
+    finally:
+        os.umask(before)
+    assert 0o755 == (tmp_path / "prefix/bin/tool").stat().st_mode & 0o7777
+
+
+def test_relocation_leaves_the_store_alone(tmp_path: Path) -> None:
+    """Two prefixes have each its own path in them, and the store has none."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    filled(tmp_path, prefix=one)
+    filled(tmp_path, prefix=other)
+    assert [f"#!/bin/sh\necho {prefix}/share 1\n" for prefix in (one, other)] == [
+        (prefix / "bin/tool").read_text() for prefix in (one, other)
+    ]
+
+
+def test_on_another_file_system_files_are_copied(tmp_path: Path) -> None:
+    """Where no link can lead the prefix is the same, with files of its own."""
+    filled(tmp_path, prefix=tmp_path / "here")
+    with small_disk(tmp_path / "disk", kilobytes=512):
+        there = tmp_path / "disk/prefix"
+        filled(tmp_path, prefix=there)
+        found = (
+            tuple(verified(there)),
+            (there / "share/base/data").stat().st_nlink,
+            (there / "share/base/data").stat().st_mtime,
+            snapshot(there).keys(),
+        )
+    assert ((), 1, 1_700_000_000, snapshot(tmp_path / "here").keys()) == found
+
+
+def test_a_frame_that_was_taken_out_is_an_error(tmp_path: Path) -> None:
+    """Nothing is made up for a file that is not there."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        bill = frame_of(opened, "zother").bill
+        shutil.rmtree(stored(store, bill))
+        root = tmp_path / "root"
+        (root / "share/other").mkdir(parents=True)
+        with pytest.raises(FileNotFoundError):
+            store.link(bill, root, b"/opt/a")
+
+
+def test_what_a_prefix_needs_is_kept(tmp_path: Path) -> None:
+    """A collection takes nothing from a registered prefix that is there."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    assert (Collected(frames=0, size=0), digests(tmp_path, "1")) == (
+        store.collect(),
+        frames_in(store),
+    )
+
+
+def test_what_no_prefix_needs_is_removed(tmp_path: Path) -> None:
+    """Of two versions, the one without prefix loses the frames that are its own."""
+    filled(tmp_path, "1")
+    store = filled(tmp_path, "2", prefix=tmp_path / "prefix")
+    store.collect()
+    assert digests(tmp_path, "2") == frames_in(store)
+
+
+def test_a_collection_says_what_it_took(tmp_path: Path) -> None:
+    """Frames, and the bytes of their files."""
+    store = filled(tmp_path)
+    files = [path for path in store.directory.rglob("frames/*/*/**/*") if path.is_file()]
+    expected = sum(path.lstat().st_size for path in files)
+    assert Collected(frames=4, size=expected) == store.collect()
+
+
+def test_a_removed_prefix_is_forgotten(tmp_path: Path) -> None:
+    """A prefix that was deleted by hand needs nothing, neither frames nor bill nor entry."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    shutil.rmtree(tmp_path / "prefix")
+    store.collect()
+    assert [] == [path for path in store.directory.rglob("*") if path.suffix == ".json"]
+
+
+def test_a_prefix_with_another_bill_is_forgotten(tmp_path: Path) -> None:
+    """Something else lies in its place by now."""
+    store = filled(tmp_path, "1", prefix=tmp_path / "prefix")
+    shutil.rmtree(tmp_path / "prefix")
+    with tarball(tmp_path, "2") as opened, staged_prefix(opened, tmp_path / "prefix"):
+        pass
+    store.collect()
+    assert set() == frames_in(store)
+
+
+@pytest.mark.parametrize("name", ["roots", "manifests"])
+def test_a_damaged_record_is_no_end(tmp_path: Path, name: str) -> None:
+    """What cannot be read is forgotten: prefixes hold their files themselves."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    [path] = (store.directory / name).glob("*.json")
+    path.write_bytes(b"{")
+    store.collect()
+    assert (set(), ()) == (frames_in(store), tuple(verified(tmp_path / "prefix")))
+
+
+def test_a_damaged_prefix_is_no_end(tmp_path: Path) -> None:
+    """A prefix whose state cannot be read is forgotten."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    (tmp_path / "prefix" / STATE_PATH).write_bytes(b"{")
+    assert 4 == store.collect().frames
+
+
+def test_prefixes_survive_the_collection_of_their_frames(tmp_path: Path) -> None:
+    """They hold their files themselves."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    shutil.rmtree(store.directory)
+    assert () == tuple(verified(tmp_path / "prefix"))
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    """Frames and records that never got a name."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    (store.directory / ".extract-abc/content").mkdir(parents=True)
+    (store.directory / ".extract-abc/content/file").touch()
+    (store.directory / "roots/.part-abc").touch()
+    (store.directory / "manifests/.part-abc").touch()
+    store.collect()
+    assert [] == leftovers(store.directory)
+
+
+def test_what_killed_processes_left_goes_before_the_store_is_used(tmp_path: Path) -> None:
+    """Unless somebody else uses it: then it may be his."""
+    store = filled(tmp_path)
+    left = store.directory / ".extract-abc/content"
+    left.mkdir(parents=True)
+    with store.in_use():
+        first = left.exists()
+        left.mkdir(parents=True)
+        with store.in_use():
+            second = left.exists()
+    assert (False, True) == (first, second)
+
+
+def expected(root: Path, age: float) -> FrameStore:
+    """A store with fetched frames that wait for their prefix since `age` seconds."""
+    store = filled(root)
+    with tarball(root) as opened:
+        store.records.expect(opened.manifest_bytes)
+    [note] = (store.directory / "pending").iterdir()
+    then = note.stat().st_mtime - age
+    os.utime(note, (then, then))
+    return store
+
+
+@pytest.mark.parametrize(("age", "frames"), [(PENDING_SECONDS - 60, 4), (PENDING_SECONDS + 60, 0)])
+def test_expected_frames_are_kept_for_a_week(tmp_path: Path, age: int, frames: int) -> None:
+    """Then nobody comes any more, and note and bill go too."""
+    store = expected(tmp_path, age)
+    store.collect()
+    notes = [*store.directory.glob("pending/*"), *store.directory.glob("manifests/*")]
+    assert (frames, bool(frames)) == (len(frames_in(store)), bool(notes))
+
+
+def test_expecting_again_begins_anew(tmp_path: Path) -> None:
+    """Who fetches twice waits twice."""
+    store = expected(tmp_path, PENDING_SECONDS + 60)
+    with tarball(tmp_path) as opened:
+        store.records.expect(opened.manifest_bytes)
+    assert 0 == store.collect().frames
+
+
+def test_a_prefix_that_came_is_no_longer_expected(tmp_path: Path) -> None:
+    """When it goes, its frames go."""
+    expected(tmp_path, 0)
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    shutil.rmtree(tmp_path / "prefix")
+    assert 4 == store.collect().frames
+
+
+def test_a_bill_that_was_changed_is_forgotten(tmp_path: Path) -> None:
+    """It may keep what nobody needs, and not what somebody does."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    [bill] = (store.directory / "manifests").iterdir()
+    bill.write_bytes(bill.read_bytes().replace(b"linux-64", b"linux-65"))
+    assert 4 == store.collect().frames
+
+
+def test_a_file_that_was_changed_is_replaced(tmp_path: Path) -> None:
+    """By a new one: who has the old one linked keeps it; the others stay the same files."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        version, script = (
+            stored(store, frame.bill) / name for name in ("share/tool/version", "bin/tool")
+        )
+        before = (version.stat().st_ino, script.stat().st_ino)
+        version.write_text("x" * 100)
+        held = store.holds(frame.bill)
+        (tmp_path / "link").hardlink_to(version)
+        store.add(frame)
+        assert (False, True, "1" * 100, "x" * 100, (False, True)) == (
+            held,
+            store.holds(frame.bill),
+            version.read_text(),
+            (tmp_path / "link").read_text(),
+            (version.stat().st_ino == before[0], script.stat().st_ino == before[1]),
+        )
+
+
+@pytest.mark.parametrize("kind", ["gone", "longer", "link", "directory"])
+def test_whatever_became_of_a_file_it_is_replaced(tmp_path: Path, kind: str) -> None:
+    """What stands in its place goes."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        place = stored(store, frame.bill) / "share/tool/version"
+        if kind == "longer":
+            place.write_text("1" * 101)
+        else:
+            place.unlink()
+        if kind == "link":
+            place.symlink_to("../../bin/tool")
+        if kind == "directory":
+            (place / "x").mkdir(parents=True)
+        store.add(frame)
+        assert (True, "1" * 100) == (store.holds(frame.bill), place.read_text())
+
+
+def change_unseen(path: Path) -> None:
+    """Change a file and set its time back."""
+    status = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_check_finds_what_was_changed_unseen(tmp_path: Path) -> None:
+    """Through a link in a prefix; the frame goes, the others stay."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    change_unseen(tmp_path / "prefix/share/base/data")
+    before = len(frames_in(store))
+    found = store.check(2)
+    assert ((Changed(package="base", path="share/base/data"),), before - 1, []) == (
+        found,
+        len(frames_in(store)),
+        leftovers(store.directory),
+    )
+
+
+def test_a_check_of_a_store_that_is_whole_removes_nothing(tmp_path: Path) -> None:
+    """Nor does one of a store without bills."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    assert ((), (), digests(tmp_path, "1")) == (
+        store.check(1),
+        FrameStore(tmp_path / "other").check(1),
+        frames_in(store),
+    )
+
+
+def test_a_collection_that_was_killed_is_finished(tmp_path: Path) -> None:
+    """A frame that had lost its name came back since: both go."""
+    store = filled(tmp_path)
+    for digest in frames_in(store):
+        (store.directory / f".extract-{digest}/half").mkdir(parents=True)
+    store.collect()
+    assert (set(), []) == (frames_in(store), leftovers(store.directory))
+
+
+def test_a_collection_waits_for_those_who_use_the_store(tmp_path: Path) -> None:
+    """Frames that are there when an unpack looks are there when it links."""
+    store = filled(tmp_path)
+    order: list[str] = []
+    collector = threading.Thread(target=store.collect, args=(partial(order.append, "collected"),))
+    with store.in_use():
+        collector.start()
+        # Without a lock it would be done by then; with one, time changes nothing.
+        collector.join(0.3)
+        order.append("used")
+    collector.join(LIMIT_SECONDS)
+    assert ["used", "collected"] == order
+
+
+def test_many_may_use_the_store(tmp_path: Path) -> None:
+    """Users do not wait for each other."""
+    store = FrameStore(tmp_path)
+    order: list[str] = []
+
+    def use(then: Callable[[], None]) -> None:
+        with store.in_use():
+            then()
+
+    with store.in_use():
+        other = threading.Thread(target=use, args=(partial(order.append, "other"),))
+        other.start()
+        other.join(LIMIT_SECONDS)
+        order.append("first")
+    assert ["other", "first"] == order
+
+
+def test_a_bill_is_kept_under_its_digest(tmp_path: Path) -> None:
+    """It says which frames the prefix needs."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    [bill] = (store.directory / "manifests").iterdir()
+    assert f"{sha256_of(bill.read_bytes()).hex}.json" == bill.name
+
+
+def test_registering_again_changes_nothing(tmp_path: Path) -> None:
+    """A prefix has one entry."""
+    filled(tmp_path, prefix=tmp_path / "prefix")
+    store = FrameStore(tmp_path / "store")
+    before = listing(store.directory)
+    with tarball(tmp_path) as opened:
+        store.records.register(tmp_path / "prefix", opened.manifest_bytes)
+    assert before == listing(store.directory)
+
+
+def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """A file in its place, for example."""
+    (tmp_path / "store").touch()
+    with (
+        pytest.raises(PrefixError, match=r"cannot use the store .*: File exists"),
+        FrameStore(tmp_path / "store").in_use(),
+    ):
+        pytest.fail("there is no store")
+
+
+def test_a_frame_with_the_wrong_digest_is_not_kept(tmp_path: Path) -> None:
+    """A bill cannot call a frame what it is not."""
+    store = FrameStore(tmp_path / "store")
+    store.directory.mkdir()
+    with tarball(tmp_path) as opened:
+        one, other = frame_of(opened, "tool"), frame_of(opened, "zother")
+        digest = other.bill.frame.sha256
+        placed = type(one.bill.frame)(**(_fields(one.bill.frame) | {"sha256": digest}))
+        bill = type(one.bill)(**(_fields(one.bill) | {"frame": placed}))
+        with pytest.raises(DigestMismatchError):
+            store.add(replace(one, bill=bill))
+        assert set() == frames_in(store)
+
+
+def _fields(struct: object) -> dict[str, object]:
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}

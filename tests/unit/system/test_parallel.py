@@ -1,0 +1,112 @@
+"""Work in order by several threads."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from lading.system.parallel import AHEAD, in_order
+
+LIMIT_SECONDS = 30
+
+
+class OutOfPayloadError(Exception):
+    """Something went wrong in the middle."""
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_results_come_in_order(workers: int) -> None:
+    """Results come as their items did, whoever is ready first."""
+    later = threading.Event()
+
+    def work(item: int) -> int:
+        # The first item is ready last, wherever there is more than one worker.
+        if item == 0 and workers > 1:
+            assert later.wait(LIMIT_SECONDS)
+        elif item == 1:
+            later.set()
+        return item * item
+
+    assert [item * item for item in range(50)] == list(in_order(work, range(50), workers))
+
+
+def test_nothing_to_do_is_done() -> None:
+    """No items give no results."""
+    assert [] == list(in_order(str, [], 4))
+
+
+def test_workers_work_at_once() -> None:
+    """Two workers meet, which neither could do alone."""
+    barrier = threading.Barrier(2, timeout=LIMIT_SECONDS)
+    assert [0, 1] == sorted(in_order(lambda _item: barrier.wait(), range(2), 2))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_few_items_are_in_flight(workers: int) -> None:
+    """The source is never asked for more than a few items a worker, and one that waits."""
+    taken = given = most = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken, most
+        for item in range(100):
+            taken += 1
+            most = max(most, taken - given)
+            yield item
+
+    for _ in in_order(str, items(), workers):
+        given += 1
+    assert AHEAD * workers + 1 == most
+
+
+def test_the_first_error_ends_it() -> None:
+    """An error comes where its result would have come, and what has not begun is not begun."""
+    begun = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 1:
+            raise OutOfPayloadError
+        return item
+
+    given = []
+    with pytest.raises(OutOfPayloadError):
+        given.extend(in_order(work, range(100), 1))
+    assert [0, 1] == begun[:2]
+    assert len(begun) <= AHEAD + 2
+
+
+def test_results_before_an_error_are_given() -> None:
+    """What was done before the error counts."""
+    given = []
+
+    def work(item: int) -> int:
+        if item == 5:
+            raise OutOfPayloadError
+        return item
+
+    with pytest.raises(OutOfPayloadError):
+        given.extend(in_order(work, range(10), 3))
+    assert [0, 1, 2, 3, 4] == given
+
+
+def test_an_error_of_the_source_ends_it() -> None:
+    """A source of items that breaks is told as it is, after all that had begun is done."""
+    done = []
+
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise OutOfPayloadError
+
+    with pytest.raises(OutOfPayloadError):
+        list(in_order(done.append, items(), 8))
+    assert {1, 2} >= set(done)
+
+
+def test_no_thread_outlives_it() -> None:
+    """Whoever stops in the middle leaves no thread behind."""
+    before = set(threading.enumerate())
+    results = in_order(str, range(100), 4)
+    next(results)
+    results.close()
+    assert before == set(threading.enumerate())
