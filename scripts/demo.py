@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lading.conda.names import native_platform
+from lading.conda import native_platform
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda.channels import MirrorMap
-from lading.conda.names import Platform, parse_platform
-from lading.conda.virtual import virtual_package_name
+from lading.conda import MirrorMap, Platform, parse_platform, virtual_package_name
 from lading.errors import SpecError
 
 __all__ = ["EnvironmentSettings", "Settings", "read_settings"]

@@ -15,8 +15,7 @@ import pytest
 from lading.format.compression import Format
 from lading.format.manifest import Manifest
 from lading.pack.packer import Packed
-from simulators.command import Outcome, lading, listing
-from simulators.command import start as start_lading
+from simulators.command import Outcome, lading, listing, start as start_lading
 from simulators.launcher import Launcher, Run, start_worker
 from simulators.rangeserver import serve_ranges
 from simulators.versions import (

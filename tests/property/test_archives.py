@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 from conda_pack.prefixes import replace_prefix
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from lading.conda.paths import FileMode, Kind
 from lading.conda.placeholder import find_occurrences, relocate, restore

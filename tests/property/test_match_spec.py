@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import rattler
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lading.conda.match_spec import normalise
 from lading.errors import SpecError

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import rattler
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rattler.package import BuildString
 
 from lading.conda.match_spec import parse_matchspec

@@ -16,11 +16,11 @@ import click
 import lading
 from lading.cli.context import Context, absolute
 from lading.errors import LadingError, UsageError
-from lading.install.layout import BuildTree
+from lading.install import BuildTree
 
 if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
     from lading.config import Settings
-    from lading.engine.protocol import Engine
+    from lading.engine import Engine
 
 __all__ = ["main"]
 
@@ -154,7 +154,7 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
 
 def _with_credentials(settings: "Settings", environment: Mapping[str, str]) -> "Settings":
     """`settings` whose mirror map knows the credentials that lie on this machine."""
-    from lading.net.credentials import read_credentials  # noqa: PLC0415  # not for --help
+    from lading.net import read_credentials  # noqa: PLC0415  # not for --help
 
     known = read_credentials(environment)
     return replace(settings, mirrors=replace(settings.mirrors, credentials=known))
@@ -174,8 +174,11 @@ def build_engine(
         EngineError: Its version is refused.
         UsageError: The name is not one of an engine.
     """
-    from lading.engine.embedded import EmbeddedEngine  # noqa: PLC0415  # the library is slow to load
-    from lading.engine.micromamba import MicromambaEngine, find_micromamba  # noqa: PLC0415
+    from lading.engine import (  # noqa: PLC0415
+        EmbeddedEngine,  # the library is slow to load
+        MicromambaEngine,
+        find_micromamba,
+    )
 
     chosen = name or environment.get("LADING_ENGINE") or settings.engine
     if chosen not in {None, "", "micromamba", "embedded"}:
@@ -243,7 +246,7 @@ def _guarded(call: Callable[[], object], options: Sequence[str]) -> int:
 
 def _tell(error: LadingError, options: Sequence[str]) -> int:
     """The exit code of `error`, told to a person and, where that was asked for, to a program."""
-    from lading.report.errors import render_error, render_error_json  # noqa: PLC0415
+    from lading.report import render_error, render_error_json  # noqa: PLC0415
 
     if "--json" in options:
         sys.stdout.write(render_error_json(error))

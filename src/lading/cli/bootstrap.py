@@ -3,9 +3,9 @@
 import click
 
 from lading.cli.context import Context
-from lading.engine.bootstrap import BootstrapPlan, apply_bootstrap, plan_bootstrap
+from lading.engine import BootstrapPlan, apply_bootstrap, plan_bootstrap
 from lading.errors import UsageError
-from lading.system.digest import Digest
+from lading.system import Digest
 
 __all__ = ["command"]
 
@@ -39,7 +39,7 @@ def command(
 
 
 def _tell(context: Context, plan: BootstrapPlan) -> None:
-    from lading.report.setup import render_bootstrap, render_bootstrap_json  # noqa: PLC0415
+    from lading.report import render_bootstrap, render_bootstrap_json  # noqa: PLC0415
 
     if context.json:
         context.write(render_bootstrap_json(plan))

@@ -7,8 +7,8 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import UsageError
-from lading.pack.frame_cache import FrameCache
-from lading.system.temporary import remove_stale_temporaries
+from lading.pack import FrameCache
+from lading.system import remove_stale_temporaries
 
 __all__ = ["command"]
 

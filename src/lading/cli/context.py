@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from lading.conda.names import Platform, native_platform, parse_platform
+from lading.conda import Platform, native_platform, parse_platform
 from lading.errors import UsageError
-from lading.install.layout import BuildTree
-from lading.system.progress import no_progress
+from lading.install import BuildTree
+from lading.system import no_progress
 
 if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
     from lading.config import Settings
-    from lading.engine.protocol import Engine
-from lading.system.progress import Progress
+    from lading.engine import Engine
+from lading.system import Progress
 
 __all__ = ["Context", "absolute"]
 
@@ -93,7 +93,7 @@ class Context:
         if self.quiet or not self.stderr.isatty() or "NO_PROGRESS" in self.environment:
             yield no_progress
             return
-        from lading.report.progress import progress_bar  # noqa: PLC0415  # rich is slow to load
+        from lading.report import progress_bar  # noqa: PLC0415  # rich is slow to load
 
         with progress_bar(self.stderr) as watched:
             yield watched

@@ -3,9 +3,8 @@
 import click
 
 from lading.cli.context import Context
-from lading.lock.diff import diff_locks, fold_diffs
-from lading.lock.revisions import LockRevisions
-from lading.report.compared import render_diff, render_diff_json, render_diff_markdown
+from lading.lock import LockRevisions, diff_locks, fold_diffs
+from lading.report import render_diff, render_diff_json, render_diff_markdown
 
 __all__ = ["command"]
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from lading.cli.context import Context
-from lading.conda.names import is_path_separator_free
+from lading.conda import is_path_separator_free
 from lading.errors import LockError, NotAPrefixError, UsageError
-from lading.install.record import read_install_record
-from lading.lock.model import LOCK_SUFFIX, lock_path
+from lading.install import read_install_record
+from lading.lock import LOCK_SUFFIX, lock_path
 
 __all__ = ["find_lock", "find_prefix"]
 

@@ -9,13 +9,13 @@ from lading.cli.context import Context
 from lading.cli.graph import write_text
 from lading.cli.locked import read_one_lock
 from lading.errors import LockError
-from lading.lock.export import (
+from lading.lock import (
+    LockRevisions,
     export_environment_yml,
     export_explicit,
     export_requirements,
     export_unified,
 )
-from lading.lock.revisions import LockRevisions
 
 __all__ = ["command"]
 

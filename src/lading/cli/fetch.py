@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.install import plan_installation
-from lading.install.archives import fetch_archives
+from lading.install import fetch_archives
 
 __all__ = ["command"]
 
@@ -32,7 +32,7 @@ def command(
         return 0
     with context.progress() as progress:
         fetch_archives(plan, context.tree, context.settings.mirrors, context.environment, progress)
-    from lading.report.setup import render_fetched, render_fetched_json  # noqa: PLC0415
+    from lading.report import render_fetched, render_fetched_json  # noqa: PLC0415
 
     if context.json:
         context.write(render_fetched_json(plan))

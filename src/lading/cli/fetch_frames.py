@@ -3,10 +3,8 @@
 import click
 
 from lading.cli.context import Context
-from lading.format.remote import is_remote
-from lading.format.tarball import open_bill, open_manifest
-from lading.node.prefetch import PrefetchPlan, apply_prefetch
-from lading.node.store import FrameStore
+from lading.format import is_remote, open_bill, open_manifest
+from lading.node import FrameStore, PrefetchPlan, apply_prefetch
 
 __all__ = ["command"]
 

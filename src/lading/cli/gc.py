@@ -5,8 +5,7 @@ import json
 import click
 
 from lading.cli.context import Context
-from lading.node.generations import Generations
-from lading.node.store import FrameStore
+from lading.node import FrameStore, Generations
 
 __all__ = ["command"]
 

@@ -7,7 +7,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.locked import read_graph
 from lading.errors import UsageError
-from lading.report.dependency_graph import render_dot, render_graph_json, render_svg
+from lading.report import render_dot, render_graph_json, render_svg
 
 __all__ = ["command"]
 

@@ -4,16 +4,15 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.environments import find_lock
-from lading.install.installer import (
+from lading.install import (
     Installed,
     InstallPlan,
     apply_install,
     plan_install,
     read_installed,
 )
-from lading.lock.model import read_lockfile
-from lading.system.filesystem import network_file_system
-from lading.system.progress import Progress
+from lading.lock import read_lockfile
+from lading.system import Progress, network_file_system
 
 __all__ = ["command", "installed"]
 
@@ -61,7 +60,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         return 0
     with context.progress() as progress:
         result = installed(context, plan, progress)
-    from lading.report.summary import (  # noqa: PLC0415  # keeps --help quick
+    from lading.report import (  # noqa: PLC0415  # keeps --help quick
         render_installed,
         render_installed_json,
     )

@@ -14,25 +14,27 @@ from lading.cli.lock_sources import (
     promised_packages,
     with_channel_credentials,
 )
-from lading.conda.names import Platform
+from lading.conda import Platform
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
-from lading.install.layout import WHEELS
-from lading.lock.adopt import pins_of_conda_lock, pins_of_prefix
-from lading.lock.environment_file import read_environment
-from lading.lock.file_lists import FileLists
-from lading.lock.isolation import CondaLock
-from lading.lock.model import LockedPackage
-from lading.lock.request import LockInputs, LockRequest
-from lading.lock.solve import (
+from lading.install import WHEELS
+from lading.lock import (
+    FOREIGN,
+    CondaLock,
+    FileLists,
+    LockedPackage,
+    LockInputs,
+    LockRequest,
     apply_lock,
     describe_lock,
+    pins_of_conda_lock,
+    pins_of_prefix,
     plan_lock,
+    read_environment,
     read_lock_inputs,
     solve_lock,
 )
-from lading.lock.wanted import FOREIGN
-from lading.report.locked import render_locked, render_locked_json
+from lading.report import render_locked, render_locked_json
 
 __all__ = ["command", "conda_lock_of", "file_lists_of"]
 

@@ -11,16 +11,22 @@ from lading.cli.lock_sources import (
     named_platforms,
     promised_packages,
 )
-from lading.conda.channels import canonical_channel
-from lading.conda.match_spec import parse_matchspec
-from lading.conda.names import Platform
+from lading.conda import Platform, canonical_channel, parse_matchspec
 from lading.config import EnvironmentSettings
-from lading.lock.check import CheckRequest, LockReport, check_lock, locked_platforms
-from lading.lock.environment_file import read_environment
-from lading.lock.isolation import CondaLock
-from lading.lock.sources import LockSpec, read_sources
-from lading.lock.wanted import FOREIGN, Requested, read_requested
-from lading.report.checked import render_check, render_check_json
+from lading.lock import (
+    FOREIGN,
+    CheckRequest,
+    CondaLock,
+    LockReport,
+    LockSpec,
+    Requested,
+    check_lock,
+    locked_platforms,
+    read_environment,
+    read_requested,
+    read_sources,
+)
+from lading.report import render_check, render_check_json
 
 __all__ = ["check"]
 

@@ -6,13 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lading.cli.context import Context
-from lading.conda.channels import MirrorMap
-from lading.conda.names import Platform
+from lading.conda import MirrorMap, Platform
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
-from lading.lock.environment_file import EnvironmentFile
-from lading.lock.virtual_packages import find_virtual_packages, read_virtual_packages
-from lading.net.credentials import channel_credentials
+from lading.lock import EnvironmentFile, find_virtual_packages, read_virtual_packages
+from lading.net import channel_credentials
 
 __all__ = [
     "chosen_platforms",

@@ -4,11 +4,9 @@ from pathlib import Path
 
 from lading.cli.context import Context
 from lading.cli.environments import find_lock
-from lading.conda.names import native_platform
+from lading.conda import native_platform
 from lading.errors import UsageError
-from lading.lock.check import locked_platforms
-from lading.lock.dependency_graph import LockGraph, lock_graph
-from lading.lock.model import Lockfile, read_lockfile
+from lading.lock import Lockfile, LockGraph, lock_graph, locked_platforms, read_lockfile
 
 __all__ = ["read_graph", "read_one_lock"]
 

@@ -12,9 +12,14 @@ from lading.cli.lock import conda_lock_of, file_lists_of
 from lading.cli.lock_sources import promised_packages
 from lading.config import EnvironmentSettings
 from lading.errors import LockError
-from lading.lock.merge import Merging, merge_locks, read_sides, write_merged_sources
-from lading.lock.model import Lockfile
-from lading.lock.request import LockRequest
+from lading.lock import (
+    Lockfile,
+    LockRequest,
+    Merging,
+    merge_locks,
+    read_sides,
+    write_merged_sources,
+)
 
 __all__ = ["command"]
 

@@ -4,9 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.install import plan_installation
-from lading.install.archives import fetch_archives
-from lading.install.mirror import MirrorRequest, write_mirror
-from lading.install.package_cache import place_of_wheel
+from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
 
 __all__ = ["command"]
 
@@ -53,7 +51,7 @@ def command(  # one parameter for each option
             wheels={item.url: archives.wheels[item.file_name] for item in plan.wheels},
         )
         mirrored = write_mirror(request, context.path(directory))
-    from lading.report.setup import render_mirrored, render_mirrored_json  # noqa: PLC0415
+    from lading.report import render_mirrored, render_mirrored_json  # noqa: PLC0415
 
     if context.json:
         context.write(render_mirrored_json(mirrored))

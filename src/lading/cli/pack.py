@@ -5,9 +5,8 @@ import click
 from lading.cli.context import Context
 from lading.cli.install import installed, plan_installation
 from lading.errors import UsageError
-from lading.format.compression import Format, Level
-from lading.pack.frame_cache import FrameCache
-from lading.pack.packer import PackRequest, apply_pack, plan_pack
+from lading.format import Format, Level
+from lading.pack import FrameCache, PackRequest, apply_pack, plan_pack
 
 __all__ = ["command"]
 
@@ -87,7 +86,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
                 context.write(f"{frame.payload.name} {frame.part} {len(frame.members)} members\n")
             return 0
         packed = apply_pack(plan, progress)
-    from lading.report.summary import (  # noqa: PLC0415
+    from lading.report import (  # noqa: PLC0415
         render_installed,
         render_packed,
         render_packed_json,

@@ -3,7 +3,7 @@
 import click
 
 from lading.cli.context import Context
-from lading.node.relocate import apply_relocate, plan_relocate
+from lading.node import apply_relocate, plan_relocate
 
 __all__ = ["command"]
 

@@ -5,7 +5,7 @@ import json
 import click
 
 from lading.cli.context import Context
-from lading.node.generations import Generations
+from lading.node import Generations
 
 __all__ = ["command"]
 

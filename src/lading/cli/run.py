@@ -8,8 +8,8 @@ import click
 from lading.cli.context import Context
 from lading.cli.environments import find_prefix
 from lading.errors import UsageError
-from lading.node.activation import activated, read_activation, wrapped
-from lading.system.process import Run, become
+from lading.node import activated, read_activation, wrapped
+from lading.system import Run, become
 
 __all__ = ["command"]
 

@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.environments import find_prefix
-from lading.node.activation import Shell, read_activation, render_hook
+from lading.node import Shell, read_activation, render_hook
 
 __all__ = ["command"]
 
@@ -27,7 +27,7 @@ def command(context: Context, *, environment: str, shell: str) -> int:
     """
     activation = read_activation(*find_prefix(context, environment))
     if context.json:
-        from lading.report.activation import render_activation_json  # noqa: PLC0415
+        from lading.report import render_activation_json  # noqa: PLC0415
 
         context.write(render_activation_json(activation))
     else:

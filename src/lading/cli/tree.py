@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.locked import read_graph
-from lading.report.dependency_graph import render_graph_json, render_tree
+from lading.report import render_graph_json, render_tree
 
 __all__ = ["command"]
 

@@ -13,13 +13,24 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import DigestMismatchError, UsageError
-from lading.format.remote import is_remote, open_remote_tarball
-from lading.format.tarball import PipedTarball, TarballSource, open_bill, open_spooled, open_tarball
-from lading.node.deploy import apply_deploy, plan_deploy
-from lading.node.generations import Generations
-from lading.node.staging import prefix_errors
-from lading.node.store import FrameStore
-from lading.node.unpack import apply_unpack, plan_unpack
+from lading.format import (
+    PipedTarball,
+    TarballSource,
+    is_remote,
+    open_bill,
+    open_remote_tarball,
+    open_spooled,
+    open_tarball,
+)
+from lading.node import (
+    FrameStore,
+    Generations,
+    apply_deploy,
+    apply_unpack,
+    plan_deploy,
+    plan_unpack,
+    prefix_errors,
+)
 
 __all__ = ["command"]
 

@@ -6,16 +6,16 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import NotAPrefixError
-from lading.format.tarball import open_tarball
-from lading.install.record import read_install_record
-from lading.verify.finding import Report
-from lading.verify.prefix import (
+from lading.format import open_tarball
+from lading.install import read_install_record
+from lading.verify import (
+    Report,
     Thoroughness,
     read_prefix_manifest,
     verify_installed,
+    verify_tarball,
     verify_unpacked,
 )
-from lading.verify.tarball import verify_tarball
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ def command(
     """
     how = Thoroughness(workers=workers or context.processors, quick=quick)
     report = _verify(context, subject, context.path(manifest) if manifest else None, how)
-    from lading.report.summary import render_report, render_report_json  # noqa: PLC0415
+    from lading.report import render_report, render_report_json  # noqa: PLC0415
 
     context.write(render_report_json(report) if context.json else render_report(report))
     return 0 if report.is_clean else 1

@@ -1,1 +1,67 @@
-"""Values of the conda standards: names, records, paths, channels, virtual packages. Pure."""
+"""Values of the conda standards: names, versions, records, channels, match specs, paths. Pure."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.conda.channels import (
+        ChannelUrl as ChannelUrl,
+        Credential as Credential,
+        MirrorMap as MirrorMap,
+        canonical_channel as canonical_channel,
+        has_credentials as has_credentials,
+        without_credentials as without_credentials,
+    )
+    from lading.conda.dependency import dependency_name as dependency_name, is_virtual as is_virtual
+    from lading.conda.match_spec import MatchSpec as MatchSpec, parse_matchspec as parse_matchspec
+    from lading.conda.matching import admits as admits, satisfies as satisfies
+    from lading.conda.names import (
+        BuildString as BuildString,
+        MatchSpecText as MatchSpecText,
+        PackageName as PackageName,
+        Platform as Platform,
+        is_path_separator_free as is_path_separator_free,
+        native_platform as native_platform,
+        parse_platform as parse_platform,
+    )
+    from lading.conda.paths import FileMode as FileMode, Kind as Kind, PathType as PathType
+    from lading.conda.placeholder import (
+        Occurrences as Occurrences,
+        find_occurrences as find_occurrences,
+        relocate as relocate,
+        restore as restore,
+    )
+    from lading.conda.records import RepodataRecord as RepodataRecord, archive_stem as archive_stem
+    from lading.conda.version import parse_version as parse_version
+    from lading.conda.virtual import (
+        VirtualPackage as VirtualPackage,
+        default_virtual_packages as default_virtual_packages,
+        override_virtual_packages as override_virtual_packages,
+        virtual_package_name as virtual_package_name,
+    )
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "channels": (
+                "ChannelUrl Credential MirrorMap canonical_channel has_credentials "
+                "without_credentials"
+            ),
+            "dependency": "dependency_name is_virtual",
+            "match_spec": "MatchSpec parse_matchspec",
+            "matching": "admits satisfies",
+            "names": (
+                "BuildString MatchSpecText PackageName Platform is_path_separator_free "
+                "native_platform parse_platform"
+            ),
+            "paths": "FileMode Kind PathType",
+            "placeholder": "Occurrences find_occurrences relocate restore",
+            "records": "RepodataRecord archive_stem",
+            "version": "parse_version",
+            "virtual": (
+                "VirtualPackage default_virtual_packages override_virtual_packages "
+                "virtual_package_name"
+            ),
+        },
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lading.conda.names import BuildString, MatchSpecText, PackageName
-from lading.system.digest import Digest
+from lading.system import Digest
 
 __all__ = ["RepodataRecord", "archive_stem"]
 

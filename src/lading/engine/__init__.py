@@ -1,1 +1,32 @@
-"""The `Engine` port and its two adapters, micromamba and py-rattler."""
+"""Conda engines, which solve and link: the protocol, micromamba, the embedded one."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.engine.bootstrap import (
+        BootstrapPlan as BootstrapPlan,
+        apply_bootstrap as apply_bootstrap,
+        plan_bootstrap as plan_bootstrap,
+    )
+    from lading.engine.embedded import EmbeddedEngine as EmbeddedEngine
+    from lading.engine.micromamba import (
+        MicromambaEngine as MicromambaEngine,
+        find_micromamba as find_micromamba,
+    )
+    from lading.engine.protocol import (
+        Engine as Engine,
+        InstallRequest as InstallRequest,
+        SolveRequest as SolveRequest,
+    )
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "bootstrap": "BootstrapPlan apply_bootstrap plan_bootstrap",
+            "embedded": "EmbeddedEngine",
+            "micromamba": "MicromambaEngine find_micromamba",
+            "protocol": "Engine InstallRequest SolveRequest",
+        },
+    )

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.conda.channels import MirrorMap, without_credentials
-from lading.conda.names import Platform
+from lading.conda import MirrorMap, Platform, without_credentials
 from lading.errors import FetchError, UsageError
-from lading.net.download import Download, Network, fetch_all
-from lading.system.digest import Digest, sha256_of_file
-from lading.system.progress import Progress, no_progress
+from lading.net import Download, Network, fetch_all
+from lading.system import Digest, Progress, no_progress, sha256_of_file
 
 __all__ = ["RELEASES", "BootstrapPlan", "Release", "apply_bootstrap", "plan_bootstrap"]
 

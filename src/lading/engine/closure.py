@@ -7,10 +7,7 @@ either engine is checked. By name: that versions fit is what the solver was aske
 
 from collections.abc import Iterable, Sequence
 
-from lading.conda.dependency import dependency_name
-from lading.conda.names import MatchSpecText, PackageName
-from lading.conda.records import RepodataRecord
-from lading.conda.virtual import VirtualPackage
+from lading.conda import MatchSpecText, PackageName, RepodataRecord, VirtualPackage, dependency_name
 from lading.errors import EngineFailedError
 
 __all__ = ["check_closure", "missing_dependencies", "needed_records"]

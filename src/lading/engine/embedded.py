@@ -30,9 +30,16 @@ from rattler.install import InstallerReporter
 from rattler.networking.middleware import AddHeadersMiddleware, OciMiddleware, RetryMiddleware
 from rattler.package import BuildString as NativeBuildString
 
-from lading.conda.channels import ChannelUrl, has_credentials, without_credentials
-from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform
-from lading.conda.records import RepodataRecord
+from lading.conda import (
+    BuildString,
+    ChannelUrl,
+    MatchSpecText,
+    PackageName,
+    Platform,
+    RepodataRecord,
+    has_credentials,
+    without_credentials,
+)
 from lading.engine.closure import check_closure
 from lading.engine.errors import (
     BLAME_HINT,
@@ -51,8 +58,7 @@ from lading.errors import (
     LadingError,
     SpecError,
 )
-from lading.system.digest import Digest
-from lading.system.progress import Progress
+from lading.system import Digest, Progress
 
 __all__ = ["EmbeddedEngine"]
 

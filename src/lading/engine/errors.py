@@ -7,7 +7,7 @@ what it was is told by its words. Pure: text in, an error out.
 import re
 from collections.abc import Iterable
 
-from lading.conda.channels import without_credentials
+from lading.conda import without_credentials
 from lading.errors import (
     ArchiveError,
     DigestMismatchError,

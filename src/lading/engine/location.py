@@ -5,8 +5,7 @@
 
 from collections.abc import Mapping
 
-from lading.conda.channels import ChannelUrl, canonical_channel, without_credentials
-from lading.conda.names import MatchSpecText
+from lading.conda import ChannelUrl, MatchSpecText, canonical_channel, without_credentials
 from lading.errors import EngineFailedError, SpecError
 
 __all__ = ["canonical_url", "located_spec"]

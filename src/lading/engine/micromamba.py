@@ -23,9 +23,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lading.conda.channels import MirrorMap, has_credentials, without_credentials
-from lading.conda.names import MatchSpecText
-from lading.conda.records import RepodataRecord
+from lading.conda import (
+    MatchSpecText,
+    MirrorMap,
+    RepodataRecord,
+    has_credentials,
+    without_credentials,
+)
 from lading.engine.closure import check_closure, needed_records
 from lading.engine.errors import BrokenRecordError, clean_lines, install_error
 from lading.engine.location import Sources, located_spec
@@ -45,7 +49,7 @@ from lading.errors import (
     FetchError,
     SolveError,
 )
-from lading.system.process import Completed, Run, run, scrubbed_environment
+from lading.system import Completed, Run, run, scrubbed_environment
 
 __all__ = ["MicromambaEngine", "find_micromamba", "read_version"]
 

@@ -8,14 +8,11 @@ import textwrap
 
 import msgspec
 
-from lading.conda.names import BuildString, MatchSpecText, PackageName
-from lading.conda.records import RepodataRecord
-from lading.conda.version import parse_version
+from lading.conda import BuildString, MatchSpecText, PackageName, RepodataRecord, parse_version
 from lading.engine.errors import BLAME_HINT, BrokenRecordError, clean_lines, solve_error
 from lading.engine.location import Sources, canonical_url
 from lading.errors import EngineFailedError, FetchError, LadingError, SpecError
-from lading.system.digest import Digest
-from lading.system.process import Completed
+from lading.system import Completed, Digest
 
 __all__ = ["NOISE", "changed_names", "read_records", "solve_failure"]
 

@@ -17,14 +17,12 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda.channels import without_credentials
-from lading.conda.names import Platform
-from lading.conda.records import RepodataRecord
+from lading.conda import Platform, RepodataRecord, without_credentials
 from lading.engine.broken_records import fault_of
 from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.errors import FetchError
-from lading.system.process import Completed
+from lading.system import Completed
 
 __all__ = ["check_records", "check_repodata"]
 

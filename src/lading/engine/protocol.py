@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lading.conda.channels import ChannelUrl, MirrorMap
-from lading.conda.names import MatchSpecText, Platform
-from lading.conda.records import RepodataRecord
-from lading.conda.virtual import VirtualPackage
-from lading.system.progress import Progress, no_progress
+from lading.conda import (
+    ChannelUrl,
+    MatchSpecText,
+    MirrorMap,
+    Platform,
+    RepodataRecord,
+    VirtualPackage,
+)
+from lading.system import Progress, no_progress
 
 __all__ = ["LINKING", "Engine", "InstallRequest", "SolveRequest"]
 

@@ -13,8 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from lading.conda.channels import ChannelUrl, without_credentials
-from lading.conda.names import Platform
+from lading.conda import ChannelUrl, Platform, without_credentials
 from lading.engine.broken_records import BrokenRecords, named_in, without_broken
 from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from lading.conda.channels import MirrorMap
+from lading.conda import MirrorMap
 
 __all__ = ["BearerTokens"]
 

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 from lading.errors import ArchiveError, DigestMismatchError
 from lading.format.compression import Format, decompress_chunks
 from lading.format.manifest import FrameSlice, ManifestFile

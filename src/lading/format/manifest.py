@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lading.conda.paths import FileMode, Kind
+from lading.conda import FileMode, Kind
 from lading.errors import ManifestError, UnsafePathError
 from lading.format.tar_header import LARGEST_OCTAL_SIZE, Header, render_header
-from lading.system.digest import Digest, sha256_of
+from lading.system import Digest, sha256_of
 
 __all__ = [
     "FrameSlice",

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda.paths import FileMode
-from lading.conda.placeholder import Occurrences
+from lading.conda import FileMode, Occurrences
 from lading.errors import NotAPrefixError
 
 __all__ = [

@@ -7,16 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lading.conda.channels import without_credentials
+from lading.conda import without_credentials
 from lading.errors import ArchiveError, FetchError
 from lading.format.compression import Format
 from lading.format.frame_reader import FETCH_AGAIN, Frame
 from lading.format.manifest import FrameSlice, Manifest
 from lading.format.tarball import check_end, parse_inside, read_inside
-from lading.system.digest import Digest, sha256_of
+from lading.system import Digest, sha256_of
 
 if TYPE_CHECKING:
-    from lading.net.client import Part, Transport
+    from lading.net import Part, Transport
 
 __all__ = ["RemoteTarball", "is_remote", "open_remote_tarball"]
 
@@ -73,7 +73,7 @@ def open_remote_tarball(url: str, environment: Mapping[str, str]) -> Iterator[Re
         ArchiveError: It is no tar.zst of lading, or is cut off.
         UnsafePathError: The bill lists what must not be written.
     """
-    from lading.net.client import Transport  # noqa: PLC0415  # files need no urllib3
+    from lading.net import Transport  # noqa: PLC0415  # files need no urllib3
 
     name = without_credentials(url)
     with closing(Transport(environment)) as transport:

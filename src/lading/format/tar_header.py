@@ -10,7 +10,7 @@ Source: POSIX.1-2001 pax interchange format; `tarfile.PAX_FORMAT`.
 import tarfile
 from dataclasses import dataclass
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 
 __all__ = ["BLOCK_BYTES", "END_OF_ARCHIVE", "Header", "padding", "render_header"]
 

@@ -29,7 +29,7 @@ from lading.format.manifest import (
     Manifest,
     parse_manifest,
 )
-from lading.system.digest import Digest, sha256_of
+from lading.system import Digest, sha256_of
 
 __all__ = [
     "CHECKSUMS_SUFFIX",

@@ -4,13 +4,10 @@ Edges are names: that versions fit is the solver's business.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from graphlib import CycleError, TopologicalSorter
 
-from lading.conda.dependency import dependency_name
-from lading.conda.names import PackageName
-from lading.conda.records import RepodataRecord
+from lading.conda import PackageName, RepodataRecord, dependency_name
 
 __all__ = ["topological_order"]
 

@@ -1,1 +1,41 @@
-"""Filling a prefix from a lock."""
+"""Filling a prefix from a lock, and the package cache that it is filled from."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.install.archives import fetch_archives as fetch_archives
+    from lading.install.assembly import Installed as Installed
+    from lading.install.contents import packages_with_scripts as packages_with_scripts
+    from lading.install.installer import (
+        apply_install as apply_install,
+        read_installed as read_installed,
+    )
+    from lading.install.layout import WHEELS as WHEELS, BuildTree as BuildTree
+    from lading.install.mirror import (
+        Mirrored as Mirrored,
+        MirrorRequest as MirrorRequest,
+        write_mirror as write_mirror,
+    )
+    from lading.install.package_cache import place_of_wheel as place_of_wheel
+    from lading.install.plan import InstallPlan as InstallPlan, plan_install as plan_install
+    from lading.install.record import (
+        InstallRecord as InstallRecord,
+        read_install_record as read_install_record,
+    )
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "archives": "fetch_archives",
+            "assembly": "Installed",
+            "contents": "packages_with_scripts",
+            "installer": "apply_install read_installed",
+            "layout": "WHEELS BuildTree",
+            "mirror": "MirrorRequest Mirrored write_mirror",
+            "package_cache": "place_of_wheel",
+            "plan": "InstallPlan plan_install",
+            "record": "InstallRecord read_install_record",
+        },
+    )

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.conda.channels import MirrorMap
+from lading.conda import MirrorMap
 from lading.install.layout import BuildTree
 from lading.install.package_cache import locate_archives
 from lading.install.plan import InstallPlan
-from lading.net.download import Network, fetch_all
-from lading.system.progress import Progress, no_progress
+from lading.net import Network, fetch_all
+from lading.system import Progress, no_progress
 
 __all__ = ["Archives", "fetch_archives"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lading
-from lading.conda.records import RepodataRecord
-from lading.engine.protocol import Engine, InstallRequest
+from lading.conda import RepodataRecord
+from lading.engine import Engine, InstallRequest
 from lading.errors import LockError, PrefixChangedError
 from lading.install.archives import Archives
 from lading.install.bytecode import Compiler, is_bytecode
@@ -31,9 +31,9 @@ from lading.install.placement import adopt_files, foreign_paths
 from lading.install.plan import InstallPlan
 from lading.install.record import FORMAT_VERSION, InstallRecord, list_files, write_install_record
 from lading.install.update import NotUpdatableError, Update, move_packages, refuse_clobbering
-from lading.lock.model import LockedPackage, Lockfile
-from lading.package.payload import PayloadFile
-from lading.system.progress import Progress
+from lading.lock import LockedPackage, Lockfile
+from lading.package import PayloadFile
+from lading.system import Progress
 
 __all__ = ["SCRIPTED", "UV_WORKPLACE", "Assembly", "Installed"]
 

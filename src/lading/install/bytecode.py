@@ -16,12 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 from lading.errors import EngineFailedError
-from lading.package.payload import Payload, PayloadFile, PythonLayout
-from lading.system.digest import Digest, sha256_of, sha256_of_file
-from lading.system.process import Run, run_checked
-from lading.system.progress import Progress, no_progress
+from lading.package import Payload, PayloadFile, PythonLayout
+from lading.system import Digest, Progress, Run, no_progress, run_checked, sha256_of, sha256_of_file
 
 __all__ = ["Compiler", "is_bytecode", "place_file"]
 

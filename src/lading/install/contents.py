@@ -11,21 +11,21 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda.records import RepodataRecord
+from lading.conda import RepodataRecord
 from lading.errors import EngineFailedError, PrefixError
 from lading.install.bytecode import Compiler, is_bytecode, place_file
 from lading.install.pip import pip_payloads
 from lading.install.placement import foreign_paths, place_winner, remove_foreign
-from lading.lock.model import LockedPackage
-from lading.package.info import read_package_info
-from lading.package.payload import (
+from lading.lock import LockedPackage
+from lading.package import (
     Payload,
     PayloadFile,
     PythonLayout,
     conda_payload,
+    read_package_info,
     resolve_clobbering,
 )
-from lading.system.digest import sha256_of
+from lading.system import sha256_of
 
 __all__ = [
     "ContentsRequest",

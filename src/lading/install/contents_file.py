@@ -11,7 +11,7 @@ import msgspec
 
 from lading.errors import NotAPrefixError
 from lading.install.contents import PrefixContents
-from lading.system.digest import Digest, sha256_of
+from lading.system import Digest, sha256_of
 
 __all__ = ["CONTENTS_NAME", "read_contents_file", "write_contents_file"]
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lading.conda.channels import MirrorMap
-from lading.engine.protocol import Engine
+from lading.conda import MirrorMap
+from lading.engine import Engine
 from lading.errors import NotAPrefixError, PrefixError
 from lading.install.archives import fetch_archives
 from lading.install.assembly import SCRIPTED, UV_WORKPLACE, Assembly, Installed
@@ -23,8 +23,7 @@ from lading.install.layout import BuildTree
 from lading.install.plan import InstallPlan, is_installed, plan_install
 from lading.install.record import INSTALL_RECORD_NAME, read_install_record
 from lading.install.update import ASIDE, INCOMING, find_update
-from lading.system.process import scrubbed_environment
-from lading.system.progress import Progress, no_progress
+from lading.system import Progress, no_progress, scrubbed_environment
 
 __all__ = ["InstallPlan", "Installed", "apply_install", "plan_install", "read_installed"]
 

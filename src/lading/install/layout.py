@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.conda.names import Platform
+from lading.conda import Platform
 
 __all__ = ["WHEELS", "BuildTree"]
 

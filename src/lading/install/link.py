@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lading.conda.records import RepodataRecord
-from lading.engine.protocol import Engine, InstallRequest
+from lading.conda import RepodataRecord
+from lading.engine import Engine, InstallRequest
 from lading.errors import ArchiveError, EngineError, IntegrityError
 from lading.install.contents import extracted_directories, script_paths
 from lading.install.package_cache import damaged_packages, remove_extracted, shared_cache
-from lading.package.info import read_package_info
-from lading.system.process import Run, run_checked
+from lading.package import read_package_info
+from lading.system import Run, run_checked
 
 __all__ = ["link_packages", "run_link_scripts"]
 

@@ -22,12 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lading.conda.dependency import dependency_name
-from lading.conda.records import RepodataRecord
+from lading.conda import RepodataRecord, dependency_name
 from lading.errors import ArchiveError, OutputError
-from lading.format.compression import Format, decompress_chunks
+from lading.format import Format, decompress_chunks
 from lading.install.package_cache import place_of_wheel
-from lading.package.info import REMEDY
+from lading.package import REMEDY
 
 __all__ = ["MirrorRequest", "Mirrored", "write_mirror"]
 

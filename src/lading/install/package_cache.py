@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lading.conda.paths import PathType
+from lading.conda import PathType
 from lading.errors import ArchiveError, LockError
 from lading.install.layout import WHEELS
-from lading.net.download import Download
-from lading.package.info import PathEntry, read_package_info
-from lading.system.digest import Digest, sha256_of_file, sha256_of_stream
+from lading.net import Download
+from lading.package import PathEntry, read_package_info
+from lading.system import Digest, sha256_of_file, sha256_of_stream
 
 __all__ = [
     "damaged_packages",

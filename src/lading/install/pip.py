@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 from lading.errors import (
     ArchiveError,
     EngineFailedError,
@@ -28,11 +28,9 @@ from lading.errors import (
     PrefixError,
 )
 from lading.install.bytecode import is_bytecode
-from lading.lock.model import LockedPackage
-from lading.package.entry_points import self_locating_script
-from lading.package.payload import OWNER_EXECUTE, Payload, PayloadFile, PythonLayout
-from lading.system.digest import sha256_of_file
-from lading.system.process import Run, run_checked
+from lading.lock import LockedPackage
+from lading.package import OWNER_EXECUTE, Payload, PayloadFile, PythonLayout, self_locating_script
+from lading.system import Run, run_checked, sha256_of_file
 
 __all__ = ["PipInstall", "install_pip_packages", "pip_payloads"]
 

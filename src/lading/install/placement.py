@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from lading.conda.paths import FileMode, Kind
+from lading.conda import FileMode, Kind
 from lading.errors import PrefixTooLongError
-from lading.package.payload import PayloadFile
-from lading.system.digest import sha256_of
+from lading.package import PayloadFile
+from lading.system import sha256_of
 
 __all__ = ["adopt_files", "foreign_paths", "place_winner", "remove_foreign"]
 

@@ -3,15 +3,14 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lading.conda.names import is_path_separator_free, native_platform
-from lading.conda.records import RepodataRecord
+from lading.conda import RepodataRecord, is_path_separator_free, native_platform
 from lading.errors import LockError
-from lading.graph.dependencies import topological_order
+from lading.graph import topological_order
 from lading.install.layout import BuildTree
 from lading.install.record import read_install_record
-from lading.lock.model import LockedPackage, Lockfile
-from lading.net.download import Download
-from lading.system.digest import Digest
+from lading.lock import LockedPackage, Lockfile
+from lading.net import Download
+from lading.system import Digest
 
 __all__ = ["InstallPlan", "is_installed", "plan_install"]
 

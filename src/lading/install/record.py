@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 from lading.errors import NotAPrefixError
-from lading.package.payload import Payload, PayloadFile
-from lading.system.digest import sha256_of_file
+from lading.package import Payload, PayloadFile
+from lading.system import sha256_of_file
 
 __all__ = [
     "INSTALL_RECORD_NAME",

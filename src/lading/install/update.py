@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lading
-from lading.conda.paths import Kind
-from lading.conda.records import RepodataRecord
+from lading.conda import Kind, RepodataRecord
 from lading.errors import NotAPrefixError
 from lading.install.contents import PrefixContents
 from lading.install.contents_file import read_contents_file
@@ -32,8 +31,8 @@ from lading.install.record import (
     RecordedFile,
     read_install_record,
 )
-from lading.lock.model import LockedPackage
-from lading.package.payload import OWNER_EXECUTE, Payload, PayloadFile
+from lading.lock import LockedPackage
+from lading.package import OWNER_EXECUTE, Payload, PayloadFile
 
 __all__ = [
     "ASIDE",

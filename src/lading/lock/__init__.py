@@ -1,1 +1,97 @@
-"""Lockfiles: model, conda-lock adapter, solving per platform."""
+"""Lockfiles: what is asked for, solving, reading, comparing, checking, merging, exporting."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.lock.adopt import (
+        pins_of_conda_lock as pins_of_conda_lock,
+        pins_of_prefix as pins_of_prefix,
+    )
+    from lading.lock.check import (
+        CheckRequest as CheckRequest,
+        LockFinding as LockFinding,
+        LockReport as LockReport,
+        check_lock as check_lock,
+        locked_platforms as locked_platforms,
+    )
+    from lading.lock.dependency_graph import LockGraph as LockGraph, lock_graph as lock_graph
+    from lading.lock.diff import (
+        Change as Change,
+        ChangeKind as ChangeKind,
+        FoldedChange as FoldedChange,
+        diff_locks as diff_locks,
+        fold_diffs as fold_diffs,
+    )
+    from lading.lock.environment_file import (
+        EnvironmentFile as EnvironmentFile,
+        read_environment as read_environment,
+    )
+    from lading.lock.export import (
+        export_environment_yml as export_environment_yml,
+        export_explicit as export_explicit,
+        export_requirements as export_requirements,
+        export_unified as export_unified,
+    )
+    from lading.lock.file_lists import FileLists as FileLists
+    from lading.lock.isolation import CondaLock as CondaLock
+    from lading.lock.merge import (
+        Merging as Merging,
+        merge_locks as merge_locks,
+        read_sides as read_sides,
+        write_merged_sources as write_merged_sources,
+    )
+    from lading.lock.model import (
+        LOCK_SUFFIX as LOCK_SUFFIX,
+        LockedPackage as LockedPackage,
+        Lockfile as Lockfile,
+        lock_path as lock_path,
+        read_lockfile as read_lockfile,
+    )
+    from lading.lock.request import (
+        LockInputs as LockInputs,
+        LockOutcome as LockOutcome,
+        LockRequest as LockRequest,
+        PlatformOutcome as PlatformOutcome,
+    )
+    from lading.lock.revisions import LockRevisions as LockRevisions
+    from lading.lock.solve import (
+        apply_lock as apply_lock,
+        describe_lock as describe_lock,
+        plan_lock as plan_lock,
+        read_lock_inputs as read_lock_inputs,
+        solve_lock as solve_lock,
+    )
+    from lading.lock.sources import LockSpec as LockSpec, read_sources as read_sources
+    from lading.lock.virtual_packages import (
+        find_virtual_packages as find_virtual_packages,
+        read_virtual_packages as read_virtual_packages,
+    )
+    from lading.lock.wanted import (
+        FOREIGN as FOREIGN,
+        Requested as Requested,
+        read_requested as read_requested,
+    )
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "adopt": "pins_of_conda_lock pins_of_prefix",
+            "check": "CheckRequest LockFinding LockReport check_lock locked_platforms",
+            "dependency_graph": "LockGraph lock_graph",
+            "diff": "Change ChangeKind FoldedChange diff_locks fold_diffs",
+            "environment_file": "EnvironmentFile read_environment",
+            "export": "export_environment_yml export_explicit export_requirements export_unified",
+            "file_lists": "FileLists",
+            "isolation": "CondaLock",
+            "merge": "Merging merge_locks read_sides write_merged_sources",
+            "model": "LOCK_SUFFIX LockedPackage Lockfile lock_path read_lockfile",
+            "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
+            "revisions": "LockRevisions",
+            "solve": "apply_lock describe_lock plan_lock read_lock_inputs solve_lock",
+            "sources": "LockSpec read_sources",
+            "virtual_packages": "find_virtual_packages read_virtual_packages",
+            "wanted": "FOREIGN Requested read_requested",
+        },
+    )

@@ -9,12 +9,10 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from lading.conda.channels import MirrorMap, without_credentials
-from lading.conda.names import Platform
-from lading.conda.version import parse_version
+from lading.conda import MirrorMap, Platform, parse_version, without_credentials
 from lading.errors import LockError, NotAPrefixError
 from lading.lock.model import LockedPackage, Manager, parse_lockfiles
-from lading.system.digest import Digest
+from lading.system import Digest
 
 _log = logging.getLogger(__name__)
 

@@ -13,14 +13,16 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
-from lading.conda.channels import canonical_channel
-from lading.conda.dependency import is_virtual
-from lading.conda.matching import admits, satisfies
-from lading.conda.names import Platform, parse_platform
-from lading.conda.virtual import (
+from lading.conda import (
+    Platform,
     VirtualPackage,
+    admits,
+    canonical_channel,
     default_virtual_packages,
+    is_virtual,
     override_virtual_packages,
+    parse_platform,
+    satisfies,
 )
 from lading.lock.model import (
     LOCK_SUFFIX,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Never
 
 import msgspec
 
-from lading.conda.channels import without_credentials
+from lading.conda import without_credentials
 from lading.lock.exchange import (
     Failure,
     FailureKind,

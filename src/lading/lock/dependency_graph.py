@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from lading.conda.dependency import is_virtual
+from lading.conda import is_virtual
 from lading.errors import SpecError
-from lading.graph.dependency_graph import DependencyGraph
+from lading.graph import DependencyGraph
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.sources import MAPPING
 from lading.lock.wanted import FOREIGN, Requested, parse_requirement, pip_name, read_requested

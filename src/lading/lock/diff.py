@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lading.conda.names import Platform
-from lading.conda.version import parse_version
+from lading.conda import Platform, parse_version
 from lading.lock.model import LockedPackage, Lockfile, Manager
 
 __all__ = ["Change", "ChangeKind", "FoldedChange", "LockDiff", "diff_locks", "fold_diffs"]

@@ -17,9 +17,7 @@ from typing import TypeVar
 
 import yaml
 
-from lading.conda.channels import without_credentials
-from lading.conda.match_spec import MatchSpec, parse_matchspec
-from lading.conda.names import Platform, parse_platform
+from lading.conda import MatchSpec, Platform, parse_matchspec, parse_platform, without_credentials
 from lading.errors import SpecError
 from lading.lock.selectors import selected_text
 

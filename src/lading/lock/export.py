@@ -7,7 +7,7 @@ pip's `--require-hashes` (requirements).
 from collections.abc import Mapping, Sequence
 
 from lading.errors import LockError
-from lading.graph.dependencies import topological_order
+from lading.graph import topological_order
 from lading.lock.model import VIRTUAL_PACKAGES_KEY, LockedPackage, Lockfile
 from lading.lock.rendering import FORMAT_VERSION, dump_document
 

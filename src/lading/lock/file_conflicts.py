@@ -14,7 +14,7 @@ from lading.lock.dependency_graph import LockGraph, node_of
 from lading.lock.environment_file import read_environment
 from lading.lock.model import LockedPackage, Lockfile
 from lading.lock.wanted import FOREIGN, parse_requirement, pip_name, read_requested
-from lading.package.file_list import ArchiveFiles, Unread
+from lading.package import ArchiveFiles, Unread
 
 __all__ = ["ListFiles", "refuse_file_conflicts"]
 

@@ -19,16 +19,15 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from lading.conda.channels import MirrorMap
+from lading.conda import MirrorMap
 from lading.errors import FetchError, LadingError
 from lading.lock.model import LockedPackage
-from lading.net.range_file import open_remote
-from lading.net.retry_policy import CONNECTIONS, RetryPolicy
-from lading.package.file_list import DAMAGE, ArchiveFiles, Unread, list_local, list_zip
-from lading.system.digest import sha256_of_file
+from lading.net import CONNECTIONS, RetryPolicy, open_remote
+from lading.package import DAMAGE, ArchiveFiles, Unread, list_local, list_zip
+from lading.system import sha256_of_file
 
 if TYPE_CHECKING:
-    from lading.net.client import Transport
+    from lading.net import Transport
 
 __all__ = ["FileLists"]
 
@@ -61,7 +60,7 @@ class FileLists:
 
     def __call__(self, packages: Sequence[LockedPackage]) -> Mapping[str, ArchiveFiles | Unread]:
         """The files of `packages`, by the hexadecimal SHA-256 of their archives."""
-        from lading.net.client import Transport  # noqa: PLC0415  # most locks have no pip part
+        from lading.net import Transport  # noqa: PLC0415  # most locks have no pip part
 
         with (
             closing(Transport(self.environment, self.retry_policy, self.mirrors)) as transport,

@@ -22,7 +22,7 @@ from lading.errors import (
     SpecError,
 )
 from lading.lock.exchange import Failure, FailureKind, Operation
-from lading.system.process import Completed, Run, run, scrubbed_environment
+from lading.system import Completed, Run, run, scrubbed_environment
 
 __all__ = ["CondaLock"]
 

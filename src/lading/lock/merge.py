@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lading.conda.names import Platform
-from lading.engine.protocol import Engine
+from lading.conda import Platform
+from lading.engine import Engine
 from lading.errors import LockError, SpecError
 from lading.lock.adopt import merge_pins
 from lading.lock.file_conflicts import ListFiles

@@ -14,11 +14,18 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import yaml
 
-from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform, parse_platform
-from lading.conda.records import RepodataRecord, archive_stem
+from lading.conda import (
+    BuildString,
+    MatchSpecText,
+    PackageName,
+    Platform,
+    RepodataRecord,
+    archive_stem,
+    parse_platform,
+)
 from lading.errors import LockError
 from lading.lock.written import packages_written
-from lading.system.digest import Digest, sha256_of
+from lading.system import Digest, sha256_of
 
 __all__ = [
     "VIRTUAL_PACKAGES_KEY",

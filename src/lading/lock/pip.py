@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lading.conda.channels import MirrorMap, without_credentials
-from lading.conda.names import Platform
+from lading.conda import MirrorMap, Platform, without_credentials
 from lading.errors import SpecError
 from lading.lock.exchange import LockEntry, Operation, PipAnswer, PipQuestion
 from lading.lock.isolation import CondaLock

@@ -7,9 +7,7 @@ not admit what was locked before; that is looked for here, from the lockfiles an
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lading.conda.match_spec import parse_matchspec
-from lading.conda.matching import admits, satisfies
-from lading.conda.names import MatchSpecText
+from lading.conda import MatchSpecText, admits, parse_matchspec, satisfies
 from lading.errors import SpecError
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager

@@ -11,11 +11,14 @@ from functools import cache
 
 import yaml
 
-from lading.conda.dependency import dependency_name, is_virtual
-from lading.conda.match_spec import parse_matchspec
-from lading.conda.names import Platform
-from lading.conda.records import RepodataRecord
-from lading.conda.virtual import VirtualPackage
+from lading.conda import (
+    Platform,
+    RepodataRecord,
+    VirtualPackage,
+    dependency_name,
+    is_virtual,
+    parse_matchspec,
+)
 from lading.errors import LockError, SpecError
 from lading.lock.exchange import LockEntry, RequestedPackage
 from lading.lock.model import VIRTUAL_PACKAGES_KEY

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.conda.channels import MirrorMap
-from lading.conda.names import Platform
-from lading.conda.virtual import (
+from lading.conda import (
+    MirrorMap,
+    Platform,
     VirtualPackage,
     default_virtual_packages,
     override_virtual_packages,
 )
-from lading.engine.protocol import SolveRequest
+from lading.engine import SolveRequest
 from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.exchange import LockEntry
 from lading.lock.isolation import CondaLock

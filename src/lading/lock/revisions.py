@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.conda.names import Platform
+from lading.conda import Platform
 from lading.errors import EngineError, LockError
 from lading.lock.model import LOCK_SUFFIX, Lockfile, parse_lockfiles
-from lading.system.process import Completed, Run, run
+from lading.system import Completed, Run, run
 
 __all__ = ["LockRevisions", "run_git"]
 

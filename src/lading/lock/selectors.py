@@ -5,7 +5,7 @@ Source: conda-lock 4.0.3 `src_parser/selectors.py`, which knows no expressions, 
 
 import re
 
-from lading.conda.names import Platform
+from lading.conda import Platform
 from lading.errors import SpecError
 
 __all__ = ["selected_text"]

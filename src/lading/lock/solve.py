@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from lading.conda.names import Platform
-from lading.engine.protocol import Engine, SolveRequest
+from lading.conda import Platform
+from lading.engine import Engine, SolveRequest
 from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
 from lading.lock.file_conflicts import ListFiles, refuse_file_conflicts
@@ -38,7 +38,7 @@ from lading.lock.request import (
 )
 from lading.lock.sources import read_sources
 from lading.lock.unsatisfiable import explained
-from lading.system.progress import Progress, no_progress
+from lading.system import Progress, no_progress
 
 __all__ = [
     "LockInputs",

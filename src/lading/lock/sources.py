@@ -8,10 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.conda.channels import ChannelUrl, canonical_channel, without_credentials
-from lading.conda.match_spec import MatchSpec, parse_matchspec
-from lading.conda.names import MatchSpecText, Platform
-from lading.conda.virtual import VirtualPackage
+from lading.conda import (
+    ChannelUrl,
+    MatchSpec,
+    MatchSpecText,
+    Platform,
+    VirtualPackage,
+    canonical_channel,
+    parse_matchspec,
+    without_credentials,
+)
 from lading.errors import SpecError
 from lading.lock.environment_file import EnvironmentFile, read_environment
 from lading.lock.exchange import Operation, RequestedPackage, SourceAnswer, SourceQuestion

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from lading.conda.dependency import dependency_name, is_virtual
-from lading.conda.matching import admits
-from lading.conda.names import MatchSpecText
-from lading.conda.records import RepodataRecord
-from lading.conda.virtual import VirtualPackage
-from lading.engine.protocol import Engine, SolveRequest
+from lading.conda import (
+    MatchSpecText,
+    RepodataRecord,
+    VirtualPackage,
+    admits,
+    dependency_name,
+    is_virtual,
+)
+from lading.engine import Engine, SolveRequest
 from lading.errors import LadingError, SolveError
 
 __all__ = ["explained"]

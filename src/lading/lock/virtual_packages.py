@@ -17,8 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from lading.conda.names import Platform, parse_platform
-from lading.conda.virtual import virtual_package_name
+from lading.conda import Platform, parse_platform, virtual_package_name
 from lading.errors import SpecError
 
 __all__ = ["FILE_NAMES", "find_virtual_packages", "read_virtual_packages"]

@@ -12,9 +12,14 @@ from pathlib import Path
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 
-from lading.conda.channels import ChannelUrl, canonical_channel, without_credentials
-from lading.conda.match_spec import MatchSpec
-from lading.conda.names import PackageName, Platform
+from lading.conda import (
+    ChannelUrl,
+    MatchSpec,
+    PackageName,
+    Platform,
+    canonical_channel,
+    without_credentials,
+)
 from lading.errors import SpecError
 from lading.lock.environment_file import EnvironmentFile, read_environment
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from lading.conda.channels import MirrorMap, without_credentials
+from lading.conda import MirrorMap, without_credentials
 from lading.errors import FetchError
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
 

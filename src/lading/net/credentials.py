@@ -21,9 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import yaml
-
-from lading.conda.channels import Credential, without_credentials
+from lading.conda import Credential, without_credentials
 from lading.errors import SpecError
 
 __all__ = ["channel_credentials", "read_credentials"]
@@ -120,6 +118,11 @@ def _of_rattler(path: Path) -> Iterator[Credential]:
 
 
 def _condarc_channels(path: Path) -> list[str]:
+    try:
+        import yaml  # noqa: PLC0415  # a node has no PyYAML, and seldom a .condarc
+    except ImportError:
+        _log.warning("%s needs PyYAML to be read; no credential is taken from it", path)
+        return []
     try:
         content: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
     except (OSError, yaml.YAMLError):

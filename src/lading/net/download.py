@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from lading.conda.channels import MirrorMap, without_credentials
+from lading.conda import MirrorMap, without_credentials
 from lading.errors import DigestMismatchError, FetchError
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
-from lading.system.digest import CHUNK_BYTES, Digest, sha256_of_file
-from lading.system.progress import Progress, no_progress
+from lading.system import CHUNK_BYTES, Digest, Progress, no_progress, sha256_of_file
 
 if TYPE_CHECKING:
     from lading.net.client import Transport

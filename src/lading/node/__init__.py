@@ -1,1 +1,41 @@
-"""TODO-node."""
+"""What runs on a node: unpack, store, generations, relocate, activation."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.node.activation import (
+        Activation as Activation,
+        Shell as Shell,
+        activated as activated,
+        read_activation as read_activation,
+        render_hook as render_hook,
+        wrapped as wrapped,
+    )
+    from lading.node.deploy import apply_deploy as apply_deploy, plan_deploy as plan_deploy
+    from lading.node.generations import Generations as Generations
+    from lading.node.prefetch import PrefetchPlan as PrefetchPlan, apply_prefetch as apply_prefetch
+    from lading.node.relocate import (
+        apply_relocate as apply_relocate,
+        known_prefixes as known_prefixes,
+        plan_relocate as plan_relocate,
+        shipped_content as shipped_content,
+    )
+    from lading.node.staging import prefix_errors as prefix_errors
+    from lading.node.store import FrameStore as FrameStore
+    from lading.node.unpack import apply_unpack as apply_unpack, plan_unpack as plan_unpack
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "activation": "Activation Shell activated read_activation render_hook wrapped",
+            "deploy": "apply_deploy plan_deploy",
+            "generations": "Generations",
+            "prefetch": "PrefetchPlan apply_prefetch",
+            "relocate": "apply_relocate known_prefixes plan_relocate shipped_content",
+            "staging": "prefix_errors",
+            "store": "FrameStore",
+            "unpack": "apply_unpack plan_unpack",
+        },
+    )

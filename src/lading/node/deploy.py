@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.errors import DigestMismatchError, FetchError, LadingError, PrefixExistsError
-from lading.format.frame_reader import Frame
-from lading.format.manifest import FrameSlice
-from lading.format.tarball import TarballSource
+from lading.format import Frame, FrameSlice, TarballSource
 from lading.node.generations import Generations
 from lading.node.staging import check_prefix, prefix_errors, refuse_reserved, staged_prefix
 from lading.node.store import FrameStore
-from lading.system.parallel import in_order
-from lading.system.progress import Progress, no_progress
+from lading.system import Progress, in_order, no_progress
 
 __all__ = ["DeployPlan", "Deployed", "apply_deploy", "plan_deploy"]
 

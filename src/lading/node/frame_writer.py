@@ -5,11 +5,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from lading.conda.paths import Kind
-from lading.conda.placeholder import find_occurrences, relocate
+from lading.conda import Kind, find_occurrences, relocate
 from lading.errors import DigestMismatchError
-from lading.format.frame_reader import FETCH_AGAIN, Frame, Member, read_members
-from lading.format.manifest import ManifestFile
+from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
 
 __all__ = ["DIRECTORY_MODE", "directories_of", "make_directories", "write_all", "write_frame"]
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.errors import NotAPrefixError, PrefixError, PrefixExistsError
-from lading.system.digest import Digest
-from lading.system.temporary import remove_stale_temporaries
+from lading.system import Digest, remove_stale_temporaries
 
 __all__ = ["Generations"]
 

@@ -12,15 +12,19 @@ from functools import partial
 from pathlib import Path
 
 from lading.errors import ArchiveError, FetchError, LadingError
-from lading.format.compression import GZIP_MAGIC, ZSTD_MAGIC, Format
-from lading.format.frame_reader import FETCH_AGAIN, Frame
-from lading.format.manifest import FrameSlice
-from lading.format.remote import is_remote
-from lading.format.tarball import TarballSource
-from lading.net.client import RemoteFile
+from lading.format import (
+    FETCH_AGAIN,
+    GZIP_MAGIC,
+    ZSTD_MAGIC,
+    Format,
+    Frame,
+    FrameSlice,
+    TarballSource,
+    is_remote,
+)
+from lading.net import RemoteFile
 from lading.node.store import FrameStore
-from lading.system.parallel import in_order
-from lading.system.progress import Progress, no_progress
+from lading.system import Progress, in_order, no_progress
 
 __all__ = ["Fetched", "PrefetchPlan", "apply_prefetch"]
 

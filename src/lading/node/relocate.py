@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from lading.conda.paths import FileMode
-from lading.conda.placeholder import relocate, restore
+from lading.conda import FileMode, relocate, restore
 from lading.errors import PrefixChangedError, PrefixError
-from lading.format.relocation import (
+from lading.format import (
     STATE_PATH,
     Relocation,
     State,
@@ -23,7 +22,7 @@ from lading.format.relocation import (
     render_state,
 )
 from lading.node.staging import check_prefix
-from lading.system.temporary import is_temporary_of, remove_stale_temporaries, temporary_file
+from lading.system import is_temporary_of, remove_stale_temporaries, temporary_file
 
 __all__ = ["RelocatePlan", "apply_relocate", "known_prefixes", "plan_relocate", "shipped_content"]
 

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError, UnsafePathError
-from lading.format.manifest import Manifest
-from lading.format.relocation import MANIFEST_PATH, STATE_PATH, State, render_state
-from lading.format.tarball import TarballSource
+from lading.format import MANIFEST_PATH, STATE_PATH, Manifest, State, TarballSource, render_state
 from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
-from lading.system.temporary import is_temporary_of, remove_stale_temporaries, temporary_directory
+from lading.system import is_temporary_of, remove_stale_temporaries, temporary_directory
 
 __all__ = ["check_prefix", "prefix_errors", "refuse_reserved", "staged_prefix"]
 

@@ -23,15 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.conda.paths import Kind
-from lading.conda.placeholder import find_occurrences, relocate
+from lading.conda import Kind, find_occurrences, relocate
 from lading.errors import PrefixError
-from lading.format.frame_reader import Frame
-from lading.format.manifest import FrameSlice, ManifestFile
+from lading.format import Frame, FrameSlice, ManifestFile
 from lading.node.frame_writer import directories_of, make_directories, write_all, write_frame
 from lading.node.store_roots import StoreRoots
 from lading.node.stored_frame import changed_files
-from lading.system.parallel import in_order
+from lading.system import in_order
 
 __all__ = ["Changed", "Collected", "FrameStore"]
 

@@ -17,9 +17,8 @@ from pathlib import Path
 import msgspec
 
 from lading.errors import ManifestError, NotAPrefixError
-from lading.format.manifest import FrameSlice, parse_manifest
-from lading.format.relocation import read_state
-from lading.system.digest import sha256_of
+from lading.format import FrameSlice, parse_manifest, read_state
+from lading.system import sha256_of
 
 __all__ = ["PENDING_SECONDS", "StoreRoots"]
 

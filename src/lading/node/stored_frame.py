@@ -11,9 +11,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from lading.conda.paths import Kind
-from lading.format.manifest import FrameSlice, ManifestFile
-from lading.system.digest import sha256_of_stream
+from lading.conda import Kind
+from lading.format import FrameSlice, ManifestFile
+from lading.system import sha256_of_stream
 
 __all__ = ["changed_files"]
 

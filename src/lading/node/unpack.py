@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.errors import PrefixExistsError, UsageError
-from lading.format.frame_reader import Frame
-from lading.format.tarball import TarballSource
+from lading.format import Frame, TarballSource
 from lading.node.frame_writer import write_frame
 from lading.node.staging import check_prefix, prefix_errors, refuse_reserved, staged_prefix
-from lading.system.parallel import in_order
-from lading.system.progress import Progress, no_progress
+from lading.system import Progress, in_order, no_progress
 
 __all__ = ["UnpackPlan", "apply_unpack", "plan_unpack"]
 

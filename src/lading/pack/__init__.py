@@ -1,1 +1,22 @@
-"""From a prefix to a framed, billed tarball, and back."""
+"""From an installed prefix to a tarball with its bill."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.pack.frame_cache import FrameCache as FrameCache
+    from lading.pack.packer import (
+        Packed as Packed,
+        PackRequest as PackRequest,
+        apply_pack as apply_pack,
+        plan_pack as plan_pack,
+    )
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "frame_cache": "FrameCache",
+            "packer": "PackRequest Packed apply_pack plan_pack",
+        },
+    )

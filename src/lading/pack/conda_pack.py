@@ -15,12 +15,10 @@ from pathlib import Path
 
 from conda_pack.core import File, Packer
 
-from lading.conda.paths import FileMode
-from lading.conda.placeholder import Occurrences, find_occurrences
+from lading.conda import FileMode, Occurrences, find_occurrences
 from lading.errors import ArchiveError
-from lading.format.relocation import Relocation
-from lading.package.entry_points import self_locating_script
-from lading.package.payload import PayloadFile
+from lading.format import Relocation
+from lading.package import PayloadFile, self_locating_script
 
 __all__ = ["PIP_PLACEHOLDER", "Shipped", "environment_scripts", "shipped_form", "shipped_pip_form"]
 

@@ -9,16 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 from lading.errors import ArchiveError, DigestMismatchError
-from lading.format.compression import Compressor, Format, Level, compressor
-from lading.format.manifest import ManifestFile
-from lading.format.relocation import Relocation
-from lading.format.tar_header import Header, padding, render_header
+from lading.format import (
+    Compressor,
+    Format,
+    Header,
+    Level,
+    ManifestFile,
+    Relocation,
+    compressor,
+    padding,
+    render_header,
+)
 from lading.pack.conda_pack import Shipped, shipped_form, shipped_pip_form
 from lading.pack.frames import FramePlan
-from lading.package.payload import Payload, PayloadFile
-from lading.system.digest import CHUNK_BYTES, Digest
+from lading.package import Payload, PayloadFile
+from lading.system import CHUNK_BYTES, Digest
 
 __all__ = ["EncodedFrame", "Encoder", "mtime_of"]
 

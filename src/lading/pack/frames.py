@@ -7,8 +7,8 @@ kept in a cache by its content, and fetched alone.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lading.format.tar_header import BLOCK_BYTES
-from lading.package.payload import Payload, PayloadFile
+from lading.format import BLOCK_BYTES
+from lading.package import Payload, PayloadFile
 
 __all__ = ["FramePlan", "plan_frames"]
 

@@ -5,7 +5,7 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from lading.system.digest import Digest
+from lading.system import Digest
 
 __all__ = ["HashedOutput"]
 

@@ -10,41 +10,49 @@ from pathlib import Path
 import msgspec
 
 import lading
-from lading.conda.paths import FileMode
+from lading.conda import FileMode
 from lading.errors import OutputError, UsageError
-from lading.format.compression import (
+from lading.format import (
+    CHECKSUMS_SUFFIX,
+    END_OF_ARCHIVE,
     MANIFEST_MAGIC,
+    MANIFEST_SUFFIX,
+    RECORD_PATH,
     Format,
     Level,
-    SeekEntry,
-    compress_manifest,
-    describe,
-    render_seek_table,
-    render_skippable,
-)
-from lading.format.manifest import (
     Manifest,
     ManifestFile,
     ManifestFrame,
     ManifestPackage,
+    Relocation,
     Requirements,
+    SeekEntry,
+    beside,
     check_members,
+    compress_manifest,
+    describe,
     render_manifest,
+    render_record,
+    render_seek_table,
+    render_skippable,
 )
-from lading.format.relocation import RECORD_PATH, Relocation, render_record
-from lading.format.tar_header import END_OF_ARCHIVE
-from lading.format.tarball import CHECKSUMS_SUFFIX, MANIFEST_SUFFIX, beside
-from lading.install.installer import Installed
+from lading.install import Installed
 from lading.pack.conda_pack import environment_scripts
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frame_cache import CachingEncoder, FrameCache
 from lading.pack.frames import FramePlan, plan_frames
 from lading.pack.output import HashedOutput
-from lading.package.payload import Payload, PayloadFile
-from lading.system.digest import Digest, sha256_of
-from lading.system.parallel import in_order
-from lading.system.progress import Progress, no_progress
-from lading.system.temporary import is_temporary_of, remove_stale_temporaries, temporary_file
+from lading.package import Payload, PayloadFile
+from lading.system import (
+    Digest,
+    Progress,
+    in_order,
+    is_temporary_of,
+    no_progress,
+    remove_stale_temporaries,
+    sha256_of,
+    temporary_file,
+)
 
 __all__ = ["PackPlan", "PackRequest", "Packed", "apply_pack", "plan_pack"]
 

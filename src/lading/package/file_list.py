@@ -15,9 +15,9 @@ from typing import IO, cast
 
 import msgspec
 
-from lading.conda.paths import PathType
+from lading.conda import PathType
 from lading.errors import ArchiveError
-from lading.net.range_file import PartialFile, open_local
+from lading.net import PartialFile, open_local
 from lading.package.info import PackageInfo, read_package_info
 
 if sys.version_info >= (3, 14):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda.paths import FileMode, PathType
+from lading.conda import FileMode, PathType
 from lading.errors import ArchiveError
-from lading.system.digest import Digest
+from lading.system import Digest
 
 __all__ = [
     "EntryPoint",

@@ -12,12 +12,11 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from lading.conda.paths import FileMode, Kind, PathType
-from lading.conda.records import RepodataRecord
+from lading.conda import FileMode, Kind, PathType, RepodataRecord
 from lading.errors import ArchiveError
 from lading.package.entry_points import render_entry_point
 from lading.package.info import PackageInfo, PathEntry
-from lading.system.digest import Digest, sha256_of
+from lading.system import Digest, sha256_of
 
 __all__ = ["Payload", "PayloadFile", "PythonLayout", "conda_payload", "resolve_clobbering"]
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from lading.node.activation import Activation
+from lading.node import Activation
 
 __all__ = ["render_activation_json"]
 

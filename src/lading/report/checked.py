@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lading.lock.check import LockFinding, LockReport
+from lading.lock import LockFinding, LockReport
 
 __all__ = ["render_check", "render_check_json"]
 

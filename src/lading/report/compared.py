@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lading.conda.names import Platform
-from lading.lock.diff import ChangeKind, FoldedChange
+from lading.conda import Platform
+from lading.lock import ChangeKind, FoldedChange
 
 __all__ = ["render_diff", "render_diff_json", "render_diff_markdown"]
 

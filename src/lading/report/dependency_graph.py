@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from lading.lock.dependency_graph import LockGraph
+from lading.lock import LockGraph
 
 __all__ = [
     "render_dot",

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from lading.lock.diff import Change
-from lading.lock.model import LockedPackage
-from lading.lock.request import LockOutcome, PlatformOutcome
+from lading.lock import Change, LockedPackage, LockOutcome, PlatformOutcome
 
 __all__ = ["render_locked", "render_locked_json"]
 

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from lading.system.progress import Progress as Told
+from lading.system import Progress as Told
 
 __all__ = ["progress_bar"]
 

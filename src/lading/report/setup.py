@@ -2,9 +2,8 @@
 
 import msgspec
 
-from lading.engine.bootstrap import BootstrapPlan
-from lading.install.installer import InstallPlan
-from lading.install.mirror import Mirrored
+from lading.engine import BootstrapPlan
+from lading.install import InstallPlan, Mirrored
 
 __all__ = [
     "render_bootstrap",

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from lading.install.contents import packages_with_scripts
-from lading.install.installer import Installed
-from lading.pack.packer import Packed
-from lading.verify.finding import Report, Severity
+from lading.install import Installed, packages_with_scripts
+from lading.pack import Packed
+from lading.verify import Report, Severity
 
 __all__ = [
     "render_installed",

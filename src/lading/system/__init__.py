@@ -1,1 +1,45 @@
-"""TODO-system."""
+"""What the operating system gives: files, processes, digests, parallel work."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.system.digest import (
+        CHUNK_BYTES as CHUNK_BYTES,
+        Digest as Digest,
+        sha256_of as sha256_of,
+        sha256_of_file as sha256_of_file,
+        sha256_of_stream as sha256_of_stream,
+    )
+    from lading.system.filesystem import network_file_system as network_file_system
+    from lading.system.parallel import in_order as in_order
+    from lading.system.process import (
+        Completed as Completed,
+        Run as Run,
+        become as become,
+        run as run,
+        run_checked as run_checked,
+        scrubbed_environment as scrubbed_environment,
+    )
+    from lading.system.progress import Progress as Progress, no_progress as no_progress
+    from lading.system.temporary import (
+        is_temporary_of as is_temporary_of,
+        remove_stale_temporaries as remove_stale_temporaries,
+        temporary_directory as temporary_directory,
+        temporary_file as temporary_file,
+    )
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
+            "filesystem": "network_file_system",
+            "parallel": "in_order",
+            "process": "Completed Run become run run_checked scrubbed_environment",
+            "progress": "Progress no_progress",
+            "temporary": (
+                "is_temporary_of remove_stale_temporaries temporary_directory temporary_file"
+            ),
+        },
+    )

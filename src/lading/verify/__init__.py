@@ -1,1 +1,24 @@
-"""Is it exactly what the bill says?"""
+"""Is it exactly what its bill says? Tarballs and prefixes are compared with it."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.verify.finding import Report as Report, Severity as Severity
+    from lading.verify.prefix import (
+        Thoroughness as Thoroughness,
+        read_prefix_manifest as read_prefix_manifest,
+        verify_installed as verify_installed,
+        verify_unpacked as verify_unpacked,
+    )
+    from lading.verify.tarball import verify_tarball as verify_tarball
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "finding": "Report Severity",
+            "prefix": "Thoroughness read_prefix_manifest verify_installed verify_unpacked",
+            "tarball": "verify_tarball",
+        },
+    )

@@ -11,14 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lading.conda.paths import FileMode, Kind
+from lading.conda import FileMode, Kind
 from lading.errors import ManifestError, NotAPrefixError
-from lading.format.manifest import Manifest, parse_manifest
-from lading.format.relocation import MANIFEST_PATH, STATE_PATH, Relocation, read_record, read_state
-from lading.install.record import InstallRecord
-from lading.node.relocate import known_prefixes, shipped_content
-from lading.system.digest import sha256_of, sha256_of_file
-from lading.system.parallel import in_order
+from lading.format import (
+    MANIFEST_PATH,
+    STATE_PATH,
+    Manifest,
+    Relocation,
+    parse_manifest,
+    read_record,
+    read_state,
+)
+from lading.install import InstallRecord
+from lading.node import known_prefixes, shipped_content
+from lading.system import in_order, sha256_of, sha256_of_file
 from lading.verify.finding import Finding, Report, Rule, Severity
 
 __all__ = ["Thoroughness", "read_prefix_manifest", "verify_installed", "verify_unpacked"]

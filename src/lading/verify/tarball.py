@@ -2,12 +2,10 @@
 
 import hashlib
 
-from lading.conda.paths import Kind
+from lading.conda import Kind
 from lading.errors import IntegrityError
-from lading.format.frame_reader import Frame, read_members
-from lading.format.manifest import FrameSlice
-from lading.format.tarball import Tarball
-from lading.system.parallel import in_order
+from lading.format import Frame, FrameSlice, Tarball, read_members
+from lading.system import in_order
 from lading.verify.finding import Finding, Report, Rule
 
 __all__ = ["verify_tarball"]
