@@ -3,24 +3,18 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Never
+from typing import Never
 
 import click
 
 import lading
-from lading.cli.context import Context, absolute
+from lading.api import open_project
+from lading.cli.context import Context
 from lading.errors import LadingError, UsageError
-from lading.install import BuildTree
-
-if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
-    from lading.config import Settings
-    from lading.engine import Engine
 
 __all__ = ["main"]
 
@@ -121,81 +115,24 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
     """environment.yml to locked, relocatable, verified tarballs of conda environments."""
     import logging  # noqa: PLC0415  # not for --version and --help
 
-    from lading.config import read_settings  # noqa: PLC0415  # the same
-
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    root = absolute(Path.cwd(), directory)
-    if not root.is_dir():
-        raise UsageError(f"{root} is no directory", hint="name the project with -C")
-    environment = dict(os.environ)
-    settings = _with_credentials(read_settings(root), environment)
-    tree = BuildTree(
-        root,
-        absolute(root, pkgs_dir) if pkgs_dir else None,
-        (*(absolute(root, item) for item in pkgs_layer), *settings.package_layers),
-    )
     context.obj = Context(
-        directory=root,
-        environment=environment,
-        settings=settings,
-        tree=tree,
-        build_engine=partial(build_engine, engine, micromamba, settings, environment, tree),
+        project=open_project(
+            directory,
+            engine=engine or "",
+            micromamba=micromamba or "",
+            package_cache=pkgs_dir or "",
+            package_layers=pkgs_layer,
+        ),
         stdout=sys.stdout,
         stderr=sys.stderr,
         json=as_json,
         quiet=quiet,
-        processors=os.cpu_count() or 1,
     )
-
-
-def _with_credentials(settings: "Settings", environment: Mapping[str, str]) -> "Settings":
-    """`settings` whose mirror map knows the credentials that lie on this machine."""
-    from lading.net import read_credentials  # noqa: PLC0415  # not for --help
-
-    known = read_credentials(environment)
-    return replace(settings, mirrors=replace(settings.mirrors, credentials=known))
-
-
-def build_engine(
-    name: str | None,
-    micromamba: str | None,
-    settings: "Settings",
-    environment: Mapping[str, str],
-    tree: BuildTree,
-) -> "Engine":
-    """The engine that was chosen; micromamba where one is found and nothing was chosen.
-
-    Raises:
-        EngineNotFoundError: micromamba was chosen and there is none.
-        EngineError: Its version is refused.
-        UsageError: The name is not one of an engine.
-    """
-    from lading.engine import (  # noqa: PLC0415
-        EmbeddedEngine,  # the library is slow to load
-        MicromambaEngine,
-        find_micromamba,
-    )
-
-    chosen = name or environment.get("LADING_ENGINE") or settings.engine
-    if chosen not in {None, "", "micromamba", "embedded"}:
-        raise UsageError(f"there is no engine {chosen!r}", hint="choose micromamba or embedded")
-    if chosen != "embedded":
-        explicit = tree.root / micromamba if micromamba else None
-        found = find_micromamba(explicit, environment, tree.root)
-        if found is not None:
-            return MicromambaEngine.start(found, tree.state / "micromamba", environment)
-        if chosen == "micromamba" or micromamba:
-            from lading.errors import EngineNotFoundError  # noqa: PLC0415
-
-            raise EngineNotFoundError(
-                "there is no micromamba",
-                hint="name it with --micromamba or LADING_MICROMAMBA, or use --engine embedded",
-            )
-    return EmbeddedEngine(tree.state / "embedded")
 
 
 def main(arguments: Sequence[str] | None = None) -> Never:

@@ -24,8 +24,8 @@ def command(
     An interrupted download goes on where it stopped.
     """
     plan = plan_bootstrap(
-        context.platform(platform),
-        context.tree.micromamba,
+        context.project.platform(platform),
+        context.project.tree.micromamba,
         source=_location(context, source),
         sha256=_digest(sha256),
     )
@@ -33,7 +33,7 @@ def command(
         context.write(f"{plan.url} {plan.sha256}\n")
         return 0
     with context.progress() as progress:
-        apply_bootstrap(plan, context.environment, progress)
+        apply_bootstrap(plan, context.project.environment, progress)
     _tell(context, plan)
     return 0
 
@@ -49,7 +49,7 @@ def _tell(context: Context, plan: BootstrapPlan) -> None:
 
 
 def _location(context: Context, source: str) -> str:
-    return source if not source or "://" in source else context.path(source).as_uri()
+    return source if not source or "://" in source else context.project.path(source).as_uri()
 
 
 def _digest(text: str | None) -> Digest | None:

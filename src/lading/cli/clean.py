@@ -29,7 +29,7 @@ def command(
     """
     if not (frames or bytecode or packages or leftovers):
         raise UsageError("nothing to clean was named", hint="name --frames, for example")
-    tree = context.tree
+    tree = context.project.tree
     removed = []
     if frames:
         freed = FrameCache(directory=tree.frame_cache).clear()
@@ -43,7 +43,7 @@ def command(
             context.say(f"removed {directory}")
             removed.append(directory)
     for left in leftovers:
-        for path in remove_stale_temporaries(context.path(left)):
+        for path in remove_stale_temporaries(context.project.path(left)):
             context.say(f"removed {path}")
             removed.append(path)
     if context.json:

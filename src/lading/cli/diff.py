@@ -30,8 +30,10 @@ def command(
     Each is a lockfile, a directory of lockfiles, the name of an environment, or one of these in a
     git revision: `lading diff main:service service`.
     """
-    places = LockRevisions(directory=context.directory, environment=context.environment)
-    chosen = {context.platform(name) for name in platforms}
+    places = LockRevisions(
+        directory=context.project.directory, environment=context.project.environment
+    )
+    chosen = {context.project.platform(name) for name in platforms}
     before, after = places.read(old), places.read(new)
     compared = sorted((before.keys() | after.keys()) & (chosen or before.keys() | after.keys()))
     diffs = {

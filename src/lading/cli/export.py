@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from lading.api import read_one_lock
 from lading.cli.context import Context
 from lading.cli.graph import write_text
-from lading.cli.locked import read_one_lock
 from lading.errors import LockError
 from lading.lock import (
     LockRevisions,
@@ -43,7 +43,7 @@ def command(
 
     ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile.
     """
-    path, lock = read_one_lock(context, environment, platform)
+    path, lock = read_one_lock(context.project, environment, platform)
     name = lock.metadata.get("lading-environment") or path.parent.name
     match form:
         case "yml":
@@ -51,7 +51,7 @@ def command(
         case "pip":
             text = export_requirements(lock)
         case "unified":
-            target = context.path(output).parent if output else context.directory
+            target = context.project.path(output).parent if output else context.project.directory
             text = _unified(context, path, name, target)
         case _:
             text = export_explicit(lock)
@@ -60,13 +60,15 @@ def command(
     if output is None:
         context.write(text)
     else:
-        write_text(context.path(output), text)
+        write_text(context.project.path(output), text)
     return 0
 
 
 def _unified(context: Context, path: Path, name: str, target: Path) -> str:
     """All lockfiles beside `path` as one, its sources relative to the directory `target`."""
-    places = LockRevisions(directory=context.directory, environment=context.environment)
+    places = LockRevisions(
+        directory=context.project.directory, environment=context.project.environment
+    )
     locks = list(places.read(str(path.parent)).values())
     if any(lock.metadata.get("lading-environment", name) != name for lock in locks):
         raise LockError(

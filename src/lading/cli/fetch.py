@@ -2,8 +2,8 @@
 
 import click
 
+from lading.api import plan_installation
 from lading.cli.context import Context
-from lading.cli.install import plan_installation
 from lading.install import fetch_archives
 
 __all__ = ["command"]
@@ -24,14 +24,20 @@ def command(
     stopped; mirrors are asked in the order of the configuration.
     """
     plan = plan_installation(
-        context, environment, platform, bytecode=True, offline=offline, only_fetch=True
+        context.project, environment, platform, bytecode=True, offline=offline, only_fetch=True
     )
     if dry_run:
         for item in plan.downloads:
             context.write(f"{item.target.name} {item.url}\n")
         return 0
     with context.progress() as progress:
-        fetch_archives(plan, context.tree, context.settings.mirrors, context.environment, progress)
+        fetch_archives(
+            plan,
+            context.project.tree,
+            context.project.settings.mirrors,
+            context.project.environment,
+            progress,
+        )
     from lading.report import render_fetched, render_fetched_json  # noqa: PLC0415
 
     if context.json:

@@ -33,15 +33,15 @@ def command(  # noqa: PLR0913  # one parameter for each option
     `lading unpack --store DIR NEW NAME` makes the environment without the tarball; until it does,
     but no longer than a week, `lading gc` leaves the frames alone.
     """
-    bill = open_bill(context.path(new))
-    before, _ = open_manifest(context.path(old))
-    place = source if is_remote(source) else str(context.path(source))
+    bill = open_bill(context.project.path(new))
+    before, _ = open_manifest(context.project.path(old))
+    place = source if is_remote(source) else str(context.project.path(source))
     plan = PrefetchPlan(
         bill=bill,
         source=place,
-        store=FrameStore(context.path(store)),
-        workers=workers or context.processors,
-        environment=context.environment,
+        store=FrameStore(context.project.path(store)),
+        workers=workers or context.project.processors,
+        environment=context.project.environment,
     )
     missing = plan.missing()
     known = {item.frame.sha256 for item in before.slices()}

@@ -44,13 +44,13 @@ def command(
 
     def remove_old() -> None:
         for name in names:
-            for path in Generations(context.path(name)).remove_old(keep):
+            for path in Generations(context.project.path(name)).remove_old(keep):
                 context.say(f"removed {path}")
 
-    frames = FrameStore(context.path(store))
+    frames = FrameStore(context.project.path(store))
     collected = frames.collect(remove_old)
     context.say(f"removed {collected.frames} frames, {collected.size / 1e6:.1f} MB")
-    changed = frames.check(workers or context.processors) if verify else ()
+    changed = frames.check(workers or context.project.processors) if verify else ()
     for item in changed:
         context.say(f"{item.path} of {item.package or 'the environment'} was changed: removed")
     if context.json:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from lading.api import read_graph
 from lading.cli.context import Context
-from lading.cli.locked import read_graph
 from lading.errors import UsageError
 from lading.report import render_dot, render_graph_json, render_svg
 
@@ -29,14 +29,14 @@ def command(
     output: str | None,
 ) -> int:
     """Draw what needs what in a lock: all of it, or the part around PACKAGES."""
-    graph = read_graph(context, environment, platform)
+    graph = read_graph(context.project, environment, platform)
     graph.needs = graph.needs.around([graph.find(name) for name in packages])
     render = {"dot": render_dot, "json": render_graph_json, "svg": render_svg}
     text = render["json" if context.json else form](graph)
     if output is None:
         context.write(text)
     else:
-        write_text(context.path(output), text)
+        write_text(context.project.path(output), text)
     return 0
 
 

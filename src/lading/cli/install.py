@@ -2,16 +2,9 @@
 
 import click
 
+from lading.api import install_planned, plan_installation
 from lading.cli.context import Context
-from lading.cli.environments import find_lock
-from lading.install import (
-    Installed,
-    InstallPlan,
-    apply_install,
-    plan_install,
-    read_installed,
-)
-from lading.lock import read_lockfile
+from lading.install import Installed, InstallPlan
 from lading.system import Progress, network_file_system
 
 __all__ = ["command", "installed"]
@@ -44,7 +37,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     the result is that of an installation from nothing.
     """
     plan = plan_installation(
-        context,
+        context.project,
         environment,
         platform,
         bytecode=bytecode,
@@ -73,51 +66,16 @@ def command(  # noqa: PLR0913  # one parameter for each option
     return 0
 
 
-def plan_installation(  # noqa: PLR0913  # one parameter for each option
-    context: Context,
-    environment: str,
-    platform: str | None,
-    *,
-    bytecode: bool,
-    link_scripts: bool = False,
-    offline: bool = False,
-    only_fetch: bool = False,
-    reinstall: bool = False,
-) -> InstallPlan:
-    """What installing the environment that the user named takes."""
-    path, name = find_lock(context, environment, platform)
-    wanted = context.platform(platform) if platform else None
-    lockfile = read_lockfile(path, wanted)
-    return plan_install(
-        name,
-        lockfile,
-        context.tree,
-        bytecode=bytecode,
-        link_scripts=link_scripts,
-        offline=offline,
-        only_fetch=only_fetch,
-        reinstall=reinstall,
-    )
-
-
 def installed(context: Context, plan: InstallPlan, progress: Progress) -> Installed:
     """The installation, made now unless it is there already."""
-    if plan.is_current:
-        return read_installed(plan)
-    _warn_of_network(context)
-    return apply_install(
-        plan,
-        context.tree,
-        context.build_engine(),
-        mirrors=context.settings.mirrors,
-        inherited=context.environment,
-        progress=progress,
-    )
+    if not plan.is_current:
+        _warn_of_network(context)
+    return install_planned(context.project, plan, progress)
 
 
 def _warn_of_network(context: Context) -> None:
     """Tell of a package cache that lies where locks hang or do not hold."""
-    cache = context.tree.package_cache
+    cache = context.project.tree.package_cache
     kind = network_file_system(cache)
     if kind:
         context.say(

@@ -1,42 +1,12 @@
 """`lading lock`."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 import click
 
+from lading.api import conda_lock_of, lock
 from lading.cli.context import Context
-from lading.cli.lock_sources import (
-    chosen_platforms,
-    environment_name,
-    find_sources,
-    parse_moment,
-    promised_packages,
-    with_channel_credentials,
-)
-from lading.conda import Platform
-from lading.config import EnvironmentSettings
-from lading.errors import UsageError
-from lading.install import WHEELS
-from lading.lock import (
-    FOREIGN,
-    CondaLock,
-    FileLists,
-    LockedPackage,
-    LockInputs,
-    LockRequest,
-    apply_lock,
-    describe_lock,
-    pins_of_conda_lock,
-    pins_of_prefix,
-    plan_lock,
-    read_environment,
-    read_lock_inputs,
-    solve_lock,
-)
 from lading.report import render_locked, render_locked_json
 
-__all__ = ["command", "conda_lock_of", "file_lists_of"]
+__all__ = ["command"]
 
 
 @click.command("lock", short_help="Resolve environment files into lockfiles, one a platform.")
@@ -89,7 +59,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         from lading.cli.lock_check import check  # noqa: PLC0415  # what locking does not need
 
         asked = (*files, *sources)
-        conda_lock = conda_lock_of(context)
+        conda_lock = conda_lock_of(context.project)
         return check(
             context,
             asked,
@@ -100,80 +70,31 @@ def command(  # noqa: PLR0913  # one parameter for each option
             strict=strict,
             promises=virtual_package_spec,
         )
-    configured, paths = find_sources(context, (*files, *sources))
-    read = [read_environment(path) for path in paths if path.name not in FOREIGN]
-    chosen = name or configured or environment_name(read, paths)
-    settings = context.settings.environments.get(chosen, EnvironmentSettings())
-    request = LockRequest(
-        name=chosen,
-        directory=context.directory,
-        sources=paths,
-        platforms=chosen_platforms(context, platforms or settings.platforms, read),
-        channels=channels or settings.channels,
-        virtual_packages=promised_packages(context, settings, paths, virtual_package_spec),
-        mirrors=with_channel_credentials(context, read, channels),
-        strict_priority=context.settings.strict_priority,
-        update=frozenset(update),
-        update_all=update_all,
-        timeout=timeout,
-        pip_index=pip_index or context.environment.get("PIP_INDEX_URL", ""),
-        exclude_newer=parse_moment(exclude_newer),
-        build_sdists=build_sdists,
-        conda_lock=conda_lock_of(context),
-    )
-    inputs = read_lock_inputs(request)
-    inputs = replace(inputs, preferred=_adopted(context, request, from_prefix, from_conda_lock))
-    return _lock(context, request, inputs, dry_run=dry_run)
-
-
-def conda_lock_of(context: Context) -> CondaLock:
-    """conda-lock, its state below the project."""
-    return CondaLock(
-        state_directory=context.tree.state / "conda-lock",
-        inherited_environment=context.environment,
-    )
-
-
-def _lock(context: Context, request: LockRequest, inputs: LockInputs, *, dry_run: bool) -> int:
-    plan = plan_lock(request, inputs)
     with context.progress() as progress:
-        solved = solve_lock(plan, context.build_engine(), progress, file_lists_of(context, request))
-    outcome = describe_lock(solved) if dry_run else apply_lock(solved)
+        outcome = lock(
+            *files,
+            *sources,
+            project=context.project,
+            name=name or "",
+            platforms=platforms,
+            channels=channels,
+            virtual_packages=virtual_package_spec,
+            update=update,
+            update_all=update_all,
+            keep_prefix=from_prefix,
+            keep_lock=from_conda_lock,
+            exclude_newer=exclude_newer,
+            build_sdists=build_sdists,
+            pip_index=pip_index,
+            timeout=timeout,
+            dry_run=dry_run,
+            progress=progress,
+        )
     if context.json:
-        context.write(render_locked_json(request.name, outcome))
+        context.write(render_locked_json(outcome.name, outcome))
     elif dry_run:
         context.write(render_locked(outcome))
     else:
         context.say(render_locked(outcome).rstrip())
         context.write("".join(f"{item.path}\n" for item in outcome.platforms))
     return 0
-
-
-def file_lists_of(context: Context, request: LockRequest) -> FileLists:
-    """Knows the files of archives: of those that were fetched before, and from where they lie."""
-    caches = (context.tree.package_cache, *context.tree.layers)
-    return FileLists(
-        cache=context.tree.state / "file-lists",
-        places=tuple(place for cache in caches for place in (cache, cache / WHEELS)),
-        mirrors=request.mirrors,
-        environment=context.environment,
-    )
-
-
-def _adopted(
-    context: Context, request: LockRequest, prefix: str | None, lock: str | None
-) -> Mapping[Platform, tuple[LockedPackage, ...]]:
-    """The pins that the user wants to keep from elsewhere.
-
-    Raises:
-        UsageError: Two places are named, or a prefix for several platforms.
-    """
-    if prefix and lock:
-        raise UsageError("two places to keep packages from are named", hint="name one of them")
-    if lock:
-        return pins_of_conda_lock(context.path(lock))
-    if prefix:
-        if len(request.platforms) > 1:
-            raise UsageError("a prefix is of one platform", hint="name it with -p")
-        return pins_of_prefix(context.path(prefix), request.platforms[0], context.settings.mirrors)
-    return {}

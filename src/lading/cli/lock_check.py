@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lading.cli.context import Context
-from lading.cli.lock_sources import (
+from lading.api import (
     environment_name,
+    expected_virtual_packages,
     find_sources,
     named_platforms,
-    promised_packages,
 )
+from lading.cli.context import Context
 from lading.conda import Platform, canonical_channel, parse_matchspec
 from lading.config import EnvironmentSettings
 from lading.lock import (
@@ -43,25 +43,27 @@ def check(  # noqa: PLR0913  # as the options of the command
     promises: str | None = None,
 ) -> int:
     """0 where the lockfiles answer their sources, else 1; all configured ones if none is named."""
-    known = context.settings.environments
+    known = context.project.settings.environments
     asked = [tuple(sources)] if sources or not known else [(item,) for item in sorted(known)]
     reports = []
     for words in asked:
-        configured, paths = find_sources(context, words)
+        configured, paths = find_sources(context.project, words)
         files = [read_environment(path) for path in paths if path.name not in FOREIGN]
         chosen = name or configured or environment_name(files, paths)
         settings = known.get(chosen, EnvironmentSettings())
-        named = named_platforms(context, platforms or settings.platforms, files)
-        locked = locked_platforms(context.directory, chosen)
-        target = named or locked or (context.platform(None),)
+        named = named_platforms(context.project, platforms or settings.platforms, files)
+        locked = locked_platforms(context.project.directory, chosen)
+        target = named or locked or (context.project.platform(None),)
         reports.append(
             _report(
                 CheckRequest(
                     name=chosen,
-                    directory=context.directory,
+                    directory=context.project.directory,
                     wanted={},
                     channels=tuple(channels or settings.channels),
-                    virtual_packages=promised_packages(context, settings, paths, promises),
+                    virtual_packages=expected_virtual_packages(
+                        context.project, settings, paths, promises
+                    ),
                     all_platforms=bool(named) and not platforms,
                 ),
                 paths,

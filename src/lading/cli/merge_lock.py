@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
+from lading.api import conda_lock_of, expected_virtual_packages, file_lists_of
 from lading.cli.context import Context
-from lading.cli.lock import conda_lock_of, file_lists_of
-from lading.cli.lock_sources import promised_packages
 from lading.config import EnvironmentSettings
 from lading.errors import LockError
 from lading.lock import (
@@ -39,24 +38,28 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
         git config merge.lading.driver "lading merge-lock %O %A %B %P"
         echo "*.conda-lock.yml merge=lading" >> .gitattributes
     """  # noqa: D301  # click's mark for lines to be left as they are
-    sides = read_sides(context.path(base), context.path(ours), context.path(theirs))
+    sides = read_sides(
+        context.project.path(base), context.project.path(ours), context.project.path(theirs)
+    )
     name = sides.ours.metadata.get("lading-environment", "")
     if not name:
         raise LockError(f"{path} was not made by lading", hint="lock the environment with it")
     with tempfile.TemporaryDirectory(prefix="lading-merge-") as directory:
         root = Path(directory).resolve()
-        sources = _sources(context, root, context.directory / path, sides.ours, sides.theirs)
+        sources = _sources(
+            context, root, context.project.directory / path, sides.ours, sides.theirs
+        )
         merging = Merging(
-            directory=context.directory,
-            environment=context.environment,
+            directory=context.project.directory,
+            environment=context.project.environment,
             lock=path,
-            theirs=context.path(theirs),
+            theirs=context.project.path(theirs),
         )
         write_merged_sources(sources, merging, root / ".sides")
         request = _request(context, root, sources, name, sides.ours)
-        lists = file_lists_of(context, request)
-        data = merge_locks(request, sides, context.build_engine(), lists)
-    context.path(ours).write_bytes(data)
+        lists = file_lists_of(context.project, request)
+        data = merge_locks(request, sides, context.project.build_engine(), lists)
+    context.project.path(ours).write_bytes(data)
     context.say(f"{path}: locked again, with the pins of both sides")
     return 0
 
@@ -69,7 +72,7 @@ def _sources(
     for source in dict.fromkeys((*ours.sources, *theirs.sources)):
         absolute = Path(os.path.normpath(path.parent / source))
         found[absolute] = Path(
-            os.path.normpath(root / os.path.relpath(absolute, context.directory))
+            os.path.normpath(root / os.path.relpath(absolute, context.project.directory))
         )
     return found
 
@@ -77,16 +80,16 @@ def _sources(
 def _request(
     context: Context, root: Path, sources: Mapping[Path, Path], name: str, lock: Lockfile
 ) -> LockRequest:
-    settings = context.settings.environments.get(name, EnvironmentSettings())
+    settings = context.project.settings.environments.get(name, EnvironmentSettings())
     return LockRequest(
         name=name,
         directory=root,
         sources=tuple(sources.values()),
         platforms=(lock.platform,),
         channels=settings.channels,
-        virtual_packages=promised_packages(context, settings, tuple(sources), None),
-        mirrors=context.settings.mirrors,
-        strict_priority=context.settings.strict_priority,
-        pip_index=context.environment.get("PIP_INDEX_URL", ""),
-        conda_lock=conda_lock_of(context),
+        virtual_packages=expected_virtual_packages(context.project, settings, tuple(sources), None),
+        mirrors=context.project.settings.mirrors,
+        strict_priority=context.project.settings.strict_priority,
+        pip_index=context.project.environment.get("PIP_INDEX_URL", ""),
+        conda_lock=conda_lock_of(context.project),
     )

@@ -2,8 +2,8 @@
 
 import click
 
+from lading.api import plan_installation
 from lading.cli.context import Context
-from lading.cli.install import plan_installation
 from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
 
 __all__ = ["command"]
@@ -32,7 +32,7 @@ def command(  # one parameter for each option
     one directory.
     """
     plan = plan_installation(
-        context, environment, platform, bytecode=True, offline=offline, only_fetch=True
+        context.project, environment, platform, bytecode=True, offline=offline, only_fetch=True
     )
     if dry_run:
         for record in plan.conda:
@@ -42,7 +42,11 @@ def command(  # one parameter for each option
         return 0
     with context.progress() as progress:
         archives = fetch_archives(
-            plan, context.tree, context.settings.mirrors, context.environment, progress
+            plan,
+            context.project.tree,
+            context.project.settings.mirrors,
+            context.project.environment,
+            progress,
         )
         request = MirrorRequest(
             platform=str(plan.lockfile.platform),
@@ -50,7 +54,7 @@ def command(  # one parameter for each option
             archives=archives.conda,
             wheels={item.url: archives.wheels[item.file_name] for item in plan.wheels},
         )
-        mirrored = write_mirror(request, context.path(directory))
+        mirrored = write_mirror(request, context.project.path(directory))
     from lading.report import render_mirrored, render_mirrored_json  # noqa: PLC0415
 
     if context.json:

@@ -2,11 +2,11 @@
 
 import click
 
+from lading.api import pack_request, plan_installation
 from lading.cli.context import Context
-from lading.cli.install import installed, plan_installation
-from lading.errors import UsageError
+from lading.cli.install import installed
 from lading.format import Format, Level
-from lading.pack import FrameCache, PackRequest, apply_pack, plan_pack
+from lading.pack import apply_pack, plan_pack
 
 __all__ = ["command"]
 
@@ -56,9 +56,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256.
     """
-    newest = source_date_epoch(context.environment.get("SOURCE_DATE_EPOCH"))
     installation = plan_installation(
-        context,
+        context.project,
         environment,
         platform,
         bytecode=bytecode,
@@ -71,14 +70,14 @@ def command(  # noqa: PLR0913  # one parameter for each option
     with context.progress() as progress:
         result = installed(context, installation, progress)
         plan = plan_pack(
-            PackRequest(
-                installed=result,
-                directory=context.path(output),
-                format=Format(format_),
+            pack_request(
+                context.project,
+                result,
+                directory=output,
+                format_=Format(format_),
                 level=Level(level),
-                workers=workers or context.processors,
-                newest=newest,
-                frame_cache=FrameCache(directory=context.tree.frame_cache) if frame_cache else None,
+                workers=workers,
+                frame_cache=frame_cache,
             )
         )
         if dry_run:
@@ -100,18 +99,3 @@ def command(  # noqa: PLR0913  # one parameter for each option
         context.say(render_packed(packed).rstrip())
         context.write(f"{plan.tarball}\n")
     return 0
-
-
-def source_date_epoch(text: str | None) -> int | None:
-    """The time that no member may be newer than, in Unix seconds.
-
-    Raises:
-        UsageError: `SOURCE_DATE_EPOCH` is no whole number of seconds.
-    """
-    if not text:
-        return None
-    if not text.isdecimal():
-        raise UsageError(
-            f"SOURCE_DATE_EPOCH is {text!r}", hint="set it to whole seconds since 1970, or unset it"
-        )
-    return int(text)

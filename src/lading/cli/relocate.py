@@ -17,7 +17,7 @@ def command(context: Context, *, prefix: str, dry_run: bool) -> int:
 
     It may have been unpacked by lading, or by tar and conda-unpack. A second run changes nothing.
     """
-    plan = plan_relocate(context.path(prefix))
+    plan = plan_relocate(context.project.path(prefix))
     if dry_run:
         for item in plan.relocations:
             context.write(f"{item.path}\n")

@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.pass_obj
 def command(context: Context, *, name: str) -> int:
     """Let NAME, made by `lading unpack --store`, point at the version before the present one."""
-    prefix = Generations(context.path(name)).rollback()
+    prefix = Generations(context.project.path(name)).rollback()
     context.say(f"{name} is {prefix.name} again")
     if context.json:
         document = {"schema": "lading.rollback/1", "prefix": str(prefix)}

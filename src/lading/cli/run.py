@@ -5,8 +5,8 @@ from typing import Never
 
 import click
 
+from lading.api import find_prefix
 from lading.cli.context import Context
-from lading.cli.environments import find_prefix
 from lading.errors import UsageError
 from lading.node import activated, read_activation, wrapped
 from lading.system import Run, become
@@ -29,8 +29,8 @@ def command(context: Context, *, environment: str, argv: tuple[str, ...]) -> Nev
     set, and where packages have activation scripts a shell sources them first. PYTHONPATH,
     PYTHONHOME, the user's own site directory and other environments' variables stay outside.
     """
-    activation = read_activation(*find_prefix(context, environment))
-    variables = activated(activation, context.environment)
+    activation = read_activation(*find_prefix(context.project, environment))
+    variables = activated(activation, context.project.environment)
     if argv[0] == "--":
         argv = argv[1:]
     if not argv:

@@ -2,8 +2,8 @@
 
 import click
 
+from lading.api import find_prefix
 from lading.cli.context import Context
-from lading.cli.environments import find_prefix
 from lading.node import Shell, read_activation, render_hook
 
 __all__ = ["command"]
@@ -25,7 +25,7 @@ def command(context: Context, *, environment: str, shell: str) -> int:
 
     For example: eval "$(lading shell-hook data-service)"
     """
-    activation = read_activation(*find_prefix(context, environment))
+    activation = read_activation(*find_prefix(context.project, environment))
     if context.json:
         from lading.report import render_activation_json  # noqa: PLC0415
 

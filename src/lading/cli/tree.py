@@ -2,8 +2,8 @@
 
 import click
 
+from lading.api import read_graph
 from lading.cli.context import Context
-from lading.cli.locked import read_graph
 from lading.report import render_graph_json, render_tree
 
 __all__ = ["command"]
@@ -31,7 +31,7 @@ def command(
 
     What was shown above is marked with `*` and not shown again.
     """
-    graph = read_graph(context, environment, platform)
+    graph = read_graph(context.project, environment, platform)
     if context.json:
         context.write(render_graph_json(graph))
         return 0

@@ -87,11 +87,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
         raise UsageError("--only and --store exclude each other", hint="choose one of them")
     options = _Options(
         tarball=tarball,
-        prefix=context.path(prefix),
-        manifest=context.path(manifest) if manifest else None,
-        store=context.path(store) if store else None,
+        prefix=context.project.path(prefix),
+        manifest=context.project.path(manifest) if manifest else None,
+        store=context.project.path(store) if store else None,
         only=frozenset(only) or None,
-        workers=workers or context.processors,
+        workers=workers or context.project.processors,
         dry_run=dry_run,
     )
     with _opened(context, options) as source:
@@ -129,12 +129,12 @@ def _opened(context: Context, options: _Options) -> Iterator[TarballSource]:
                 "the bill of a tarball on a server is read from inside",
                 hint="leave out --manifest; --manifest-sha256 refuses any other bill",
             )
-        with open_remote_tarball(options.tarball, context.environment) as remote:
+        with open_remote_tarball(options.tarball, context.project.environment) as remote:
             yield remote
     elif options.store is not None and options.tarball.endswith(".json"):
-        yield open_bill(context.path(options.tarball))
+        yield open_bill(context.project.path(options.tarball))
     else:
-        with open_tarball(context.path(options.tarball), options.manifest) as tarball:
+        with open_tarball(context.project.path(options.tarball), options.manifest) as tarball:
             yield tarball
 
 

@@ -2,8 +2,8 @@
 
 import click
 
+from lading.api import read_graph
 from lading.cli.context import Context
-from lading.cli.locked import read_graph
 from lading.report import render_why, render_why_json
 
 __all__ = ["command"]
@@ -21,7 +21,7 @@ def command(
 
     And what would leave with it if a line was deleted from the sources.
     """
-    graph = read_graph(context, environment, platform)
+    graph = read_graph(context.project, environment, platform)
     render = render_why_json if context.json else render_why
     context.write(render(graph, graph.find(package)))
     return 0

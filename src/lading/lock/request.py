@@ -207,6 +207,11 @@ class LockOutcome:
     is_dry: bool = False
 
     @property
+    def name(self) -> str:
+        """The name of the environment."""
+        return self.platforms[0].path.parent.name
+
+    @property
     def is_changed(self) -> bool:
         """Whether any lockfile has other bytes than before."""
         return any(item.written for item in self.platforms)

@@ -1,0 +1,45 @@
+"""What a user asks for, in one call each; the command line is a shell around it."""
+
+from typing import TYPE_CHECKING
+
+from lading.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lading.api.building import (
+        install as install,
+        install_planned as install_planned,
+        pack as pack,
+        pack_request as pack_request,
+        plan_installation as plan_installation,
+    )
+    from lading.api.checking import verify as verify
+    from lading.api.environments import (
+        find_lock as find_lock,
+        find_prefix as find_prefix,
+        read_graph as read_graph,
+        read_one_lock as read_one_lock,
+    )
+    from lading.api.locking import (
+        conda_lock_of as conda_lock_of,
+        environment_name as environment_name,
+        expected_virtual_packages as expected_virtual_packages,
+        file_lists_of as file_lists_of,
+        find_sources as find_sources,
+        lock as lock,
+        named_platforms as named_platforms,
+    )
+    from lading.api.project import Project as Project, open_project as open_project
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "building": "install install_planned pack pack_request plan_installation",
+            "checking": "verify",
+            "environments": "find_lock find_prefix read_graph read_one_lock",
+            "locking": (
+                "conda_lock_of environment_name expected_virtual_packages file_lists_of "
+                "find_sources lock named_platforms"
+            ),
+            "project": "Project open_project",
+        },
+    )

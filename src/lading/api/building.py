@@ -1,0 +1,200 @@
+"""Install a locked environment, and pack what is installed."""
+
+import os
+
+from lading.api.environments import find_lock
+from lading.api.project import Project, open_project
+from lading.errors import UsageError
+from lading.format import Format, Level
+from lading.install import (
+    Installed,
+    InstallPlan,
+    apply_install,
+    plan_install,
+    read_installed,
+)
+from lading.lock import read_lockfile
+from lading.pack import FrameCache, Packed, PackRequest, apply_pack, plan_pack
+from lading.system import Progress, no_progress
+
+__all__ = ["install", "install_planned", "pack", "pack_request", "plan_installation"]
+
+
+def install(  # noqa: PLR0913  # one parameter for each choice
+    environment: str,
+    *,
+    project: Project | str | os.PathLike[str] = ".",
+    platform: str | None = None,
+    bytecode: bool = True,
+    link_scripts: bool = False,
+    offline: bool = False,
+    reinstall: bool = False,
+    progress: Progress = no_progress,
+) -> Installed:
+    """Fill the prefix `build/<environment>/<platform>/prefix` from its lockfile.
+
+    What is installed from this very lock stays. Where only a few packages moved since, these are
+    moved; the result is that of an installation from nothing.
+
+    Args:
+        environment: Name of a locked environment, or path of a lockfile.
+        project: The project, or its directory.
+        platform: Subdir; None means this machine's.
+        bytecode: Compile python bytecode.
+        link_scripts: Run the link scripts of packages.
+        offline: Fetch nothing over a network.
+        reinstall: Install from nothing, whatever is there.
+        progress: Told of each step.
+
+    Raises:
+        LockError: There is no such lockfile, or it cannot be installed.
+        FetchError: An archive cannot be fetched.
+        IntegrityError: An archive is not what the lock says.
+        EngineError: The engine or uv failed.
+        PrefixError: The prefix cannot be written.
+    """
+    project = project if isinstance(project, Project) else open_project(project)
+    plan = plan_installation(
+        project,
+        environment,
+        platform,
+        bytecode=bytecode,
+        link_scripts=link_scripts,
+        offline=offline,
+        reinstall=reinstall,
+    )
+    return install_planned(project, plan, progress)
+
+
+def plan_installation(  # noqa: PLR0913  # one parameter for each choice
+    project: Project,
+    environment: str,
+    platform: str | None = None,
+    *,
+    bytecode: bool = True,
+    link_scripts: bool = False,
+    offline: bool = False,
+    only_fetch: bool = False,
+    reinstall: bool = False,
+) -> InstallPlan:
+    """What installing `environment` will do; see `install`."""
+    path, name = find_lock(project, environment, platform)
+    return plan_install(
+        name,
+        read_lockfile(path, project.platform(platform) if platform else None),
+        project.tree,
+        bytecode=bytecode,
+        link_scripts=link_scripts,
+        offline=offline,
+        only_fetch=only_fetch,
+        reinstall=reinstall,
+    )
+
+
+def install_planned(project: Project, plan: InstallPlan, progress: Progress) -> Installed:
+    """Carry out `plan`, unless it is installed already; see `install`."""
+    if plan.is_current:
+        return read_installed(plan)
+    return apply_install(
+        plan,
+        project.tree,
+        project.build_engine(),
+        mirrors=project.settings.mirrors,
+        inherited=project.environment,
+        progress=progress,
+    )
+
+
+def pack(  # noqa: PLR0913  # one parameter for each choice
+    environment: str,
+    *,
+    project: Project | str | os.PathLike[str] = ".",
+    platform: str | None = None,
+    directory: str = "dist",
+    format: str = "tar.zst",  # noqa: A002  # the name that callers expect
+    level: str = "default",
+    bytecode: bool = True,
+    link_scripts: bool = False,
+    offline: bool = False,
+    workers: int | None = None,
+    frame_cache: bool = True,
+    progress: Progress = no_progress,
+) -> Packed:
+    """Pack an environment into a tarball with its bill, installing it first where that is needed.
+
+    Args:
+        environment: Name of a locked environment, or path of a lockfile.
+        project: The project, or its directory.
+        platform: Subdir; None means this machine's.
+        directory: Where the tarball, its manifest and checksums are written.
+        format: `tar.zst`, `tar.gz` or `tar`.
+        level: `fast`, `default` or `small`.
+        bytecode: Ship python bytecode.
+        link_scripts: Run the link scripts of packages.
+        offline: Fetch nothing over a network.
+        workers: How many frames are made at once; None means one a processor.
+        frame_cache: Keep and reuse frames.
+        progress: Told of each step.
+
+    Raises:
+        OutputError: The tarball cannot be written.
+        LadingError: As of `install`.
+    """
+    project = project if isinstance(project, Project) else open_project(project)
+    installed = install(
+        environment,
+        project=project,
+        platform=platform,
+        bytecode=bytecode,
+        link_scripts=link_scripts,
+        offline=offline,
+        progress=progress,
+    )
+    request = pack_request(
+        project,
+        installed,
+        directory=directory,
+        format_=Format(format),
+        level=Level(level),
+        workers=workers,
+        frame_cache=frame_cache,
+    )
+    return apply_pack(plan_pack(request), progress)
+
+
+def pack_request(  # noqa: PLR0913  # one parameter for each choice
+    project: Project,
+    installed: Installed,
+    *,
+    directory: str,
+    format_: Format,
+    level: Level,
+    workers: int | None,
+    frame_cache: bool,
+) -> PackRequest:
+    """The request to pack `installed`; see `pack`."""
+    cache = FrameCache(directory=project.tree.frame_cache)
+    return PackRequest(
+        installed=installed,
+        directory=project.path(directory),
+        format=format_,
+        level=level,
+        workers=workers or project.processors,
+        newest=source_date_epoch(project.environment.get("SOURCE_DATE_EPOCH")),
+        frame_cache=cache if frame_cache else None,
+    )
+
+
+def source_date_epoch(text: str | None) -> int | None:
+    """The time that no member may be newer than, in Unix seconds.
+
+    Raises:
+        UsageError: `SOURCE_DATE_EPOCH` is not a whole number of seconds.
+    """
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {text!r}", hint="set it to whole seconds since 1970, or unset it"
+        )
+    return int(text)

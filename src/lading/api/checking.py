@@ -1,0 +1,70 @@
+"""Compare a tarball, an unpacked environment or an installed one with its bill."""
+
+import os
+from pathlib import Path
+
+from lading.api.project import Project, open_project
+from lading.errors import NotAPrefixError
+from lading.format import open_tarball
+from lading.install import read_install_record
+from lading.verify import (
+    Report,
+    Thoroughness,
+    read_prefix_manifest,
+    verify_installed,
+    verify_tarball,
+    verify_unpacked,
+)
+
+__all__ = ["verify"]
+
+
+def verify(
+    subject: str | os.PathLike[str],
+    *,
+    project: Project | str | os.PathLike[str] = ".",
+    manifest: str | None = None,
+    quick: bool = False,
+    workers: int | None = None,
+) -> Report:
+    """Compare `subject` with its bill; the report's `is_clean` is the answer.
+
+    Args:
+        subject: Path of a tarball, of an unpacked environment or of an installed prefix; or the
+            name of an installed environment.
+        project: The project, or its directory.
+        manifest: Path of the bill, where it is not inside or beside.
+        quick: Of a prefix, compare size, mode and time only.
+        workers: How many files are read at once; None means one a processor.
+
+    Raises:
+        NotAPrefixError: There is nothing to verify under this name.
+        ManifestError: Its bill is missing or wrong.
+        IntegrityError: The tarball cannot be read by its bill.
+    """
+    project = project if isinstance(project, Project) else open_project(project)
+    how = Thoroughness(workers=workers or project.processors, quick=quick)
+    path = project.path(os.fspath(subject))
+    bill = project.path(manifest) if manifest else None
+    if path.is_dir():
+        return _verify_prefix(path, bill, how)
+    if path.exists():
+        with open_tarball(path, bill) as opened:
+            return verify_tarball(opened, how.workers)
+    record = read_install_record(project.tree.build(os.fspath(subject), project.platform(None)))
+    if record is None:
+        raise NotAPrefixError(
+            f"there is no {subject}: no tarball, no prefix, no installed environment",
+            hint="name a path, or install the environment first",
+        )
+    return verify_installed(Path(record.prefix), record, how)
+
+
+def _verify_prefix(path: Path, manifest: Path | None, how: Thoroughness) -> Report:
+    # One generation is looked at, even if the name is switched to another one meanwhile.
+    path = path.resolve() if path.is_symlink() else path
+    # Elsewhere an `install.json` may be anybody's.
+    record = read_install_record(path.parent) if path.name == "prefix" else None
+    if manifest is None and record is not None and record.prefix == str(path):
+        return verify_installed(path, record, how)
+    return verify_unpacked(path, read_prefix_manifest(path, manifest), how)

@@ -1,0 +1,107 @@
+"""Which lockfile, or which prefix, a user means."""
+
+from pathlib import Path
+
+from lading.api.project import Project
+from lading.conda import is_path_separator_free, native_platform
+from lading.errors import LockError, NotAPrefixError, UsageError
+from lading.install import read_install_record
+from lading.lock import (
+    LOCK_SUFFIX,
+    Lockfile,
+    LockGraph,
+    lock_graph,
+    lock_path,
+    locked_platforms,
+    read_lockfile,
+)
+
+__all__ = ["find_lock", "find_prefix", "read_graph", "read_one_lock"]
+
+
+def find_lock(project: Project, environment: str, platform: str | None) -> tuple[Path, str]:
+    """The lockfile of an environment, and the name of the environment.
+
+    Args:
+        project: Where to look.
+        environment: Name of an environment, or the path of a lockfile.
+        platform: Subdir, or None for this machine's.
+
+    Raises:
+        UsageError: `environment` can be neither.
+        LockError: There is no such lockfile; the hint says how to make it.
+    """
+    if environment.endswith((".yml", ".yaml")):
+        path = project.path(environment)
+        return path, path.parent.name if path.name.endswith(LOCK_SUFFIX) else path.stem
+    if not is_path_separator_free(environment):
+        raise UsageError(
+            f"{environment!r} is no name of an environment", hint="name it, or name a lockfile"
+        )
+    path = lock_path(project.directory, environment, project.platform(platform))
+    if not path.is_file():
+        locked = sorted(item.name for item in (project.directory / "locks").glob("*/"))
+        known = f"locked are {', '.join(locked)}" if locked else "nothing is locked yet"
+        raise LockError(
+            f"{environment} is not locked for {project.platform(platform)} ({known})",
+            hint="run `lading lock` on its environment.yml",
+        )
+    return path, environment
+
+
+def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
+    """The prefix of an environment, absolute, and what it is called.
+
+    Args:
+        project: Where to look.
+        environment: Name of an installed environment, or the path of a prefix.
+
+    Raises:
+        NotAPrefixError: There is none, or its installation was not completed.
+    """
+    path = project.path(environment)
+    if (path / "conda-meta").is_dir():
+        return path, path.name
+    bill = None
+    if is_path_separator_free(environment):
+        bill = read_install_record(project.tree.build(environment, project.platform(None)))
+    if bill is None:
+        raise NotAPrefixError(
+            f"there is no environment {environment}",
+            hint=f"run `lading install {environment}`, or name a prefix",
+        )
+    return Path(bill.prefix), environment
+
+
+def read_one_lock(
+    project: Project, environment: str | None, platform: str | None
+) -> tuple[Path, Lockfile]:
+    """The lockfile meant: of the only environment that is locked, where none is named.
+
+    The platform is the one named, this machine's where it is locked, else the first that is.
+
+    Raises:
+        UsageError: Several environments are locked, and none is named.
+        LockError: There is none, or it cannot be read.
+    """
+    name = environment or _only_environment(project)
+    if platform is None and not name.endswith((".yml", ".yaml")):
+        locked = locked_platforms(project.directory, name)
+        if locked and native_platform() not in locked:
+            platform = locked[0].value
+    path, _ = find_lock(project, name, platform)
+    return path, read_lockfile(path, project.platform(platform) if platform else None)
+
+
+def read_graph(project: Project, environment: str | None, platform: str | None) -> LockGraph:
+    """What needs what in the lock meant, see `read_one_lock`."""
+    path, lock = read_one_lock(project, environment, platform)
+    return lock_graph(lock, path.parent)
+
+
+def _only_environment(project: Project) -> str:
+    names = sorted(item.name for item in (project.directory / "locks").glob("*/") if item.is_dir())
+    if len(names) != 1:
+        known = f"locked are {', '.join(names)}" if names else "nothing is locked yet"
+        raise UsageError(f"no environment is named ({known})", hint="name one with -e")
+    return names[0]
