@@ -18,7 +18,8 @@ def lazy_exports(
 
     Args:
         package: Its `__name__`.
-        exports: Name of a module of the package → the names it exports, separated by spaces.
+        exports: Name of a module of the package → the names it exports, separated by spaces. The
+            names under "" are modules themselves.
         call: `module:function` that a call of the package itself runs. So `lading.lock` can be
             both, the package and the verb, in whichever order the two are imported.
     """
@@ -27,6 +28,8 @@ def lazy_exports(
     def get(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if not homes[name]:
+            return importlib.import_module(f"{package}.{name}")
         value: object = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
         # The next use finds it without this function.
         setattr(sys.modules[package], name, value)

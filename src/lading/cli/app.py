@@ -14,13 +14,16 @@ import click
 import lading
 from lading.api import open_project
 from lading.cli.context import Context
-from lading.errors import LadingError, UsageError
+from lading.errors import EngineNotFoundError, LadingError, UsageError
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
 SIGNALLED = 128
 PROGRAM_ERROR = 70
+
+BUILD_MODULES = {"conda_lock", "conda_pack", "networkx", "packaging", "rattler", "uv", "yaml"}
+"""What the extra `build` brings, and a node lacks."""
 
 COMMANDS = {
     "bootstrap": "Get the pinned micromamba, its digest checked.",
@@ -172,13 +175,26 @@ def _guarded(call: Callable[[], object], options: Sequence[str]) -> int:
         # The reader of our data went away, which is its right. Nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
-    except Exception:  # noqa: BLE001  # exit code 1 would mean that the answer is no
-        import traceback  # noqa: PLC0415  # not needed on a good day
-
-        traceback.print_exc()
-        sys.stderr.write("error: lading has a mistake\nhint: report the lines above\n")
-        return PROGRAM_ERROR
+    except Exception as error:  # noqa: BLE001  # exit code 1 would mean that the answer is no
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        is_extra = (missing or "").partition(".")[0] in BUILD_MODULES
+        return _tell(_missing_extra(missing), options) if is_extra else _internal_error()
     return result if isinstance(result, int) else 0
+
+
+def _internal_error() -> int:
+    import traceback  # noqa: PLC0415  # not needed on a good day
+
+    traceback.print_exc()
+    sys.stderr.write("error: internal error; please report it with this traceback\n")
+    return PROGRAM_ERROR
+
+
+def _missing_extra(module: str | None) -> EngineNotFoundError:
+    return EngineNotFoundError(
+        f"this needs the build side of lading, which is not installed ({module} is missing)",
+        hint="python -m pip install 'lading[build]'",
+    )
 
 
 def _tell(error: LadingError, options: Sequence[str]) -> int:

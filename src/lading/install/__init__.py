@@ -38,4 +38,5 @@ else:
             "plan": "InstallPlan plan_install",
             "record": "InstallRecord read_install_record",
         },
+        call="lading.api:install",
     )

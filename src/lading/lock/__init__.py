@@ -94,4 +94,5 @@ else:
             "virtual_packages": "find_virtual_packages read_virtual_packages",
             "wanted": "FOREIGN Requested read_requested",
         },
+        call="lading.api:lock",
     )

@@ -19,4 +19,5 @@ else:
             "frame_cache": "FrameCache",
             "packer": "PackRequest Packed apply_pack plan_pack",
         },
+        call="lading.api:pack",
     )

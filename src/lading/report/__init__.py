@@ -45,6 +45,8 @@ if TYPE_CHECKING:
         render_installed_json as render_installed_json,
         render_packed as render_packed,
         render_packed_json as render_packed_json,
+    )
+    from lading.report.verified import (
         render_report as render_report,
         render_report_json as render_report_json,
     )
@@ -65,9 +67,7 @@ else:
                 "render_bootstrap render_bootstrap_json render_fetched render_fetched_json "
                 "render_mirrored render_mirrored_json"
             ),
-            "summary": (
-                "render_installed render_installed_json render_packed render_packed_json "
-                "render_report render_report_json"
-            ),
+            "summary": "render_installed render_installed_json render_packed render_packed_json",
+            "verified": "render_report render_report_json",
         },
     )

@@ -21,4 +21,5 @@ else:
             "prefix": "Thoroughness read_prefix_manifest verify_installed verify_unpacked",
             "tarball": "verify_tarball",
         },
+        call="lading.api:verify",
     )

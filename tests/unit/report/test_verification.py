@@ -2,7 +2,8 @@
 
 import json
 
-from lading.report.summary import megabytes, render_report, render_report_json
+from lading.report.summary import megabytes
+from lading.report.verified import render_report, render_report_json
 from lading.verify.finding import Finding, Report, Rule, Severity
 
 CHANGED = Finding(
