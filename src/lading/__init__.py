@@ -18,6 +18,7 @@ merge and export lockfiles, `lading.node` prefetches, rolls back and collects ga
 from typing import TYPE_CHECKING
 
 from lading.lazy import lazy_exports
+from lading.version import VERSION
 
 if TYPE_CHECKING:
     from lading import errors as errors
@@ -34,4 +35,4 @@ else:
         },
     )
 
-__version__ = "0.1.0"
+__version__ = VERSION

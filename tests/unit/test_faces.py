@@ -87,7 +87,7 @@ def test_a_face_loads_nothing(package: str) -> None:
         check=True,
     ).stdout
     own = {name for name in ast.literal_eval(loaded) if name.startswith("lading")}
-    assert {"lading", f"lading.{package}", "lading.lazy"} == own
+    assert {"lading", f"lading.{package}", "lading.lazy", "lading.version"} == own
 
 
 def test_a_misspelt_name_is_an_attribute_error() -> None:

@@ -11,10 +11,10 @@ from typing import Never
 
 import click
 
-import lading
 from lading.api import open_project
 from lading.cli.context import Context
 from lading.errors import EngineNotFoundError, LadingError, UsageError
+from lading.version import VERSION
 
 __all__ = ["main"]
 
@@ -93,7 +93,7 @@ class _Commands(click.Group):
     epilog="Exit codes: 0 yes or done, 1 no, 2 usage, 3 input, 4 no solution, 5 engine,"
     " 6 download, 7 digest or archive, 8 prefix, 9 shipping.",
 )
-@click.version_option(lading.__version__, prog_name="lading", message="%(prog)s %(version)s")
+@click.version_option(VERSION, prog_name="lading", message="%(prog)s %(version)s")
 @click.option("-C", "--directory", default=".", help="The project.", show_default=True)
 @click.option("--engine", type=click.Choice(["micromamba", "embedded"]), help="Who installs.")
 @click.option("--micromamba", metavar="PATH", help="The micromamba executable.")

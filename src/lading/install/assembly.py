@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import lading
 from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
 from lading.errors import LockError, PrefixChangedError
@@ -34,6 +33,7 @@ from lading.install.update import NotUpdatableError, Update, move_packages, refu
 from lading.lock import LockedPackage, Lockfile
 from lading.package import PayloadFile
 from lading.system import Progress
+from lading.version import VERSION
 
 __all__ = ["SCRIPTED", "UV_WORKPLACE", "Assembly", "Installed"]
 
@@ -213,7 +213,7 @@ class Assembly:
         place_contents(contents, plan.prefix, placed)
         bill = InstallRecord(
             format=FORMAT_VERSION,
-            lading=lading.__version__,
+            lading=VERSION,
             engine=self.engine_name,
             environment=plan.environment,
             platform=plan.lockfile.platform,

@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import lading
 from lading.conda import Kind, RepodataRecord
 from lading.errors import NotAPrefixError
 from lading.install.contents import PrefixContents
@@ -33,6 +32,7 @@ from lading.install.record import (
 )
 from lading.lock import LockedPackage
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile
+from lading.version import VERSION
 
 __all__ = [
     "ASIDE",
@@ -135,7 +135,7 @@ def _refuse_other_ways(plan: InstallPlan, bill: InstallRecord, engine: str) -> N
         "at another place": bill.prefix == str(plan.prefix),
         "for another platform": bill.platform == str(plan.lockfile.platform),
         "under another name": bill.environment == plan.environment,
-        "by another lading": bill.lading == lading.__version__,
+        "by another lading": bill.lading == VERSION,
         "by another engine": bill.engine == engine,
         "with another choice of bytecode": bill.bytecode == plan.bytecode,
         "with link scripts": not (bill.link_scripts or plan.link_scripts),

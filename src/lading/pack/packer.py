@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-import lading
 from lading.conda import FileMode
 from lading.errors import OutputError, UsageError
 from lading.format import (
@@ -53,6 +52,7 @@ from lading.system import (
     sha256_of,
     temporary_file,
 )
+from lading.version import VERSION
 
 __all__ = ["PackPlan", "PackRequest", "Packed", "apply_pack", "plan_pack"]
 
@@ -276,7 +276,7 @@ def _manifest(plan: PackPlan, writer: _Writer) -> Manifest:
         environment=request.installed.plan.environment,
         platform=lockfile.platform,
         lock=lockfile.digest.hex,
-        lading=lading.__version__,
+        lading=VERSION,
         compressor=describe(request.format, request.level),
         bytecode=request.installed.plan.bytecode,
         requirements=Requirements(
