@@ -2,8 +2,9 @@
 
 Usage: python scripts/docs.py [--check]
 
-Writes `docs/reference/commands.md` from what `lading --help` and each command's `--help` say, then
-looks up every relative link. With `--check` nothing is written: exit code 1 where the page differs.
+Writes `docs/reference/commands.md` from what `lading --help` and each command's `--help` say, draws
+`docs/packages.svg` from the imports in the code, then looks up every relative link. With `--check`
+nothing is written: exit code 1 where a file differs.
 """
 
 import re
@@ -15,10 +16,12 @@ from urllib.parse import unquote
 import click
 from click.testing import CliRunner
 
+from architecture import render_picture
 from lading.cli.app import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path("docs/reference/commands.md")
+PICTURE = Path("docs/packages.svg")
 WIDTH = 100
 
 INTRODUCTION = """\
@@ -37,15 +40,15 @@ _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 
 def main(arguments: list[str]) -> int:
     """The exit code of writing the documentation, or of checking it."""
-    faults = list(find_broken_links(ROOT))
-    page = ROOT / PAGE
-    expected = render_commands()
-    if "--check" not in arguments:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(expected, "utf-8")
-        faults = list(find_broken_links(ROOT))
-    elif not page.exists() or page.read_text("utf-8") != expected:
-        faults.append(f"{PAGE} is not what --help says: run `make docs`")
+    made = {PAGE: render_commands(), PICTURE: render_picture(ROOT / "src/lading")}
+    stale = []
+    for name, expected in made.items():
+        path = ROOT / name
+        if "--check" not in arguments:
+            path.write_text(expected, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != expected:
+            stale.append(f"{name} is not what the code says: run `make docs`")
+    faults = [*stale, *find_broken_links(ROOT)]
     for fault in faults:
         sys.stderr.write(f"error: {fault}\n")
     return 1 if faults else 0

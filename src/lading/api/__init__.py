@@ -1,4 +1,4 @@
-"""What a user asks for, in one call each; the command line is a shell around it."""
+"""The public functions: what a user asks for, in one call each."""
 
 from typing import TYPE_CHECKING
 

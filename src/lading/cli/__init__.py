@@ -1,1 +1,1 @@
-"""The command line: options to request, one library call, rendering, exit code."""
+"""The commands: options, one call, rendering, exit code."""

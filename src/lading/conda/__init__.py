@@ -1,4 +1,4 @@
-"""Values of the conda standards: names, versions, records, channels, match specs, paths. Pure."""
+"""Values of the conda standards: names, versions, records, match specs. Pure."""
 
 from typing import TYPE_CHECKING
 

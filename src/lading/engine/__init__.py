@@ -1,4 +1,4 @@
-"""Conda engines, which solve and link: the protocol, micromamba, the embedded one."""
+"""Conda engines, which solve and link: micromamba, and py-rattler in-process."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The tarball's format, reading side: bill, tar headers, compression, frames, relocation record."""
+"""The tarball, read: bill, headers, frames, relocation record."""
 
 from typing import TYPE_CHECKING
 

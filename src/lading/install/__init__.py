@@ -1,4 +1,4 @@
-"""Filling a prefix from a lock, and the package cache that it is filled from."""
+"""Filling a prefix from a lock; the package cache."""
 
 from typing import TYPE_CHECKING
 

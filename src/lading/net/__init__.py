@@ -1,4 +1,4 @@
-"""HTTP: one client, downloads checked by digest, files read by ranges, credentials."""
+"""HTTP: client, checked downloads, ranges, credentials."""
 
 from typing import TYPE_CHECKING
 

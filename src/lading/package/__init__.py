@@ -1,4 +1,4 @@
-"""A package archive, conda package or wheel: what it says of itself and puts into a prefix."""
+"""A package archive, conda package or wheel: what it puts into a prefix."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What the operating system gives: files, processes, digests, parallel work."""
+"""Files, processes, digests, parallel work."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Is it exactly what its bill says? Tarballs and prefixes are compared with it."""
+"""Is it exactly what its bill says? Tarballs and prefixes."""
 
 from typing import TYPE_CHECKING
 
