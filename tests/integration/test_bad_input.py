@@ -81,7 +81,7 @@ def refused(outcome: Outcome, code: int) -> bool:
             ),
             "has format version 9",
         ),
-        (lambda path: path.write_bytes(b"\xff\xfe\0"), "is no YAML"),
+        (lambda path: path.write_bytes(b"\xff\xfe\0"), "is not valid YAML"),
     ],
     ids=["missing", "truncated", "empty", "merge markers", "version", "binary"],
 )

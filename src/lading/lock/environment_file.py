@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
-
 from lading.conda import MatchSpec, Platform, parse_matchspec, parse_platform, without_credentials
 from lading.errors import SpecError
 from lading.lock.selectors import selected_text
+from lading.system import YamlError, parse_yaml, read_document
 
 __all__ = ["EnvironmentFile", "read_environment"]
 
@@ -101,47 +100,25 @@ def read_environment(path: Path, platform: Platform | None = None) -> Environmen
     return result
 
 
-class _UniqueKeyLoader(yaml.CSafeLoader):
-    """YAML without silently overwritten keys."""
-
-
-def _construct_unique(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[object, object]:
-    pairs = [
-        (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
-        for key, value in node.value
-    ]
-    seen: dict[object, object] = {}
-    for (key, value), (key_node, _) in zip(pairs, node.value, strict=True):
-        if isinstance(key, list | dict) or key in seen:
-            raise yaml.MarkedYAMLError(
-                problem=f"the key {key!r} stands there twice or is none",
-                problem_mark=key_node.start_mark,
-            )
-        seen[key] = value
-    return seen
-
-
-_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _construct_unique)
-
-
 def _read_mapping(path: Path, platform: Platform | None) -> Mapping[object, object]:
     """The top level of the file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_document(path).decode()
     except FileNotFoundError as error:
         raise SpecError(
             f"there is no environment file {path}", hint="name it, or write one with `dependencies`"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+    except (OSError, UnicodeDecodeError, YamlError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = str(error) if isinstance(error, YamlError) else reason
         raise SpecError(f"cannot read {path}: {reason}", hint="name a readable file") from error
     if platform is not None:
         text = selected_text(text, platform)
     try:
-        content: object = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  # a safe loader
-    except yaml.YAMLError as error:
+        content = parse_yaml(text)
+    except YamlError as error:
         raise SpecError(
-            f"{path} is no YAML: {' '.join(str(error).split())}", hint="correct the line named"
+            f"{path} is not valid YAML: {error}", hint="correct the line named"
         ) from error
     if content is None:
         raise SpecError(f"{path} is empty", hint="list packages under `dependencies:`")

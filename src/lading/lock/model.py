@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-import yaml
 
 from lading.conda import (
     BuildString,
@@ -24,8 +23,7 @@ from lading.conda import (
     parse_platform,
 )
 from lading.errors import LockError
-from lading.lock.written import packages_written
-from lading.system import Digest, sha256_of
+from lading.system import Digest, YamlError, parse_yaml, read_document, sha256_of
 
 __all__ = [
     "VIRTUAL_PACKAGES_KEY",
@@ -221,9 +219,11 @@ def read_lockfile(path: Path, platform: Platform | None = None) -> Lockfile:
             twice or has one without SHA-256.
     """
     try:
-        data = path.read_bytes()
+        data = read_document(path)
     except OSError as error:
         raise LockError(f"{path}: {error.strerror}", hint="make it with `lading lock`") from error
+    except YamlError as error:
+        raise LockError(f"{path}: {error}", hint=REMEDY) from error
     document = _parse_document(path, data)
     chosen = _choose_platform(path, document.metadata.platforms, platform)
     return _lockfile(path, document, chosen, data)
@@ -267,11 +267,9 @@ def _parse_document(path: Path, data: bytes) -> _Document:
     if b"\n<<<<<<< " in data or b"\n>>>>>>> " in data:
         raise LockError(f"{path} holds merge conflict markers", hint=REMEDY)
     try:
-        document = msgspec.convert(_content(data), _Document)
-    except yaml.YAMLError as error:
-        raise LockError(
-            f"{path} is no YAML: {' '.join(str(error).split())}", hint=REMEDY
-        ) from error
+        document = msgspec.convert(parse_yaml(data), _Document)
+    except YamlError as error:
+        raise LockError(f"{path} is not valid YAML: {error}", hint=REMEDY) from error
     except msgspec.ValidationError as error:
         raise LockError(f"{path} is no lockfile: {error}", hint=REMEDY) from error
     if document.version != FORMAT_VERSION:
@@ -280,19 +278,6 @@ def _parse_document(path: Path, data: bytes) -> _Document:
             hint=REMEDY,
         )
     return document
-
-
-def _content(data: bytes) -> object:
-    """What the YAML says, read in a tenth of the time where lading wrote it."""
-    head, separator, rest = data.partition(b"\npackage:\n")
-    try:
-        packages = packages_written(rest.decode()) if separator else None
-    except UnicodeDecodeError:
-        packages = None
-    content: object = yaml.load(head if packages is not None else data, Loader=yaml.CSafeLoader)
-    if packages is not None and isinstance(content, dict):
-        content["package"] = packages
-    return content
 
 
 def _choose_platform(path: Path, found: tuple[str, ...], wanted: Platform | None) -> Platform:

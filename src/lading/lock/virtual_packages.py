@@ -15,10 +15,9 @@ Source: conda-lock 4.0.3 `virtual_package.py` and the search for the file in `co
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import yaml
-
 from lading.conda import Platform, parse_platform, virtual_package_name
 from lading.errors import SpecError
+from lading.system import YamlError, parse_yaml, read_document
 
 __all__ = ["FILE_NAMES", "find_virtual_packages", "read_virtual_packages"]
 
@@ -63,14 +62,15 @@ def read_virtual_packages(path: Path) -> Mapping[Platform, Mapping[str, str]]:
 
 def _subdirs(path: Path) -> Mapping[object, object]:
     try:
-        content: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+        content = parse_yaml(read_document(path))
     except OSError as error:
         raise SpecError(
             f"cannot read {path}: {error.strerror}", hint="name a file of virtual packages"
         ) from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise SpecError(f"{path} is no YAML: {reason}", hint="correct the line named") from error
+    except YamlError as error:
+        raise SpecError(
+            f"{path} is not valid YAML: {error}", hint="correct the line named"
+        ) from error
     subdirs = content.get("subdirs") if isinstance(content, dict) else None
     if not isinstance(subdirs, dict) or (isinstance(content, dict) and len(content) > 1):
         raise SpecError(f"{path} is no mapping with `subdirs` alone", hint=_EXAMPLE)

@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 
 from lading.conda import Credential, without_credentials
 from lading.errors import SpecError
+from lading.system import YamlError, parse_yaml, read_document
 
 __all__ = ["channel_credentials", "read_credentials"]
 
@@ -119,13 +120,11 @@ def _of_rattler(path: Path) -> Iterator[Credential]:
 
 def _condarc_channels(path: Path) -> list[str]:
     try:
-        import yaml  # noqa: PLC0415  # a node has no PyYAML, and seldom a .condarc
+        content = parse_yaml(read_document(path))
     except ImportError:
         _log.warning("%s needs PyYAML to be read; no credential is taken from it", path)
         return []
-    try:
-        content: object = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError):
+    except (OSError, YamlError):
         _log.warning("%s cannot be read; no credential is taken from it", path)
         return []
     if not isinstance(content, dict):

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
         temporary_directory as temporary_directory,
         temporary_file as temporary_file,
     )
+    from lading.system.yaml_reader import (
+        YamlError as YamlError,
+        parse_yaml as parse_yaml,
+        read_document as read_document,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -41,5 +46,6 @@ else:
             "temporary": (
                 "is_temporary_of remove_stale_temporaries temporary_directory temporary_file"
             ),
+            "yaml_reader": "YamlError parse_yaml read_document",
         },
     )

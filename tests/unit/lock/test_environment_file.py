@@ -78,10 +78,10 @@ def test_a_directory(tmp_path: Path) -> None:
 
 
 def test_no_text(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 are refused."""
+    """Bytes that are not UTF-8 are refused."""
     path = tmp_path / "environment.yml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SpecError, match="no UTF-8"):
+    with pytest.raises(SpecError, match="not UTF-8"):
         read_environment(path)
 
 
@@ -92,9 +92,9 @@ def test_no_text(tmp_path: Path) -> None:
         ("# a comment\n", "is empty"),
         ("- python\n- numpy\n", "holds a list, not a mapping"),
         ("python\n", "holds a text, not a mapping"),
-        ("dependencies: [python\n", "is no YAML"),
+        ("dependencies: [python\n", "is not valid YAML"),
         ("dependencies: [a]\ndependencies: [b]\n", "twice"),
-        ("? [a, b]\n: c\n", "is no YAML"),
+        ("? [a, b]\n: c\n", "is not valid YAML"),
         ("name: x\n", "dependencies: missing"),
         ("dependencies:\n", "dependencies: empty"),
         ("dependencies: python\n", "dependencies: a text stands where a list is expected"),

@@ -42,7 +42,7 @@ def test_the_file_of_conda_lock_itself() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", "is no YAML"),
+        ("a: [", "is not valid YAML"),
         ("", "no mapping with `subdirs`"),
         ("subdirs: []", "no mapping with `subdirs`"),
         ("subdirs: {}\nother: 1", "no mapping with `subdirs` alone"),
