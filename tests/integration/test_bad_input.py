@@ -321,7 +321,7 @@ def test_what_is_no_tarball(tmp_path: Path, content: bytes) -> None:
 def test_no_tarball_at_all(tmp_path: Path, name: str) -> None:
     """A path without a file, and a directory, are refused."""
     assert (True, []) == (
-        refused(lading(["unpack", name, "env"], tmp_path), 7),
+        refused(lading(["unpack", name, "env"], tmp_path), 3),
         listing(tmp_path),
     )
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from lading.conda.names import native_platform
+from lading.format.bill import read_bill
 from lading.format.manifest import Manifest
-from lading.format.tarball import open_manifest
 from lading.pack.frame_cache import FrameCache
 from simulators.channel import PLACEHOLDER, File, Package
 from simulators.command import listing
@@ -117,7 +117,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
         run = launcher.run("-C", root, "pack", ENVIRONMENT, "-o", right, "--no-frame-cache")
         assert run.code == 0, run.output
         [manifest] = right.glob("*.manifest.json")
-        yield Victim(project, launcher, written(right), open_manifest(manifest)[0])
+        yield Victim(project, launcher, written(right), read_bill(manifest).manifest)
 
 
 def moments(seed: int, seconds: float, count: int = MOMENTS) -> Iterator[float]:

@@ -56,8 +56,8 @@ print(sorted(seen), sorted(problems))
 COLLECTOR = """
 import sys
 from pathlib import Path
-from lading.node.store import FrameStore
-store, done = FrameStore(Path(sys.argv[1])), Path(sys.argv[2])
+from lading.node.store import Store
+store, done = Store(Path(sys.argv[1])), Path(sys.argv[2])
 rounds = 0
 print("ready", flush=True)
 while not done.exists():

@@ -7,16 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.format.compression import (
-    MANIFEST_MAGIC,
-    Format,
-    Level,
-    SeekEntry,
-    compress_manifest,
-    compressor,
-    render_seek_table,
-    render_skippable,
-)
+from lading.format.compression import Format, Level, compressor
+from lading.format.seekable import SeekEntry, render_tail
 from lading.system.digest import sha256_of
 
 __all__ = ["Forged", "Forgery", "forged_file", "forged_link"]
@@ -89,9 +81,8 @@ class Forgery:
             path.write_bytes(frame + self.behind)
             path.with_name(f"{path.name}.manifest.json").write_bytes(bill)
             return path
-        inside = render_skippable(MANIFEST_MAGIC, compress_manifest(bill))
-        table = [SeekEntry(len(frame), len(content)), SeekEntry(len(inside), 0)]
-        path.write_bytes(frame + inside + render_seek_table(table) + self.behind)
+        tail = render_tail(bill, [SeekEntry(len(frame), len(content))])
+        path.write_bytes(frame + tail + self.behind)
         return path
 
     def _document(self, frame: bytes, size: int) -> Document:

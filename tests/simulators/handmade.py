@@ -8,7 +8,7 @@ import msgspec
 from lading.conda.names import Platform
 from lading.conda.paths import FileMode, Kind
 from lading.format.compression import Format, Level
-from lading.format.tarball import open_tarball
+from lading.format.opening import open_tarball
 from lading.install.contents import PrefixContents, environment_payload
 from lading.install.installer import Installed, InstallPlan
 from lading.install.record import FORMAT_VERSION, InstallRecord

@@ -49,7 +49,7 @@ def verify(
     if path.is_dir():
         return _verify_prefix(path, bill, how)
     if path.exists():
-        with open_tarball(path, bill) as opened:
+        with open_tarball(path, manifest=bill) as opened:
             return verify_tarball(opened, how.workers)
     record = read_install_record(project.tree.build(os.fspath(subject), project.platform(None)))
     if record is None:

@@ -3,8 +3,8 @@
 import click
 
 from lading.cli.context import Context
-from lading.format import is_remote, open_bill, open_manifest
-from lading.node import FrameStore, PrefetchPlan, apply_prefetch
+from lading.format import is_remote, read_bill
+from lading.node import PrefetchPlan, Store, apply_prefetch
 
 __all__ = ["command"]
 
@@ -33,13 +33,13 @@ def command(  # noqa: PLR0913  # one parameter for each option
     `lading unpack --store DIR NEW NAME` makes the environment without the tarball; until it does,
     but no longer than a week, `lading gc` leaves the frames alone.
     """
-    bill = open_bill(context.project.path(new))
-    before, _ = open_manifest(context.project.path(old))
+    bill = read_bill(context.project.path(new))
+    before = read_bill(context.project.path(old)).manifest
     place = source if is_remote(source) else str(context.project.path(source))
     plan = PrefetchPlan(
         bill=bill,
         source=place,
-        store=FrameStore(context.project.path(store)),
+        store=Store(context.project.path(store)),
         workers=workers or context.project.processors,
         environment=context.project.environment,
     )

@@ -5,7 +5,7 @@ import json
 import click
 
 from lading.cli.context import Context
-from lading.node import FrameStore, Generations
+from lading.node import Generations, Store
 
 __all__ = ["command"]
 
@@ -47,7 +47,7 @@ def command(
             for path in Generations(context.project.path(name)).remove_old(keep):
                 context.say(f"removed {path}")
 
-    frames = FrameStore(context.project.path(store))
+    frames = Store(context.project.path(store))
     collected = frames.collect(remove_old)
     context.say(f"removed {collected.frames} frames, {collected.size / 1e6:.1f} MB")
     changed = frames.check(workers or context.project.processors) if verify else ()

@@ -1,10 +1,6 @@
 """`lading unpack`."""
 
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,31 +8,13 @@ from typing import BinaryIO
 import click
 
 from lading.cli.context import Context
-from lading.errors import DigestMismatchError, UsageError
-from lading.format import (
-    PipedTarball,
-    TarballSource,
-    is_remote,
-    open_bill,
-    open_remote_tarball,
-    open_spooled,
-    open_tarball,
-)
-from lading.node import (
-    FrameStore,
-    Generations,
-    apply_deploy,
-    apply_unpack,
-    plan_deploy,
-    plan_unpack,
-    prefix_errors,
-)
+from lading.errors import UsageError
+from lading.format import TarballSource, is_remote, open_tarball
+from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
 
 __all__ = ["command"]
 
 PIPE = "-"
-PIPE_NAME = "standard input"
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,88 +72,39 @@ def command(  # noqa: PLR0913  # one parameter for each option
         workers=workers or context.project.processors,
         dry_run=dry_run,
     )
-    with _opened(context, options) as source:
-        _check_digest(tarball, source, manifest_sha256)
+    with open_tarball(
+        _tarball(context, options),
+        manifest=options.manifest,
+        expected=manifest_sha256,
+        environment=context.project.environment,
+        spool=next((path for path in options.prefix.parents if path.is_dir()), None),
+    ) as source:
         place = _deploy(context, options, source) if store else _unpack(context, options, source)
     if context.json:
-        digest = source.manifest_sha256.hex
+        digest = source.bill.digest.hex
         context.write(f'{{"schema":"lading.unpack/1","manifest_sha256":"{digest}"}}\n')
     elif not dry_run:
         context.write(f"{place}\n")
     return 0
 
 
-@contextmanager
-def _opened(context: Context, options: _Options) -> Iterator[TarballSource]:
-    """The tarball, whichever way it comes."""
-    if options.tarball == PIPE and options.manifest is not None:
-        bill = open_bill(options.manifest)
-        yield PipedTarball(
-            stream=sys.stdin.buffer,
-            name=PIPE_NAME,
-            manifest=bill.manifest,
-            manifest_sha256=bill.manifest_sha256,
-            manifest_bytes=bill.manifest_bytes,
-        )
-        # All is well, even if not all of it was needed: whoever writes is let to the end.
-        while sys.stdin.buffer.read(CHUNK_BYTES):
-            pass
-    elif options.tarball == PIPE:
-        with _spooled(options.prefix) as stream:
-            yield open_spooled(stream, PIPE_NAME)
-    elif is_remote(options.tarball):
-        if options.manifest is not None:
-            raise UsageError(
-                "the bill of a tarball on a server is read from inside",
-                hint="leave out --manifest; --manifest-sha256 refuses any other bill",
-            )
-        with open_remote_tarball(options.tarball, context.project.environment) as remote:
-            yield remote
-    elif options.store is not None and options.tarball.endswith(".json"):
-        yield open_bill(context.project.path(options.tarball))
-    else:
-        with open_tarball(context.project.path(options.tarball), options.manifest) as tarball:
-            yield tarball
-
-
-@contextmanager
-def _spooled(prefix: Path) -> Iterator[BinaryIO]:
-    """Standard input as a file beside the prefix: its bill stands at its end.
-
-    The file has no name, so nothing is left of it, however this process ends.
-    """
-    existing = next((path for path in prefix.parents if path.is_dir()), prefix)
-    with prefix_errors(prefix):
-        stream = tempfile.TemporaryFile(dir=existing)  # noqa: SIM115  # closed below
-    with stream:
-        with prefix_errors(prefix):
-            shutil.copyfileobj(sys.stdin.buffer, stream, CHUNK_BYTES)
-            stream.flush()
-        yield stream
-
-
-def _check_digest(tarball: str, source: TarballSource, wanted: str | None) -> None:
-    found = source.manifest_sha256.hex
-    if wanted is not None and found != wanted.lower():
-        raise DigestMismatchError(
-            f"{tarball} has another bill than the one asked for",
-            hint="fetch the tarball that belongs to this digest",
-            expected=wanted.lower(),
-            actual=found,
-        )
+def _tarball(context: Context, options: _Options) -> str | Path | BinaryIO:
+    if options.tarball == PIPE:
+        return sys.stdin.buffer
+    return options.tarball if is_remote(options.tarball) else context.project.path(options.tarball)
 
 
 def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
     plan = plan_unpack(source, options.prefix, options.workers, options.only)
     if options.dry_run:
-        for bill in source.manifest.slices():
+        for bill in source.bill.manifest.slices():
             if options.only is None or bill.package.name in options.only:
                 for item in bill.files:
                     context.write(f"{item.mode} {item.size:>12} {item.path}\n")
         return plan.prefix
     with context.progress() as progress:
         apply_unpack(plan, progress)
-    what = ", ".join(sorted(options.only)) if options.only else source.manifest.environment
+    what = ", ".join(sorted(options.only)) if options.only else source.bill.manifest.environment
     context.say(f"unpacked {what}: checked and relocated")
     return plan.prefix
 
@@ -183,7 +112,7 @@ def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
 def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:
     assert options.store is not None  # noqa: S101  # for the type checker
     versions = Generations(options.prefix)
-    plan = plan_deploy(source, FrameStore(options.store), versions, options.workers)
+    plan = plan_deploy(source, Store(options.store), versions, options.workers)
     if options.dry_run:
         for bill in plan.missing():
             context.write(f"{bill.frame.length:>12} {bill.package.name}\n")

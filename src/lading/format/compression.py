@@ -1,18 +1,12 @@
-"""The three ways of compressing a tarball, and zstd's seekable format.
+"""The three ways of compressing a tarball.
 
 A tarball is a row of frames, each compressed by itself: zstd frames, gzip members, or plain bytes.
-Behind the frames a `tar.zst` has two skippable frames, which every decompressor passes over: the
-pack manifest, and the seek table.
 
-Source: RFC 8878 (zstd, skippable frames in 3.1.2); zstd `contrib/seekable_format`, version 0.1.0;
-RFC 1952 (gzip members).
+Source: RFC 8878 (zstd); RFC 1952 (gzip members).
 """
 
-import struct
 import sys
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Protocol, cast
 
@@ -30,13 +24,12 @@ __all__ = [
     "Compressor",
     "Format",
     "Level",
-    "SeekEntry",
+    "compress_document",
     "compressor",
     "decompress_chunks",
-    "parse_seek_table",
-    "parse_skippable",
-    "render_seek_table",
-    "render_skippable",
+    "decompress_document",
+    "describe",
+    "format_of",
 ]
 
 # Its stubs call it an instance.
@@ -44,16 +37,8 @@ _ISAL_ERROR = cast("type[Exception]", isal_zlib.error)
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 GZIP_MAGIC = b"\x1f\x8b"
-MANIFEST_MAGIC = 0x184D2A5D
-SEEK_TABLE_MAGIC = 0x184D2A5E
-SEEKABLE_MAGIC = 0x8F92EAB1
-SKIPPABLE_HEADER_BYTES = 8
-SEEK_FOOTER_BYTES = 9
-SEEK_ENTRY_BYTES = 8
 CHUNK_BYTES = 1 << 20
-MANIFEST_LEVEL = 3
-
-_CHECKSUM = struct.Struct("<I")
+DOCUMENT_LEVEL = 3
 
 
 class Format(StrEnum):
@@ -62,6 +47,13 @@ class Format(StrEnum):
     ZSTD = "tar.zst"
     GZIP = "tar.gz"
     TAR = "tar"
+
+
+def format_of(head: bytes) -> Format | None:
+    """The compression of a tarball that begins with `head`; None for none that is known."""
+    if head.startswith(ZSTD_MAGIC):
+        return Format.ZSTD
+    return Format.GZIP if head.startswith(GZIP_MAGIC) else None
 
 
 class Level(StrEnum):
@@ -224,103 +216,28 @@ def _check_end(unused: bytes, *, at_end: bool) -> None:
         raise EOFError("it does not end where it should")
 
 
-def compress_manifest(data: bytes) -> bytes:
-    """The pack manifest as it stands in its skippable frame: one zstd frame, and its CRC-32.
-
-    zstd's own checksum is one of the content: a zstd frame has bits that do not matter to it.
-    """
+def compress_document(data: bytes) -> bytes:
+    """`data` as one zstd frame with zstd's checksum of the content."""
     options: dict[int, int] = {
-        _PARAMETER.compression_level: MANIFEST_LEVEL,
+        _PARAMETER.compression_level: DOCUMENT_LEVEL,
         _PARAMETER.checksum_flag: 1,
     }
-    frame = zstd.compress(data, options=options)
-    return frame + _CHECKSUM.pack(zlib.crc32(frame))
+    return zstd.compress(data, options=options)
 
 
-def decompress_manifest(data: bytes, limit: int) -> bytes:
-    """The inverse of `compress_manifest`.
+def decompress_document(frame: bytes, limit: int) -> bytes:
+    """The inverse of `compress_document`.
 
     Raises:
-        ArchiveError: It is damaged, or longer than `limit` bytes.
+        ArchiveError: `frame` is damaged, or its content is longer than `limit` bytes.
     """
-    frame, checksum = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :]
+    inner = zstd.ZstdDecompressor()
     try:
-        inner = zstd.ZstdDecompressor()
-        result = inner.decompress(frame, limit)
+        data = inner.decompress(frame, limit)
     except zstd.ZstdError as error:
         raise ArchiveError("the manifest inside is damaged", hint="fetch it again") from error
     if not inner.eof or inner.unused_data:
         raise ArchiveError(
             "the manifest inside is too long, or cut off, or not alone", hint="fetch it again"
         )
-    if checksum != _CHECKSUM.pack(zlib.crc32(frame)):
-        raise ArchiveError("the manifest inside is damaged", hint="fetch it again")
-    return result
-
-
-def render_skippable(magic: int, payload: bytes) -> bytes:
-    """A skippable frame (RFC 8878, 3.1.2)."""
-    return struct.pack("<II", magic, len(payload)) + payload
-
-
-def parse_skippable(data: bytes, magic: int) -> bytes:
-    """The payload of the skippable frame that `data` is.
-
-    Raises:
-        ArchiveError: It is another frame, or has another length.
-    """
-    if len(data) < SKIPPABLE_HEADER_BYTES:
-        raise ArchiveError("a skippable frame is cut off", hint="fetch the tarball again")
-    found, length = struct.unpack_from("<II", data)
-    if found != magic or length != len(data) - SKIPPABLE_HEADER_BYTES:
-        raise ArchiveError("a skippable frame is damaged", hint="fetch the tarball again")
-    return data[SKIPPABLE_HEADER_BYTES:]
-
-
-@dataclass(frozen=True, slots=True)
-class SeekEntry:
-    """One frame in the seek table.
-
-    Attributes:
-        compressed: Length of the frame in bytes.
-        decompressed: Length of its content in bytes; 0 for a skippable frame.
-    """
-
-    compressed: int
-    decompressed: int
-
-
-def render_seek_table(entries: Sequence[SeekEntry]) -> bytes:
-    """The skippable frame that ends a seekable archive; without per-frame checksums."""
-    table = b"".join(struct.pack("<II", item.compressed, item.decompressed) for item in entries)
-    footer = struct.pack("<IBI", len(entries), 0, SEEKABLE_MAGIC)
-    return render_skippable(SEEK_TABLE_MAGIC, table + footer)
-
-
-def seek_table_bytes(footer: bytes) -> int:
-    """The length of the whole seek table frame that ends in the 9 bytes `footer`.
-
-    Raises:
-        ArchiveError: They are no footer of a seek table.
-    """
-    count: int
-    count, descriptor, magic = struct.unpack("<IBI", footer)
-    if magic != SEEKABLE_MAGIC or descriptor != 0:
-        raise ArchiveError(
-            "the tarball has no seek table at its end",
-            hint="it is cut off, or was not packed by lading: fetch it again",
-        )
-    return SKIPPABLE_HEADER_BYTES + count * SEEK_ENTRY_BYTES + SEEK_FOOTER_BYTES
-
-
-def parse_seek_table(frame: bytes) -> tuple[SeekEntry, ...]:
-    """The entries of the seek table frame `frame`.
-
-    Raises:
-        ArchiveError: It is damaged.
-    """
-    payload = parse_skippable(frame, SEEK_TABLE_MAGIC)
-    if seek_table_bytes(payload[-SEEK_FOOTER_BYTES:]) != len(frame):
-        raise ArchiveError("the seek table is damaged", hint="fetch the tarball again")
-    table = payload[:-SEEK_FOOTER_BYTES]
-    return tuple(SeekEntry(*pair) for pair in struct.iter_unpack("<II", table))
+    return data

@@ -13,7 +13,6 @@ import msgspec
 from lading.conda import FileMode, Kind
 from lading.errors import ManifestError, UnsafePathError
 from lading.format.tar_header import LARGEST_OCTAL_SIZE, Header, render_header
-from lading.system import Digest, sha256_of
 
 __all__ = [
     "FrameSlice",
@@ -366,8 +365,3 @@ def _are_well_formed(files: Sequence[ManifestFile]) -> bool:
         and min(item.size for item in files) >= 0
         and all(bool(item.placeholder) == (item.placeholder_mode is not None) for item in files)
     )
-
-
-def manifest_digest(data: bytes) -> Digest:
-    """The identity of a manifest: the digest of its canonical bytes."""
-    return sha256_of(data)

@@ -1,12 +1,11 @@
-"""What relocation rewrites, kept in the environment itself.
+"""lading's records in an environment: what relocation rewrites, and where it relocated to.
 
-The record is shipped as `conda-meta/lading/relocation.json`, the same bytes everywhere: it says
-where the placeholders stood in the shipped content. With it an environment can be moved, relocated
-again, and its shipped content restored and hashed, whoever relocated it first.
+`conda-meta/lading/relocation.json` is shipped, the same bytes everywhere: it says where the
+placeholders stood in the shipped content. With it an environment can be moved and relocated again,
+and its shipped content restored and hashed, whichever tool relocated it first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +20,6 @@ __all__ = [
     "RECORD_PATH",
     "STATE_PATH",
     "Relocation",
-    "RelocationEntry",
     "State",
     "read_record",
     "read_state",
@@ -38,23 +36,16 @@ MANIFEST_PATH = f"{LADING_DIRECTORY}/manifest.json"
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relocation:
+class Relocation(msgspec.Struct, frozen=True, kw_only=True):
     """One file that relocation rewrites.
 
     Attributes:
         path: Archive-relative, POSIX.
         size: Of its shipped content in bytes.
-        occurrences: What is replaced, and where.
+        placeholder: What is replaced.
+        mode: How it is replaced.
+        groups: Where it stands in the shipped content, see `Occurrences`.
     """
-
-    path: str
-    size: int
-    occurrences: Occurrences
-
-
-class RelocationEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A `Relocation` as it is written."""
 
     path: str
     size: int
@@ -63,30 +54,24 @@ class RelocationEntry(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, item: Relocation) -> "RelocationEntry":
-        """The entry of a relocation."""
+    def of(cls, path: str, size: int, where: Occurrences) -> "Relocation":
+        """The relocation of the file at `path`, which ships `size` bytes."""
+        placeholder = where.placeholder.decode()
         return cls(
-            path=item.path,
-            size=item.size,
-            placeholder=item.occurrences.placeholder.decode(),
-            mode=item.occurrences.mode,
-            groups=item.occurrences.groups,
+            path=path, size=size, placeholder=placeholder, mode=where.mode, groups=where.groups
         )
 
-    def to_relocation(self) -> Relocation:
-        """The relocation that was written."""
-        return Relocation(
-            path=self.path,
-            size=self.size,
-            occurrences=Occurrences(
-                placeholder=self.placeholder.encode(), mode=self.mode, groups=self.groups
-            ),
+    @property
+    def occurrences(self) -> Occurrences:
+        """What is replaced, and where."""
+        return Occurrences(
+            placeholder=self.placeholder.encode(), mode=self.mode, groups=self.groups
         )
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     version: int
-    files: tuple[RelocationEntry, ...]
+    files: tuple[Relocation, ...]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,10 +88,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 def render_record(relocations: Sequence[Relocation]) -> bytes:
     """The canonical bytes of the record: JSON, keys sorted, in the order of the archive."""
-    record = _Record(
-        version=FORMAT_VERSION,
-        files=tuple(RelocationEntry.of(item) for item in relocations),
-    )
+    record = _Record(version=FORMAT_VERSION, files=tuple(relocations))
     return msgspec.json.encode(record, order="sorted") + b"\n"
 
 
@@ -130,10 +112,10 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
         ) from error
     if record.version != FORMAT_VERSION or not all(map(_is_sound, record.files)):
         raise NotAPrefixError(f"{path} is damaged", hint="unpack the tarball again")
-    return tuple(item.to_relocation() for item in record.files)
+    return record.files
 
 
-def _is_sound(item: RelocationEntry) -> bool:
+def _is_sound(item: Relocation) -> bool:
     """Whether an entry can be followed: a path in the prefix, and offsets in the content."""
     parts = item.path.split("/")
     offsets = [offset for group in item.groups for offset in group]

@@ -15,7 +15,6 @@ from lading.conda import Kind
 __all__ = ["BLOCK_BYTES", "END_OF_ARCHIVE", "Header", "padding", "render_header"]
 
 BLOCK_BYTES = 512
-RECORD_BYTES = 10_240
 END_OF_ARCHIVE = bytes(2 * BLOCK_BYTES)
 """What ends an archive; nothing may follow."""
 

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
         plan_relocate as plan_relocate,
         shipped_content as shipped_content,
     )
-    from lading.node.staging import prefix_errors as prefix_errors
-    from lading.node.store import FrameStore as FrameStore
+    from lading.node.store import Store as Store
     from lading.node.unpack import apply_unpack as apply_unpack, plan_unpack as plan_unpack
 else:
     __getattr__, __dir__ = lazy_exports(
@@ -34,8 +33,7 @@ else:
             "generations": "Generations",
             "prefetch": "PrefetchPlan apply_prefetch",
             "relocate": "apply_relocate known_prefixes plan_relocate shipped_content",
-            "staging": "prefix_errors",
-            "store": "FrameStore",
+            "store": "Store",
             "unpack": "apply_unpack plan_unpack",
         },
     )

@@ -10,7 +10,7 @@ from lading.errors import DigestMismatchError, FetchError, LadingError, PrefixEx
 from lading.format import Frame, FrameSlice, TarballSource
 from lading.node.generations import Generations
 from lading.node.staging import check_prefix, prefix_errors, refuse_reserved, staged_prefix
-from lading.node.store import FrameStore
+from lading.node.store import Store
 from lading.system import Progress, in_order, no_progress
 
 __all__ = ["DeployPlan", "Deployed", "apply_deploy", "plan_deploy"]
@@ -29,14 +29,14 @@ class DeployPlan:
     """
 
     source: TarballSource
-    store: FrameStore
+    store: Store
     versions: Generations
     prefix: Path
     workers: int
 
     def missing(self) -> tuple[FrameSlice, ...]:
         """The frames that the store lacks now, or that were changed in it."""
-        slices = self.source.manifest.slices()
+        slices = self.source.bill.manifest.slices()
         return tuple(item for item in slices if not self.store.holds(item))
 
 
@@ -58,7 +58,7 @@ class Deployed:
 
 
 def plan_deploy(
-    source: TarballSource, store: FrameStore, versions: Generations, workers: int
+    source: TarballSource, store: Store, versions: Generations, workers: int
 ) -> DeployPlan:
     """What unpacking `source` through `store` takes; nothing is written.
 
@@ -66,9 +66,9 @@ def plan_deploy(
         PrefixError: The place cannot be used.
         UnsafePathError: The bill lists something where lading keeps its own records.
     """
-    refuse_reserved(source.manifest)
-    prefix = versions.prefix_of(source.manifest_sha256)
-    check_prefix(prefix, source.manifest.requirements.longest_prefix)
+    refuse_reserved(source.bill.manifest)
+    prefix = versions.prefix_of(source.bill.digest)
+    check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
     versions.current()
     return DeployPlan(
         source=source,
@@ -88,7 +88,7 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
         FetchError: The store lacks frames, and there is only a bill to make them from.
         PrefixError: The prefix or the store cannot be written.
     """
-    total = len(plan.source.manifest.slices())
+    total = len(plan.source.bill.manifest.slices())
     extracted = 0
     with plan.store.in_use(), prefix_errors(plan.prefix):
         was_there = plan.prefix.is_dir()
@@ -97,7 +97,7 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
             # Another process may have been faster; what has this name is the same.
             with suppress(PrefixExistsError):
                 _assemble(plan, progress)
-        plan.store.records.register(plan.prefix, plan.source.manifest_bytes)
+        plan.store.records.register(plan.prefix, plan.source.bill.document)
         plan.versions.switch(plan.prefix)
     return Deployed(
         prefix=plan.prefix,
@@ -128,7 +128,7 @@ def _extract(plan: DeployPlan, progress: Progress) -> int:
     return total
 
 
-def _lack(store: FrameStore, missing: Sequence[FrameSlice]) -> LadingError:
+def _lack(store: Store, missing: Sequence[FrameSlice]) -> LadingError:
     """Why a prefix cannot be made: frames were changed, or are not there."""
     hint = "name the tarball, or run `lading fetch-frames` first"
     for bill in missing:
@@ -144,7 +144,7 @@ def _lack(store: FrameStore, missing: Sequence[FrameSlice]) -> LadingError:
 def _assemble(plan: DeployPlan, progress: Progress) -> None:
     """Make the prefix of stored frames; it appears when it is complete."""
     prefix = os.fsencode(plan.prefix)
-    slices = plan.source.manifest.slices()
+    slices = plan.source.bill.manifest.slices()
     with staged_prefix(plan.source, plan.prefix) as root:
 
         def link(bill: FrameSlice) -> None:

@@ -14,16 +14,15 @@ from pathlib import Path
 from lading.errors import ArchiveError, FetchError, LadingError
 from lading.format import (
     FETCH_AGAIN,
-    GZIP_MAGIC,
-    ZSTD_MAGIC,
+    Bill,
     Format,
     Frame,
     FrameSlice,
-    TarballSource,
+    format_of,
     is_remote,
 )
 from lading.net import RemoteFile
-from lading.node.store import FrameStore
+from lading.node.store import Store
 from lading.system import Progress, in_order, no_progress
 
 __all__ = ["Fetched", "PrefetchPlan", "apply_prefetch"]
@@ -41,9 +40,9 @@ class PrefetchPlan:
         environment: Names proxies and certificates, see `Transport`.
     """
 
-    bill: TarballSource
+    bill: Bill
     source: str
-    store: FrameStore
+    store: Store
     workers: int
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -80,7 +79,7 @@ def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetc
         PrefixError: The store cannot be written.
     """
     with plan.store.in_use(), _open(plan) as (read, is_read_whole):
-        plan.store.records.expect(plan.bill.manifest_bytes)
+        plan.store.records.expect(plan.bill.document)
         missing = plan.missing()
         failures: list[LadingError] = []
 
@@ -107,17 +106,12 @@ def _frames(source: str, missing: Sequence[FrameSlice], read: Read) -> Iterator[
     name = source.rpartition("/")[2]
     for bill in missing:
         data = read(bill.frame.offset, bill.frame.length)
-        yield Frame(bill=bill, format=_format_of(data), name=name, read=partial(_once, data))
+        format_ = format_of(data) or Format.TAR
+        yield Frame(bill=bill, format=format_, name=name, read=partial(_once, data))
 
 
 def _once(data: bytes) -> Iterator[bytes]:
     yield data
-
-
-def _format_of(data: bytes) -> Format:
-    if data.startswith(ZSTD_MAGIC):
-        return Format.ZSTD
-    return Format.GZIP if data.startswith(GZIP_MAGIC) else Format.TAR
 
 
 @contextmanager

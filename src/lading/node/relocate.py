@@ -54,9 +54,7 @@ def plan_relocate(prefix: Path) -> RelocatePlan:
     """
     relocations = read_record(prefix)
     binary = [
-        len(item.occurrences.placeholder)
-        for item in relocations
-        if item.occurrences.mode is FileMode.BINARY
+        len(item.placeholder.encode()) for item in relocations if item.mode is FileMode.BINARY
     ]
     check_prefix(prefix, min(binary, default=None))
     # Those that a relocation which was cut short has done name another prefix than the rest.

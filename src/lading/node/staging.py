@@ -74,7 +74,7 @@ def staged_prefix(
         own = (MANIFEST_PATH, STATE_PATH) if only is None else ()
         files = [
             item
-            for bill in source.manifest.slices()
+            for bill in source.bill.manifest.slices()
             if only is None or bill.package.name in only
             for item in bill.files
         ]
@@ -126,9 +126,9 @@ def _parents_of(prefix: Path) -> Iterator[None]:
 
 def _write_own_records(source: TarballSource, prefix: Path, root: Path) -> None:
     """What is true of this place only, and the bill to verify it by."""
-    state = State(prefix=str(prefix), manifest=source.manifest_sha256.hex)
+    state = State(prefix=str(prefix), manifest=source.bill.digest.hex)
     for path, data in (
-        (MANIFEST_PATH, source.manifest_bytes),
+        (MANIFEST_PATH, source.bill.document),
         (STATE_PATH, render_state(state)),
     ):
         target = root / path

@@ -31,7 +31,7 @@ from lading.node.store_roots import StoreRoots
 from lading.node.stored_frame import changed_files
 from lading.system import in_order
 
-__all__ = ["Changed", "Collected", "FrameStore"]
+__all__ = ["Changed", "Collected", "Store"]
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameStore:
+class Store:
     """The store at `directory`, which is made when it is needed."""
 
     directory: Path

@@ -40,15 +40,16 @@ def plan_unpack(
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
         PrefixError: Its path has a character that no script can hold.
         UnsafePathError: The bill lists something where lading keeps its own records.
-        UsageError: A package of `only` is not in it.
+        UsageError: A package of `only` is not in it, or `source` is a bill without its tarball.
     """
-    unknown = sorted((only or frozenset()) - {item.name for item in source.manifest.packages})
+    source.need_frames()
+    unknown = sorted((only or frozenset()) - {item.name for item in source.bill.manifest.packages})
     if unknown:
         raise UsageError(
             f"there is no package {unknown[0]} in it", hint="--dry-run lists what is in it"
         )
-    refuse_reserved(source.manifest)
-    check_prefix(prefix, source.manifest.requirements.longest_prefix)
+    refuse_reserved(source.bill.manifest)
+    check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
     with prefix_errors(prefix):
         is_free = not os.path.lexists(prefix) or _is_empty_directory(prefix)
     if not is_free:
@@ -75,7 +76,7 @@ def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
         PrefixError: The prefix cannot be written.
     """
     prefix = os.fsencode(plan.prefix)
-    total = len(plan.source.manifest.slices())
+    total = len(plan.source.bill.manifest.slices())
     with staged_prefix(plan.source, plan.prefix, plan.only) as root:
 
         def write(frame: Frame) -> None:

@@ -142,8 +142,8 @@ def environment_scripts(
     packer.prefixes = [
         (
             _Escaped(_record_path(item)),
-            _Escaped(item.occurrences.placeholder.decode()),
-            str(item.occurrences.mode),
+            _Escaped(item.placeholder),
+            str(item.mode),
         )
         for item in relocations
     ]
@@ -165,5 +165,5 @@ def _record_path(item: Relocation) -> str:
     such as `python3-config` are spared with it, and go on naming the build prefix for ever; another
     spelling of their path brings them back.
     """
-    is_script = item.occurrences.mode is FileMode.TEXT and item.path.startswith("bin/python")
+    is_script = item.mode is FileMode.TEXT and item.path.startswith("bin/python")
     return f"./{item.path}" if is_script else item.path

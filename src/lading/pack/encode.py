@@ -99,11 +99,7 @@ class Encoder:
             sha256=Digest.sha256(hashlib.sha256(data).hexdigest()),
             files=tuple(files),
             relocations=tuple(
-                Relocation(
-                    path=member.item.path,
-                    size=member.size,
-                    occurrences=member.shipped.occurrences,
-                )
+                Relocation.of(member.item.path, member.size, member.shipped.occurrences)
                 for member in members
                 if member.shipped is not None and member.shipped.occurrences
             ),

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from lading.format import FRAME_FORMAT_VERSION, ManifestFile, RelocationEntry, describe
+from lading.format import FRAME_FORMAT_VERSION, ManifestFile, Relocation, describe
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frames import FramePlan
 from lading.system import Digest
@@ -51,7 +51,7 @@ class _Meta(msgspec.Struct, frozen=True, array_like=True):
     size: int
     sha256: str
     files: tuple[ManifestFile, ...]
-    relocations: tuple[RelocationEntry, ...]
+    relocations: tuple[Relocation, ...]
 
 
 def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
@@ -204,7 +204,7 @@ def _render_entry(frame: EncodedFrame) -> tuple[bytes, bytes, bytes]:
             size=frame.size,
             sha256=frame.sha256.hex,
             files=frame.files,
-            relocations=tuple(RelocationEntry.of(item) for item in frame.relocations),
+            relocations=frame.relocations,
         )
     )
     header = _HEADER.pack(MAGIC, len(meta), hashlib.sha256(meta).digest())
@@ -238,5 +238,5 @@ def _read_entry(stream: BinaryIO) -> EncodedFrame | None:
         size=meta.size,
         sha256=Digest.sha256(meta.sha256),
         files=meta.files,
-        relocations=tuple(item.to_relocation() for item in meta.relocations),
+        relocations=meta.relocations,
     )

@@ -14,7 +14,6 @@ from lading.errors import OutputError, UsageError
 from lading.format import (
     CHECKSUMS_SUFFIX,
     END_OF_ARCHIVE,
-    MANIFEST_MAGIC,
     MANIFEST_SUFFIX,
     RECORD_PATH,
     Format,
@@ -28,12 +27,10 @@ from lading.format import (
     SeekEntry,
     beside,
     check_members,
-    compress_manifest,
     describe,
     render_manifest,
     render_record,
-    render_seek_table,
-    render_skippable,
+    render_tail,
 )
 from lading.install import Installed
 from lading.pack.conda_pack import environment_scripts
@@ -219,9 +216,8 @@ class _Writer:
 
     def append_tail(self, document: bytes) -> None:
         """Write the manifest and the seek table, as skippable frames."""
-        manifest = render_skippable(MANIFEST_MAGIC, compress_manifest(document))
         entries = [SeekEntry(frame.length, frame.size) for _, frame in self.frames]
-        self.output.write(manifest + render_seek_table([*entries, SeekEntry(len(manifest), 0)]))
+        self.output.write(render_tail(document, entries))
 
 
 def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
@@ -268,9 +264,9 @@ def _manifest(plan: PackPlan, writer: _Writer) -> Manifest:
     request = plan.request
     lockfile = request.installed.plan.lockfile
     binary = [
-        len(item.occurrences.placeholder)
+        len(item.placeholder.encode())
         for item in writer.relocations
-        if item.occurrences.mode is FileMode.BINARY
+        if item.mode is FileMode.BINARY
     ]
     return Manifest(
         environment=request.installed.plan.environment,

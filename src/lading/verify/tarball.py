@@ -4,28 +4,32 @@ import hashlib
 
 from lading.conda import Kind
 from lading.errors import IntegrityError
-from lading.format import Frame, FrameSlice, Tarball, read_members
+from lading.format import Frame, FrameSlice, TarballSource, read_members
 from lading.system import in_order
 from lading.verify.finding import Finding, Report, Rule
 
 __all__ = ["verify_tarball"]
 
 
-def verify_tarball(tarball: Tarball, workers: int) -> Report:
+def verify_tarball(tarball: TarballSource, workers: int) -> Report:
     """What of an open tarball is not as its bill says.
 
     Every frame's digest is compared, and every member's header, content and padding; `workers`
     frames at once.
+
+    Raises:
+        UsageError: It is a bill without its tarball.
     """
+    tarball.need_frames()
     findings: list[Finding] = []
     for found in in_order(_frame_findings, tarball.frames(), workers):
         findings += found
     return Report(
-        subject=str(tarball.path),
+        subject=tarball.name,
         kind="tarball",
-        environment=tarball.manifest.environment,
-        platform=tarball.manifest.platform,
-        checked=len(tarball.manifest.files),
+        environment=tarball.bill.manifest.environment,
+        platform=tarball.bill.manifest.platform,
+        checked=len(tarball.bill.manifest.files),
         findings=tuple(sorted(findings, key=lambda finding: finding.path)),
     )
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from lading.conda.paths import FileMode
-from lading.conda.placeholder import Occurrences
 from lading.errors import NotAPrefixError
 from lading.format.relocation import (
     RECORD_PATH,
@@ -19,15 +18,9 @@ from lading.format.relocation import (
     render_state,
 )
 
-TEXT = Relocation(
-    path="etc/conf",
-    size=20,
-    occurrences=Occurrences(placeholder=b"/p", mode=FileMode.TEXT, groups=((0, 5),)),
-)
+TEXT = Relocation(path="etc/conf", size=20, placeholder="/p", mode=FileMode.TEXT, groups=((0, 5),))
 BINARY = Relocation(
-    path="lib/x",
-    size=20,
-    occurrences=Occurrences(placeholder=b"/p", mode=FileMode.BINARY, groups=((1, 4), (6, 9))),
+    path="lib/x", size=20, placeholder="/p", mode=FileMode.BINARY, groups=((1, 4), (6, 9))
 )
 
 

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -19,15 +19,17 @@ from lading.errors import (
     PrefixTooLongError,
     UnsafePathError,
 )
+from lading.format.bill import Bill
 from lading.format.compression import Format
 from lading.format.frame_reader import Frame
 from lading.format.manifest import Manifest, ManifestFile, render_manifest
+from lading.format.opening import open_tarball
 from lading.format.relocation import STATE_PATH
-from lading.format.tarball import BillOnly, TarballSource, open_tarball
+from lading.format.tarball import TarballSource, bill_alone
 from lading.node.deploy import Deployed, DeployPlan, apply_deploy, plan_deploy
 from lading.node.generations import Generations
-from lading.node.store import FrameStore
-from lading.system.digest import Digest, sha256_of
+from lading.node.store import Store
+from lading.system.digest import sha256_of
 from simulators.command import listing
 from simulators.handmade import snapshot, unpack
 from simulators.versions import (
@@ -50,15 +52,16 @@ def source(
         yield opened
 
 
-def bill_only(manifest: Manifest) -> BillOnly:
+def bill_only(manifest: Manifest) -> TarballSource:
     """A bill without its tarball."""
     document = render_manifest(manifest)
-    return BillOnly(manifest=manifest, manifest_sha256=sha256_of(document), manifest_bytes=document)
+    bill = Bill(document=document, digest=sha256_of(document), manifest=manifest)
+    return bill_alone("a bill", bill)
 
 
 def plan(root: Path, given: TarballSource, workers: int = 2, name: str = "env") -> DeployPlan:
     """To unpack to `root/NAME` through `root/store`."""
-    return plan_deploy(given, FrameStore(root / "store"), Generations(root / name), workers)
+    return plan_deploy(given, Store(root / "store"), Generations(root / name), workers)
 
 
 def deploy(root: Path, version: str = "1", workers: int = 2, name: str = "env") -> Deployed:
@@ -73,32 +76,14 @@ def total(root: Path) -> int:
     return sum(item.st_size for item in status.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """A source during whose reading something else happens."""
+def interrupted(inner: TarballSource, root: Path) -> TarballSource:
+    """A source that is unpacked by another process before its frames come."""
 
-    inner: TarballSource
-    root: Path
+    def frames() -> Iterator[Frame]:
+        deploy(root)
+        yield from inner.frames()
 
-    @property
-    def manifest(self) -> Manifest:
-        """Its bill."""
-        return self.inner.manifest
-
-    @property
-    def manifest_bytes(self) -> bytes:
-        """The bill's bytes."""
-        return self.inner.manifest_bytes
-
-    @property
-    def manifest_sha256(self) -> Digest:
-        """Of the bill's bytes."""
-        return self.inner.manifest_sha256
-
-    def frames(self) -> Iterator[Frame]:
-        """Another process unpacks the same, then the frames come."""
-        deploy(self.root)
-        yield from self.inner.frames()
+    return replace(inner, frames=frames)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -198,7 +183,7 @@ def test_frames_that_are_collected_meanwhile_are_extracted(tmp_path: Path) -> No
 def test_another_process_may_be_faster(tmp_path: Path) -> None:
     """The same environment appears while this one is made: both are content with it."""
     with source(tmp_path) as given:
-        done = apply_deploy(plan(tmp_path, Interrupted(given, tmp_path)))
+        done = apply_deploy(plan(tmp_path, interrupted(given, tmp_path)))
     assert (done.prefix, (), []) == (
         Generations(tmp_path / "env").current(),
         tuple(verified(done.prefix)),

@@ -13,7 +13,7 @@ from lading.errors import DigestMismatchError, IntegrityError
 from lading.format.compression import Format
 from lading.format.frame_reader import Frame
 from lading.format.manifest import ManifestFile
-from lading.format.tarball import open_tarball
+from lading.format.opening import open_tarball
 from lading.node.frame_writer import directories_of, make_directories, write_all, write_frame
 from simulators.versions import PLACEHOLDER, versioned_tarball
 

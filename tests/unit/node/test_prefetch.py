@@ -5,18 +5,19 @@ from pathlib import Path
 import pytest
 
 from lading.errors import ArchiveError, FetchError, IntegrityError
+from lading.format.bill import read_bill
 from lading.format.compression import Format
-from lading.format.tarball import open_bill, open_tarball
+from lading.format.opening import open_tarball
 from lading.node.prefetch import Fetched, PrefetchPlan, apply_prefetch
-from lading.node.store import FrameStore
+from lading.node.store import Store
 from lading.pack.packer import Packed
 from simulators.rangeserver import serve_ranges
 from simulators.versions import flip_bit, slice_of, versioned_tarball
 
 
-def store_with(root: Path, packed: Packed) -> FrameStore:
+def store_with(root: Path, packed: Packed) -> Store:
     """A store that holds all frames of a tarball."""
-    store = FrameStore(root / "store")
+    store = Store(root / "store")
     store.directory.mkdir()
     with open_tarball(packed.plan.tarball) as opened:
         for frame in opened.frames():
@@ -25,11 +26,11 @@ def store_with(root: Path, packed: Packed) -> FrameStore:
 
 
 def plan(
-    packed: Packed, source: str, store: FrameStore, workers: int = 2, **environment: str
+    packed: Packed, source: str, store: Store, workers: int = 2, **environment: str
 ) -> PrefetchPlan:
     """To get the frames of a tarball."""
     return PrefetchPlan(
-        bill=open_bill(packed.plan.manifest),
+        bill=read_bill(packed.plan.manifest),
         source=source,
         store=store,
         workers=workers,
@@ -37,12 +38,12 @@ def plan(
     )
 
 
-def fetch(packed: Packed, source: str, store: FrameStore, workers: int = 2) -> Fetched:
+def fetch(packed: Packed, source: str, store: Store, workers: int = 2) -> Fetched:
     """What getting the frames of a tarball did."""
     return apply_prefetch(plan(packed, source, store, workers))
 
 
-def missing(packed: Packed, store: FrameStore) -> list[str]:
+def missing(packed: Packed, store: Store) -> list[str]:
     """The packages whose frames the store lacks."""
     return [item.package.name for item in packed.manifest.slices() if not store.holds(item)]
 
@@ -64,7 +65,7 @@ def test_a_plan_names_what_the_store_lacks(tmp_path: Path) -> None:
 def test_frames_come_from_a_path(tmp_path: Path, format_: Format, workers: int) -> None:
     """Of every format."""
     packed = versioned_tarball(tmp_path, format_=format_)
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     fetched = fetch(packed, str(packed.plan.tarball), store, workers)
     assert (Fetched(frames=4, size=everything(packed), read_whole=False), []) == (
         fetched,
@@ -99,7 +100,7 @@ def test_only_missing_ranges_are_asked_for(tmp_path: Path) -> None:
 def test_a_server_without_ranges_is_read_from_the_start(tmp_path: Path) -> None:
     """Once, in order."""
     packed = versioned_tarball(tmp_path)
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     data = packed.plan.tarball.read_bytes()
     with serve_ranges({"/t": data}, knows_ranges=False) as server:
         fetched = fetch(packed, f"{server.url}/t", store)
@@ -122,7 +123,7 @@ def test_a_wrong_byte_is_refused(tmp_path: Path, position: int) -> None:
     frame = slice_of(packed.manifest, "tool").frame
     place = frame.offset + position % frame.length
     damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * place)
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     with serve_ranges({"/t": damaged}) as server, pytest.raises(IntegrityError):
         fetch(packed, f"{server.url}/t", store)
     assert "tool" in missing(packed, store)
@@ -133,28 +134,28 @@ def test_a_tarball_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     packed = versioned_tarball(tmp_path)
     packed.plan.tarball.write_bytes(packed.plan.tarball.read_bytes()[:100])
     with pytest.raises(ArchiveError, match="is cut off"):
-        fetch(packed, str(packed.plan.tarball), FrameStore(tmp_path / "store"))
+        fetch(packed, str(packed.plan.tarball), Store(tmp_path / "store"))
 
 
 def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
     """As what cannot be fetched."""
     packed = versioned_tarball(tmp_path)
     with pytest.raises(FetchError, match="No such file"):
-        fetch(packed, str(tmp_path / "none"), FrameStore(tmp_path / "store"))
+        fetch(packed, str(tmp_path / "none"), Store(tmp_path / "store"))
 
 
 def test_a_directory_is_no_tarball(tmp_path: Path) -> None:
     """It opens, and cannot be read."""
     packed = versioned_tarball(tmp_path)
     with pytest.raises(FetchError, match="Is a directory"):
-        fetch(packed, str(tmp_path), FrameStore(tmp_path / "store"))
+        fetch(packed, str(tmp_path), Store(tmp_path / "store"))
 
 
 def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     """As what cannot be fetched."""
     packed = versioned_tarball(tmp_path)
     with serve_ranges({}) as server, pytest.raises(FetchError, match="HTTP status 404"):
-        fetch(packed, f"{server.url}/t", FrameStore(tmp_path / "store"))
+        fetch(packed, f"{server.url}/t", Store(tmp_path / "store"))
 
 
 def test_frames_that_came_before_an_error_stay(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_frames_that_came_before_an_error_stay(tmp_path: Path) -> None:
     packed = versioned_tarball(tmp_path)
     frame = slice_of(packed.manifest, "zother").frame
     data = packed.plan.tarball.read_bytes()
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     with serve_ranges({"/t": data[: frame.offset]}) as server, pytest.raises(FetchError):
         fetch(packed, f"{server.url}/t", store)
     assert ["zother", ""] == missing(packed, store)
@@ -171,7 +172,7 @@ def test_frames_that_came_before_an_error_stay(tmp_path: Path) -> None:
 def test_progress_is_told(tmp_path: Path) -> None:
     """Frame by frame."""
     packed = versioned_tarball(tmp_path)
-    planned = plan(packed, str(packed.plan.tarball), FrameStore(tmp_path / "store"))
+    planned = plan(packed, str(packed.plan.tarball), Store(tmp_path / "store"))
     told = []
     apply_prefetch(planned, lambda *step: told.append(step))
     assert [("fetch", number, 4) for number in range(1, 5)] == told
@@ -181,7 +182,7 @@ def test_frames_come_by_way_of_a_proxy(tmp_path: Path) -> None:
     """The one that the environment names is asked for the whole URL, whose host is nowhere."""
     packed = versioned_tarball(tmp_path)
     url = "http://tarballs.invalid/t"
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     with serve_ranges({url: packed.plan.tarball.read_bytes()}) as proxy:
         apply_prefetch(plan(packed, url, store, http_proxy=proxy.url))
         assert ([], everything(packed)) == (missing(packed, store), proxy.sent)
@@ -190,7 +191,7 @@ def test_frames_come_by_way_of_a_proxy(tmp_path: Path) -> None:
 def test_fetched_frames_wait_for_their_prefix(tmp_path: Path) -> None:
     """A collection before the environment is made takes none of them away."""
     packed = versioned_tarball(tmp_path)
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     fetch(packed, str(packed.plan.tarball), store)
     store.collect()
     assert [] == missing(packed, store)

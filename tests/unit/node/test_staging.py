@@ -10,8 +10,9 @@ import pytest
 from lading.conda.paths import Kind
 from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError, UnsafePathError
 from lading.format.manifest import Manifest, ManifestFile
+from lading.format.opening import open_tarball
 from lading.format.relocation import MANIFEST_PATH, STATE_PATH, read_state
-from lading.format.tarball import Tarball, open_tarball
+from lading.format.tarball import TarballSource
 from lading.node.staging import check_prefix, refuse_reserved, staged_prefix
 from simulators.command import listing
 from simulators.versions import versioned_tarball
@@ -25,7 +26,7 @@ class OutOfPayloadError(Exception):
 
 
 @contextmanager
-def source(root: Path) -> Iterator[Tarball]:
+def source(root: Path) -> Iterator[TarballSource]:
     """A small tarball, open."""
     with open_tarball(versioned_tarball(root / "depot").plan.tarball) as opened:
         yield opened
@@ -37,7 +38,7 @@ def bill(root: Path, *files: ManifestFile) -> Manifest:
     return msgspec.structs.replace(manifest, files=(*manifest.files, *files))
 
 
-def make(found: Tarball, prefix: Path, work: Callable[[Path], None]) -> None:
+def make(found: TarballSource, prefix: Path, work: Callable[[Path], None]) -> None:
     """Make a prefix; `work` is done on the directory that will be it."""
     with staged_prefix(found, prefix) as root:
         work(root)
@@ -120,7 +121,7 @@ def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
             pass
         state = read_state(prefix)
         assert state is not None
-        assert (str(prefix), found.manifest_sha256.hex, found.manifest_bytes) == (
+        assert (str(prefix), found.bill.digest.hex, found.bill.document) == (
             state.prefix,
             state.manifest,
             (prefix / MANIFEST_PATH).read_bytes(),

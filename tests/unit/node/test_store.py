@@ -14,10 +14,11 @@ import pytest
 from lading.errors import DigestMismatchError, IntegrityError, PrefixError
 from lading.format.frame_reader import Frame
 from lading.format.manifest import FrameSlice
+from lading.format.opening import open_tarball
 from lading.format.relocation import STATE_PATH
-from lading.format.tarball import Tarball, open_tarball
+from lading.format.tarball import TarballSource
 from lading.node.staging import staged_prefix
-from lading.node.store import Changed, Collected, FrameStore
+from lading.node.store import Changed, Collected, Store
 from lading.node.store_roots import PENDING_SECONDS
 from lading.system.digest import sha256_of
 from simulators.command import listing
@@ -28,33 +29,33 @@ LIMIT_SECONDS = 30
 
 
 @contextmanager
-def tarball(root: Path, version: str = "1") -> Iterator[Tarball]:
+def tarball(root: Path, version: str = "1") -> Iterator[TarballSource]:
     """A version of the small environment, open."""
     with open_tarball(versioned_tarball(root / "depot", version).plan.tarball) as opened:
         yield opened
 
 
-def frame_of(opened: Tarball, package: str) -> Frame:
+def frame_of(opened: TarballSource, package: str) -> Frame:
     """The frame of a package."""
     return next(item for item in opened.frames() if item.bill.package.name == package)
 
 
-def filled(root: Path, version: str = "1", prefix: Path | None = None) -> FrameStore:
+def filled(root: Path, version: str = "1", prefix: Path | None = None) -> Store:
     """A store with all frames of a version; where a prefix is named, it is made and registered."""
-    store = FrameStore(root / "store")
+    store = Store(root / "store")
     store.directory.mkdir(exist_ok=True)
     with tarball(root, version) as opened:
         for frame in opened.frames():
             store.add(frame)
         if prefix is not None:
             with staged_prefix(opened, prefix) as place:
-                for bill in opened.manifest.slices():
+                for bill in opened.bill.manifest.slices():
                     store.link(bill, place, os.fsencode(prefix))
-            store.records.register(prefix, opened.manifest_bytes)
+            store.records.register(prefix, opened.bill.document)
     return store
 
 
-def frames_in(store: FrameStore) -> set[str]:
+def frames_in(store: Store) -> set[str]:
     """The digests of the frames in a store."""
     return {path.name for path in store.directory.glob("frames/*/*")}
 
@@ -68,7 +69,7 @@ def digests(root: Path, *versions: str) -> set[str]:
     }
 
 
-def stored(store: FrameStore, bill: FrameSlice) -> Path:
+def stored(store: Store, bill: FrameSlice) -> Path:
     """Where a frame lies."""
     digest = bill.frame.sha256
     return store.directory / "frames" / digest[:2] / digest
@@ -76,7 +77,7 @@ def stored(store: FrameStore, bill: FrameSlice) -> Path:
 
 def test_an_added_frame_is_held(tmp_path: Path) -> None:
     """Before it is not."""
-    store = FrameStore(tmp_path)
+    store = Store(tmp_path)
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
         before = store.holds(frame.bill)
@@ -86,7 +87,7 @@ def test_an_added_frame_is_held(tmp_path: Path) -> None:
 
 def test_a_frame_is_kept_as_it_is_shipped(tmp_path: Path) -> None:
     """The placeholder stays, for prefixes at any place."""
-    store = FrameStore(tmp_path)
+    store = Store(tmp_path)
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
         store.add(frame)
@@ -96,7 +97,7 @@ def test_a_frame_is_kept_as_it_is_shipped(tmp_path: Path) -> None:
 
 def test_a_frame_that_is_there_is_left_alone(tmp_path: Path) -> None:
     """Its files stay the same files: they are linked elsewhere."""
-    store = FrameStore(tmp_path)
+    store = Store(tmp_path)
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
         store.add(frame)
@@ -108,7 +109,7 @@ def test_a_frame_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_frame_that_comes_twice_at_once_is_kept_once(tmp_path: Path) -> None:
     """While one is extracted the same appears: it stays, ours goes, and nobody is told."""
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     store.directory.mkdir()
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
@@ -123,7 +124,7 @@ def test_a_frame_that_comes_twice_at_once_is_kept_once(tmp_path: Path) -> None:
 
 def test_a_damaged_frame_is_not_kept(tmp_path: Path) -> None:
     """It is refused, and nothing is left of it."""
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     store.directory.mkdir()
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
@@ -303,11 +304,11 @@ def test_what_killed_processes_left_goes_before_the_store_is_used(tmp_path: Path
     assert (False, True) == (first, second)
 
 
-def expected(root: Path, age: float) -> FrameStore:
+def expected(root: Path, age: float) -> Store:
     """A store with fetched frames that wait for their prefix since `age` seconds."""
     store = filled(root)
     with tarball(root) as opened:
-        store.records.expect(opened.manifest_bytes)
+        store.records.expect(opened.bill.document)
     [note] = (store.directory / "pending").iterdir()
     then = note.stat().st_mtime - age
     os.utime(note, (then, then))
@@ -327,7 +328,7 @@ def test_expecting_again_begins_anew(tmp_path: Path) -> None:
     """Who fetches twice waits twice."""
     store = expected(tmp_path, PENDING_SECONDS + 60)
     with tarball(tmp_path) as opened:
-        store.records.expect(opened.manifest_bytes)
+        store.records.expect(opened.bill.document)
     assert 0 == store.collect().frames
 
 
@@ -413,7 +414,7 @@ def test_a_check_of_a_store_that_is_whole_removes_nothing(tmp_path: Path) -> Non
     store = filled(tmp_path, prefix=tmp_path / "prefix")
     assert ((), (), digests(tmp_path, "1")) == (
         store.check(1),
-        FrameStore(tmp_path / "other").check(1),
+        Store(tmp_path / "other").check(1),
         frames_in(store),
     )
 
@@ -443,7 +444,7 @@ def test_a_collection_waits_for_those_who_use_the_store(tmp_path: Path) -> None:
 
 def test_many_may_use_the_store(tmp_path: Path) -> None:
     """Users do not wait for each other."""
-    store = FrameStore(tmp_path)
+    store = Store(tmp_path)
     order: list[str] = []
 
     def use(then: Callable[[], None]) -> None:
@@ -468,10 +469,10 @@ def test_a_bill_is_kept_under_its_digest(tmp_path: Path) -> None:
 def test_registering_again_changes_nothing(tmp_path: Path) -> None:
     """A prefix has one entry."""
     filled(tmp_path, prefix=tmp_path / "prefix")
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     before = listing(store.directory)
     with tarball(tmp_path) as opened:
-        store.records.register(tmp_path / "prefix", opened.manifest_bytes)
+        store.records.register(tmp_path / "prefix", opened.bill.document)
     assert before == listing(store.directory)
 
 
@@ -480,14 +481,14 @@ def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "store").touch()
     with (
         pytest.raises(PrefixError, match=r"cannot use the store .*: File exists"),
-        FrameStore(tmp_path / "store").in_use(),
+        Store(tmp_path / "store").in_use(),
     ):
         pytest.fail("there is no store")
 
 
 def test_a_frame_with_the_wrong_digest_is_not_kept(tmp_path: Path) -> None:
     """A bill cannot call a frame what it is not."""
-    store = FrameStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     store.directory.mkdir()
     with tarball(tmp_path) as opened:
         one, other = frame_of(opened, "tool"), frame_of(opened, "zother")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lading.format.manifest import FrameSlice
-from lading.format.tarball import open_tarball
+from lading.format.opening import open_tarball
 from lading.node.frame_writer import directories_of, make_directories, write_frame
 from lading.node.stored_frame import changed_files
 from simulators.versions import versioned_tarball

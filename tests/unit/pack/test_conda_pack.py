@@ -117,7 +117,7 @@ def test_a_binary_pip_file_with_the_prefix_is_refused() -> None:
 def relocation(path: str, content: bytes) -> Relocation:
     """The relocation of a text."""
     where = find_occurrences(content, OLD.encode(), FileMode.TEXT)
-    return Relocation(path=path, size=len(content), occurrences=where)
+    return Relocation.of(path, len(content), where)
 
 
 def unpackable(directory: Path, *paths: str) -> Path:
@@ -176,7 +176,7 @@ def test_scripts_are_the_same_in_every_locale(tmp_path: Path) -> None:
         "from lading.pack.conda_pack import Relocation, environment_scripts\n"
         "def digest():\n"
         "    where = find_occurrences(b'/p', b'/p', FileMode.TEXT)\n"
-        "    items = [Relocation(path='etc/\\u00fc', size=2, occurrences=where)]\n"
+        "    items = [Relocation.of('etc/\\u00fc', 2, where)]\n"
         "    scripts = environment_scripts(items, [], has_python=True)\n"
         "    return hashlib.sha256(b''.join(s.content for s in scripts)).hexdigest()\n"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.format.tarball import open_tarball
+from lading.format.opening import open_tarball
 from lading.verify.finding import Report
 from lading.verify.prefix import Thoroughness, read_prefix_manifest, verify_unpacked
 from lading.verify.tarball import verify_tarball

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lading.format.compression import Format
-from lading.format.tarball import open_tarball
+from lading.format.opening import open_tarball
 from lading.verify.finding import Report
 from lading.verify.tarball import verify_tarball
 from simulators.forgery import Forgery, forged_file

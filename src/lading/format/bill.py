@@ -1,0 +1,122 @@
+"""A bill: a pack manifest together with its bytes and their digest, which is its identity."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lading.errors import DigestMismatchError, ManifestError
+from lading.format.compression import Format
+from lading.format.frame_reader import FETCH_AGAIN
+from lading.format.manifest import Manifest, parse_manifest
+from lading.system import Digest, sha256_of
+
+__all__ = [
+    "CHECKSUMS_SUFFIX",
+    "MANIFEST_SUFFIX",
+    "Bill",
+    "beside",
+    "check_against_checksums",
+    "parse_bill",
+    "read_bill",
+    "read_document",
+]
+
+MANIFEST_SUFFIX = ".manifest.json"
+CHECKSUMS_SUFFIX = ".sha256"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """The bill of one tarball.
+
+    Attributes:
+        document: The bytes as they were read.
+        digest: Of `document`.
+        manifest: What `document` says, checked.
+    """
+
+    document: bytes = field(repr=False)
+    digest: Digest
+    manifest: Manifest
+
+
+def parse_bill(document: bytes, name: str, expected: str | None = None) -> Bill:
+    """The bill in `document`, which is not parsed unless it has the expected digest.
+
+    Args:
+        document: From a file or a tarball.
+        name: What to call it in an error.
+        expected: SHA-256 that it must have, hexadecimal in either case; None for any.
+
+    Raises:
+        DigestMismatchError: It is not the expected bill.
+        ManifestError: It is malformed.
+        UnsafePathError: It lists something that must not be written.
+    """
+    digest = sha256_of(document)
+    if expected is not None and digest.hex != expected.lower():
+        raise DigestMismatchError(
+            f"{name} has another bill than the one asked for",
+            hint="fetch the tarball that belongs to this digest",
+            expected=expected.lower(),
+            actual=digest.hex,
+        )
+    return Bill(document=document, digest=digest, manifest=parse_manifest(document, name))
+
+
+def read_bill(path: Path, expected: str | None = None) -> Bill:
+    """The bill in the file at `path`; see `parse_bill`.
+
+    Raises:
+        ManifestError: It is missing or malformed.
+        UnsafePathError: It lists something that must not be written.
+        DigestMismatchError: It is not the expected bill, or not the one in a `.sha256` file beside.
+    """
+    document = read_document(path)
+    bill = parse_bill(document, str(path), expected)
+    stem = path.name.removesuffix(MANIFEST_SUFFIX)
+    check_against_checksums(bill, path.name, path.with_name(stem + CHECKSUMS_SUFFIX))
+    return bill
+
+
+def read_document(path: Path) -> bytes:
+    """The content of a bill's file.
+
+    Raises:
+        ManifestError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ManifestError(
+            f"{path}: {error.strerror}", hint="name the manifest with --manifest"
+        ) from error
+
+
+def beside(tarball: Path, suffix: str) -> Path:
+    """Where the companion of a tarball lies: its manifest or its checksums.
+
+    A `tar.zst` gives its companions its stem. The others keep their whole name in front, so that
+    one directory can hold an environment in several formats.
+    """
+    return tarball.with_name(tarball.name.removesuffix(f".{Format.ZSTD}") + suffix)
+
+
+def check_against_checksums(bill: Bill, name: str, checksums: Path) -> None:
+    """Compare a bill with the digest that a `.sha256` file has for `name`, if there is such a file.
+
+    Raises:
+        DigestMismatchError: They differ.
+    """
+    try:
+        lines = checksums.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    for line in lines:
+        digest, _, listed = line.partition("  ")
+        if listed == name and digest != bill.digest.hex:
+            raise DigestMismatchError(
+                f"{name} is not the one that {checksums.name} names",
+                hint=FETCH_AGAIN,
+                expected=digest,
+                actual=bill.digest.hex,
+            )
