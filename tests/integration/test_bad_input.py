@@ -128,12 +128,9 @@ def leftovers(project: Project) -> list[str]:
     return [
         path
         for path in listing(project.root)
-        if (
-            path.endswith(("prefix", "install.json", ".conda", ".part"))
-            and not path.startswith("channel/")
-        )
+        if (path.endswith(("prefix", "install.json", ".conda")) and not path.startswith("channel/"))
         or ".fetch-" in path
-        or "call-" in path
+        or ".lading-" in path
     ]
 
 

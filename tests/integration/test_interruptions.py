@@ -20,7 +20,7 @@ from simulators.project import ENVIRONMENT, Project
 BLOB_BYTES = 12 << 20
 FILES = 1500
 PATIENCE_SECONDS = 30
-HALF_DONE = (".part", ".fetch-", ".lading-", ".compile-", "call-")
+HALF_DONE = (".fetch-", ".lading-")
 
 
 def make_packages() -> tuple[Package, ...]:

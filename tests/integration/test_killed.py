@@ -233,7 +233,7 @@ def test_unpack_through_a_store(victim: Victim, tmp_path: Path) -> None:
         assert () == tuple(verified(name))
         assert [] == leftovers(name.parent)
     victim.seconds("gc", "--store", store)
-    assert [] == [path.name for path in store.glob(".extract-*")]
+    assert [] == [path.name for path in store.rglob(".*.lading-*")]
     assert killed >= LEAST_KILLED
 
 

@@ -118,8 +118,7 @@ def apply_bootstrap(
         DigestMismatchError: It has other bytes than were promised.
     """
     if not plan.is_current:
-        waiting = plan.target.with_name(f".{plan.target.name}.download")
-        download = Download(url=plan.url, sha256=plan.sha256, target=waiting)
+        download = Download(url=plan.url, sha256=plan.sha256, target=plan.target, mode=EXECUTABLE)
         try:
             fetch_all([download], MirrorMap(), progress, Network(environment=inherited))
         except FetchError as error:
@@ -127,6 +126,4 @@ def apply_bootstrap(
                 f"micromamba cannot be downloaded: {error}",
                 hint="bring a copy and name it with --from; meanwhile the embedded engine serves",
             ) from error
-        waiting.chmod(EXECUTABLE)
-        waiting.replace(plan.target)
     plan.target.chmod(EXECUTABLE)

@@ -13,13 +13,12 @@ import json
 import logging
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -58,7 +57,13 @@ from lading.errors import (
     LadingError,
     SpecError,
 )
-from lading.system import Digest, Progress
+from lading.system import (
+    Digest,
+    Progress,
+    is_temporary_of,
+    remove_stale_temporaries,
+    temporary_directory,
+)
 
 __all__ = ["EmbeddedEngine"]
 
@@ -174,12 +179,13 @@ class EmbeddedEngine:
             return self._gateways[is_secret]
 
     def _cache_directory(self, *, is_secret: bool) -> Path:
-        """Where repodata is kept: rattler writes the URLs with it, so secret ones go with us."""
+        """The directory for repodata; rattler stores URLs in it, so secret ones get a temporary."""
         self._state.mkdir(parents=True, exist_ok=True)
         if is_secret:
-            secret = tempfile.mkdtemp(dir=self._state, prefix="secret-")
-            weakref.finalize(self, shutil.rmtree, secret, ignore_errors=True)
-            return Path(secret)
+            remove_stale_temporaries(self._state, is_temporary_of("secret"))
+            stack = ExitStack()
+            weakref.finalize(self, stack.close)
+            return stack.enter_context(temporary_directory(self._state, "secret"))
         cache = self._state / "repodata"
         cache.mkdir(exist_ok=True)
         return cache

@@ -18,7 +18,6 @@ import json
 import logging
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -49,7 +48,7 @@ from lading.errors import (
     FetchError,
     SolveError,
 )
-from lading.system import Completed, Run, run, scrubbed_environment
+from lading.system import Completed, Run, run, scrubbed_environment, temporary_directory
 
 __all__ = ["MicromambaEngine", "find_micromamba", "read_version"]
 
@@ -379,8 +378,8 @@ class MicromambaEngine:
     def _workplace(self) -> Iterator[Path]:
         """A directory of this call, removed afterwards."""
         self._state.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._state, prefix="call-") as name:
-            yield Path(name)
+        with temporary_directory(self._state, "call") as directory:
+            yield directory
 
 
 def _attempts(request: SolveRequest) -> Iterator[Sources]:

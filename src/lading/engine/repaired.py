@@ -4,7 +4,6 @@ The copies are made from what the engine keeps of the channels, and are gone whe
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from lading.engine.broken_records import BrokenRecords, named_in, without_broken
 from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.errors import SolveError
+from lading.system import temporary_directory
 
 __all__ = ["Repaired", "repaired_channels"]
 
@@ -87,8 +87,7 @@ def repaired_channels(
     Raises:
         BrokenRecordError: The records that are broken are not found; it is `cause`.
     """
-    with tempfile.TemporaryDirectory(dir=caches[0].parent, prefix="repaired-") as name:
-        directory = Path(name)
+    with temporary_directory(caches[0].parent, "repaired") as directory:
         copies: dict[ChannelUrl, str] = {}
         found: dict[ChannelUrl, BrokenRecords] = {}
         for number, (channel, location) in enumerate(sources.items()):

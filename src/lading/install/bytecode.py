@@ -8,7 +8,6 @@ which prefixes and tarballs take it.
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,18 @@ import msgspec
 from lading.conda import Kind
 from lading.errors import EngineFailedError
 from lading.package import Payload, PayloadFile, PythonLayout
-from lading.system import Digest, Progress, Run, no_progress, run_checked, sha256_of, sha256_of_file
+from lading.system import (
+    Digest,
+    Progress,
+    Run,
+    is_temporary_of,
+    no_progress,
+    remove_stale_temporaries,
+    run_checked,
+    sha256_of,
+    sha256_of_file,
+    temporary_directory,
+)
 
 __all__ = ["Compiler", "is_bytecode", "place_file"]
 
@@ -126,8 +136,8 @@ class Compiler:
     def _fill(self, directory: Path, sources: Iterable[PayloadFile]) -> None:
         """Compile `sources` into `directory`, which appears only when complete."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=self.cache, prefix=".compile-"))
-        try:
+        remove_stale_temporaries(self.cache, is_temporary_of("compile"))
+        with temporary_directory(self.cache, "compile") as temporary:
             output = temporary / "output"
             output.mkdir()
             job = temporary / "job.json"
@@ -150,8 +160,6 @@ class Compiler:
             ]
             (output / INDEX_NAME).write_bytes(msgspec.json.encode(entries))
             _rename_directory(output, directory)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _read_entries(directory: Path) -> list[_Entry] | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from lading.errors import NotAPrefixError
 from lading.install.contents import PrefixContents
-from lading.system import Digest, sha256_of
+from lading.system import Digest, sha256_of, write_atomically
 
 __all__ = ["CONTENTS_NAME", "read_contents_file", "write_contents_file"]
 
@@ -22,7 +22,7 @@ _AGAIN = "run `lading install --force`"
 def write_contents_file(directory: Path, contents: PrefixContents) -> Digest:
     """Write the contents into `directory`; the digest of what was written."""
     data = msgspec.msgpack.encode(contents)
-    (directory / CONTENTS_NAME).write_bytes(data)
+    write_atomically(directory / CONTENTS_NAME, data)
     return sha256_of(data)
 
 

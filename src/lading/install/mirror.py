@@ -27,6 +27,12 @@ from lading.errors import ArchiveError, OutputError
 from lading.format import Format, decompress_chunks
 from lading.install.package_cache import place_of_wheel
 from lading.package import REMEDY
+from lading.system import (
+    is_temporary_of,
+    remove_stale_temporaries,
+    temporary_file,
+    write_atomically,
+)
 
 __all__ = ["MirrorRequest", "Mirrored", "write_mirror"]
 
@@ -119,18 +125,15 @@ def _base(url: str) -> str:
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.part")
-    try:
+    remove_stale_temporaries(target.parent, is_temporary_of(target.name))
+    with temporary_file(target.parent, target.name) as (temporary, _):
         shutil.copyfile(source, temporary)
         temporary.chmod(0o644)
         temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_repodata(directory: Path, entries: Entries) -> None:
     """`repodata.json` of one subdir, sorted, without a clock in it."""
-    directory.mkdir(parents=True, exist_ok=True)
     everything = {**_other_entries(directory), **entries}
     document: dict[str, object] = {
         "info": {"subdir": directory.name},
@@ -140,9 +143,7 @@ def _write_repodata(directory: Path, entries: Entries) -> None:
     for suffix, key in KINDS.items():
         document[key] = {name: entry for name, entry in everything.items() if name.endswith(suffix)}
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    temporary = directory / ".repodata.json.part"
-    temporary.write_text(text, "utf-8")
-    temporary.replace(directory / "repodata.json")
+    write_atomically(directory / "repodata.json", text.encode())
 
 
 def _other_entries(directory: Path) -> Entries:

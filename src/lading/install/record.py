@@ -12,7 +12,7 @@ import msgspec
 from lading.conda import Kind
 from lading.errors import NotAPrefixError
 from lading.package import Payload, PayloadFile
-from lading.system import sha256_of_file
+from lading.system import sha256_of_file, write_atomically
 
 __all__ = [
     "INSTALL_RECORD_NAME",
@@ -127,9 +127,7 @@ def _billed(item: PayloadFile, owner: str, prefix: Path) -> RecordedFile:
 
 def write_install_record(directory: Path, bill: InstallRecord) -> None:
     """Write `install.json` into `directory`, by rename."""
-    temporary = directory / f".{INSTALL_RECORD_NAME}.part"
-    temporary.write_bytes(msgspec.json.encode(bill))
-    temporary.replace(directory / INSTALL_RECORD_NAME)
+    write_atomically(directory / INSTALL_RECORD_NAME, msgspec.json.encode(bill))
 
 
 def read_install_record(directory: Path) -> InstallRecord | None:

@@ -7,7 +7,6 @@ and every archive of a server that knows no ranges.
 """
 
 import logging
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from lading.errors import FetchError, LadingError
 from lading.lock.model import LockedPackage
 from lading.net import CONNECTIONS, RetryPolicy, open_remote
 from lading.package import DAMAGE, ArchiveFiles, Unread, list_local, list_zip
-from lading.system import sha256_of_file
+from lading.system import sha256_of_file, write_atomically
 
 if TYPE_CHECKING:
     from lading.net import Transport
@@ -100,11 +99,7 @@ class _Reader:
 
     def _remember(self, path: Path, files: ArchiveFiles) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as directory:
-                new = Path(directory) / path.name
-                new.write_bytes(msgspec.json.encode(files))
-                new.replace(path)
+            write_atomically(path, msgspec.json.encode(files))
         except OSError as error:
             _log.debug("%s is not kept: %s", path, error)
 

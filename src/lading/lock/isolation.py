@@ -5,7 +5,6 @@ order of sets that does not change from run to run.
 """
 
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from lading.errors import (
     SpecError,
 )
 from lading.lock.exchange import Failure, FailureKind, Operation
-from lading.system import Completed, Run, run, scrubbed_environment
+from lading.system import Completed, Run, run, scrubbed_environment, temporary_directory
 
 __all__ = ["CondaLock"]
 
@@ -57,8 +56,8 @@ class CondaLock:
         """
         home = self.state_directory / "home"
         home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.state_directory, prefix="ask-") as directory:
-            path = Path(directory) / "question.json"
+        with temporary_directory(self.state_directory, "ask") as directory:
+            path = directory / "question.json"
             path.write_bytes(msgspec.json.encode(question))
             completed = self.runner(
                 Run(

@@ -38,7 +38,7 @@ from lading.lock.request import (
 )
 from lading.lock.sources import read_sources
 from lading.lock.unsatisfiable import explained
-from lading.system import Progress, no_progress
+from lading.system import Progress, no_progress, write_atomically
 
 __all__ = [
     "LockInputs",
@@ -207,7 +207,7 @@ def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
     outcome = describe_lock(solved)
     for item, described in zip(solved, outcome.platforms, strict=True):
         if described.written:
-            _write_atomically(described.path, item.data)
+            _write(described.path, item.data)
     return replace(outcome, is_dry=False)
 
 
@@ -330,23 +330,9 @@ def _combined(failures: Sequence[tuple[str, LadingError]]) -> LadingError:
     )
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Replace the file at `path`: after a crash it is the old one or the new one."""
+def _write(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as stream:
-            temporary = Path(stream.name)
-            try:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-                # A temporary file is for its owner alone; a lockfile is for everyone.
-                temporary.chmod(0o644)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+        write_atomically(path, data, sync=True)
     except OSError as error:
         raise LockError(
             f"cannot write {path}: {error.strerror}", hint="make room, or correct its permissions"

@@ -43,11 +43,13 @@ class Download:
         url: Canonical URL.
         sha256: What its bytes must have.
         target: Where it is to lie, absolute.
+        mode: Permissions of the target.
     """
 
     url: str
     sha256: Digest
     target: Path
+    mode: int = 0o644
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,7 @@ class _Fetcher:
         try:
             self._fetch_from_any(download, _Partial(stream))
             stream.flush()
-            path.chmod(0o644)
+            path.chmod(download.mode)
             path.replace(download.target)
         except OSError:
             # The disk is full or broken: keeping a part would not help the next run.

@@ -8,14 +8,20 @@
 import fcntl
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lading.errors import NotAPrefixError, PrefixError, PrefixExistsError
-from lading.system import Digest, remove_stale_temporaries
+from lading.system import (
+    Digest,
+    is_temporary_of,
+    remove_atomically,
+    remove_stale_temporaries,
+    temporary_directory,
+    write_atomically,
+)
 
 __all__ = ["Generations"]
 
@@ -109,13 +115,7 @@ class Generations:
             kept = past[-(keep + 1) :]
             removed = tuple(path for path in self._versions() if path.name not in kept)
             for path in removed:
-                # It loses its name before its first file goes: what has a name is whole. What a
-                # killed process did not get done is in the way.
-                doomed = path.with_name(f".{path.name}.removed")
-                if doomed.exists():
-                    shutil.rmtree(doomed)
-                path.rename(doomed)
-            self._remove_nameless()
+                remove_atomically(path)
             remove_stale_temporaries(self.name.parent, self._is_version)
             self._write_history(kept)
             return removed
@@ -124,11 +124,6 @@ class Generations:
         for path in sorted(self.name.parent.iterdir()):
             if self._is_version(path.name) and path.is_dir() and not path.is_symlink():
                 yield path
-
-    def _remove_nameless(self) -> None:
-        for path in sorted(self.name.parent.glob(".*@*.removed")):
-            if self._is_version(path.name[1:].removesuffix(".removed")):
-                shutil.rmtree(path)
 
     def _is_version(self, name: str) -> bool:
         """Whether a version is called so: `env@gpu` is no version of `env`."""
@@ -150,10 +145,11 @@ class Generations:
 
     def _point_at(self, target: str, history: list[str]) -> None:
         self._write_history(history)
-        link = self.name.with_name(f".{self.name.name}.next")
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
-        link.replace(self.name)
+        remove_stale_temporaries(self.name.parent, is_temporary_of(self.name.name))
+        with temporary_directory(self.name.parent, self.name.name) as temporary:
+            link = temporary / self.name.name
+            link.symlink_to(target)
+            link.replace(self.name)
 
     @property
     def _history_path(self) -> Path:
@@ -166,9 +162,7 @@ class Generations:
             return []
 
     def _write_history(self, history: list[str]) -> None:
-        temporary = self._history_path.with_name(f"{self._history_path.name}.part")
-        temporary.write_text("".join(f"{item}\n" for item in history), "utf-8")
-        temporary.replace(self._history_path)
+        write_atomically(self._history_path, "".join(f"{item}\n" for item in history).encode())
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

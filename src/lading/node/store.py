@@ -16,9 +16,8 @@ import fcntl
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,7 +28,12 @@ from lading.format import Frame, FrameSlice, ManifestFile
 from lading.node.frame_writer import directories_of, make_directories, write_all, write_frame
 from lading.node.store_roots import StoreRoots
 from lading.node.stored_frame import changed_files
-from lading.system import in_order
+from lading.system import (
+    in_order,
+    remove_atomically,
+    remove_stale_temporaries,
+    temporary_directory,
+)
 
 __all__ = ["Changed", "Collected", "Store"]
 
@@ -128,16 +132,13 @@ class Store:
 
     @contextmanager
     def _extracted(self, frame: Frame) -> Iterator[Path]:
-        """The members of a frame in a directory that is gone afterwards, unless it was renamed."""
-        temporary = Path(tempfile.mkdtemp(dir=self.directory, prefix=".extract-"))
-        try:
+        """Extract a frame into a directory that is removed afterwards, unless it was renamed."""
+        with temporary_directory(self.directory, "frame") as temporary:
             content = temporary / "content"
             content.mkdir()
             make_directories(content, directories_of(frame.bill.files))
             write_frame(frame, content, None)
             yield content
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
     def link(self, bill: FrameSlice, root: Path, prefix: bytes) -> None:
         """Put the members of a stored frame below `root`, whose directories are there.
@@ -168,14 +169,11 @@ class Store:
     def in_use(self) -> Iterator[None]:
         """Keep the collector out while the block runs; others may use the store too.
 
-        Who comes when nobody else is there removes what killed processes left.
+        What killed processes left is removed first.
         """
         with self._opened() as lock:
-            # It is in use, or something cannot be removed: the collector tells.
-            with suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._remove_leftovers()
             fcntl.flock(lock, fcntl.LOCK_SH)
+            self._remove_leftovers()
             yield
 
     def collect(self, first: Callable[[], None] = _nothing) -> Collected:
@@ -197,9 +195,8 @@ class Store:
                 if path.name in live:
                     continue
                 size += sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())
-                self._take_away(path)
+                remove_atomically(path, self.directory)
                 frames += 1
-            self._remove_leftovers()
             return Collected(frames=frames, size=size)
 
     def check(self, workers: int) -> tuple[Changed, ...]:
@@ -222,26 +219,19 @@ class Store:
             found = changed_files(path, bill, thorough=True) if path.is_dir() else ()
             result = [Changed(package=bill.package.name, path=item.path) for item in found]
             if result:
-                self._take_away(path)
+                remove_atomically(path, self.directory)
             return result
 
         with self._alone():
             found = [
                 item for part in in_order(changed, self.records.bills(), workers) for item in part
             ]
-            self._remove_leftovers()
         return tuple(sorted(found, key=lambda item: item.path))
 
-    def _take_away(self, frame: Path) -> None:
-        """Under its digest a frame is whole: it loses its name before its first file goes."""
-        frame.rename(self.directory / f".extract-{frame.name}")
-
     def _remove_leftovers(self) -> None:
-        """Remove what killed processes and the collection itself left without a name."""
-        for path in self.directory.glob(".extract-*"):
-            shutil.rmtree(path)
-        for path in self.directory.glob("*/.part-*"):
-            path.unlink()
+        """Remove what killed processes left."""
+        for parent in (self.directory, *self.directory.glob("*/")):
+            remove_stale_temporaries(parent)
 
     @contextmanager
     def _alone(self) -> Iterator[BinaryIO]:

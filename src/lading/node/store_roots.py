@@ -9,7 +9,6 @@ Records are written while the store is in use, and forgotten while nobody else u
 
 import hashlib
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import msgspec
 
 from lading.errors import ManifestError, NotAPrefixError
 from lading.format import FrameSlice, parse_manifest, read_state
-from lading.system import sha256_of
+from lading.system import sha256_of, write_atomically
 
 __all__ = ["PENDING_SECONDS", "StoreRoots"]
 
@@ -45,7 +44,7 @@ class StoreRoots:
         root = msgspec.json.encode(_Root(prefix=str(prefix), manifest=digest))
         name = hashlib.sha256(os.fsencode(prefix)).hexdigest()
         self._keep_bill(digest, document)
-        _write_atomically(self.directory / f"roots/{name}.json", root)
+        write_atomically(self.directory / f"roots/{name}.json", root)
         self._pending(digest).unlink(missing_ok=True)
 
     def expect(self, document: bytes) -> None:
@@ -55,7 +54,7 @@ class StoreRoots:
         """
         digest = sha256_of(document).hex
         self._keep_bill(digest, document)
-        _write_atomically(self._pending(digest), b"")
+        write_atomically(self._pending(digest), b"")
 
     def _keep_bill(self, digest: str, document: bytes) -> None:
         path = self.directory / f"manifests/{digest}.json"
@@ -64,7 +63,7 @@ class StoreRoots:
         except FileNotFoundError:
             is_kept = False
         if not is_kept:
-            _write_atomically(path, document)
+            write_atomically(path, document)
 
     def _pending(self, digest: str) -> Path:
         return self.directory / "pending" / digest
@@ -139,15 +138,3 @@ def _digest_of_living(path: Path) -> str | None:
         if state is not None and state.manifest == root.manifest:
             return root.manifest
     return None
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

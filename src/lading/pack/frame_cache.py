@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import msgspec
 from lading.format import FRAME_FORMAT_VERSION, ManifestFile, Relocation, describe
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frames import FramePlan
-from lading.system import Digest
+from lading.system import Digest, write_atomically
 
 __all__ = ["CachingEncoder", "FrameCache", "frame_key"]
 
@@ -124,15 +123,7 @@ class FrameCache:
         """Keep `frame` under `key`; a full disk costs the entry, not the pack."""
         path = self._path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-            try:
-                with os.fdopen(descriptor, "wb") as stream:
-                    stream.writelines(_render_entry(frame))
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_atomically(path, _render_entry(frame))
         except OSError as error:
             _log.warning("a frame could not be kept in %s: %s", self.directory, error.strerror)
 

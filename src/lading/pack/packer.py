@@ -48,6 +48,7 @@ from lading.system import (
     remove_stale_temporaries,
     sha256_of,
     temporary_file,
+    write_atomically,
 )
 from lading.version import VERSION
 
@@ -322,8 +323,8 @@ def _publish(packed: Packed, temporary: Path, document: bytes) -> None:
     with _exclusive(plan.tarball.parent):
         plan.checksums.unlink(missing_ok=True)
         temporary.replace(plan.tarball)
-        _write_atomically(plan.manifest, document)
-        _write_atomically(plan.checksums, checksums.encode())
+        write_atomically(plan.manifest, document, sync=True)
+        write_atomically(plan.checksums, checksums.encode(), sync=True)
 
 
 @contextmanager
@@ -335,11 +336,3 @@ def _exclusive(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    with temporary_file(path.parent, path.name) as (temporary, stream):
-        stream.write(data)
-        stream.flush()
-        temporary.chmod(0o644)
-        temporary.replace(path)

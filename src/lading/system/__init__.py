@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from lading.system.progress import Progress as Progress, no_progress as no_progress
     from lading.system.temporary import (
         is_temporary_of as is_temporary_of,
+        remove_atomically as remove_atomically,
         remove_stale_temporaries as remove_stale_temporaries,
         temporary_directory as temporary_directory,
         temporary_file as temporary_file,
+        write_atomically as write_atomically,
     )
     from lading.system.yaml_reader import (
         YamlError as YamlError,
@@ -44,7 +46,8 @@ else:
             "process": "Completed Run become run run_checked scrubbed_environment",
             "progress": "Progress no_progress",
             "temporary": (
-                "is_temporary_of remove_stale_temporaries temporary_directory temporary_file"
+                "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "
+                "temporary_file write_atomically"
             ),
             "yaml_reader": "YamlError parse_yaml read_document",
         },

@@ -1,12 +1,10 @@
-"""Temporaries, and what killed processes left of them.
+"""Temporary files and directories, the atomic write, and removing what killed processes left.
 
-A temporary lies beside what it will be, as `.NAME.lading-XXXXXXXX`, and its maker holds a lock on
-it (flock) for as long as it works. The system lets go of a lock when its holder ends, however it
-ends; so whoever gets the lock knows that the maker is gone. The number of a process would not tell:
-several machines may share a file system, each with numbers of its own.
-
-Where locks do not reach from machine to machine, or there are none, a leftover must also be a day
-old, by the clock of its file system.
+A temporary lies beside the path that it will replace, as `.NAME.lading-XXXXXXXX`. Its owner holds
+an flock on it while it lives; if we can take the lock, the owner has exited and the temporary can
+be removed. (A process id would not do: several machines may share a file system, each with ids of
+its own.) On network file systems a lock may not be seen by other machines, so there a leftover must
+also be a day old, by the clock of that file system.
 """
 
 import fcntl
@@ -17,7 +15,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -26,16 +24,18 @@ from lading.system.filesystem import network_file_system
 
 __all__ = [
     "is_temporary_of",
+    "remove_atomically",
     "remove_stale_temporaries",
     "temporary_directory",
     "temporary_file",
+    "write_atomically",
 ]
 
 NAME_BYTES = 100
-"""Of the name of what a temporary will be that go into its own."""
+"""How much of the final name goes into the name of a temporary."""
 
 AGE_SECONDS = 86_400
-"""Of a leftover whose lock tells nothing: nobody works on one temporary for a day."""
+"""Age of a leftover where locks cannot be trusted: nothing takes a day to write."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 _TEMPORARY = re.compile(r"\.(.+)\.lading-[a-z0-9_]{8}", re.DOTALL)
@@ -45,17 +45,17 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def temporary_directory(parent: Path, name: str) -> Iterator[Path]:
-    """A new directory in `parent` that will be called `name`; mode 0700.
+    """Create a directory in `parent` (mode 0700), to be renamed to `name` within the block.
 
-    It is to be renamed; if at the end of the block it still has its temporary name, it is gone.
+    If it still has its temporary name when the block ends, it is removed.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     descriptor = None
     while descriptor is None:
         path = _unused(parent, name)
-        # Its name is known before it is there: whenever this process is interrupted, it goes.
+        # The name is chosen first, so that an interruption at any moment removes the directory.
         try:
             path.mkdir(mode=0o700)
             descriptor = _claimed(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -69,13 +69,13 @@ def temporary_directory(parent: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def temporary_file(parent: Path, name: str) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file in `parent` that will be called `name`, open for writing; mode 0600.
+    """Create and open a file in `parent` (mode 0600), to be renamed to `name` within the block.
 
-    It is to be renamed while the block runs; if at its end it still has its temporary name, it is
-    gone. The stream is closed with the block, and the lock with the stream.
+    If it still has its temporary name when the block ends, it is removed. The end of the block
+    closes the stream and releases the lock.
 
     Raises:
-        OSError: It cannot be made, or not be written.
+        OSError: It cannot be created or written.
     """
     descriptor = None
     while descriptor is None:
@@ -89,46 +89,95 @@ def temporary_file(parent: Path, name: str) -> Iterator[tuple[Path, BinaryIO]]:
             path.unlink(missing_ok=True)
 
 
+def write_atomically(
+    path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644, sync: bool = False
+) -> None:
+    """Replace the file at `path`: readers see the old content or the new one, never a part.
+
+    Missing parent directories are created, and what killed processes left of earlier writes of
+    this path is removed.
+
+    Args:
+        path: The file; a symbolic link there is replaced, not followed.
+        data: Its new content, or the pieces of it.
+        mode: Its permissions, whatever the umask says.
+        sync: Write file and name to disk before returning, so that a power failure cannot leave an
+            empty file. For files that cannot be made again (a lockfile), and for those that vouch
+            for data which is on disk already (the checksums of a tarball). Caches need it not:
+            their readers compare digests.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale_temporaries(path.parent, is_temporary_of(path.name))
+    with temporary_file(path.parent, path.name) as (temporary, stream):
+        stream.writelines([data] if isinstance(data, bytes) else data)
+        stream.flush()
+        os.fchmod(stream.fileno(), mode)
+        if sync:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    if sync:
+        _sync_directory(path.parent)
+
+
+def remove_atomically(path: Path, aside: Path | None = None) -> None:
+    """Remove a directory tree so that it is never seen half removed.
+
+    Args:
+        path: The directory.
+        aside: A directory on the same file system; `path` is moved into a temporary there (default:
+            beside itself), where `remove_stale_temporaries` finds what a kill leaves.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    with temporary_directory(aside or path.parent, path.name) as temporary:
+        path.rename(temporary / path.name)
+        shutil.rmtree(temporary)
+
+
 def remove_stale_temporaries(
     parent: Path,
     belongs: Callable[[str], bool] = lambda _name: True,
     network: Callable[[Path], str] = network_file_system,
 ) -> tuple[Path, ...]:
-    """Remove temporaries in `parent` whose makers are gone; those that are gone now.
+    """Remove the temporaries in `parent` whose owners have exited; return the paths removed.
 
-    What cannot be removed stays, and is told as a warning: it does not stand in anybody's way.
+    What cannot be removed is logged as a warning and stays; it blocks nothing.
 
     Args:
-        parent: A directory that need not exist.
-        belongs: Says of the name that a temporary would have got, or its first 100 bytes, whether
-            it is meant.
-        network: Names the network file system that a directory lies on, or nothing.
+        parent: A directory; may be missing.
+        belongs: Given the first 100 bytes of the final name of a temporary, returns whether to
+            consider it.
+        network: Returns the type of the network file system that a directory lies on, or empty.
     """
     try:
         names = sorted(os.listdir(parent))  # noqa: PTH208  # names are what is looked at
     except OSError:
-        # What cannot be listed can still be written to; then nothing is tidied there.
+        # A directory that we may not list may still be writable.
         return ()
     removed = []
     for name in names:
         found = _TEMPORARY.fullmatch(name)
-        if found and belongs(found[1]) and _remove_if_left(parent / name, network):
+        if found and belongs(found[1]) and _remove_if_stale(parent / name, network):
             removed.append(parent / name)
     return tuple(removed)
 
 
 def is_temporary_of(*names: str) -> Callable[[str], bool]:
-    """For `remove_stale_temporaries`: whether a temporary would have got one of `names`."""
+    """Return a filter for `remove_stale_temporaries`: temporaries of one of `names`."""
     return frozenset(map(_beginning, names)).__contains__
 
 
 def _beginning(name: str) -> str:
-    """As much of a name as leaves room for more in one of 255 bytes."""
+    """The beginning of a name, short enough to leave room for a suffix within 255 bytes."""
     return os.fsencode(name)[:NAME_BYTES].decode(errors="ignore")
 
 
 def _unused(parent: Path, name: str) -> Path:
-    """A name for a temporary that nothing has, among some 10^12."""
+    """An unused name for a temporary, random among some 10^12."""
     while True:
         text = "".join(secrets.choice(_LETTERS) for _ in range(8))
         path = parent / f".{_beginning(name)}.lading-{text}"
@@ -137,7 +186,7 @@ def _unused(parent: Path, name: str) -> Path:
 
 
 def _claimed(path: Path, flags: int) -> int | None:
-    """Open and lock a new temporary; None where it was taken for a leftover before that."""
+    """Open and lock a new temporary; None if it was removed as stale before we had the lock."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
@@ -150,7 +199,7 @@ def _claimed(path: Path, flags: int) -> int | None:
     except BlockingIOError:
         is_ours = False
     except OSError as error:
-        # No locks here: then it is its age that protects it.
+        # A file system without locks: there its age protects it.
         _log.debug("%s cannot be locked: %s", path, error.strerror)
         is_ours = True
     if is_ours and _is_at(descriptor, path):
@@ -160,32 +209,41 @@ def _claimed(path: Path, flags: int) -> int | None:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether `path` is still the name of an open file."""
+    """Whether `path` still names the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 
 
-def _remove_if_left(path: Path, network: Callable[[Path], str]) -> bool:
-    """Remove one temporary if its maker is gone; whether it was removed.
+def _sync_directory(path: Path) -> None:
+    """Write the names in a directory to disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
-    The lock is held until nothing is left: two that tidy at once do not meet.
+
+def _remove_if_stale(path: Path, network: Callable[[Path], str]) -> bool:
+    """Remove a temporary if its owner has exited; return whether it was removed.
+
+    The lock is held until it is gone, so that two processes do not remove it at once.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        # It is gone, somebody else's, or a link, which no temporary is.
+        # It is gone, it belongs to another user, or it is a link.
         return False
     try:
-        if not _is_left(descriptor, path, network):
+        if not _is_stale(descriptor, path, network):
             return False
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             shutil.rmtree(path)
         else:
             path.unlink()
     except FileNotFoundError:
-        # Its maker, which is about to end, was faster.
+        # Its owner, about to exit, was faster.
         return False
     except OSError as error:
         _log.warning("%s is left over and cannot be removed: %s", path, error.strerror)
@@ -195,7 +253,7 @@ def _remove_if_left(path: Path, network: Callable[[Path], str]) -> bool:
     return True
 
 
-def _is_left(descriptor: int, path: Path, network: Callable[[Path], str]) -> bool:
+def _is_stale(descriptor: int, path: Path, network: Callable[[Path], str]) -> bool:
     status = os.fstat(descriptor)
     if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
         return False
@@ -210,6 +268,6 @@ def _is_left(descriptor: int, path: Path, network: Callable[[Path], str]) -> boo
 
 
 def _age(status: os.stat_result, parent: Path) -> float:
-    """Seconds since a file was changed, by the clock that times files there."""
+    """Seconds since a file was changed, by the clock of its file system."""
     with tempfile.TemporaryFile(dir=parent) as stream:
         return os.fstat(stream.fileno()).st_mtime - status.st_mtime

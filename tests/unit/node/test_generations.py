@@ -168,8 +168,9 @@ def write_history(root: Path, *texts: str) -> None:
     """The history as a process that was killed left it, with what it had not yet renamed."""
     names = [version(root, text).name for text in texts]
     (root / ".env.versions").write_text("".join(f"{name}\n" for name in names))
-    (root / ".env.versions.part").write_text("half a li")
-    (root / ".env.next").symlink_to("half")
+    (root / "..env.versions.lading-abcdefgh").write_text("half a li")
+    (root / ".env.lading-abcdefgh").mkdir()
+    (root / ".env.lading-abcdefgh/env").symlink_to("half")
 
 
 def test_a_switch_that_was_killed_can_be_repeated(tmp_path: Path) -> None:
@@ -277,7 +278,7 @@ def test_a_link_that_is_called_like_a_version_is_left_alone(tmp_path: Path) -> N
 def test_a_removal_that_was_killed_is_finished(tmp_path: Path) -> None:
     """Of one version half is left without name, and it came back since."""
     found = switched(tmp_path, "a", "b")
-    half = version(tmp_path, "a").with_name(f".{version(tmp_path, 'a').name}.removed")
+    half = version(tmp_path, "a").with_name(f".{version(tmp_path, 'a').name}.lading-abcdefgh")
     half.mkdir()
     (half / "file").touch()
     found.remove_old(0)
@@ -286,7 +287,7 @@ def test_a_removal_that_was_killed_is_finished(tmp_path: Path) -> None:
 
 def test_half_a_version_without_name_is_removed(tmp_path: Path) -> None:
     """Even if the version never came back."""
-    half = tmp_path / ".env@0123456789ab.removed"
+    half = tmp_path / ".env@0123456789ab.lading-abcdefgh"
     half.mkdir()
     switched(tmp_path, "a").remove_old(0)
     assert not half.exists()

@@ -21,6 +21,7 @@ from lading.node.staging import staged_prefix
 from lading.node.store import Changed, Collected, Store
 from lading.node.store_roots import PENDING_SECONDS
 from lading.system.digest import sha256_of
+from lading.system.temporary import temporary_directory
 from simulators.command import listing
 from simulators.handmade import snapshot
 from simulators.versions import PLACEHOLDER, leftovers, small_disk, verified, versioned_tarball
@@ -283,25 +284,21 @@ def test_prefixes_survive_the_collection_of_their_frames(tmp_path: Path) -> None
 def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     """Frames and records that never got a name."""
     store = filled(tmp_path, prefix=tmp_path / "prefix")
-    (store.directory / ".extract-abc/content").mkdir(parents=True)
-    (store.directory / ".extract-abc/content/file").touch()
-    (store.directory / "roots/.part-abc").touch()
-    (store.directory / "manifests/.part-abc").touch()
+    (store.directory / ".frame.lading-abcdefgh/content").mkdir(parents=True)
+    (store.directory / ".frame.lading-abcdefgh/content/file").touch()
+    (store.directory / "roots/.a.json.lading-abcdefgh").touch()
+    (store.directory / "manifests/.a.json.lading-abcdefgh").touch()
     store.collect()
     assert [] == leftovers(store.directory)
 
 
 def test_what_killed_processes_left_goes_before_the_store_is_used(tmp_path: Path) -> None:
-    """Unless somebody else uses it: then it may be his."""
+    """What another process is still extracting stays."""
     store = filled(tmp_path)
-    left = store.directory / ".extract-abc/content"
+    left = store.directory / ".frame.lading-abcdefgh/content"
     left.mkdir(parents=True)
-    with store.in_use():
-        first = left.exists()
-        left.mkdir(parents=True)
-        with store.in_use():
-            second = left.exists()
-    assert (False, True) == (first, second)
+    with temporary_directory(store.directory, "frame") as working, store.in_use():
+        assert (False, True) == (left.exists(), working.exists())
 
 
 def expected(root: Path, age: float) -> Store:
@@ -423,7 +420,7 @@ def test_a_collection_that_was_killed_is_finished(tmp_path: Path) -> None:
     """A frame that had lost its name came back since: both go."""
     store = filled(tmp_path)
     for digest in frames_in(store):
-        (store.directory / f".extract-{digest}/half").mkdir(parents=True)
+        (store.directory / f".{digest}.lading-abcdefgh/half").mkdir(parents=True)
     store.collect()
     assert (set(), []) == (frames_in(store), leftovers(store.directory))
 

@@ -378,7 +378,7 @@ def test_what_cannot_be_removed_costs_no_pack(tmp_path: Path) -> None:
 def test_clearing_removes_everything(tmp_path: Path) -> None:
     """Entries go, and what killed packs left of them, empty files too."""
     cache = cached(tmp_path, "aa", "bb")
-    (cache.directory / "aa/.part-1").touch()
+    (cache.directory / "aa/.a.lading-abcdefgh").touch()
     size = entry(cache, "aa").stat().st_size
     assert (2 * size, []) == (cache.clear(), kept(cache))
 

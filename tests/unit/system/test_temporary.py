@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from lading.system.temporary import (
     AGE_SECONDS,
     is_temporary_of,
+    remove_atomically,
     remove_stale_temporaries,
     temporary_directory,
     temporary_file,
+    write_atomically,
 )
 from simulators.command import listing
 from simulators.launcher import start_worker
@@ -135,3 +138,66 @@ def test_on_a_network_file_system_only_what_is_old_goes(
 def test_where_nothing_can_be_listed_nothing_goes(tmp_path: Path) -> None:
     """A directory that is not there is tidy."""
     assert () == remove_stale_temporaries(tmp_path / "none")
+
+
+def test_an_atomic_write_replaces_what_is_there(tmp_path: Path) -> None:
+    """Its mode is as asked, whatever the umask; a hard link elsewhere keeps the old content."""
+    path = tmp_path / "a/file"
+    write_atomically(path, b"old")
+    os.link(path, tmp_path / "other")
+    umask = os.umask(0o077)
+    try:
+        write_atomically(path, [b"ne", b"w"], mode=0o755, sync=True)
+    finally:
+        os.umask(umask)
+    assert (b"new", 0o755) == (path.read_bytes(), path.stat().st_mode & 0o777)
+    assert (b"old", 0o644) == (
+        (tmp_path / "other").read_bytes(),
+        (tmp_path / "other").stat().st_mode & 0o777,
+    )
+
+
+def test_an_atomic_write_follows_no_link(tmp_path: Path) -> None:
+    """The link is replaced, the file that it leads to stays as it is."""
+    (tmp_path / "victim").write_bytes(b"theirs")
+    (tmp_path / "file").symlink_to("victim")
+    write_atomically(tmp_path / "file", b"ours")
+    assert (b"theirs", b"ours", False) == (
+        (tmp_path / "victim").read_bytes(),
+        (tmp_path / "file").read_bytes(),
+        (tmp_path / "file").is_symlink(),
+    )
+
+
+def test_an_atomic_write_that_fails_changes_nothing(tmp_path: Path) -> None:
+    """The old content stays, and no temporary."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError("disk full")
+
+    write_atomically(tmp_path / "file", b"old")
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(tmp_path / "file", pieces())
+    assert (["file"], b"old") == (listing(tmp_path), (tmp_path / "file").read_bytes())
+
+
+def test_an_atomic_write_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    """Of the same path; temporaries of others are not its business."""
+    for name in (".file.lading-abcdefgh", ".other.lading-abcdefgh"):
+        (tmp_path / name).touch()
+    write_atomically(tmp_path / "file", b"")
+    assert [".other.lading-abcdefgh", "file"] == listing(tmp_path)
+
+
+def test_a_tree_is_removed_as_a_whole(tmp_path: Path) -> None:
+    """Also by way of another directory; what cannot be removed is an error."""
+    for name in ("a", "b"):
+        left(tmp_path, name)
+    (tmp_path / "aside").mkdir()
+    remove_atomically(tmp_path / "a")
+    remove_atomically(tmp_path / "b", tmp_path / "aside")
+    assert ["aside"] == listing(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        remove_atomically(tmp_path / "a")
+    assert ["aside"] == listing(tmp_path)
