@@ -17,7 +17,6 @@ __all__ = [
     "MirrorMap",
     "canonical_channel",
     "has_credentials",
-    "join_url",
     "without_credentials",
 ]
 
@@ -33,11 +32,6 @@ def canonical_channel(name: str, alias: str = DEFAULT_ALIAS) -> ChannelUrl:
     if "://" not in text:
         text = f"{alias}/{text}"
     return ChannelUrl(text)
-
-
-def join_url(base: str, *parts: str) -> str:
-    """`base` and `parts` with one slash between each."""
-    return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
 def without_credentials(url: str) -> str:

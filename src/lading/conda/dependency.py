@@ -3,14 +3,11 @@
 Source: CEP 34 (`depends`), CEP 26 (package names).
 """
 
-import re
 from functools import cache
 
-from lading.conda.names import PackageName
+from lading.conda.names import NAME, PackageName
 
 __all__ = ["dependency_name", "is_virtual"]
-
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
 
 
 @cache
@@ -20,7 +17,7 @@ def dependency_name(text: str) -> PackageName:
     Raises:
         ValueError: There is no name in it.
     """
-    name = _NAME.match(text.strip().partition("[")[0].rpartition("::")[2])
+    name = NAME.match(text.strip().partition("[")[0].rpartition("::")[2])
     if name is None:
         raise ValueError(f"{text!r} does not begin with a package name")
     return PackageName(name[0].lower())

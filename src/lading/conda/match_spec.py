@@ -24,14 +24,13 @@ Source: CEP 29 (MatchSpec), CEP 33 (versions), conda 24 `models/match_spec.py`.
 import re
 from dataclasses import dataclass
 
-from lading.conda.names import MatchSpecText, PackageName
+from lading.conda.names import NAME, MatchSpecText, PackageName
 from lading.errors import SpecError
 
-__all__ = ["MatchSpec", "normalise", "parse_matchspec"]
+__all__ = ["MatchSpec", "parse_matchspec"]
 
 EXAMPLE = "write NAME, NAME VERSION or NAME VERSION BUILD, such as `numpy >=1.26,<3`"
 
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
 _HEAD = re.compile(r"(?P<head>[^\[\]]*)(?:\[(?P<fields>[^\[\]]*)\])?\s*")
 _FIELD = re.compile(r"""\s*(?P<key>\w+)\s*=\s*(?:'([^']*)'|"([^"]*)"|([^,'"\s]*))\s*""")
 _SEPARATOR = re.compile(r"\s*([,|])\s*")
@@ -73,15 +72,6 @@ class MatchSpec:
         return MatchSpecText(" ".join(f"{channel}{self.name} {version} {self.build}".split()))
 
 
-def normalise(text: str) -> MatchSpecText:
-    """The one spelling of the MatchSpec `text`; normalising it again changes nothing.
-
-    Raises:
-        SpecError: It is no MatchSpec, or one that a lockfile cannot keep.
-    """
-    return parse_matchspec(text).text
-
-
 def parse_matchspec(text: str) -> MatchSpec:
     """The MatchSpec written as `text`, which may end in a `# comment`.
 
@@ -92,7 +82,7 @@ def parse_matchspec(text: str) -> MatchSpec:
     if match is None:
         raise _refused(text, "its brackets do not match")
     channel, _, rest = match["head"].strip().rpartition("::")
-    name = _NAME.match(rest)
+    name = NAME.match(rest)
     if name is None:
         raise _refused(text, "it does not begin with a package name")
     version, build = _split_version(text, rest[name.end() :].strip())

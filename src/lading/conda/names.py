@@ -5,12 +5,14 @@ Source: CEP 26 (identifiers), CEP 29 (MatchSpec).
 
 import os
 import platform as host
+import re
 import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import NewType
 
 __all__ = [
+    "NAME",
     "BuildString",
     "MatchSpecText",
     "PackageName",
@@ -18,6 +20,9 @@ __all__ = [
     "native_platform",
     "parse_platform",
 ]
+
+NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
+"""A package name at the beginning of a MatchSpec."""
 
 PackageName = NewType("PackageName", str)
 """Lower-case name of a conda package; a leading `__` marks a virtual one (CEP 26)."""
@@ -47,11 +52,6 @@ class Platform(StrEnum):
     def is_linux(self) -> bool:
         """Whether programs for it run on Linux."""
         return self.value.startswith("linux-")
-
-    @property
-    def is_osx(self) -> bool:
-        """Whether programs for it run on macOS."""
-        return self.value.startswith("osx-")
 
     @property
     def is_windows(self) -> bool:

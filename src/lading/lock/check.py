@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from lading.conda import (
@@ -32,7 +33,7 @@ from lading.lock.model import (
     lock_path,
     read_lockfile,
 )
-from lading.lock.wanted import Requested, applies, parse_requirement, pip_name
+from lading.lock.wanted import Requested, applies, parse_requirement
 
 __all__ = ["CheckRequest", "LockFinding", "LockReport", "check_lock", "locked_platforms"]
 
@@ -162,14 +163,14 @@ class _Contents:
         self.lock = lock
         self.platform = lock.platform
         self.conda = {item.name: item for item in lock.conda}
-        self.pip = {pip_name(item.name): item for item in lock.pip}
-        self.by_pypi_name = {pip_name(name): item for name, item in self.conda.items()}
+        self.pip = {canonicalize_name(item.name): item for item in lock.pip}
+        self.by_pypi_name = {canonicalize_name(name): item for name, item in self.conda.items()}
 
     def find(self, manager: Manager, name: str) -> LockedPackage | None:
         """The package that a package of `manager` means by `name`."""
         if manager is Manager.CONDA:
             return self.conda.get(name)
-        normal = pip_name(name)
+        normal = canonicalize_name(name)
         return self.pip.get(normal) or self.by_pypi_name.get(normal)
 
 
@@ -213,7 +214,7 @@ def _requirement_findings(contents: _Contents, wanted: Requested) -> Iterator[Lo
         requirement = parse_requirement(line)
         if not applies(requirement, contents.platform, version):
             continue
-        locked = contents.pip.get(pip_name(requirement.name))
+        locked = contents.pip.get(canonicalize_name(requirement.name))
         if locked is None:
             yield _finding(contents.platform, "spec", f"pip: {line}", "it is not locked")
         elif requirement.url is not None:
@@ -280,7 +281,7 @@ def _surplus_findings(contents: _Contents, wanted: Requested) -> Iterator[LockFi
 
 
 def _of_names(contents: _Contents, names: Iterable[str]) -> Sequence[LockedPackage]:
-    return [contents.pip[name] for name in map(pip_name, names) if name in contents.pip]
+    return [contents.pip[name] for name in map(canonicalize_name, names) if name in contents.pip]
 
 
 def _finding(platform: str, rule: str, subject: str, message: str) -> LockFinding:

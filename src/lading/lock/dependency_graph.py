@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from lading.conda import is_virtual
 from lading.errors import SpecError
 from lading.graph import DependencyGraph
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.sources import MAPPING
-from lading.lock.wanted import FOREIGN, Requested, parse_requirement, pip_name, read_requested
+from lading.lock.wanted import FOREIGN, Requested, parse_requirement, read_requested
 
 __all__ = ["LockGraph", "lock_graph", "node_of"]
 
@@ -53,7 +55,7 @@ class LockGraph:
         Raises:
             SpecError: There is none.
         """
-        for node in (name, name.lower(), f"pip:{pip_name(name)}"):
+        for node in (name, name.lower(), f"pip:{canonicalize_name(name)}"):
             if node in self.packages:
                 return node
         raise SpecError(
@@ -64,14 +66,14 @@ class LockGraph:
         """What the package `node` asks of `other`: a version query, may be empty."""
         names = {_plain(other), *(_pypi_names(other))}
         for name, query in self.packages[node].dependencies.items():
-            if name == other or pip_name(name) in names:
+            if name == other or canonicalize_name(name) in names:
                 return query
         return ""
 
     def _targets(self, item: LockedPackage, name: str) -> list[str]:
         if item.manager is Manager.CONDA:
             return [] if is_virtual(name) else [name]
-        normal = pip_name(name)
+        normal = canonicalize_name(name)
         if f"pip:{normal}" in self.packages:
             return [f"pip:{normal}"]
         return [found for found in (_conda_name(normal), normal) if found in self.packages][:1]
@@ -85,7 +87,7 @@ def lock_graph(lock: Lockfile, directory: Path) -> LockGraph:
 
 def node_of(item: LockedPackage) -> str:
     """The name of a package in the graph."""
-    return f"pip:{pip_name(item.name)}" if item.manager is Manager.PIP else item.name
+    return f"pip:{canonicalize_name(item.name)}" if item.manager is Manager.PIP else item.name
 
 
 def _wanted(sources: Sequence[Path], lock: Lockfile) -> Requested | None:
@@ -102,19 +104,23 @@ def _lines(wanted: Requested | None) -> list[tuple[str, str]]:
     if wanted is None:
         return []
     lines: list[tuple[str, str]] = [(spec.name, spec.text) for spec in wanted.specs]
-    lines += [(f"pip:{pip_name(parse_requirement(line).name)}", line) for line in wanted.pip]
+    lines += [
+        (f"pip:{canonicalize_name(parse_requirement(line).name)}", line) for line in wanted.pip
+    ]
     return lines
 
 
 def _plain(node: str) -> str:
-    return pip_name(node.removeprefix("pip:"))
+    return canonicalize_name(node.removeprefix("pip:"))
 
 
 @cache
 def _tables() -> tuple[dict[str, str], dict[str, str]]:
     """PyPI name → conda name, and the reverse."""
     table = json.loads(MAPPING.read_bytes())
-    forward = {pip_name(name): str(entry["conda_name"]) for name, entry in table.items()}
+    forward: dict[str, str] = {
+        canonicalize_name(name): str(entry["conda_name"]) for name, entry in table.items()
+    }
     return forward, {conda: name for name, conda in forward.items()}
 
 

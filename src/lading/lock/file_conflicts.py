@@ -9,11 +9,13 @@ the installation compares again what really lies there.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from lading.errors import SpecError
 from lading.lock.dependency_graph import LockGraph, node_of
 from lading.lock.environment_file import read_environment
 from lading.lock.model import LockedPackage, Lockfile
-from lading.lock.wanted import FOREIGN, parse_requirement, pip_name, read_requested
+from lading.lock.wanted import FOREIGN, parse_requirement, read_requested
 from lading.package import ArchiveFiles, Unread
 
 __all__ = ["ListFiles", "refuse_file_conflicts"]
@@ -112,7 +114,7 @@ def _line_to_delete(lock: Lockfile, sources: Sequence[Path], package: LockedPack
     for chain in needs.needs.shortest_chains(node_of(package)):
         for source in sources:
             for line in read_environment(source, lock.platform).pip:
-                if f"pip:{pip_name(parse_requirement(line).name)}" == chain[0]:
+                if f"pip:{canonicalize_name(parse_requirement(line).name)}" == chain[0]:
                     brought = "" if len(chain) == 1 else f", which brings {package.name}"
                     return f"delete `- {line}` below `pip:` in {source.name}{brought}"
     return elsewhere

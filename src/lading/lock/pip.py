@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from packaging.utils import canonicalize_name
 
 from lading.conda import MirrorMap, Platform, without_credentials
 from lading.errors import SpecError
@@ -138,4 +139,4 @@ def _refuse_clashes(answer: PipAnswer, lines: Sequence[str]) -> None:
 def _name(requirement: str) -> str:
     """The normalised name of a pip requirement."""
     name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return canonicalize_name(name)

@@ -23,7 +23,7 @@ from lading.conda import (
 from lading.errors import SpecError
 from lading.lock.environment_file import EnvironmentFile, read_environment
 
-__all__ = ["FOREIGN", "Requested", "applies", "parse_requirement", "pip_name", "read_requested"]
+__all__ = ["FOREIGN", "Requested", "applies", "parse_requirement", "read_requested"]
 
 FOREIGN = ("pyproject.toml", "meta.yaml")
 """Names of sources that are no environment files."""
@@ -112,10 +112,3 @@ def applies(requirement: Requirement, platform: Platform, python: str) -> bool:
         environment["python_full_version"] = python
         environment["python_version"] = ".".join(python.split(".")[:2])
     return requirement.marker.evaluate(environment)
-
-
-def pip_name(name: str) -> str:
-    """The normalised name of a pip package (PEP 503)."""
-    return "-".join(
-        part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part
-    )

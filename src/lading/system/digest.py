@@ -8,14 +8,12 @@ import re
 from enum import StrEnum
 from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 __all__ = [
     "Algorithm",
     "Digest",
-    "copy_and_digest",
     "sha256_of",
     "sha256_of_file",
     "sha256_of_stream",
@@ -111,18 +109,3 @@ def sha256_of_stream(stream: RawIOBase) -> Digest:
     while chunk := stream.read(PIECE_BYTES):
         hasher.update(chunk)
     return Digest(Algorithm.SHA256, hasher.hexdigest())
-
-
-def copy_and_digest(source: BinaryIO, target: BinaryIO) -> tuple[Digest, int]:
-    """Copy `source` to `target` to its end.
-
-    Returns:
-        The SHA-256 digest of what was copied, and its length in bytes.
-    """
-    hasher = hashlib.sha256()
-    size = 0
-    while chunk := source.read(CHUNK_BYTES):
-        hasher.update(chunk)
-        target.write(chunk)
-        size += len(chunk)
-    return Digest(Algorithm.SHA256, hasher.hexdigest()), size

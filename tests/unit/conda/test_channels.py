@@ -6,7 +6,6 @@ from lading.conda.channels import (
     Credential,
     MirrorMap,
     canonical_channel,
-    join_url,
     without_credentials,
 )
 
@@ -32,11 +31,6 @@ MIRRORS = MirrorMap(
 def test_canonical_channel(name: str, url: str) -> None:
     """A name is a path below the alias, a URL is itself without its last slash."""
     assert url == canonical_channel(name)
-
-
-def test_joined_urls_have_one_slash() -> None:
-    """However the parts are written, there is one slash between them."""
-    assert "https://x/a/b" == join_url("https://x/", "/a/", "b")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lading.conda.match_spec import MatchSpec, normalise, parse_matchspec
+from lading.conda.match_spec import MatchSpec, parse_matchspec
 from lading.errors import SpecError
 
 
@@ -53,8 +53,8 @@ from lading.errors import SpecError
 )
 def test_one_spelling(written: str, expected: str) -> None:
     """Every way of writing a query ends in the same text, which stays as it is."""
-    assert expected == normalise(written)
-    assert expected == normalise(expected)
+    assert expected == parse_matchspec(written).text
+    assert expected == parse_matchspec(expected).text
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_one_spelling(written: str, expected: str) -> None:
 def test_refused(written: str, reason: str) -> None:
     """What cannot be meant, or cannot be kept, is refused by name and with an example."""
     with pytest.raises(SpecError) as caught:
-        normalise(written)
+        parse_matchspec(written)
     assert repr(written) in str(caught.value)
     assert reason in str(caught.value)
     assert "such as `numpy >=1.26,<3`" in caught.value.hint

@@ -1,12 +1,11 @@
 """Digests as values."""
 
 import hashlib
-import io
 from pathlib import Path
 
 import pytest
 
-from lading.system.digest import Algorithm, Digest, copy_and_digest, sha256_of, sha256_of_file
+from lading.system.digest import Algorithm, Digest, sha256_of, sha256_of_file
 
 LOADED = hashlib.sha256(b"payload").hexdigest()
 
@@ -44,11 +43,3 @@ def test_a_file_has_the_digest_of_its_content(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"payload")
     assert sha256_of(b"payload") == sha256_of_file(path)
-
-
-def test_copying_digests_what_was_copied() -> None:
-    """A copy of several chunks has the digest and the length of the whole."""
-    data = bytes(range(256)) * 10_000
-    target = io.BytesIO()
-    assert (sha256_of(data), len(data)) == copy_and_digest(io.BytesIO(data), target)
-    assert data == target.getvalue()
