@@ -64,6 +64,10 @@ FORGERIES: dict[str, tuple[Forged, ...]] = {
     "no directory": (forged_file("conda-meta"),),
     "link for a directory": (forged_link("conda-meta", "elsewhere"),),
     "another mode": (forged_file("a", b"", device("a", tarfile.REGTYPE)[:100] + b"0004777\0"),),
+    "long name": (forged_file("a" * 256),),
+    "long path": (forged_file("/".join(["a" * 200] * 30)),),
+    "long target": (forged_link("a", "/".join(["a" * 200] * 30)),),
+    "deep": (forged_file("/".join(["a"] * 3000)),),
     "padding": (Forged(HARMLESS.header, b"payload" + b"x" * 507, HARMLESS.entry),),
 }
 
@@ -78,6 +82,8 @@ def attempt(root: Path, forgery: Forgery) -> tuple[int, list[str]]:
     tarball = forgery.write(root / f"evil.{forgery.format}")
     before = listing(root)
     code = unpack(tarball, root / "place/env")
+    # One judge for both: `verify` accepts what `unpack` accepts, and nothing else.
+    assert (code == 0) == (run(["-q", "verify", str(tarball)]) == 0)
     return code, [path for path in listing(root) if path not in before]
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from lading.errors import DigestMismatchError, ManifestError
 from lading.format.compression import Format
 from lading.format.frame_reader import FETCH_AGAIN
-from lading.format.manifest import Manifest, parse_manifest
-from lading.system import Digest, sha256_of
+from lading.format.manifest import LARGEST_BYTES, Manifest, parse_manifest
+from lading.system import Digest, read_regular, sha256_of
 
 __all__ = [
     "CHECKSUMS_SUFFIX",
@@ -22,6 +22,7 @@ __all__ = [
 
 MANIFEST_SUFFIX = ".manifest.json"
 CHECKSUMS_SUFFIX = ".sha256"
+LARGEST_CHECKSUMS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +83,10 @@ def read_document(path: Path) -> bytes:
     """The content of a bill's file.
 
     Raises:
-        ManifestError: It cannot be read.
+        ManifestError: It cannot be read, or is longer than any bill.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path, LARGEST_BYTES, follow=True)
     except OSError as error:
         raise ManifestError(
             f"{path}: {error.strerror}", hint="name the manifest with --manifest"
@@ -108,7 +109,7 @@ def check_against_checksums(bill: Bill, name: str, checksums: Path) -> None:
         DigestMismatchError: They differ.
     """
     try:
-        lines = checksums.read_text("utf-8").splitlines()
+        lines = read_regular(checksums, LARGEST_CHECKSUMS, follow=True).decode().splitlines()
     except (OSError, UnicodeDecodeError):
         return
     for line in lines:

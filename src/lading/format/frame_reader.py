@@ -1,8 +1,8 @@
-"""Reading frames by the bill.
+"""Read frames by the bill.
 
-The bill says what every byte between the contents must be: the reader renders the header that a
-member must have and compares, instead of believing what a header says. So there is no tar parser to
-be deceived, and nothing that is not on the bill can be written.
+The bill determines every byte between the contents: the reader renders the header that a member
+must have and compares the bytes. It parses no tar header, so none can deceive it, and it writes
+nothing that is not on the bill.
 """
 
 import hashlib
@@ -39,13 +39,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member whose header was as billed.
+    """A member whose header matches the bill.
 
     Attributes:
         file: Its entry in the bill.
         mtime: Unix seconds.
-        content: Chunks of the content, to be read before the next member; empty but for files.
-            They are views: what is kept of them keeps a megabyte.
+        content: Chunks of a file's content, to be read before the next member; empty for links
+            and directories. They are views of a buffer of a megabyte.
     """
 
     file: ManifestFile
@@ -57,19 +57,19 @@ def read_members(frame: Frame) -> Iterator[Member]:
     """The members of a frame, in order.
 
     Raises:
-        ArchiveError: The frame is damaged, or holds something else than the bill says.
-        DigestMismatchError: It holds what the bill says, in other bytes.
+        ArchiveError: The frame is damaged, or differs from the bill.
+        DigestMismatchError: Its content matches the bill, its compressed bytes do not.
     """
     hasher = hashlib.sha256()
     bill = frame.bill
     stream = _Stream(chunks=decompress_chunks(frame.format, _hashed(frame.read(), hasher)))
     filling, before = b"", ""
     for item, header in zip(bill.files, bill.headers(), strict=True):
-        # What fills the block of one member and the header of the next are looked at together.
+        # The padding of one member and the header of the next are compared together.
         if stream.read(len(filling) + len(header)) != filling + header:
             raise ArchiveError(
-                f"{frame.name} holds something else where its bill lists {item.path}"
-                + (f", behind {before}" if before else ""),
+                f"{frame.name}: member does not match the bill (expected {item.path}"
+                + (f", after {before})" if before else ")"),
                 hint=FETCH_AGAIN,
             )
         size = item.size if item.type is Kind.FILE else 0
@@ -79,11 +79,11 @@ def read_members(frame: Frame) -> Iterator[Member]:
         raise ArchiveError(f"{frame.name} is damaged at {before}", hint=FETCH_AGAIN)
     ending = END_OF_ARCHIVE if bill.is_last else b""
     if stream.read(len(ending)) != ending or not stream.is_at_end():
-        raise ArchiveError(f"{frame.name} holds more than its bill lists", hint=FETCH_AGAIN)
+        raise ArchiveError(f"{frame.name} contains more than its bill lists", hint=FETCH_AGAIN)
     if hasher.hexdigest() != bill.frame.sha256:
         raise DigestMismatchError(
             f"{frame.name}: the compressed bytes of {bill.package.name or 'the end'}"
-            " are not what the bill says",
+            " do not match the bill",
             hint=FETCH_AGAIN,
             expected=bill.frame.sha256,
             actual=hasher.hexdigest(),

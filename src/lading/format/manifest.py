@@ -7,12 +7,15 @@ and what shapes the bytes. It holds nothing of the host, the user, the engine or
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 import msgspec
 
 from lading.conda import FileMode, Kind
 from lading.errors import ManifestError, UnsafePathError
+from lading.format.relocation import MANIFEST_PATH, STATE_PATH
 from lading.format.tar_header import LARGEST_OCTAL_SIZE, Header, render_header
+from lading.system import decode_json
 
 __all__ = [
     "FrameSlice",
@@ -28,12 +31,23 @@ __all__ = [
 FORMAT_NAME = "lading-pack-manifest"
 FORMAT_VERSION = 1
 FRAME_FORMAT_VERSION = 1
-LARGEST_BYTES = 1 << 30
-"""No manifest is longer; a longer one is an attack on memory."""
+LARGEST_BYTES = 1 << 28
+"""No bill is longer: it is held in memory."""
+MOST_FILES = 1_000_000
+LONGEST_NAME = 255
+"""Bytes, as in the file systems of Linux and macOS; also the length from which a path is measured
+exactly: no shorter one can be too long or too deep."""
+LONGEST_PATH = 1024
+"""Bytes, for paths and targets of links."""
+DEEPEST_PATH = 128
+"""Names in a path: one of them is removed, and listed, by a function that calls itself."""
+LONGEST_PLACEHOLDER = 1024
 MOST_LINKS = 40
 """What Linux follows before it gives up."""
+MOST_STEPS = 2_000_000
+"""Names that are looked at to follow all links of one bill."""
 LARGEST_TIME = LARGEST_OCTAL_SIZE
-"""Unix seconds, in the year 2242; what the time of a file may be is up to the file system."""
+"""Unix seconds, in the year 2242."""
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -208,19 +222,22 @@ def render_manifest(manifest: Manifest) -> bytes:
 
 
 def parse_manifest(data: bytes, name: str) -> Manifest:
-    """The manifest that `data` holds, safe to be followed.
+    """The manifest in `data`, checked: whatever it lists can be unpacked safely.
 
     Args:
-        data: From a file or a skippable frame, trusted by nobody yet.
+        data: From a file or a skippable frame; not trusted.
         name: What to call it in an error.
 
     Raises:
-        ManifestError: It is no manifest, of another version, or contradicts itself.
-        UnsafePathError: A member would be written outside of the prefix, or through a link.
+        ManifestError: It is malformed or too large, has another version, or contradicts itself.
+        UnsafePathError: See `check_members`.
     """
+    # Each member has a brace, so this is known before memory is taken for them.
+    if len(data) > LARGEST_BYTES or data.count(b"{") > 2 * MOST_FILES:
+        raise ManifestError(f"{name} is too large", hint=_FETCH_AGAIN)
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        manifest = decode_json(data, Manifest)
+    except ValueError as error:
         raise ManifestError(f"{name} is no pack manifest: {error}", hint=_FETCH_AGAIN) from error
     if (manifest.format, manifest.version) != (FORMAT_NAME, FORMAT_VERSION):
         raise ManifestError(
@@ -260,23 +277,36 @@ def _check_frames(manifest: Manifest, name: str) -> None:
 def check_members(files: Sequence[ManifestFile], name: str) -> None:
     """Refuse members that must not be written.
 
+    1. Every path is relative, without `..`, and not longer or deeper than file systems allow.
+    2. No path is listed twice, and nothing below a file or a link.
+    3. No link leads out of the prefix, neither by its target nor by way of other links.
+    4. The records that unpacking writes are not among them.
+    5. Digests, modes, sizes and placeholders are well-formed; numbers and lengths are bounded.
+
     Raises:
-        UnsafePathError: An absolute path, a `..`, a link that leaves the prefix, a member below a
-            link or file, the same path twice, or a name no file can have.
-        ManifestError: A digest or mode is malformed.
+        UnsafePathError: 1 to 4 do not hold.
+        ManifestError: 5 does not hold.
     """
+    if len(files) > MOST_FILES:
+        raise ManifestError(f"{name} lists more than {MOST_FILES} members", hint=_FETCH_AGAIN)
     paths = [item.path for item in files]
     _check_paths(paths, name)
     kinds = {item.path: item.type for item in files}
     if len(kinds) < len(paths):
         twice = next(path for path, count in Counter(paths).items() if count > 1)
         raise UnsafePathError(f"{name} lists {twice!r} twice", hint=_DO_NOT_USE)
-    links = [item for item in files if item.type is Kind.LINK]
-    targets = {item.path: item.target for item in links}
-    for item in links:
-        _check_target(item, targets, name)
+    _check_links([item for item in files if item.type is Kind.LINK], name)
     _check_files([item for item in files if item.type is Kind.FILE], name)
     _check_parents(kinds, name)
+    _check_reserved(kinds, name)
+
+
+def _check_reserved(kinds: Mapping[str, Kind], name: str) -> None:
+    """Refuse the records that unpacking writes, and anything but directories above them."""
+    above = {str(path): Kind.DIRECTORY for path in PurePosixPath(STATE_PATH).parents}
+    for path, kind in (above | {MANIFEST_PATH: None, STATE_PATH: None}).items():
+        if kinds.get(path, kind) is not kind:
+            raise UnsafePathError(f"{name} brings its own {path}", hint=_DO_NOT_USE)
 
 
 def _check_parents(kinds: Mapping[str, Kind], name: str) -> None:
@@ -302,10 +332,25 @@ _DO_NOT_USE = "do not use this tarball; pack it again from its lock"
 
 
 def _check_paths(paths: Sequence[str], name: str) -> None:
-    if not _is_unsafe(*paths):
-        return
-    unsafe = next(path for path in paths if _is_unsafe(path))
-    raise UnsafePathError(f"{name} lists the unsafe path {unsafe!r}", hint=_DO_NOT_USE)
+    if _is_unsafe(*paths):
+        unsafe = next(path for path in paths if _is_unsafe(path))
+        raise UnsafePathError(
+            f"{name} lists the unsafe path {_shortened(unsafe)!r}", hint=_DO_NOT_USE
+        )
+    for path in paths:
+        if 4 * len(path) > LONGEST_NAME and _is_too_long(path.encode()):
+            raise UnsafePathError(
+                f"{name} lists the path {_shortened(path)!r}, which is too long", hint=_DO_NOT_USE
+            )
+
+
+def _is_too_long(path: bytes) -> bool:
+    if len(path) <= LONGEST_NAME:
+        return False
+    names = path.split(b"/")
+    return (
+        len(path) > LONGEST_PATH or len(names) > DEEPEST_PATH or max(map(len, names)) > LONGEST_NAME
+    )
 
 
 def _is_unsafe(*paths: str) -> bool:
@@ -314,27 +359,37 @@ def _is_unsafe(*paths: str) -> bool:
     return together.count("\0") > len(paths) + 1 or _UNSAFE_PATH.search(together) is not None
 
 
-def _check_target(item: ManifestFile, links: Mapping[str, str], name: str) -> None:
-    """Refuse a link that leads out of the prefix, by its text or by way of other links."""
-    if not item.target or "\0" in item.target or _leads_out(item, links):
-        raise UnsafePathError(
-            f"{name}: link {item.path!r} leads out of the prefix, to {item.target!r}",
-            hint=_DO_NOT_USE,
-        )
+def _check_links(links: Sequence[ManifestFile], name: str) -> None:
+    """Refuse a link that leads out of the prefix, and links that take too long to follow."""
+    targets = {item.path: item.target for item in links}
+    total = 0
+    for item in links:
+        target = item.target
+        is_sound = target and "\0" not in target and len(target.encode()) <= LONGEST_PATH
+        steps = _steps(item, targets) if is_sound else None
+        if steps is None:
+            raise UnsafePathError(
+                f"{name}: link {item.path!r} leads out of the prefix, to {_shortened(target)!r}",
+                hint=_DO_NOT_USE,
+            )
+        total += steps
+        if total > MOST_STEPS:
+            raise UnsafePathError(f"{name}: its links take too long to follow", hint=_DO_NOT_USE)
 
 
-def _leads_out(item: ManifestFile, links: Mapping[str, str]) -> bool:
-    """Whether resolving a link, as a file system would, leaves the prefix on the way."""
+def _steps(item: ManifestFile, links: Mapping[str, str]) -> int | None:
+    """How many names a file system looks at to follow a link; None if it leaves the prefix."""
     place = item.path.split("/")[:-1]
-    steps = item.target.split("/")[::-1]
-    followed = 0
+    ahead = item.target.split("/")[::-1]
+    followed = steps = 0
     if item.target.startswith("/"):
-        return True
-    while steps:
-        step = steps.pop()
+        return None
+    while ahead:
+        step = ahead.pop()
+        steps += 1
         if step == "..":
             if not place:
-                return True
+                return None
             place.pop()
         elif step not in {"", "."}:
             place.append(step)
@@ -342,11 +397,15 @@ def _leads_out(item: ManifestFile, links: Mapping[str, str]) -> bool:
             if target is not None:
                 followed += 1
                 if followed > MOST_LINKS or target.startswith("/"):
-                    # A loop leads nowhere; an absolute target is refused where it stands.
-                    return False
+                    # A loop leads nowhere; an absolute target is refused where it is listed.
+                    return steps
                 place.pop()
-                steps += target.split("/")[::-1]
-    return False
+                ahead += target.split("/")[::-1]
+    return steps
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 
 
 def _check_files(files: Sequence[ManifestFile], name: str) -> None:
@@ -363,5 +422,12 @@ def _are_well_formed(files: Sequence[ManifestFile]) -> bool:
         and digests.count(" ") == len(files) - 1
         and {item.mode for item in files} <= _MODES
         and min(item.size for item in files) >= 0
-        and all(bool(item.placeholder) == (item.placeholder_mode is not None) for item in files)
+        and all(map(_has_sound_placeholder, files))
     )
+
+
+def _has_sound_placeholder(item: ManifestFile) -> bool:
+    if item.placeholder_mode is None:
+        return not item.placeholder
+    length = len(item.placeholder.encode())
+    return 0 < length <= LONGEST_PLACEHOLDER and "\0" not in item.placeholder

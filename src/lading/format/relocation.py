@@ -13,6 +13,7 @@ import msgspec
 
 from lading.conda import FileMode, Occurrences
 from lading.errors import NotAPrefixError
+from lading.system import decode_json, read_regular
 
 __all__ = [
     "LADING_DIRECTORY",
@@ -100,13 +101,13 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
     """
     path = prefix / RECORD_PATH
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=_Record)
+        record = decode_json(read_regular(path), _Record)
     except OSError as error:
         raise NotAPrefixError(
             f"{prefix} was not unpacked from a tarball of lading",
             hint="name the directory that holds conda-meta",
         ) from error
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise NotAPrefixError(
             f"{path} is damaged: {error}", hint="unpack the tarball again"
         ) from error
@@ -138,12 +139,16 @@ def render_state(state: State) -> bytes:
 
 
 def read_state(prefix: Path) -> State | None:
-    """The state of the environment at `prefix`; None where another tool extracted it."""
+    """The state of the environment at `prefix`; None where another tool extracted it.
+
+    Raises:
+        NotAPrefixError: It is damaged, or not a regular file.
+    """
     try:
-        return msgspec.json.decode((prefix / STATE_PATH).read_bytes(), type=State)
+        return decode_json(read_regular(prefix / STATE_PATH), State)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except (OSError, ValueError) as error:
         raise NotAPrefixError(
             f"{prefix / STATE_PATH} is damaged: {error}", hint="unpack the tarball again"
         ) from error

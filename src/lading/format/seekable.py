@@ -23,6 +23,8 @@ SEEKABLE_MAGIC = 0x8F92EAB1
 SKIPPABLE_HEADER_BYTES = 8
 SEEK_FOOTER_BYTES = 9
 SEEK_ENTRY_BYTES = 8
+MOST_ENTRIES = 1 << 20
+"""Frames of one tarball: no more are read, whatever a seek table claims."""
 
 _CHECKSUM = struct.Struct("<I")
 
@@ -83,6 +85,8 @@ def read_tail(name: str, read: Callable[[int, int], bytes], size: int) -> Tail:
     total = sum(entry.compressed for entry in entries)
     if not entries or total != table_start or entries[-1].decompressed != 0:
         raise ArchiveError(f"the seek table of {name} is damaged", hint=FETCH_AGAIN)
+    if entries[-1].compressed > LARGEST_BYTES:
+        raise ArchiveError(f"the bill inside of {name} is too long", hint=FETCH_AGAIN)
     start = table_start - entries[-1].compressed
     payload = parse_skippable(read(entries[-1].compressed, start), MANIFEST_MAGIC)
     return Tail(
@@ -146,7 +150,7 @@ def seek_table_bytes(footer: bytes) -> int:
     """
     count: int
     count, descriptor, magic = struct.unpack("<IBI", footer)
-    if magic != SEEKABLE_MAGIC or descriptor != 0:
+    if magic != SEEKABLE_MAGIC or descriptor != 0 or count > MOST_ENTRIES:
         raise ArchiveError(
             "the tarball has no seek table at its end",
             hint="it is cut off, or was not packed by lading: fetch it again",

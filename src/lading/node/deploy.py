@@ -9,7 +9,7 @@ from pathlib import Path
 from lading.errors import DigestMismatchError, FetchError, LadingError, PrefixExistsError
 from lading.format import Frame, FrameSlice, TarballSource
 from lading.node.generations import Generations
-from lading.node.staging import check_prefix, prefix_errors, refuse_reserved, staged_prefix
+from lading.node.staging import check_prefix, prefix_errors, staged_prefix
 from lading.node.store import Store
 from lading.system import Progress, in_order, no_progress
 
@@ -64,9 +64,7 @@ def plan_deploy(
 
     Raises:
         PrefixError: The place cannot be used.
-        UnsafePathError: The bill lists something where lading keeps its own records.
     """
-    refuse_reserved(source.bill.manifest)
     prefix = versions.prefix_of(source.bill.digest)
     check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
     versions.current()

@@ -7,26 +7,14 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from lading.conda import Kind
-from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError, UnsafePathError
-from lading.format import MANIFEST_PATH, STATE_PATH, Manifest, State, TarballSource, render_state
+from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError
+from lading.format import MANIFEST_PATH, STATE_PATH, State, TarballSource, render_state
 from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
 from lading.system import is_temporary_of, remove_stale_temporaries, temporary_directory
 
-__all__ = ["check_prefix", "prefix_errors", "refuse_reserved", "staged_prefix"]
-
-
-def refuse_reserved(manifest: Manifest) -> None:
-    """Refuse a bill that lists the records which unpacking writes, or no directory above them."""
-    directories = {str(path) for path in PurePosixPath(STATE_PATH).parents}
-    for item in manifest.files:
-        above = item.path in directories and item.type is not Kind.DIRECTORY
-        if above or item.path in {MANIFEST_PATH, STATE_PATH}:
-            raise UnsafePathError(
-                f"the tarball brings its own {item.path}", hint="pack the environment again"
-            )
+__all__ = ["check_prefix", "prefix_errors", "staged_prefix"]
 
 
 def check_prefix(prefix: Path, longest: int | None) -> None:

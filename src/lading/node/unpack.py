@@ -7,7 +7,7 @@ from pathlib import Path
 from lading.errors import PrefixExistsError, UsageError
 from lading.format import Frame, TarballSource
 from lading.node.frame_writer import write_frame
-from lading.node.staging import check_prefix, prefix_errors, refuse_reserved, staged_prefix
+from lading.node.staging import check_prefix, prefix_errors, staged_prefix
 from lading.system import Progress, in_order, no_progress
 
 __all__ = ["UnpackPlan", "apply_unpack", "plan_unpack"]
@@ -39,7 +39,6 @@ def plan_unpack(
         PrefixExistsError: `prefix` exists and is no empty directory.
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
         PrefixError: Its path has a character that no script can hold.
-        UnsafePathError: The bill lists something where lading keeps its own records.
         UsageError: A package of `only` is not in it, or `source` is a bill without its tarball.
     """
     source.need_frames()
@@ -48,7 +47,6 @@ def plan_unpack(
         raise UsageError(
             f"there is no package {unknown[0]} in it", hint="--dry-run lists what is in it"
         )
-    refuse_reserved(source.bill.manifest)
     check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
     with prefix_errors(prefix):
         is_free = not os.path.lexists(prefix) or _is_empty_directory(prefix)

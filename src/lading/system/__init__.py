@@ -12,6 +12,11 @@ if TYPE_CHECKING:
         sha256_of_file as sha256_of_file,
         sha256_of_stream as sha256_of_stream,
     )
+    from lading.system.documents import (
+        decode_json as decode_json,
+        open_regular as open_regular,
+        read_regular as read_regular,
+    )
     from lading.system.filesystem import network_file_system as network_file_system
     from lading.system.parallel import in_order as in_order
     from lading.system.process import (
@@ -41,6 +46,7 @@ else:
         __name__,
         {
             "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
+            "documents": "decode_json open_regular read_regular",
             "filesystem": "network_file_system",
             "parallel": "in_order",
             "process": "Completed Run become run run_checked scrubbed_environment",

@@ -122,14 +122,14 @@ def test_a_frame_without_members_is_the_end() -> None:
 def test_another_header_is_refused() -> None:
     """Every bit of a header is known beforehand: this one has another mode."""
     given = frame(edit=lambda stream: stream.replace(b"0000644\0", b"0000755\0", 1))
-    with pytest.raises(ArchiveError, match="something else where its bill lists bin/a"):
+    with pytest.raises(ArchiveError, match=r"does not match the bill \(expected bin/a\)"):
         read_all(given)
 
 
 def test_a_frame_that_ends_early_is_refused() -> None:
     """A tar stream cut off between two members lacks a header."""
     given = frame(MEMBERS[:2], edit=lambda stream: stream[:1024])
-    with pytest.raises(ArchiveError, match="where its bill lists bin/b"):
+    with pytest.raises(ArchiveError, match=r"\(expected bin/b, after bin/a\)"):
         read_all(given)
 
 
@@ -150,7 +150,7 @@ def test_padding_holds_nothing() -> None:
 def test_nothing_follows_the_members() -> None:
     """A member that is not on the bill is more than the bill lists."""
     given = frame(edit=lambda stream: stream + bytes(512))
-    with pytest.raises(ArchiveError, match="holds more than its bill lists"):
+    with pytest.raises(ArchiveError, match="contains more than its bill lists"):
         read_all(given)
 
 
@@ -159,7 +159,7 @@ def test_nothing_follows_the_members() -> None:
 )
 def test_the_archive_ends_as_it_must(edit: Callable[[bytes], bytes]) -> None:
     """Two blocks of zeros, not a byte less and not one more."""
-    with pytest.raises(ArchiveError, match="holds more than its bill lists"):
+    with pytest.raises(ArchiveError, match="contains more than its bill lists"):
         read_all(frame(is_last=True, edit=edit))
 
 
@@ -178,7 +178,7 @@ def test_other_bytes_of_the_same_content_are_refused() -> None:
     engine = compressor(Format.ZSTD, Level.SMALL, len(stream))
     other = engine.feed(stream) + engine.finish()
     given = replace(whole, read=partial(chunks, other, 1 << 20))
-    with pytest.raises(DigestMismatchError, match="the compressed bytes of tool are not"):
+    with pytest.raises(DigestMismatchError, match="the compressed bytes of tool do not match"):
         read_all(given)
 
 

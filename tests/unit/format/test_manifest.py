@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from lading.conda.paths import FileMode, Kind
@@ -17,6 +18,7 @@ from lading.format.manifest import (
     parse_manifest,
     render_manifest,
 )
+from lading.format.relocation import MANIFEST_PATH, STATE_PATH
 
 DIGEST = "0" * 64
 Document = dict[str, object]
@@ -267,3 +269,75 @@ def test_an_unsafe_path_is_worse_than_a_malformed_bill() -> None:
     document = edited(lambda d: first(d, "files").update(path="../a"))
     with pytest.raises(IntegrityError):
         parse_manifest(document, "m")
+
+
+@pytest.mark.parametrize("path", [MANIFEST_PATH, STATE_PATH])
+def test_records_of_unpacking_are_not_brought(path: str) -> None:
+    """They are written by the one who unpacks."""
+    with pytest.raises(UnsafePathError, match=f"brings its own {path}"):
+        check_members([entry(path)], "m")
+
+
+@pytest.mark.parametrize("path", ["conda-meta", "conda-meta/lading"])
+def test_records_are_written_through_no_member(path: str) -> None:
+    """Only directories may be above them."""
+    for item in (entry(path), link(path, "lib")):
+        with pytest.raises(UnsafePathError, match=f"brings its own {path}"):
+            check_members([item], "m")
+    directory = ManifestFile(path=path, type=Kind.DIRECTORY, mode="0755")
+    assert check_members([directory, entry("z")], "m") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a" * 256, "ü" * 128, "/".join(["a" * 200] * 6), "/".join(["a"] * 129)],
+    ids=["name", "name in bytes", "path", "depth"],
+)
+def test_paths_that_no_file_system_takes(path: str) -> None:
+    """They are refused before anything is written."""
+    with pytest.raises(UnsafePathError, match="which is too long"):
+        check_members([entry(path)], "m")
+
+
+@pytest.mark.parametrize("path", ["a" * 255, "/".join(["a" * 200] * 5), "/".join(["a"] * 128)])
+def test_long_paths_are_accepted(path: str) -> None:
+    """As long, and as deep, as they may be."""
+    assert check_members([entry(path)], "m") is None
+
+
+def test_targets_are_no_longer_than_paths() -> None:
+    """Following a long one takes as many steps as it has names."""
+    with pytest.raises(UnsafePathError, match="leads out of the prefix, to 'x/x"):
+        check_members([link("a", "x/" * 513)], "m")
+
+
+def test_links_are_followed_for_a_bounded_time() -> None:
+    """Thousands of links, each of which is followed through many others, are a bomb."""
+    chain = [link(f"l{number}", f"{'x/../' * 100}l{number + 1}") for number in range(3000)]
+    with pytest.raises(UnsafePathError, match="take too long to follow"):
+        check_members(chain, "m")
+
+
+def test_placeholders_are_bounded() -> None:
+    """Their length, and what is in them: no path has a NUL byte."""
+    for placeholder in ("/" * 1025, "/a\0"):
+        item = msgspec.structs.replace(
+            entry("a"), placeholder=placeholder, placeholder_mode=FileMode.BINARY
+        )
+        with pytest.raises(ManifestError, match="the entry of 'a' is malformed"):
+            check_members([item], "m")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{" * 2_000_001,
+        b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b'{"version":1%s}' % (b"0" * 5000),
+    ],
+    ids=["many members", "deep", "long integer"],
+)
+def test_bombs_are_refused(data: bytes) -> None:
+    """Before memory or time is taken for what they say."""
+    with pytest.raises(ManifestError, match=r"is too large|is no pack manifest"):
+        parse_manifest(data, "m")

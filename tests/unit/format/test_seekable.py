@@ -97,10 +97,15 @@ def test_the_end_tells_the_length_of_the_table() -> None:
 
 @pytest.mark.parametrize(
     "footer",
-    [bytes(9), struct.pack("<IBI", 1, 0x80, 0x8F92EAB1), struct.pack("<IBI", 1, 0, 0x8F92EAB2)],
+    [
+        bytes(9),
+        struct.pack("<IBI", (1 << 20) + 1, 0, 0x8F92EAB1),
+        struct.pack("<IBI", 1, 0x80, 0x8F92EAB1),
+        struct.pack("<IBI", 1, 0, 0x8F92EAB2),
+    ],
 )
 def test_no_footer(footer: bytes) -> None:
-    """Another magic, or checksums that lading does not write, is no table of ours."""
+    """Another magic, checksums that lading does not write, or more frames than there can be."""
     with pytest.raises(ArchiveError, match="has no seek table at its end"):
         seek_table_bytes(footer)
 

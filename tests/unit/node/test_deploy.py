@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from lading.conda.paths import Kind
 from lading.errors import (
     DigestMismatchError,
     FetchError,
@@ -17,12 +15,11 @@ from lading.errors import (
     PrefixError,
     PrefixExistsError,
     PrefixTooLongError,
-    UnsafePathError,
 )
 from lading.format.bill import Bill
 from lading.format.compression import Format
 from lading.format.frame_reader import Frame
-from lading.format.manifest import Manifest, ManifestFile, render_manifest
+from lading.format.manifest import Manifest, render_manifest
 from lading.format.opening import open_tarball
 from lading.format.relocation import STATE_PATH
 from lading.format.tarball import TarballSource, bill_alone
@@ -283,15 +280,6 @@ def test_a_prefix_that_is_too_long_is_refused(tmp_path: Path) -> None:
     room = len(PLACEHOLDER) - len(f"{tmp_path}/")
     with source(tmp_path) as given, pytest.raises(PrefixTooLongError):
         plan(tmp_path, given, name="e" * room)
-
-
-def test_records_of_unpacking_are_not_brought(tmp_path: Path) -> None:
-    """As in any other unpacking."""
-    manifest = versioned_tarball(tmp_path / "depot").manifest
-    member = ManifestFile(path=STATE_PATH, type=Kind.FILE, mode="0644")
-    evil = msgspec.structs.replace(manifest, files=(*manifest.files, member))
-    with pytest.raises(UnsafePathError):
-        plan(tmp_path, bill_only(evil))
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -4,16 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from lading.conda.paths import Kind
-from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError, UnsafePathError
-from lading.format.manifest import Manifest, ManifestFile
+from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError
 from lading.format.opening import open_tarball
-from lading.format.relocation import MANIFEST_PATH, STATE_PATH, read_state
+from lading.format.relocation import MANIFEST_PATH, read_state
 from lading.format.tarball import TarballSource
-from lading.node.staging import check_prefix, refuse_reserved, staged_prefix
+from lading.node.staging import check_prefix, staged_prefix
 from simulators.command import listing
 from simulators.versions import versioned_tarball
 
@@ -32,12 +29,6 @@ def source(root: Path) -> Iterator[TarballSource]:
         yield opened
 
 
-def bill(root: Path, *files: ManifestFile) -> Manifest:
-    """The bill of a small tarball with further `files` on it."""
-    manifest = versioned_tarball(root).manifest
-    return msgspec.structs.replace(manifest, files=(*manifest.files, *files))
-
-
 def make(found: TarballSource, prefix: Path, work: Callable[[Path], None]) -> None:
     """Make a prefix; `work` is done on the directory that will be it."""
     with staged_prefix(found, prefix) as root:
@@ -48,28 +39,6 @@ def fail(root: Path) -> None:
     """Write something, then go wrong."""
     (root / "file").touch()
     raise OutOfPayloadError
-
-
-@pytest.mark.parametrize("path", [MANIFEST_PATH, STATE_PATH])
-def test_a_tarball_brings_no_records_of_unpacking(tmp_path: Path, path: str) -> None:
-    """They are written by whoever unpacks."""
-    manifest = bill(tmp_path, ManifestFile(path=path, type=Kind.FILE, mode="0644"))
-    with pytest.raises(UnsafePathError, match=path):
-        refuse_reserved(manifest)
-
-
-@pytest.mark.parametrize("kind", [Kind.FILE, Kind.LINK])
-def test_records_are_written_through_no_member(tmp_path: Path, kind: Kind) -> None:
-    """What lies above the records is a directory."""
-    manifest = bill(tmp_path, ManifestFile(path="conda-meta", type=kind, mode="0644", target="lib"))
-    with pytest.raises(UnsafePathError, match="brings its own conda-meta"):
-        refuse_reserved(manifest)
-
-
-def test_an_ordinary_bill_is_accepted(tmp_path: Path) -> None:
-    """A directory above the records may be listed."""
-    member = ManifestFile(path="conda-meta", type=Kind.DIRECTORY, mode="0755")
-    assert refuse_reserved(bill(tmp_path, member)) is None
 
 
 def test_a_prefix_may_be_as_long_as_a_placeholder() -> None:
