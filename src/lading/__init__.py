@@ -22,16 +22,27 @@ from lading.version import VERSION
 
 if TYPE_CHECKING:
     from lading import errors as errors
-    from lading.api import install as install, lock as lock, pack as pack, verify as verify
+    from lading.api import (
+        deploy as deploy,
+        install as install,
+        lock as lock,
+        pack as pack,
+        relocate as relocate,
+        unpack as unpack,
+        verify as verify,
+    )
     from lading.format import Manifest as Manifest, open_tarball as open_tarball
     from lading.lock import read_lockfile as read_lockfile
+    from lading.node import Store as Store
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
             "": "errors install lock pack verify",
+            "api": "deploy relocate unpack",
             "format": "Manifest open_tarball",
             "lock": "read_lockfile",
+            "node": "Store",
         },
     )
 

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
         plan_installation as plan_installation,
     )
     from lading.api.checking import verify as verify
+    from lading.api.delivery import (
+        Relocated as Relocated,
+        Unpacked as Unpacked,
+        deploy as deploy,
+        relocate as relocate,
+        unpack as unpack,
+    )
     from lading.api.environments import (
         find_lock as find_lock,
         find_prefix as find_prefix,
@@ -35,6 +42,7 @@ else:
         {
             "building": "install install_planned pack pack_request plan_installation",
             "checking": "verify",
+            "delivery": "Relocated Unpacked deploy relocate unpack",
             "environments": "find_lock find_prefix read_graph read_one_lock",
             "locking": (
                 "conda_lock_of environment_name expected_virtual_packages file_lists_of "

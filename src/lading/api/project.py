@@ -1,6 +1,7 @@
 """A project: its directory, its settings, and the world around it, read once."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
     from lading.config import Settings
     from lading.engine import Engine
 
-__all__ = ["Project", "absolute", "open_project"]
+__all__ = ["Project", "absolute", "open_project", "processors"]
 
 
 def absolute(directory: Path, text: str) -> Path:
@@ -116,8 +117,13 @@ def open_project(  # one parameter for each choice
         settings=settings,
         tree=tree,
         build_engine=partial(build_engine, chosen, micromamba, variables, tree),
-        processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        processors=processors(),
     )
+
+
+def processors() -> int:
+    """How many processors this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if sys.platform.startswith("linux") else os.cpu_count() or 1
 
 
 def build_engine(

@@ -5,6 +5,7 @@ Reading one needs nothing but YAML; making one is `lading.lock.condalock` and `l
 Source: CEP 37 (conda-lock.yml), conda-lock 4.0.3 `lockfile/v1/models.py`.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -207,7 +208,7 @@ class _Document(msgspec.Struct, frozen=True):
     package: tuple[_Package, ...]
 
 
-def read_lockfile(path: Path, platform: Platform | None = None) -> Lockfile:
+def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None) -> Lockfile:
     """The lockfile at `path`.
 
     Args:
@@ -218,6 +219,7 @@ def read_lockfile(path: Path, platform: Platform | None = None) -> Lockfile:
         LockError: It is missing, no YAML, no v1 lockfile, has no such platform, lists a package
             twice or has one without SHA-256.
     """
+    path = Path(path)
     try:
         data = read_document(path)
     except OSError as error:

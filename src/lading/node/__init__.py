@@ -13,7 +13,11 @@ if TYPE_CHECKING:
         render_hook as render_hook,
         wrapped as wrapped,
     )
-    from lading.node.deploy import apply_deploy as apply_deploy, plan_deploy as plan_deploy
+    from lading.node.deploy import (
+        Deployed as Deployed,
+        apply_deploy as apply_deploy,
+        plan_deploy as plan_deploy,
+    )
     from lading.node.generations import Generations as Generations
     from lading.node.prefetch import PrefetchPlan as PrefetchPlan, apply_prefetch as apply_prefetch
     from lading.node.relocate import (
@@ -29,7 +33,7 @@ else:
         __name__,
         {
             "activation": "Activation Shell activated read_activation render_hook wrapped",
-            "deploy": "apply_deploy plan_deploy",
+            "deploy": "Deployed apply_deploy plan_deploy",
             "generations": "Generations",
             "prefetch": "PrefetchPlan apply_prefetch",
             "relocate": "apply_relocate known_prefixes plan_relocate shipped_content",

@@ -1,0 +1,162 @@
+"""Put an environment from a tarball onto this machine, or make one work where it was moved to."""
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lading.api.project import absolute, processors
+from lading.format import Bill, TarballSource, open_tarball
+from lading.node import (
+    Deployed,
+    Generations,
+    Store,
+    apply_deploy,
+    apply_relocate,
+    apply_unpack,
+    plan_deploy,
+    plan_relocate,
+    plan_unpack,
+)
+from lading.system import Progress, no_progress
+
+__all__ = ["Relocated", "Unpacked", "deploy", "relocate", "unpack"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """An environment that was unpacked.
+
+    Attributes:
+        prefix: Where it lies, absolute.
+        bill: Of the tarball it came from.
+    """
+
+    prefix: Path
+    bill: Bill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relocated:
+    """An environment that works where it lies.
+
+    Attributes:
+        prefix: Absolute.
+        files: How many of its files name the prefix.
+        written: How many of these had to be rewritten.
+    """
+
+    prefix: Path
+    files: int
+    written: int
+
+
+def unpack(  # noqa: PLR0913  # one parameter for each choice
+    tarball: str | os.PathLike[str] | BinaryIO | TarballSource,
+    prefix: str | os.PathLike[str],
+    *,
+    manifest: str | os.PathLike[str] | None = None,
+    expected: str | None = None,
+    only: Collection[str] = (),
+    workers: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    progress: Progress = no_progress,
+) -> Unpacked:
+    """Unpack a tarball to a prefix: checked, relocated and written in one pass.
+
+    Afterwards the prefix is there and complete, or as it was.
+
+    Args:
+        tarball: Path, URL (http or https), binary stream, or what `open_tarball` gave.
+        prefix: A directory that does not exist, or is empty.
+        manifest: The bill's file; None means inside of a `.tar.zst`, beside the others.
+        expected: SHA-256 that the bill must have, hexadecimal; None accepts any.
+        only: Names of the packages to unpack; empty means all.
+        workers: How many frames are unpacked at once; None means one a processor.
+        environment: Variables that name proxies and certificates; None means this process's.
+        progress: Told of each frame.
+
+    Raises:
+        InputError: There is no such tarball, or its bill is malformed.
+        IntegrityError: The tarball is not what its bill says, or has another bill.
+        FetchError: The server does not send it.
+        PrefixError: The prefix exists, is too long, or cannot be written.
+    """
+    place = absolute(Path.cwd(), os.fspath(prefix))
+    with _opened(tarball, manifest, expected, environment, place) as source:
+        plan = plan_unpack(source, place, workers or processors(), frozenset(only) or None)
+        apply_unpack(plan, progress)
+        return Unpacked(prefix=place, bill=source.bill)
+
+
+def deploy(  # noqa: PLR0913  # one parameter for each choice
+    tarball: str | os.PathLike[str] | BinaryIO | TarballSource,
+    name: str | os.PathLike[str],
+    *,
+    store: str | os.PathLike[str],
+    manifest: str | os.PathLike[str] | None = None,
+    expected: str | None = None,
+    workers: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    progress: Progress = no_progress,
+) -> Deployed:
+    """Unpack a tarball through a store, then let a name point at the new generation.
+
+    What the store holds is linked; of a URL only the missing frames are read.
+
+    Args:
+        tarball: As of `unpack`; also the path of a bill whose frames are all in the store.
+        name: The link that will point at the environment, beside which it lies.
+        store: Directory of the store; made where it is missing.
+        manifest: As of `unpack`.
+        expected: As of `unpack`.
+        workers: How many frames are worked on at once; None means one a processor.
+        environment: As of `unpack`.
+        progress: Told of each frame.
+
+    Raises:
+        LadingError: As of `unpack`.
+    """
+    place = absolute(Path.cwd(), os.fspath(name))
+    kept = Store(absolute(Path.cwd(), os.fspath(store)))
+    with _opened(tarball, manifest, expected, environment, place) as source:
+        plan = plan_deploy(source, kept, Generations(place), workers or processors())
+        return apply_deploy(plan, progress)
+
+
+def relocate(prefix: str | os.PathLike[str]) -> Relocated:
+    """Make an environment work where it lies, wherever it was before.
+
+    It may have been unpacked by lading, or by tar and `conda-unpack`. A second run changes nothing.
+
+    Raises:
+        NotAPrefixError: It was not unpacked from a tarball of lading.
+        PrefixChangedError: A file in it is not what was packed.
+        PrefixError: It cannot be written, or its path is too long.
+    """
+    plan = plan_relocate(absolute(Path.cwd(), os.fspath(prefix)))
+    written = apply_relocate(plan)
+    return Relocated(prefix=plan.prefix, files=len(plan.relocations), written=written)
+
+
+@contextmanager
+def _opened(
+    tarball: str | os.PathLike[str] | BinaryIO | TarballSource,
+    manifest: str | os.PathLike[str] | None,
+    expected: str | None,
+    environment: Mapping[str, str] | None,
+    place: Path,
+) -> Iterator[TarballSource]:
+    if isinstance(tarball, TarballSource):
+        yield tarball
+        return
+    with open_tarball(
+        tarball,
+        manifest=None if manifest is None else absolute(Path.cwd(), os.fspath(manifest)),
+        expected=expected,
+        environment=os.environ if environment is None else environment,
+        spool=next((path for path in place.parents if path.is_dir()), None),
+    ) as source:
+        yield source
