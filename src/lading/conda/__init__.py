@@ -1,4 +1,4 @@
-"""Values of the conda standards: names, versions, records, match specs. Pure."""
+"""Values of the conda standards: names, records, match specs. Pure."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     )
     from lading.conda.dependency import dependency_name as dependency_name, is_virtual as is_virtual
     from lading.conda.match_spec import MatchSpec as MatchSpec, parse_matchspec as parse_matchspec
-    from lading.conda.matching import admits as admits, satisfies as satisfies
     from lading.conda.names import (
         BuildString as BuildString,
         MatchSpecText as MatchSpecText,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
         restore as restore,
     )
     from lading.conda.records import RepodataRecord as RepodataRecord, archive_stem as archive_stem
-    from lading.conda.version import parse_version as parse_version
     from lading.conda.virtual import (
         VirtualPackage as VirtualPackage,
         default_virtual_packages as default_virtual_packages,
@@ -50,7 +48,6 @@ else:
             ),
             "dependency": "dependency_name is_virtual",
             "match_spec": "MatchSpec parse_matchspec",
-            "matching": "admits satisfies",
             "names": (
                 "BuildString MatchSpecText PackageName Platform is_path_separator_free "
                 "native_platform parse_platform"
@@ -58,7 +55,6 @@ else:
             "paths": "FileMode Kind PathType",
             "placeholder": "Occurrences find_occurrences relocate restore",
             "records": "RepodataRecord archive_stem",
-            "version": "parse_version",
             "virtual": (
                 "VirtualPackage default_virtual_packages override_virtual_packages "
                 "virtual_package_name"

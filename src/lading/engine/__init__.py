@@ -11,6 +11,11 @@ if TYPE_CHECKING:
         plan_bootstrap as plan_bootstrap,
     )
     from lading.engine.embedded import EmbeddedEngine as EmbeddedEngine
+    from lading.engine.matching import (
+        admits as admits,
+        compare_versions as compare_versions,
+        satisfies as satisfies,
+    )
     from lading.engine.micromamba import (
         MicromambaEngine as MicromambaEngine,
         find_micromamba as find_micromamba,
@@ -26,6 +31,7 @@ else:
         {
             "bootstrap": "BootstrapPlan apply_bootstrap plan_bootstrap",
             "embedded": "EmbeddedEngine",
+            "matching": "admits compare_versions satisfies",
             "micromamba": "MicromambaEngine find_micromamba",
             "protocol": "Engine InstallRequest SolveRequest",
         },

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from lading.conda import parse_version
+from lading.engine.matching import parse_version
 
 __all__ = ["BrokenRecords", "fault_of", "named_in", "without_broken"]
 

@@ -8,9 +8,10 @@ import textwrap
 
 import msgspec
 
-from lading.conda import BuildString, MatchSpecText, PackageName, RepodataRecord, parse_version
+from lading.conda import BuildString, MatchSpecText, PackageName, RepodataRecord
 from lading.engine.errors import BLAME_HINT, BrokenRecordError, clean_lines, solve_error
 from lading.engine.location import Sources, canonical_url
+from lading.engine.matching import parse_version
 from lading.errors import EngineFailedError, FetchError, LadingError, SpecError
 from lading.system import Completed, Digest
 

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from lading.conda import MirrorMap, Platform, parse_version, without_credentials
+from lading.conda import MirrorMap, Platform, without_credentials
+from lading.engine import compare_versions
 from lading.errors import LockError, NotAPrefixError
 from lading.lock.model import LockedPackage, Manager, parse_lockfiles
 from lading.system import Digest
@@ -115,8 +116,6 @@ def _newer(one: LockedPackage | None, other: LockedPackage) -> LockedPackage:
     if one is None:
         return other
     try:
-        return (
-            other if parse_version(other.version).compare(parse_version(one.version)) > 0 else one
-        )
+        return other if compare_versions(other.version, one.version) > 0 else one
     except ValueError:
         return one

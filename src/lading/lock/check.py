@@ -17,14 +17,13 @@ from packaging.version import InvalidVersion
 from lading.conda import (
     Platform,
     VirtualPackage,
-    admits,
     canonical_channel,
     default_virtual_packages,
     is_virtual,
     override_virtual_packages,
     parse_platform,
-    satisfies,
 )
+from lading.engine import admits, satisfies
 from lading.lock.model import (
     LOCK_SUFFIX,
     LockedPackage,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lading.conda import Platform, parse_version
+from lading.conda import Platform
+from lading.engine import compare_versions
 from lading.lock.model import LockedPackage, Lockfile, Manager
 
 __all__ = ["Change", "ChangeKind", "FoldedChange", "LockDiff", "diff_locks", "fold_diffs"]
@@ -199,7 +200,7 @@ def _build(change: Change, file_name: str) -> str:
 
 def _compare(before: str, after: str) -> int:
     try:
-        return parse_version(before).compare(parse_version(after))
+        return compare_versions(before, after)
     except ValueError:
         return 0
 

@@ -7,7 +7,8 @@ not admit what was locked before; that is looked for here, from the lockfiles an
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lading.conda import MatchSpecText, admits, parse_matchspec, satisfies
+from lading.conda import MatchSpecText, parse_matchspec
+from lading.engine import admits, satisfies
 from lading.errors import SpecError
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager

@@ -15,11 +15,10 @@ from lading.conda import (
     MatchSpecText,
     RepodataRecord,
     VirtualPackage,
-    admits,
     dependency_name,
     is_virtual,
 )
-from lading.engine import Engine, SolveRequest
+from lading.engine import Engine, SolveRequest, admits
 from lading.errors import LadingError, SolveError
 
 __all__ = ["explained"]
