@@ -5,6 +5,7 @@ import click
 from lading.cli.context import Context
 from lading.engine import BootstrapPlan, apply_bootstrap, plan_bootstrap
 from lading.errors import UsageError
+from lading.report import render_bootstrap, render_bootstrap_json
 from lading.system import Digest
 
 __all__ = ["command"]
@@ -39,8 +40,6 @@ def command(
 
 
 def _tell(context: Context, plan: BootstrapPlan) -> None:
-    from lading.report import render_bootstrap, render_bootstrap_json  # noqa: PLC0415
-
     if context.json:
         context.write(render_bootstrap_json(plan))
     else:

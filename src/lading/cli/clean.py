@@ -1,6 +1,5 @@
 """`lading clean`."""
 
-import json
 import shutil
 
 import click
@@ -8,6 +7,7 @@ import click
 from lading.cli.context import Context
 from lading.errors import UsageError
 from lading.pack import FrameCache
+from lading.report import render_json
 from lading.system import remove_stale_temporaries
 
 __all__ = ["command"]
@@ -47,6 +47,5 @@ def command(
             context.say(f"removed {path}")
             removed.append(path)
     if context.json:
-        document = {"schema": "lading.clean/1", "cleaned": [str(path) for path in removed]}
-        context.write(json.dumps(document) + "\n")
+        context.write(render_json("clean/1", cleaned=removed))
     return 0

@@ -5,6 +5,7 @@ import click
 from lading.api import plan_installation
 from lading.cli.context import Context
 from lading.install import fetch_archives
+from lading.report import render_fetched, render_fetched_json
 
 __all__ = ["command"]
 
@@ -38,7 +39,6 @@ def command(
             context.project.environment,
             progress,
         )
-    from lading.report import render_fetched, render_fetched_json  # noqa: PLC0415
 
     if context.json:
         context.write(render_fetched_json(plan))

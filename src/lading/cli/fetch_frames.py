@@ -5,6 +5,7 @@ import click
 from lading.cli.context import Context
 from lading.format import is_remote, read_bill
 from lading.node import PrefetchPlan, Store, apply_prefetch
+from lading.report import render_json
 
 __all__ = ["command"]
 
@@ -59,8 +60,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
     total = sum(item.frame.length for item in bill.manifest.slices())
     context.say(f"fetched {fetched.frames} frames, {fetched.size} of {total} bytes")
     if context.json:
-        context.write(
-            f'{{"schema":"lading.fetch-frames/1","frames":{fetched.frames},'
-            f'"size":{fetched.size},"read_whole":{str(fetched.read_whole).lower()}}}\n'
+        document = render_json(
+            "fetch-frames/1",
+            frames=fetched.frames,
+            size=fetched.size,
+            read_whole=fetched.read_whole,
         )
+        context.write(document)
     return 0

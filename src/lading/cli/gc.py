@@ -1,11 +1,10 @@
 """`lading gc`."""
 
-import json
-
 import click
 
 from lading.cli.context import Context
 from lading.node import Generations, Store
+from lading.report import render_json
 
 __all__ = ["command"]
 
@@ -54,11 +53,7 @@ def command(
     for item in changed:
         context.say(f"{item.path} of {item.package or 'the environment'} was changed: removed")
     if context.json:
-        document = {
-            "schema": "lading.gc/1",
-            "frames": collected.frames,
-            "size": collected.size,
-            "changed": [{"package": item.package, "path": item.path} for item in changed],
-        }
-        context.write(json.dumps(document) + "\n")
+        found = [{"package": item.package, "path": item.path} for item in changed]
+        document = render_json("gc/1", frames=collected.frames, size=collected.size, changed=found)
+        context.write(document)
     return 1 if changed else 0

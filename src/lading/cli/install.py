@@ -5,6 +5,7 @@ import click
 from lading.api import install_planned, plan_installation
 from lading.cli.context import Context
 from lading.install import Installed, InstallPlan
+from lading.report import render_installed, render_installed_json
 from lading.system import Progress, network_file_system
 
 __all__ = ["command", "installed"]
@@ -53,10 +54,6 @@ def command(  # noqa: PLR0913  # one parameter for each option
         return 0
     with context.progress() as progress:
         result = installed(context, plan, progress)
-    from lading.report import (  # noqa: PLC0415  # keeps --help quick
-        render_installed,
-        render_installed_json,
-    )
 
     if context.json:
         context.write(render_installed_json(result))

@@ -5,6 +5,7 @@ import click
 from lading.api import plan_installation
 from lading.cli.context import Context
 from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
+from lading.report import render_mirrored, render_mirrored_json
 
 __all__ = ["command"]
 
@@ -55,7 +56,6 @@ def command(  # one parameter for each option
             wheels={item.url: archives.wheels[item.file_name] for item in plan.wheels},
         )
         mirrored = write_mirror(request, context.project.path(directory))
-    from lading.report import render_mirrored, render_mirrored_json  # noqa: PLC0415
 
     if context.json:
         context.write(render_mirrored_json(mirrored))

@@ -7,6 +7,7 @@ from lading.cli.context import Context
 from lading.cli.install import installed
 from lading.format import Format, Level
 from lading.pack import apply_pack, plan_pack
+from lading.report import render_installed, render_packed, render_packed_json
 
 __all__ = ["command"]
 
@@ -85,11 +86,6 @@ def command(  # noqa: PLR0913  # one parameter for each option
                 context.write(f"{frame.payload.name} {frame.part} {len(frame.members)} members\n")
             return 0
         packed = apply_pack(plan, progress)
-    from lading.report import (  # noqa: PLC0415
-        render_installed,
-        render_packed,
-        render_packed_json,
-    )
 
     if not installation.is_current:
         context.say(render_installed(result).rstrip())

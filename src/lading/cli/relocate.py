@@ -4,6 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.node import apply_relocate, plan_relocate
+from lading.report import render_json
 
 __all__ = ["command"]
 
@@ -25,5 +26,5 @@ def command(context: Context, *, prefix: str, dry_run: bool) -> int:
     written = apply_relocate(plan)
     context.say(f"relocated {plan.prefix}: {written} of {len(plan.relocations)} files written")
     if context.json:
-        context.write(f'{{"schema":"lading.relocate/1","written":{written}}}\n')
+        context.write(render_json("relocate/1", written=written))
     return 0

@@ -1,11 +1,10 @@
 """`lading rollback`."""
 
-import json
-
 import click
 
 from lading.cli.context import Context
 from lading.node import Generations
+from lading.report import render_json
 
 __all__ = ["command"]
 
@@ -18,8 +17,7 @@ def command(context: Context, *, name: str) -> int:
     prefix = Generations(context.project.path(name)).rollback()
     context.say(f"{name} is {prefix.name} again")
     if context.json:
-        document = {"schema": "lading.rollback/1", "prefix": str(prefix)}
-        context.write(json.dumps(document) + "\n")
+        context.write(render_json("rollback/1", prefix=prefix))
     else:
         context.write(f"{prefix}\n")
     return 0

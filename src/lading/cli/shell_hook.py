@@ -5,6 +5,7 @@ import click
 from lading.api import find_prefix
 from lading.cli.context import Context
 from lading.node import Shell, read_activation, render_hook
+from lading.report import render_json
 
 __all__ = ["command"]
 
@@ -27,9 +28,16 @@ def command(context: Context, *, environment: str, shell: str) -> int:
     """
     activation = read_activation(*find_prefix(context.project, environment))
     if context.json:
-        from lading.report import render_activation_json  # noqa: PLC0415
-
-        context.write(render_activation_json(activation))
+        variables = activation.variables
+        document = render_json(
+            "shell-hook/1",
+            prefix=activation.prefix,
+            path=activation.programs,
+            variables={name: value for name, value in variables.items() if value is not None},
+            unset=[name for name, value in variables.items() if value is None],
+            scripts=activation.scripts,
+        )
+        context.write(document)
     else:
         context.write(render_hook(activation, Shell(shell)))
     return 0

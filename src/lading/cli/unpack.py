@@ -11,6 +11,7 @@ from lading.cli.context import Context
 from lading.errors import UsageError
 from lading.format import TarballSource, is_remote, open_tarball
 from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
+from lading.report import render_json
 
 __all__ = ["command"]
 
@@ -81,8 +82,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     ) as source:
         place = _deploy(context, options, source) if store else _unpack(context, options, source)
     if context.json:
-        digest = source.bill.digest.hex
-        context.write(f'{{"schema":"lading.unpack/1","manifest_sha256":"{digest}"}}\n')
+        context.write(render_json("unpack/1", manifest_sha256=source.bill.digest.hex))
     elif not dry_run:
         context.write(f"{place}\n")
     return 0

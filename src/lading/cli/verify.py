@@ -4,6 +4,7 @@ import click
 
 from lading.api import verify
 from lading.cli.context import Context
+from lading.report import render_report, render_report_json
 
 __all__ = ["command"]
 
@@ -24,7 +25,6 @@ def command(
     report = verify(
         subject, project=context.project, manifest=manifest, quick=quick, workers=workers
     )
-    from lading.report import render_report, render_report_json  # noqa: PLC0415
 
     context.write(render_report_json(report) if context.json else render_report(report))
     return 0 if report.is_clean else 1

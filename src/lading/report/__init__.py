@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lading.report.activation import render_activation_json as render_activation_json
     from lading.report.checked import (
         render_check as render_check,
         render_check_json as render_check_json,
@@ -23,16 +22,12 @@ if TYPE_CHECKING:
         render_why as render_why,
         render_why_json as render_why_json,
     )
+    from lading.report.document import render_json as render_json
     from lading.report.errors import (
         render_error as render_error,
         render_error_json as render_error_json,
     )
-    from lading.report.locked import (
-        render_locked as render_locked,
-        render_locked_json as render_locked_json,
-    )
-    from lading.report.progress import progress_bar as progress_bar
-    from lading.report.setup import (
+    from lading.report.fetched import (
         render_bootstrap as render_bootstrap,
         render_bootstrap_json as render_bootstrap_json,
         render_fetched as render_fetched,
@@ -40,6 +35,11 @@ if TYPE_CHECKING:
         render_mirrored as render_mirrored,
         render_mirrored_json as render_mirrored_json,
     )
+    from lading.report.locked import (
+        render_locked as render_locked,
+        render_locked_json as render_locked_json,
+    )
+    from lading.report.progress import progress_bar as progress_bar
     from lading.report.summary import (
         render_installed as render_installed,
         render_installed_json as render_installed_json,
@@ -54,19 +54,19 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "activation": "render_activation_json",
             "checked": "render_check render_check_json",
             "compared": "render_diff render_diff_json render_diff_markdown",
             "dependency_graph": (
                 "render_dot render_graph_json render_svg render_tree render_why render_why_json"
             ),
+            "document": "render_json",
             "errors": "render_error render_error_json",
-            "locked": "render_locked render_locked_json",
-            "progress": "progress_bar",
-            "setup": (
+            "fetched": (
                 "render_bootstrap render_bootstrap_json render_fetched render_fetched_json "
                 "render_mirrored render_mirrored_json"
             ),
+            "locked": "render_locked render_locked_json",
+            "progress": "progress_bar",
             "summary": "render_installed render_installed_json render_packed render_packed_json",
             "verified": "render_report render_report_json",
         },

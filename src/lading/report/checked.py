@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from lading.lock import LockFinding, LockReport
+from lading.report.document import render_json
 
 __all__ = ["render_check", "render_check_json"]
 
@@ -43,10 +42,10 @@ def _folded(findings: Sequence[LockFinding]) -> dict[tuple[str, str, str], list[
 
 def render_check_json(reports: Sequence[LockReport]) -> str:
     """The same as a JSON document, with all findings."""
-    document = {
-        "schema": "lading.lock-check/1",
-        "fresh": all(report.is_fresh for report in reports),
-        "environments": [
+    return render_json(
+        "lock-check/1",
+        fresh=all(report.is_fresh for report in reports),
+        environments=[
             {
                 "environment": report.name,
                 "fresh": report.is_fresh,
@@ -56,5 +55,4 @@ def render_check_json(reports: Sequence[LockReport]) -> str:
             }
             for report in reports
         ],
-    }
-    return msgspec.json.encode(document).decode() + "\n"
+    )

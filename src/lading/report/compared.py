@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from lading.conda import Platform
 from lading.lock import ChangeKind, FoldedChange
+from lading.report.document import render_json
 
 __all__ = ["render_diff", "render_diff_json", "render_diff_markdown"]
 
@@ -42,8 +41,7 @@ def render_diff(changes: Sequence[FoldedChange], platforms: Sequence[Platform]) 
 
 def render_diff_json(changes: Sequence[FoldedChange], platforms: Sequence[Platform]) -> str:
     """The changes as a JSON document."""
-    document = {"schema": "lading.diff/1", "platforms": platforms, "changes": changes}
-    return msgspec.json.encode(document).decode() + "\n"
+    return render_json("diff/1", platforms=platforms, changes=changes)
 
 
 def render_diff_markdown(changes: Sequence[FoldedChange], platforms: Sequence[Platform]) -> str:

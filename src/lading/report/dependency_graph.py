@@ -4,9 +4,8 @@ import html
 import itertools
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from lading.lock import LockGraph
+from lading.report.document import render_json
 
 __all__ = [
     "render_dot",
@@ -54,21 +53,19 @@ def _chain(graph: LockGraph, chain: tuple[str, ...]) -> str:
 def render_why_json(graph: LockGraph, node: str) -> str:
     """The same as a JSON document, with all chains."""
     chains = graph.needs.shortest_chains(node)
-    return _json(
-        {
-            "schema": "lading.why/1",
-            "package": node,
-            "version": graph.packages[node].version,
-            "build": graph.packages[node].build,
-            "asked_for": list(graph.specs.get(node, ())),
-            "chains": chains,
-            "cycles": [cycle for cycle in graph.needs.cycles() if node in cycle],
-            "leaves_with": {
-                root: graph.needs.leaving_without(root)
-                for root in sorted({chain[0] for chain in chains})
-                if node in graph.needs.leaving_without(root)
-            },
-        }
+    return render_json(
+        "why/1",
+        package=node,
+        version=graph.packages[node].version,
+        build=graph.packages[node].build,
+        asked_for=list(graph.specs.get(node, ())),
+        chains=chains,
+        cycles=[cycle for cycle in graph.needs.cycles() if node in cycle],
+        leaves_with={
+            root: graph.needs.leaving_without(root)
+            for root in sorted({chain[0] for chain in chains})
+            if node in graph.needs.leaving_without(root)
+        },
     )
 
 
@@ -124,22 +121,20 @@ def render_dot(graph: LockGraph) -> str:
 
 def render_graph_json(graph: LockGraph) -> str:
     """The graph as a JSON document."""
-    return _json(
-        {
-            "schema": "lading.graph/1",
-            "nodes": [
-                {
-                    "name": node,
-                    "version": graph.packages[node].version,
-                    "build": graph.packages[node].build,
-                    "manager": graph.packages[node].manager,
-                    "asked_for": node in graph.needs.roots,
-                    "needs": sorted(graph.needs.needs[node]),
-                }
-                for node in sorted(graph.needs.needs)
-            ],
-            "cycles": graph.needs.cycles(),
-        }
+    return render_json(
+        "graph/1",
+        nodes=[
+            {
+                "name": node,
+                "version": graph.packages[node].version,
+                "build": graph.packages[node].build,
+                "manager": graph.packages[node].manager,
+                "asked_for": node in graph.needs.roots,
+                "needs": sorted(graph.needs.needs[node]),
+            }
+            for node in sorted(graph.needs.needs)
+        ],
+        cycles=graph.needs.cycles(),
     )
 
 
@@ -191,7 +186,3 @@ def _box(graph: LockGraph, node: str, place: tuple[int, int]) -> str:
         f'<rect x="{place[0]}" y="{place[1]}" width="{WIDTH}" height="{HEIGHT}" rx="3"/>'
         f'<text x="{place[0] + 5}" y="{place[1] + 14}">{name[:34]}</text></g>'
     )
-
-
-def _json(document: Mapping[str, object]) -> str:
-    return msgspec.json.encode(document).decode() + "\n"

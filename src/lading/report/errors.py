@@ -1,8 +1,7 @@
 """Errors, for people and for programs."""
 
-import msgspec
-
 from lading.errors import LadingError
+from lading.report.document import render_json
 
 __all__ = ["render_error", "render_error_json"]
 
@@ -22,14 +21,13 @@ def render_error(error: LadingError) -> str:
 
 def render_error_json(error: LadingError) -> str:
     """The error as one JSON document."""
-    document = {
-        "schema": "lading.error/1",
-        "error": type(error).__name__,
-        "exit_code": error.exit_code,
-        "message": str(error),
-        "hint": error.hint,
-        "details": list(error.details),
-        "expected": error.expected,
-        "found": error.actual,
-    }
-    return msgspec.json.encode(document).decode() + "\n"
+    return render_json(
+        "error/1",
+        error=type(error).__name__,
+        exit_code=error.exit_code,
+        message=str(error),
+        hint=error.hint,
+        details=list(error.details),
+        expected=error.expected,
+        found=error.actual,
+    )

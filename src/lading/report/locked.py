@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from lading.lock import Change, LockedPackage, LockOutcome, PlatformOutcome
+from lading.report.document import render_json
 
 __all__ = ["render_locked", "render_locked_json"]
 
@@ -63,11 +62,11 @@ def _why(outcome: PlatformOutcome, item: LockedPackage | Change) -> str:
 
 def render_locked_json(name: str, outcome: LockOutcome) -> str:
     """The outcome as a JSON document."""
-    document = {
-        "schema": "lading.lock/1",
-        "environment": name,
-        "dry_run": outcome.is_dry,
-        "platforms": [
+    return render_json(
+        "lock/1",
+        environment=name,
+        dry_run=outcome.is_dry,
+        platforms=[
             {
                 "platform": str(item.platform),
                 "path": str(item.path),
@@ -87,5 +86,4 @@ def render_locked_json(name: str, outcome: LockOutcome) -> str:
             }
             for item in outcome.platforms
         ],
-    }
-    return msgspec.json.encode(document).decode() + "\n"
+    )

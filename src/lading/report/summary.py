@@ -1,25 +1,15 @@
-"""What a command did, for people and for programs; JSON documents name their schema."""
-
-import msgspec
+"""What a command did, for people and for programs."""
 
 from lading.install import Installed, packages_with_scripts
 from lading.pack import Packed
+from lading.report.document import render_json
 
-__all__ = [
-    "render_installed",
-    "render_installed_json",
-    "render_packed",
-    "render_packed_json",
-]
+__all__ = ["render_installed", "render_installed_json", "render_packed", "render_packed_json"]
 
 
 def megabytes(size: int) -> str:
     """`size` in bytes as megabytes (10^6 bytes), for a person."""
     return f"{size / 1e6:.1f} MB"
-
-
-def _json(document: dict[str, object]) -> str:
-    return msgspec.json.encode(document).decode() + "\n"
 
 
 def render_installed(installed: Installed) -> str:
@@ -48,23 +38,21 @@ def render_installed(installed: Installed) -> str:
 def render_installed_json(installed: Installed) -> str:
     """The same as a JSON document."""
     bill = installed.bill
-    return _json(
-        {
-            "schema": "lading.install/1",
-            "environment": bill.environment,
-            "platform": bill.platform,
-            "prefix": bill.prefix,
-            "lock": f"sha256:{bill.lock}",
-            "engine": bill.engine,
-            "packages": len(installed.contents.payloads) - 1,
-            "files": len(bill.files),
-            "moved": installed.moved,
-            "clobbered": dict(installed.contents.clobbered),
-            "link_scripts": {
-                "ran": bill.link_scripts,
-                "packages": list(packages_with_scripts(installed.contents)),
-            },
-        }
+    return render_json(
+        "install/1",
+        environment=bill.environment,
+        platform=bill.platform,
+        prefix=bill.prefix,
+        lock=f"sha256:{bill.lock}",
+        engine=bill.engine,
+        packages=len(installed.contents.payloads) - 1,
+        files=len(bill.files),
+        moved=installed.moved,
+        clobbered=dict(installed.contents.clobbered),
+        link_scripts={
+            "ran": bill.link_scripts,
+            "packages": list(packages_with_scripts(installed.contents)),
+        },
     )
 
 
@@ -85,18 +73,16 @@ def render_packed(packed: Packed) -> str:
 def render_packed_json(packed: Packed) -> str:
     """The same as a JSON document."""
     manifest = packed.manifest
-    return _json(
-        {
-            "schema": "lading.pack/1",
-            "environment": manifest.environment,
-            "platform": manifest.platform,
-            "tarball": str(packed.plan.tarball),
-            "manifest": str(packed.plan.manifest),
-            "size": packed.size,
-            "sha256": packed.sha256.hex,
-            "manifest_sha256": packed.manifest_sha256.hex,
-            "files": len(manifest.files),
-            "packages": len(manifest.packages) - 1,
-            "longest_prefix": manifest.requirements.longest_prefix,
-        }
+    return render_json(
+        "pack/1",
+        environment=manifest.environment,
+        platform=manifest.platform,
+        tarball=str(packed.plan.tarball),
+        manifest=str(packed.plan.manifest),
+        size=packed.size,
+        sha256=packed.sha256.hex,
+        manifest_sha256=packed.manifest_sha256.hex,
+        files=len(manifest.files),
+        packages=len(manifest.packages) - 1,
+        longest_prefix=manifest.requirements.longest_prefix,
     )

@@ -1,7 +1,6 @@
 """What verification found, for people and for programs."""
 
-import msgspec
-
+from lading.report.document import render_json
 from lading.verify import Report, Severity
 
 __all__ = ["render_report", "render_report_json"]
@@ -35,14 +34,13 @@ def render_report(report: Report) -> str:
 
 def render_report_json(report: Report) -> str:
     """The same as a JSON document, with all findings."""
-    document: dict[str, object] = {
-        "schema": "lading.verify/1",
-        "subject": report.subject,
-        "kind": report.kind,
-        "environment": report.environment,
-        "platform": report.platform,
-        "checked": report.checked,
-        "clean": report.is_clean,
-        "findings": list(report.findings),
-    }
-    return msgspec.json.encode(document).decode() + "\n"
+    return render_json(
+        "verify/1",
+        subject=report.subject,
+        kind=report.kind,
+        environment=report.environment,
+        platform=report.platform,
+        checked=report.checked,
+        clean=report.is_clean,
+        findings=list(report.findings),
+    )

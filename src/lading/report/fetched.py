@@ -1,9 +1,8 @@
-"""What was fetched and brought, for people and for programs; JSON documents name their schema."""
-
-import msgspec
+"""What was fetched, for people and for programs."""
 
 from lading.engine import BootstrapPlan
 from lading.install import InstallPlan, Mirrored
+from lading.report.document import render_json
 
 __all__ = [
     "render_bootstrap",
@@ -15,10 +14,6 @@ __all__ = [
 ]
 
 
-def _json(document: dict[str, object]) -> str:
-    return msgspec.json.encode(document).decode() + "\n"
-
-
 def render_bootstrap(plan: BootstrapPlan) -> str:
     """One line: what there is now."""
     how = "is there already" if plan.is_current else "is ready"
@@ -27,13 +22,11 @@ def render_bootstrap(plan: BootstrapPlan) -> str:
 
 def render_bootstrap_json(plan: BootstrapPlan) -> str:
     """The same as a JSON document."""
-    return _json(
-        {
-            "schema": "lading.bootstrap/1",
-            "executable": str(plan.target),
-            "sha256": plan.sha256.hex,
-            "was_current": plan.is_current,
-        }
+    return render_json(
+        "bootstrap/1",
+        executable=str(plan.target),
+        sha256=plan.sha256.hex,
+        was_current=plan.is_current,
     )
 
 
@@ -47,15 +40,11 @@ def render_fetched(plan: InstallPlan) -> str:
 
 def render_fetched_json(plan: InstallPlan) -> str:
     """The same as a JSON document."""
-    return _json(
-        {
-            "schema": "lading.fetch/1",
-            "environment": plan.environment,
-            "platform": str(plan.lockfile.platform),
-            "files": [
-                {"name": item.target.name, "sha256": item.sha256.hex} for item in plan.downloads
-            ],
-        }
+    return render_json(
+        "fetch/1",
+        environment=plan.environment,
+        platform=str(plan.lockfile.platform),
+        files=[{"name": item.target.name, "sha256": item.sha256.hex} for item in plan.downloads],
     )
 
 
@@ -70,12 +59,10 @@ def render_mirrored(mirrored: Mirrored) -> str:
 
 def render_mirrored_json(mirrored: Mirrored) -> str:
     """The same as a JSON document."""
-    return _json(
-        {
-            "schema": "lading.mirror/1",
-            "directory": str(mirrored.directory),
-            "archives": list(mirrored.archives),
-            "wheels": list(mirrored.wheels),
-            "mirrors": {base: [str(place)] for base, place in mirrored.bases.items()},
-        }
+    return render_json(
+        "mirror/1",
+        directory=str(mirrored.directory),
+        archives=list(mirrored.archives),
+        wheels=list(mirrored.wheels),
+        mirrors={base: [str(place)] for base, place in mirrored.bases.items()},
     )
