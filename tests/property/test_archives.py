@@ -11,7 +11,7 @@ from conda_pack.prefixes import replace_prefix
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from lading.conda.paths import FileMode, Kind
-from lading.conda.placeholder import find_occurrences, relocate, restore
+from lading.conda.placeholder import find_occurrences, replace_placeholder, restore_placeholder
 from lading.format.compression import Format
 from lading.format.manifest import (
     Manifest,
@@ -116,7 +116,7 @@ class TestPlaceholders:
     def test_relocation_is_taken_back(self, data: bytes, prefix: bytes, mode: FileMode) -> None:
         """Restoring what was relocated gives the shipped content."""
         where = find_occurrences(data, self.OLD, mode)
-        assert data == restore(relocate(data, where, prefix), where, prefix)
+        assert data == restore_placeholder(replace_placeholder(data, where, prefix), where, prefix)
 
     @given(data=DATA, prefix=PREFIXES, mode=st.sampled_from(FileMode))
     def test_the_result_is_that_of_conda_pack(
@@ -125,7 +125,7 @@ class TestPlaceholders:
         """Relocating gives the bytes that `conda-unpack` gives."""
         where = find_occurrences(data, self.OLD, mode)
         theirs = replace_prefix(data, str(mode), self.OLD.decode(), prefix.decode())
-        assert theirs == relocate(data, where, prefix)
+        assert theirs == replace_placeholder(data, where, prefix)
 
     @given(data=DATA, prefix=PREFIXES, other=PREFIXES, mode=st.sampled_from(FileMode))
     def test_another_prefix_is_not_taken_for_this_one(
@@ -134,9 +134,9 @@ class TestPlaceholders:
         """Restoring for a wrong prefix gives nothing, or what relocates to the same bytes."""
         where = find_occurrences(data, self.OLD, mode)
         assume(where)
-        moved = relocate(data, where, prefix)
-        restored = restore(moved, where, other)
-        assert restored is None or relocate(restored, where, other) == moved
+        moved = replace_placeholder(data, where, prefix)
+        restored = restore_placeholder(moved, where, other)
+        assert restored is None or replace_placeholder(restored, where, other) == moved
 
 
 DIGESTS = st.binary(max_size=8).map(lambda data: sha256_of(data).hex)

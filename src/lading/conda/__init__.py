@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from lading.conda.paths import FileMode as FileMode, Kind as Kind, PathType as PathType
     from lading.conda.placeholder import (
         Occurrences as Occurrences,
+        check_placeholder as check_placeholder,
         find_occurrences as find_occurrences,
-        relocate as relocate,
-        restore as restore,
+        replace_placeholder as replace_placeholder,
+        restore_placeholder as restore_placeholder,
     )
     from lading.conda.records import RepodataRecord as RepodataRecord, archive_stem as archive_stem
     from lading.conda.virtual import (
@@ -53,7 +54,10 @@ else:
                 "native_platform parse_platform"
             ),
             "paths": "FileMode Kind PathType",
-            "placeholder": "Occurrences find_occurrences relocate restore",
+            "placeholder": (
+                "Occurrences check_placeholder find_occurrences replace_placeholder "
+                "restore_placeholder"
+            ),
             "records": "RepodataRecord archive_stem",
             "virtual": (
                 "VirtualPackage default_virtual_packages override_virtual_packages "

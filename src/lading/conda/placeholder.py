@@ -1,32 +1,55 @@
 """Replacing a placeholder by a prefix, and back again.
 
-Replacement is made reversible: it goes by the offsets of the placeholder in the shipped content,
-not by searching for a prefix that may be as short as `/e` and stand in the file for other reasons.
-So a relocated file can be relocated again, and its shipped content restored and hashed.
+Replacement goes by the offsets of the placeholder in the shipped content, not by searching for the
+current prefix, which may be as short as `/e` and occur in the file for other reasons. So it can be
+reversed: a file can be relocated again, and its shipped content restored and hashed.
 
 Source: CEP 34 (`prefix_placeholder`, `file_mode`); conda-pack 0.9.2 `prefixes.py`, whose result is
 the same byte for byte.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lading.conda.paths import FileMode
 from lading.errors import PrefixTooLongError
 
-__all__ = ["Occurrences", "find_occurrences", "relocate", "restore"]
+__all__ = [
+    "Occurrences",
+    "check_placeholder",
+    "find_occurrences",
+    "replace_placeholder",
+    "restore_placeholder",
+]
+
+PLACEHOLDER_BYTES = range(5, 1025)
+"""Lengths that a placeholder may have. Packages are built in prefixes of 255 bytes, a few old ones
+in shorter ones; one of a single byte would occur millions of times in a file of a few megabytes."""
+
+
+def check_placeholder(placeholder: str) -> None:
+    """Refuse a placeholder that no package is built with.
+
+    Raises:
+        ValueError: It is too short or too long, or holds a NUL.
+    """
+    length = len(placeholder.encode())
+    if length not in PLACEHOLDER_BYTES or "\0" in placeholder:
+        first, last = PLACEHOLDER_BYTES[0], PLACEHOLDER_BYTES[-1]
+        raise ValueError(
+            f"the placeholder {placeholder[:20]!r} has {length} bytes, not {first} to {last}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrences:
-    """Where a placeholder stands in the shipped content of one file.
+    """The places of a placeholder in the shipped content of one file.
 
     Attributes:
-        placeholder: The bytes that stand there; no NUL among them.
-        mode: How they are replaced.
+        placeholder: Its bytes, without NUL.
+        mode: How it is replaced.
         groups: In text mode one group of all offsets. In binary mode one group for each C string:
-            the offsets in it, ascending, and last the offset of its terminating NUL.
+            the offsets in it, ascending, then the offset of the terminating NUL.
     """
 
     placeholder: bytes
@@ -34,27 +57,32 @@ class Occurrences:
     groups: tuple[tuple[int, ...], ...]
 
     def __bool__(self) -> bool:
-        """Whether there is anything to replace."""
+        """Whether the placeholder occurs."""
         return bool(self.groups)
 
 
 def find_occurrences(data: bytes, placeholder: bytes, mode: FileMode) -> Occurrences:
-    """Where `placeholder` stands in the whole content `data` of a file.
+    """Find `placeholder` in the whole content `data` of a file, in linear time.
 
-    In binary mode a placeholder without a NUL behind it does not count: it is no C string.
+    In binary mode only C strings count: what follows the last NUL is ignored.
     """
-    if placeholder not in data:
-        return Occurrences(placeholder=placeholder, mode=mode, groups=())
-    groups: tuple[tuple[int, ...], ...]
-    if mode is FileMode.TEXT:
-        groups = (tuple(_offsets(data, placeholder, 0, len(data))),)
+    if mode is FileMode.BINARY:
+        groups = tuple(_strings_with(data, placeholder))
     else:
-        pattern = re.compile(re.escape(placeholder) + rb"[^\0]*\0")
-        groups = tuple(
-            (*_offsets(data, placeholder, match.start(), match.end()), match.end() - 1)
-            for match in pattern.finditer(data)
-        )
+        offsets = tuple(_offsets(data, placeholder, 0, len(data)))
+        groups = (offsets,) if offsets else ()
     return Occurrences(placeholder=placeholder, mode=mode, groups=groups)
+
+
+def _strings_with(data: bytes, needle: bytes) -> Iterator[tuple[int, ...]]:
+    """For each C string that holds `needle`: its offsets, and that of the terminating NUL."""
+    start = data.find(needle)
+    while start >= 0:
+        end = data.find(b"\0", start)
+        if end < 0:
+            return
+        yield (*_offsets(data, needle, start, end), end)
+        start = data.find(needle, end)
 
 
 def _offsets(data: bytes, needle: bytes, start: int, end: int) -> Iterator[int]:
@@ -64,7 +92,7 @@ def _offsets(data: bytes, needle: bytes, start: int, end: int) -> Iterator[int]:
         position = data.find(needle, position + len(needle), end)
 
 
-def relocate(data: bytes, where: Occurrences, prefix: bytes) -> bytes:
+def replace_placeholder(data: bytes, where: Occurrences, prefix: bytes) -> bytes:
     """The shipped content `data` with every placeholder replaced by `prefix`.
 
     Args:
@@ -80,11 +108,30 @@ def relocate(data: bytes, where: Occurrences, prefix: bytes) -> bytes:
     Raises:
         PrefixTooLongError: In binary mode, `prefix` is longer than the placeholder.
     """
-    return _substitute(data, where, where.placeholder, prefix)
+    longest = len(where.placeholder)
+    binary = where.mode is FileMode.BINARY
+    if binary and where and len(prefix) > longest:
+        raise PrefixTooLongError(
+            f"the prefix has {len(prefix)} bytes, and at most {longest} fit",
+            hint="unpack to a shorter path",
+            expected=f"at most {longest} bytes",
+            actual=f"{len(prefix)} bytes",
+        )
+    pieces: list[bytes] = []
+    position = 0
+    for _, offsets, end in _strings(where):
+        for offset in offsets:
+            pieces += [data[position:offset], prefix]
+            position = offset + longest
+        if end is not None:
+            pieces += [data[position:end], bytes(len(offsets) * (longest - len(prefix)))]
+            position = end
+    pieces.append(data[position:])
+    return b"".join(pieces)
 
 
-def restore(data: bytes, where: Occurrences, prefix: bytes) -> bytes | None:
-    """The shipped content of a file that `relocate` made for `prefix`.
+def restore_placeholder(data: bytes, where: Occurrences, prefix: bytes) -> bytes | None:
+    """The shipped content of a file that `replace_placeholder` made for `prefix`.
 
     Args:
         data: Whole content of the file as it is now.
@@ -92,7 +139,7 @@ def restore(data: bytes, where: Occurrences, prefix: bytes) -> bytes | None:
         prefix: The prefix that it was relocated to, or the placeholder.
 
     Returns:
-        The shipped content, or None where `data` does not have `prefix` at the offsets.
+        The shipped content, or None if `data` does not have `prefix` at the offsets.
     """
     if where.mode is FileMode.BINARY and len(prefix) > len(where.placeholder):
         return None
@@ -129,25 +176,3 @@ def _strings(where: Occurrences) -> Iterator[tuple[int, Sequence[int], int | Non
             yield 0, group, None
         else:
             yield group[0], group[:-1], group[-1]
-
-
-def _substitute(data: bytes, where: Occurrences, old: bytes, new: bytes) -> bytes:
-    binary = where.mode is FileMode.BINARY
-    if binary and where.groups and len(new) > len(old):
-        raise PrefixTooLongError(
-            f"the prefix has {len(new)} bytes, and at most {len(old)} fit",
-            hint="unpack to a shorter path",
-            expected=f"at most {len(old)} bytes",
-            actual=f"{len(new)} bytes",
-        )
-    pieces: list[bytes] = []
-    position = 0
-    for _, offsets, end in _strings(where):
-        for offset in offsets:
-            pieces += [data[position:offset], new]
-            position = offset + len(old)
-        if end is not None:
-            pieces += [data[position:end], bytes(len(offsets) * (len(old) - len(new)))]
-            position = end
-    pieces.append(data[position:])
-    return b"".join(pieces)

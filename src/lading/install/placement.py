@@ -5,12 +5,11 @@ own, and files that no package owns.
 """
 
 import os
-import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from lading.conda import FileMode, Kind
+from lading.conda import FileMode, Kind, find_occurrences, replace_placeholder
 from lading.errors import PrefixTooLongError
 from lading.package import PayloadFile
 from lading.system import sha256_of
@@ -79,19 +78,14 @@ def _content(item: PayloadFile, prefix: Path) -> bytes:
         raise ValueError(f"{item.path} has neither content nor source")
     if not item.placeholder:
         return data
-    old, new = item.placeholder.encode(), os.fsencode(prefix)
-    if item.mode is FileMode.TEXT:
-        return data.replace(old, new)
-    if len(new) > len(old):
+    where = find_occurrences(data, item.placeholder.encode(), item.mode)
+    try:
+        return replace_placeholder(data, where, os.fsencode(prefix))
+    except PrefixTooLongError as error:
         raise PrefixTooLongError(
             f"{prefix} is longer than the placeholder in {item.path}",
             hint="install into a shorter path",
-        )
-
-    def shorter(match: re.Match[bytes]) -> bytes:
-        return match[0].replace(old, new).ljust(len(match[0]), b"\0")
-
-    return re.sub(re.escape(old) + rb"[^\0]*\0", shorter, data)
+        ) from error
 
 
 def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[PayloadFile, ...]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from lading.conda import Kind, find_occurrences, relocate
+from lading.conda import Kind, find_occurrences, replace_placeholder
 from lading.errors import DigestMismatchError
 from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
 
@@ -69,7 +69,7 @@ def _write_file(member: Member, path: str, prefix: bytes | None) -> None:
             data = b"".join(member.content)
             hasher.update(data)
             where = find_occurrences(data, item.placeholder.encode(), item.placeholder_mode)
-            write_all(descriptor, relocate(data, where, prefix))
+            write_all(descriptor, replace_placeholder(data, where, prefix))
         else:
             for chunk in member.content:
                 hasher.update(chunk)

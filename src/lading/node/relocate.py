@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from lading.conda import FileMode, relocate, restore
+from lading.conda import FileMode, replace_placeholder, restore_placeholder
 from lading.errors import PrefixChangedError, PrefixError
 from lading.format import (
     STATE_PATH,
@@ -108,7 +108,7 @@ def shipped_content(data: bytes, item: Relocation, known: Sequence[bytes]) -> by
         None where it names none of them: the file was changed, or comes from elsewhere.
     """
     for candidate in (*known, item.occurrences.placeholder):
-        shipped = restore(data, item.occurrences, candidate)
+        shipped = restore_placeholder(data, item.occurrences, candidate)
         # One prefix may be the beginning of another; then the length tells them apart.
         if shipped is not None and len(shipped) == item.size:
             return shipped
@@ -137,7 +137,7 @@ def apply_relocate(plan: RelocatePlan) -> int:
                     f"{path} was changed and cannot be relocated",
                     hint="see `lading verify`, and unpack the tarball again",
                 )
-            moved = relocate(shipped, item.occurrences, prefix)
+            moved = replace_placeholder(shipped, item.occurrences, prefix)
             if moved != data:
                 _forget_bytecode(path)
                 _replace(path, moved)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.conda import Kind, find_occurrences, relocate
+from lading.conda import Kind, find_occurrences, replace_placeholder
 from lading.errors import PrefixError
 from lading.format import Frame, FrameSlice, ManifestFile
 from lading.node.frame_writer import directories_of, make_directories, write_all, write_frame
@@ -267,7 +267,7 @@ def _relocated(item: ManifestFile, source: str, place: str, prefix: bytes, mtime
     data = Path(source).read_bytes()
     if item.placeholder_mode is not None:
         where = find_occurrences(data, item.placeholder.encode(), item.placeholder_mode)
-        data = relocate(data, where, prefix)
+        data = replace_placeholder(data, where, prefix)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(place, flags, 0o600)
     try:

@@ -1,9 +1,17 @@
 """Replacing a placeholder, and taking it back."""
 
+import time
+
 import pytest
 
 from lading.conda.paths import FileMode
-from lading.conda.placeholder import Occurrences, find_occurrences, relocate, restore
+from lading.conda.placeholder import (
+    Occurrences,
+    check_placeholder,
+    find_occurrences,
+    replace_placeholder,
+    restore_placeholder,
+)
 from lading.errors import PrefixTooLongError
 
 OLD = b"/placeholder"
@@ -39,43 +47,43 @@ def test_a_string_without_end_does_not_count() -> None:
 def test_nothing_to_replace(data: bytes) -> None:
     """Content without placeholder is false, and stays as it is."""
     where = text(data)
-    assert (False, data) == (bool(where), relocate(data, where, b"/new"))
+    assert (False, data) == (bool(where), replace_placeholder(data, where, b"/new"))
 
 
 def test_a_text_changes_its_length() -> None:
     """In a text the prefix takes the room that it needs."""
     data = b"a=" + OLD + b"/b\n" + OLD
-    assert b"a=/n/b\n/n" == relocate(data, text(data), b"/n")
+    assert b"a=/n/b\n/n" == replace_placeholder(data, text(data), b"/n")
 
 
 def test_a_text_may_get_longer() -> None:
     """A text has room for a prefix of any length."""
     prefix = b"/" + b"n" * 300
-    assert b"a" + prefix == relocate(b"a" + OLD, text(b"a" + OLD), prefix)
+    assert b"a" + prefix == replace_placeholder(b"a" + OLD, text(b"a" + OLD), prefix)
 
 
 def test_a_binary_file_keeps_its_length() -> None:
     """What a C string gets shorter is filled with NUL at its end."""
     data = b"\0" + OLD + b"/lib:" + OLD + b"\0rest"
-    assert b"\0/n/lib:/n" + bytes(20) + b"\0rest" == relocate(data, binary(data), b"/n")
+    assert b"\0/n/lib:/n" + bytes(20) + b"\0rest" == replace_placeholder(data, binary(data), b"/n")
 
 
 def test_a_prefix_may_be_as_long_as_the_placeholder() -> None:
     """The longest legal prefix fills the room of the placeholder."""
     prefix = b"/" + b"n" * (len(OLD) - 1)
-    assert prefix + b"\0" == relocate(OLD + b"\0", binary(OLD + b"\0"), prefix)
+    assert prefix + b"\0" == replace_placeholder(OLD + b"\0", binary(OLD + b"\0"), prefix)
 
 
 def test_a_prefix_must_fit_into_a_binary_file() -> None:
     """A longer prefix is refused with the length that would do."""
     with pytest.raises(PrefixTooLongError, match="has 13 bytes, and at most 12 fit") as caught:
-        relocate(OLD + b"\0", binary(OLD + b"\0"), OLD + b"x")
+        replace_placeholder(OLD + b"\0", binary(OLD + b"\0"), OLD + b"x")
     assert ("at most 12 bytes", "13 bytes") == (caught.value.expected, caught.value.actual)
 
 
 def test_the_length_does_not_matter_where_nothing_is_replaced() -> None:
     """A binary file without placeholder accepts any prefix."""
-    assert b"x\0" == relocate(b"x\0", binary(b"x\0"), b"/" * 100)
+    assert b"x\0" == replace_placeholder(b"x\0", binary(b"x\0"), b"/" * 100)
 
 
 @pytest.mark.parametrize("mode", list(FileMode))
@@ -84,7 +92,7 @@ def test_relocation_is_taken_back(mode: FileMode, prefix: bytes) -> None:
     """Restoring gives the shipped content, though the prefix may stand there for other reasons."""
     data = b"/n/\0" + OLD + b"/n" + OLD + b"/\0\0tail/n" + OLD + b"\0"
     where = find_occurrences(data, OLD, mode)
-    assert data == restore(relocate(data, where, prefix), where, prefix)
+    assert data == restore_placeholder(replace_placeholder(data, where, prefix), where, prefix)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,7 @@ def test_relocation_is_taken_back(mode: FileMode, prefix: bytes) -> None:
 )
 def test_another_prefix_in_a_text(found: bytes, prefix: bytes) -> None:
     """A text that does not name the prefix where it should is not taken back."""
-    assert None is restore(found, text(b"a=" + OLD + b"/b"), prefix)
+    assert None is restore_placeholder(found, text(b"a=" + OLD + b"/b"), prefix)
 
 
 @pytest.mark.parametrize(
@@ -112,4 +120,25 @@ def test_another_prefix_in_a_text(found: bytes, prefix: bytes) -> None:
 )
 def test_another_prefix_in_a_binary_file(found: bytes, prefix: bytes) -> None:
     """A binary file must have the prefix, and the NULs that it left."""
-    assert None is restore(found, binary(OLD + b"\0"), prefix)
+    assert None is restore_placeholder(found, binary(OLD + b"\0"), prefix)
+
+
+def test_the_search_is_linear() -> None:
+    """A megabyte of placeholders without a NUL takes no hours."""
+    data = b"/abcd" * 200_000
+    started = time.monotonic()
+    assert not find_occurrences(data, b"/abcd", FileMode.BINARY)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("placeholder", ["/", "/abc", "/" * 1025, "/abc\0def"])
+def test_placeholders_of_no_package(placeholder: str) -> None:
+    """Too short, too long, or cut by a NUL."""
+    with pytest.raises(ValueError, match="placeholder"):
+        check_placeholder(placeholder)
+
+
+@pytest.mark.parametrize("placeholder", ["/abcd", "/" * 1024, "C:/build/h_env"])
+def test_placeholders_of_packages(placeholder: str) -> None:
+    """Any path of five bytes to a thousand."""
+    check_placeholder(placeholder)
