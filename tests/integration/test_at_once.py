@@ -144,7 +144,7 @@ def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
     """
     packing = project(tmp_path / "project")
     packing.pack(level="default")
-    right = outputs(packing.tree.dist)
+    right = outputs(packing.root / "dist")
     # The checksums are taken away while another process writes.
     compared = {name: digest for name, digest in right.items() if not name.endswith(".sha256")}
     depots = [versioned_tarball(tmp_path / "depot", version) for version in ("1", "2")]
@@ -168,7 +168,7 @@ def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
     done.touch()
     problems += [crew.problems(member) for member in tidying]
     assert [[]] * 6 == problems
-    assert right == outputs(packing.tree.dist)
+    assert right == outputs(packing.root / "dist")
     assert [(), ()] == [tuple(verified(name)) for name in names]
     needed = {item.frame.sha256 for packed in depots for item in packed.manifest.slices()}
     assert (needed, []) == (
@@ -181,7 +181,7 @@ def test_two_packs_share_a_cache(tmp_path: Path, crew: Crew) -> None:
     """Both write right bytes, and what they leave in the cache is whole."""
     packing = project(tmp_path / "project")
     packing.pack(level="default")
-    right = outputs(packing.tree.dist)
+    right = outputs(packing.root / "dist")
     compared = {name: digest for name, digest in right.items() if not name.endswith(".sha256")}
     arguments = (packing.root, ENVIRONMENT, json.dumps(compared), 10)
     working = [crew.hire(PACKER, *arguments) for _ in range(2)]
@@ -214,7 +214,7 @@ def test_workers_change_no_byte(tmp_path: Path, workers: int) -> None:
     """The command packs the same tarball, bill and checksums, without cache, cold and warm."""
     packing = project(tmp_path / "project")
     packing.pack(level="default", workers=1)
-    right = outputs(packing.tree.dist)
+    right = outputs(packing.root / "dist")
     found = []
     with Launcher.start(tmp_path) as launcher:
         for option in ("--no-frame-cache", "--frame-cache", "--frame-cache"):
@@ -251,5 +251,5 @@ def test_the_platform_is_in_the_name(tmp_path: Path) -> None:
     packing.pack()
     stem = f"{ENVIRONMENT}-{native_platform()}"
     assert [f"{stem}.manifest.json", f"{stem}.sha256", f"{stem}.tar.zst"] == [
-        *outputs(packing.tree.dist)
+        *outputs(packing.root / "dist")
     ]

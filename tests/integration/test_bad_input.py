@@ -46,7 +46,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def tarball(project: Project, format_: str = "tar.zst") -> Path:
     """The tarball of a packed project."""
-    return project.tree.dist / f"{ENVIRONMENT}-linux-64.{format_}"
+    return project.root / "dist" / f"{ENVIRONMENT}-linux-64.{format_}"
 
 
 def copy_to(directory: Path, project: Project, format_: str) -> Path:

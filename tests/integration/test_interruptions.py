@@ -64,7 +64,7 @@ def copy(project: Project, root: Path) -> Project:
 
 def tarball(project: Project) -> Path:
     """The tarball of a packed project."""
-    return project.tree.dist / f"{ENVIRONMENT}-linux-64.tar.zst"
+    return project.root / "dist" / f"{ENVIRONMENT}-linux-64.tar.zst"
 
 
 def half_done(directory: Path) -> list[str]:

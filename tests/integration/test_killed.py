@@ -77,7 +77,7 @@ class Victim:
     @property
     def dist(self) -> Path:
         """Where tarballs are written."""
-        return self.project.tree.dist
+        return self.project.root / "dist"
 
     @property
     def tarball(self) -> Path:

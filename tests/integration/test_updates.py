@@ -293,7 +293,7 @@ def test_in_doubt_all_is_made_anew(berth: Berth, name: str) -> None:
     berth.lock(*doubt.after)
     berth.dock.project.lock.write_text(berth.dock.project.lock.read_text() + "\n")
     done = berth.launcher.run("-v", *doubt.command, "install", ENVIRONMENT, *doubt.options)
-    reasons = [line for line in done.output.splitlines() if "is installed anew: " in line]
+    reasons = [line for line in done.output.splitlines() if "is installed from nothing: " in line]
     assert 0 == done.code, done.output
     assert [True] == [doubt.reason in line for line in reasons], done.output
     assert "updated in place" not in done.output

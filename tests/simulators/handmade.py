@@ -10,7 +10,8 @@ from lading.conda.paths import FileMode, Kind
 from lading.format.compression import Format, Level
 from lading.format.opening import open_tarball
 from lading.install.contents import PrefixContents, environment_payload
-from lading.install.installer import Installed, InstallPlan
+from lading.install.installer import Installed
+from lading.install.plan import InstallPlan
 from lading.install.record import FORMAT_VERSION, InstallRecord
 from lading.lock.model import Lockfile
 from lading.node.unpack import apply_unpack, plan_unpack
@@ -88,7 +89,7 @@ def installed(payloads: Iterable[Payload], prefix: Path = PREFIX) -> Installed:
             bytecode=False,
             is_current=True,
         ),
-        bill=InstallRecord(
+        record=InstallRecord(
             format=FORMAT_VERSION,
             lading="0",
             engine="none 0",

@@ -12,8 +12,9 @@ from lading.conda.records import RepodataRecord
 from lading.engine.embedded import EmbeddedEngine
 from lading.engine.protocol import Engine
 from lading.format.compression import Format, Level
-from lading.install.installer import Installed, apply_install, plan_install
+from lading.install.installer import Installed, apply_install
 from lading.install.layout import BuildTree
+from lading.install.plan import plan_install
 from lading.lock.model import lock_path, read_lockfile
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from simulators.channel import CANONICAL, ChannelSimulator, Package

@@ -62,15 +62,15 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
     path = project.path(environment)
     if (path / "conda-meta").is_dir():
         return path, path.name
-    bill = None
+    record = None
     if is_path_separator_free(environment):
-        bill = read_install_record(project.tree.build(environment, project.platform(None)))
-    if bill is None:
+        record = read_install_record(project.tree.build(environment, project.platform(None)))
+    if record is None:
         raise NotAPrefixError(
             f"there is no environment {environment}",
             hint=f"run `lading install {environment}`, or name a prefix",
         )
-    return Path(bill.prefix), environment
+    return Path(record.prefix), environment
 
 
 def read_one_lock(

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lading.install.archives import fetch_archives as fetch_archives
-    from lading.install.assembly import Installed as Installed
     from lading.install.contents import packages_with_scripts as packages_with_scripts
     from lading.install.installer import (
+        Installed as Installed,
         apply_install as apply_install,
         read_installed as read_installed,
     )
@@ -18,7 +17,10 @@ if TYPE_CHECKING:
         MirrorRequest as MirrorRequest,
         write_mirror as write_mirror,
     )
-    from lading.install.package_cache import place_of_wheel as place_of_wheel
+    from lading.install.package_cache import (
+        fetch_archives as fetch_archives,
+        place_of_wheel as place_of_wheel,
+    )
     from lading.install.plan import InstallPlan as InstallPlan, plan_install as plan_install
     from lading.install.record import (
         InstallRecord as InstallRecord,
@@ -28,13 +30,11 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "archives": "fetch_archives",
-            "assembly": "Installed",
             "contents": "packages_with_scripts",
-            "installer": "apply_install read_installed",
+            "installer": "Installed apply_install read_installed",
             "layout": "WHEELS BuildTree",
             "mirror": "MirrorRequest Mirrored write_mirror",
-            "package_cache": "place_of_wheel",
+            "package_cache": "fetch_archives place_of_wheel",
             "plan": "InstallPlan plan_install",
             "record": "InstallRecord read_install_record",
         },

@@ -1,21 +1,23 @@
 """The contents of an environment: the payload of every package that its lock lists.
 
-They are computed from the lock, the extracted packages and the pip distributions in the prefix; the
-same call serves the installer, which writes them, and the packer, which ships them.
+They are computed from the lock, the extracted packages and the pip distributions in the prefix.
+A finished installation keeps them in a file beside its install record: to pack an environment
+again, reading tens of thousands of path entries would take longer than copying cached frames. What
+that file says was true when installing ended; each file is compared with its digest again when it
+is read for a tarball.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from lading.conda import RepodataRecord
-from lading.errors import EngineFailedError, PrefixError
-from lading.install.bytecode import Compiler, is_bytecode, place_file
+from lading.errors import NotAPrefixError, PrefixError
+from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.pip import pip_payloads
-from lading.install.placement import foreign_paths, place_winner, remove_foreign
 from lading.lock import LockedPackage
 from lading.package import (
     Payload,
@@ -25,19 +27,24 @@ from lading.package import (
     read_package_info,
     resolve_clobbering,
 )
-from lading.system import sha256_of
+from lading.system import Digest, sha256_of, write_atomically
 
 __all__ = [
+    "CONTENTS_NAME",
     "ContentsRequest",
     "PrefixContents",
     "environment_payload",
-    "extracted_directories",
     "packages_with_scripts",
-    "place_contents",
     "python_layout",
     "read_contents",
+    "read_contents_file",
     "script_paths",
+    "write_contents_file",
 ]
+
+CONTENTS_NAME = "contents.msgpack"
+
+REINSTALL = "run `lading install --force`"
 
 HISTORY = b"==> 1980-01-01 00:00:00 <==\n"
 """`conda-meta/history` must exist for a directory to be a prefix (CEP 32); it says nothing more."""
@@ -51,16 +58,16 @@ FROZEN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentsRequest:
-    """Of what the contents are asked.
+    """What the contents are computed from.
 
     Attributes:
         records: The conda part, dependencies first.
         extracted: Distribution string → extracted package directory.
         pip: The pip part.
         prefix: Absolute; holds the pip part.
-        compiler: Who makes bytecode, or None to leave it out.
-        variables: Name → value of what activation sets.
-        adopted: What link scripts made.
+        compiler: Makes bytecode; None leaves bytecode out.
+        variables: Name → value, set on activation.
+        adopted: Files that link scripts made.
     """
 
     records: tuple[RepodataRecord, ...]
@@ -79,7 +86,7 @@ class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
         payloads: conda packages by name, then pip distributions by name, then the
             environment's own.
         python: Its python, or None.
-        clobbered: Path → all its owners, the last of which has it.
+        clobbered: Path → all packages that bring it; the last of them provides the file.
     """
 
     payloads: tuple[Payload, ...]
@@ -88,10 +95,10 @@ class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
 
 
 def read_contents(request: ContentsRequest) -> PrefixContents:
-    """The contents of an environment.
+    """Compute the contents of an environment, compiling its bytecode where that is wanted.
 
     Raises:
-        ArchiveError: A package is damaged, or needs a python that is not there.
+        ArchiveError: A package is damaged, or needs python where the lock has none.
         PrefixError: A pip package and a conda package own the same path.
         EngineFailedError: A pip package is not installed, or bytecode cannot be compiled.
     """
@@ -131,11 +138,11 @@ def python_layout(
 def environment_payload(
     variables: Mapping[str, str] | None = None, adopted: Sequence[PayloadFile] = ()
 ) -> Payload:
-    """What belongs to the environment as a whole.
+    """The files of the environment as a whole.
 
     Args:
         variables: Name → value; kept where conda and micromamba look for them on activation.
-        adopted: What link scripts made.
+        adopted: Files that link scripts made.
     """
     documents = {"conda-meta/frozen": FROZEN, "conda-meta/history": HISTORY}
     if variables:
@@ -150,7 +157,7 @@ def environment_payload(
 
 
 def packages_with_scripts(contents: PrefixContents) -> tuple[str, ...]:
-    """The names of the conda packages that bring a script to be run when they are linked."""
+    """The names of the conda packages that bring a link script."""
     return tuple(
         payload.name
         for payload in contents.payloads
@@ -160,7 +167,7 @@ def packages_with_scripts(contents: PrefixContents) -> tuple[str, ...]:
 
 
 def script_paths(name: str) -> tuple[str, ...]:
-    """Where a package has its link scripts, in the order in which they run."""
+    """Where a package would have its link scripts, in the order in which they run."""
     return tuple(f"bin/.{name}-{kind}.sh" for kind in ("pre-link", "post-link"))
 
 
@@ -182,72 +189,31 @@ def _refuse_overwritten(conda: Sequence[Payload], pip: Sequence[Payload]) -> Non
                 )
 
 
-def extracted_directories(prefix: Path, records: Sequence[RepodataRecord]) -> dict[str, Path]:
-    """Distribution string → where the engine extracted it, from the engine's prefix records.
-
-    Raises:
-        EngineFailedError: A prefix record is missing or does not say.
-    """
-    result: dict[str, Path] = {}
-    for record in records:
-        path = prefix / f"conda-meta/{record.distribution}.json"
-        try:
-            document: object = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise EngineFailedError(
-                f"the engine left no prefix record of {record.distribution}",
-                hint="install with the other engine (--engine), and report this",
-            ) from error
-        directory = _named_directory(document)
-        if directory is None:
-            raise EngineFailedError(
-                f"the engine does not say where {record.distribution} lies extracted",
-                hint="the package cache must stay in place between install and pack",
-            )
-        result[record.distribution] = directory
-    return result
+def write_contents_file(directory: Path, contents: PrefixContents) -> Digest:
+    """Write the contents into `directory`; return the digest of the file."""
+    data = msgspec.msgpack.encode(contents)
+    write_atomically(directory / CONTENTS_NAME, data)
+    return sha256_of(data)
 
 
-def _named_directory(document: object) -> Path | None:
-    """The extracted package directory that a prefix record names, if it is there."""
-    if not isinstance(document, dict):
-        return None
-    link = document.get("link")
-    source = link.get("source") if isinstance(link, dict) else None
-    for name in (document.get("extracted_package_dir"), source):
-        if isinstance(name, str) and name and Path(name, "info/index.json").is_file():
-            return Path(name)
-    return None
-
-
-def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[str] = ()) -> None:
-    """Make `prefix` equal to its contents where engines do not: what they linked stays.
-
-    Written are generated files, bytecode, of paths that several packages own the last one's, and
-    what an engine put elsewhere: micromamba 2.5 does not know where a free-threaded python keeps
-    its packages. What nobody owns goes: bytecode that engines, uv or running programs left there,
-    marks of installers, what a package that lost a path was given instead.
+def read_contents_file(directory: Path, digest: str) -> PrefixContents:
+    """Read the contents that were written into `directory`.
 
     Args:
-        contents: What is to be there.
-        prefix: Absolute.
-        placed: Paths that are known to be as they should be.
+        directory: Of the installation.
+        digest: Of the file, as the install record has it, hexadecimal.
 
     Raises:
-        PrefixTooLongError: A placeholder has no room for the prefix.
+        NotAPrefixError: The file is missing, or does not belong to the install record.
     """
-    present = set(foreign_paths(prefix, ()))
-    owned = set()
-    for payload in contents.payloads:
-        for item in payload.files:
-            owned.add(item.path)
-            if item.path in placed:
-                continue
-            if item.path in contents.clobbered:
-                place_winner(item, prefix)
-            elif item.content is not None or is_bytecode(item.path):
-                place_file(item, prefix)
-            elif item.path not in present:
-                place_winner(item, prefix)
-    for path in present - owned:
-        remove_foreign(prefix, path, owned)
+    path = directory / CONTENTS_NAME
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotAPrefixError(f"{path}: {error.strerror}", hint=REINSTALL) from error
+    if sha256_of(data).hex != digest:
+        raise NotAPrefixError(f"{path} was changed", hint=REINSTALL)
+    try:
+        return msgspec.msgpack.decode(data, type=PrefixContents)
+    except msgspec.DecodeError as error:
+        raise NotAPrefixError(f"{path} was written by another lading", hint=REINSTALL) from error

@@ -1,37 +1,100 @@
-"""Filling a prefix from a lock: plan, then apply; complete, or not there.
+"""Fill a prefix from a lock: plan, then apply; afterwards it is complete, or does not exist.
 
-A prefix is complete when its bill lies beside it. The bill is the last that is written, and the
-first that goes.
+A prefix is complete when its install record lies beside it: the record is written last and removed
+first.
+
+The engine links. What engines do differently is written by lading afterwards, so that the prefix
+does not depend on the engine: entry points, prefix records, history, bytecode.
 """
 
 import fcntl
+import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lading.conda import MirrorMap
-from lading.engine import Engine
-from lading.errors import NotAPrefixError, PrefixError
-from lading.install.archives import fetch_archives
-from lading.install.assembly import SCRIPTED, UV_WORKPLACE, Assembly, Installed
-from lading.install.contents_file import CONTENTS_NAME, read_contents_file
+from lading.conda import MirrorMap, RepodataRecord
+from lading.engine import Engine, InstallRequest
+from lading.errors import LockError, NotAPrefixError, PrefixChangedError, PrefixError
+from lading.install.bytecode import Compiler, is_bytecode
+from lading.install.contents import (
+    CONTENTS_NAME,
+    ContentsRequest,
+    PrefixContents,
+    python_layout,
+    read_contents,
+    read_contents_file,
+    write_contents_file,
+)
 from lading.install.layout import BuildTree
-from lading.install.plan import InstallPlan, is_installed, plan_install
-from lading.install.record import INSTALL_RECORD_NAME, read_install_record
-from lading.install.update import ASIDE, INCOMING, find_update
+from lading.install.link import link_packages, run_link_scripts
+from lading.install.package_cache import Archives, fetch_archives
+from lading.install.pip import PipInstall, install_pip_packages
+from lading.install.placement import adopt_files, foreign_paths, place_contents
+from lading.install.plan import InstallPlan, is_installed
+from lading.install.record import (
+    FORMAT_VERSION,
+    INSTALL_RECORD_NAME,
+    InstallRecord,
+    list_files,
+    read_install_record,
+    write_install_record,
+)
+from lading.install.update import (
+    ASIDE,
+    INCOMING,
+    NotUpdatableError,
+    Update,
+    find_update,
+    move_packages,
+    refuse_clobbering,
+)
+from lading.lock import LockedPackage, Lockfile
+from lading.package import PayloadFile
 from lading.system import Progress, no_progress, scrubbed_environment
+from lading.version import VERSION
 
-__all__ = ["InstallPlan", "Installed", "apply_install", "plan_install", "read_installed"]
+__all__ = ["Installed", "apply_install", "read_installed"]
 
-PATIENCE_SECONDS = 10.0
-LOOK_SECONDS = 0.05
-QUIET_LOOKS = 3
+SCRIPTED = "scripted"
+"""Where copies of what link scripts made lie, beside the prefix."""
+
+UV_WORKPLACE = ".uv"
+"""Where uv is told what to install, beside the prefix, while it does."""
+
 BESIDE = (SCRIPTED, UV_WORKPLACE, ASIDE, INCOMING)
 """What a killed installation may have left besides its prefix."""
+
+BUSY_SECONDS = 10.0
+"""How long an engine that failed may go on writing."""
+
+LOOK_SECONDS = 0.05
+QUIET_LOOKS = 3
+
+VARIABLE_KEY = "lading-variable-"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A finished installation.
+
+    Attributes:
+        plan: What was asked for.
+        record: What it consists of.
+        contents: The same with the content of each file.
+        moved: How many packages an update in place moved; None where there was none.
+    """
+
+    plan: InstallPlan
+    record: InstallRecord
+    contents: PrefixContents
+    moved: int | None = None
 
 
 def apply_install(
@@ -43,20 +106,20 @@ def apply_install(
     inherited: Mapping[str, str],
     progress: Progress = no_progress,
 ) -> Installed:
-    """Carry out `plan`: afterwards the prefix is complete, or not there.
+    """Carry out `plan`; afterwards the prefix is complete, or does not exist.
 
-    Where only a few packages moved since the environment was installed, these are moved.
+    Where only a few packages changed since the environment was installed, only these are replaced.
 
     Args:
         plan: From `plan_install`.
         tree: The same as for the plan.
-        engine: Who links the conda part.
+        engine: Links the conda part.
         mirrors: Where archives are fetched from.
         inherited: The caller's environment variables, of which children get a few.
         progress: Told of each step.
 
     Raises:
-        FetchError: An archive cannot be had.
+        FetchError: An archive could not be fetched.
         IntegrityError: An archive or an extracted package is not what it should be.
         EngineError: The engine or uv failed.
         PrefixError: Two packages cannot share a prefix, or the disk is full.
@@ -64,29 +127,44 @@ def apply_install(
     with _prefix_errors(plan, tree), _exclusive(plan.directory):
         if not (plan.is_current or plan.reinstall) and is_installed(plan):
             # Another process installed the same while this one waited.
-            done = replace(plan, is_current=True)
-            return read_installed(done)
-        assembly = Assembly(
+            return read_installed(replace(plan, is_current=True))
+        installer = _Installer(
             plan=plan,
             tree=tree,
             engine=engine,
             environment=scrubbed_environment(inherited, tree.home),
             progress=progress,
         )
-        update = find_update(plan, assembly.engine_name, tree.package_cache)
+        update = find_update(plan, installer.engine_name, tree.package_cache)
         _discard(plan, keep_prefix=update is not None)
         try:
             archives = fetch_archives(plan, tree, mirrors, inherited, progress)
             tree.home.mkdir(parents=True, exist_ok=True)
             if update is not None:
-                updated = assembly.update(update, archives)
+                updated = installer.update(update, archives)
                 if updated is not None:
                     return updated
                 _discard(plan)
-            return assembly.fill(archives)
+            return installer.fill(archives)
         except BaseException:
             _discard_busy(plan)
             raise
+
+
+def read_installed(plan: InstallPlan) -> Installed:
+    """Read the installation that `plan` describes, as it was when it was completed.
+
+    Raises:
+        NotAPrefixError: It does not exist, was made from another lock, or its records were changed.
+    """
+    record = read_install_record(plan.directory)
+    if record is None or not plan.is_current:
+        raise NotAPrefixError(
+            f"{plan.environment} is not installed from this lock in {plan.prefix}",
+            hint=f"run `lading install {plan.environment}`",
+        )
+    contents = read_contents_file(plan.directory, record.contents)
+    return Installed(plan=plan, record=record, contents=contents)
 
 
 @contextmanager
@@ -102,7 +180,7 @@ def _prefix_errors(plan: InstallPlan, tree: BuildTree) -> Iterator[None]:
 
 @contextmanager
 def _exclusive(directory: Path) -> Iterator[None]:
-    """Only one process at a time installs into `directory`; a killed one lets go by itself."""
+    """Let one process at a time install into `directory`; the system frees a killed one's lock."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
@@ -110,44 +188,194 @@ def _exclusive(directory: Path) -> Iterator[None]:
 
 
 def _discard(plan: InstallPlan, *, keep_prefix: bool = False) -> None:
-    """Take the installation away, its bill first: what is half gone must not look complete."""
-    for name in (INSTALL_RECORD_NAME, CONTENTS_NAME):
-        (plan.directory / name).unlink(missing_ok=True)
+    """Remove the installation, its record first: half an installation must not look complete."""
+    _discard_records(plan)
     for name in (*([] if keep_prefix else [plan.prefix.name]), *BESIDE):
         path = plan.directory / name
         if path.exists():
             shutil.rmtree(path)
 
 
-def _discard_busy(plan: InstallPlan) -> None:
-    """Take away an installation that an engine may be writing to still.
-
-    The threads of an embedded engine that failed or was interrupted go on for a moment, and make
-    anew what was removed under them.
-    """
+def _discard_records(plan: InstallPlan) -> None:
     for name in (INSTALL_RECORD_NAME, CONTENTS_NAME):
         (plan.directory / name).unlink(missing_ok=True)
+
+
+def _discard_busy(plan: InstallPlan) -> None:
+    """Remove an installation that an engine may still be writing to.
+
+    The threads of an embedded engine that failed or was interrupted go on for a moment, and create
+    again what was removed under them.
+    """
+    _discard_records(plan)
     for name in BESIDE:
         shutil.rmtree(plan.directory / name, ignore_errors=True)
     quiet = 0
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + BUSY_SECONDS
     while quiet < QUIET_LOOKS and time.monotonic() < deadline:
         quiet = 0 if os.path.lexists(plan.prefix) else quiet + 1
         shutil.rmtree(plan.prefix, ignore_errors=True)
         time.sleep(LOOK_SECONDS)
 
 
-def read_installed(plan: InstallPlan) -> Installed:
-    """The installation that `plan` describes, as it was when it was completed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Installer:
+    """Fills the prefix of one plan; the caller holds its lock.
 
-    Raises:
-        NotAPrefixError: It is not there, was made from another lock, or its records were changed.
+    Attributes:
+        plan: What is wanted.
+        tree: Where things lie.
+        engine: Links the conda part.
+        environment: Of child processes; holds nothing of the caller's that could change a result.
+        progress: Told of each step.
     """
-    bill = read_install_record(plan.directory)
-    if bill is None or not plan.is_current:
-        raise NotAPrefixError(
-            f"{plan.environment} is not installed from this lock in {plan.prefix}",
-            hint=f"run `lading install {plan.environment}`",
+
+    plan: InstallPlan
+    tree: BuildTree
+    engine: Engine
+    environment: Mapping[str, str]
+    progress: Progress
+
+    @property
+    def engine_name(self) -> str:
+        """Name and version of the engine."""
+        return f"{self.engine.name} {self.engine.version}"
+
+    def fill(self, archives: Archives) -> Installed:
+        """Link everything into a prefix that does not exist yet, and complete it."""
+        extracted = self._link(self.plan.records, archives)
+        adopted = self._run_scripts(extracted)
+        self._install_pip(self.plan.wheels, extracted, archives)
+        return self._complete(extracted, self._contents(extracted, adopted))
+
+    def update(self, update: Update, archives: Archives) -> Installed | None:
+        """Replace what `update` names, and complete the prefix.
+
+        Returns:
+            None where that cannot be done; then the prefix must be discarded.
+        """
+        try:
+            extracted = move_packages(
+                update, self.plan.prefix, lambda records: self._link(records, archives)
+            )
+            # In the order in which an installation from nothing has them.
+            names = [item.distribution for item in self.plan.records]
+            extracted = {name: extracted[name] for name in names}
+            self._install_pip(update.wheels, extracted, archives)
+            contents = self._contents(extracted)
+            refuse_clobbering(contents)
+        except (NotUpdatableError, PrefixChangedError) as reason:
+            _log.debug("%s is installed from nothing: %s", self.plan.environment, reason)
+            return None
+        placed = {
+            item.path
+            for payload in contents.payloads
+            for item in payload.files
+            if update.is_placed(item)
+        }
+        return replace(self._complete(extracted, contents, placed), moved=update.moved)
+
+    def _link(self, records: tuple[RepodataRecord, ...], archives: Archives) -> dict[str, Path]:
+        request = InstallRequest(
+            platform=self.plan.lockfile.platform,
+            records=records,
+            archives=archives.conda,
+            prefix=self.plan.prefix,
+            package_cache=self.tree.package_cache,
+            progress=self.progress,
         )
-    contents = read_contents_file(plan.directory, bill.contents)
-    return Installed(plan=plan, bill=bill, contents=contents)
+        return link_packages(self.engine, request)
+
+    def _run_scripts(self, extracted: Mapping[str, Path]) -> tuple[PayloadFile, ...]:
+        """Run the link scripts if they are to run; return the files that they made."""
+        plan = self.plan
+        if not plan.link_scripts:
+            return ()
+        before = set(foreign_paths(plan.prefix, ()))
+        messages = run_link_scripts(plan.records, extracted, plan.prefix, self.environment)
+        for line in messages.splitlines():
+            _log.warning("a link script says: %s", line)
+        made = [path for path in foreign_paths(plan.prefix, before) if not is_bytecode(path)]
+        return adopt_files(made, plan.prefix, plan.directory / SCRIPTED)
+
+    def _install_pip(
+        self,
+        packages: tuple[LockedPackage, ...],
+        extracted: Mapping[str, Path],
+        archives: Archives,
+    ) -> None:
+        if not packages:
+            return
+        python = python_layout(self.plan.records, extracted)
+        if python is None:
+            raise LockError(
+                f"{self.plan.environment} has pip packages and no python",
+                hint="add python and lock again",
+            )
+        request = PipInstall(
+            packages=packages,
+            wheels=archives.wheels,
+            prefix=self.plan.prefix,
+            python=python,
+            cache=self.tree.state / "uv",
+            environment=self.environment,
+        )
+        install_pip_packages(request, self.plan.directory / UV_WORKPLACE)
+
+    def _contents(
+        self, extracted: Mapping[str, Path], adopted: tuple[PayloadFile, ...] = ()
+    ) -> PrefixContents:
+        python = python_layout(self.plan.records, extracted)
+        compiler = None
+        if self.plan.bytecode and python is not None:
+            compiler = Compiler(
+                python=python,
+                prefix=self.plan.prefix,
+                cache=self.tree.bytecode_cache,
+                environment=self.environment,
+                workers=os.cpu_count() or 1,
+                progress=self.progress,
+            )
+        return read_contents(
+            ContentsRequest(
+                records=self.plan.records,
+                extracted=extracted,
+                pip=self.plan.wheels,
+                prefix=self.plan.prefix,
+                compiler=compiler,
+                variables=_variables(self.plan.lockfile),
+                adopted=adopted,
+            )
+        )
+
+    def _complete(
+        self, extracted: Mapping[str, Path], contents: PrefixContents, placed: Collection[str] = ()
+    ) -> Installed:
+        """Write lading's own files, and the install record last."""
+        plan = self.plan
+        place_contents(contents, plan.prefix, placed)
+        record = InstallRecord(
+            format=FORMAT_VERSION,
+            lading=VERSION,
+            engine=self.engine_name,
+            environment=plan.environment,
+            platform=plan.lockfile.platform,
+            lock=plan.lockfile.digest.hex,
+            bytecode=plan.bytecode,
+            link_scripts=plan.link_scripts,
+            prefix=str(plan.prefix),
+            extracted={key: str(path) for key, path in extracted.items()},
+            contents=write_contents_file(plan.directory, contents).hex,
+            listed=list_files(contents.payloads, plan.prefix),
+        )
+        write_install_record(plan.directory, record)
+        return Installed(plan=plan, record=record, contents=contents)
+
+
+def _variables(lockfile: Lockfile) -> dict[str, str]:
+    """Name → value of the environment variables that the lock keeps."""
+    return {
+        key.removeprefix(VARIABLE_KEY): value
+        for key, value in lockfile.metadata.items()
+        if key.startswith(VARIABLE_KEY)
+    }

@@ -1,4 +1,4 @@
-"""Where things lie in a build tree, and what belongs to lading inside of a prefix."""
+"""Where things lie in the directory of a project."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +61,6 @@ class BuildTree:
     def wheel_cache(self) -> Path:
         """Wheels, by file name; part of the package cache, so that it goes where that goes."""
         return self.package_cache / WHEELS
-
-    @property
-    def dist(self) -> Path:
-        """Where tarballs are written."""
-        return self.root / "dist"
 
     def build(self, environment: str, platform: Platform) -> Path:
         """The directory of one installation: `prefix`, and `install.json` once it is complete."""

@@ -1,9 +1,10 @@
-"""Linking the conda part: by the engine, from a cache that is checked, and link scripts if wanted.
+"""Link the conda part with the engine, check what was linked, and run link scripts if wanted.
 
-What an extracted package holds is checked after it was linked: its files are the same inodes, or
-copies that were just made, so nothing can slip in between.
+An extracted package is checked after it was linked: the linked files are the same inodes, or copies
+just made, so nothing can change in between.
 """
 
+import json
 import logging
 import os
 import shutil
@@ -12,13 +13,13 @@ from pathlib import Path
 
 from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
-from lading.errors import ArchiveError, EngineError, IntegrityError
-from lading.install.contents import extracted_directories, script_paths
+from lading.errors import ArchiveError, EngineError, EngineFailedError, IntegrityError
+from lading.install.contents import script_paths
 from lading.install.package_cache import damaged_packages, remove_extracted, shared_cache
 from lading.package import read_package_info
 from lading.system import Run, run_checked
 
-__all__ = ["link_packages", "run_link_scripts"]
+__all__ = ["extracted_directories", "link_packages", "run_link_scripts"]
 
 MESSAGES = ".messages.txt"
 
@@ -26,9 +27,9 @@ _log = logging.getLogger(__name__)
 
 
 def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
-    """Distribution string → extracted package directory, each whole, after the prefix was filled.
+    """Fill the prefix; return distribution string → extracted package directory, each checked.
 
-    A damaged extracted package is taken out of the cache and extracted anew from its archive, once.
+    A damaged extracted package is removed from the cache and extracted again, once.
 
     Raises:
         IntegrityError: An archive or a package is damaged.
@@ -49,7 +50,7 @@ def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
         return extracted
     with shared_cache(request.package_cache, alone=True):
         for name, fault in damaged.items():
-            _log.warning("%s is extracted anew: %s", name, fault)
+            _log.warning("%s is extracted again: %s", name, fault)
             remove_extracted(extracted[name], request.package_cache)
     shutil.rmtree(request.prefix, ignore_errors=True)
     with shared_cache(request.package_cache):
@@ -57,6 +58,44 @@ def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
         extracted = extracted_directories(request.prefix, request.records)
         _refuse_damaged(damaged_packages(extracted))
     return extracted
+
+
+def extracted_directories(prefix: Path, records: Sequence[RepodataRecord]) -> dict[str, Path]:
+    """Read distribution string → extracted package directory from the engine's prefix records.
+
+    Raises:
+        EngineFailedError: A prefix record is missing or does not say.
+    """
+    result: dict[str, Path] = {}
+    for record in records:
+        path = prefix / f"conda-meta/{record.distribution}.json"
+        try:
+            document: object = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise EngineFailedError(
+                f"the engine left no prefix record of {record.distribution}",
+                hint="install with the other engine (--engine), and report this",
+            ) from error
+        directory = _named_directory(document)
+        if directory is None:
+            raise EngineFailedError(
+                f"the engine does not say where {record.distribution} lies extracted",
+                hint="the package cache must stay in place between install and pack",
+            )
+        result[record.distribution] = directory
+    return result
+
+
+def _named_directory(document: object) -> Path | None:
+    """The extracted package directory that a prefix record names, if it is there."""
+    if not isinstance(document, dict):
+        return None
+    link = document.get("link")
+    source = link.get("source") if isinstance(link, dict) else None
+    for name in (document.get("extracted_package_dir"), source):
+        if isinstance(name, str) and name and Path(name, "info/index.json").is_file():
+            return Path(name)
+    return None
 
 
 def _refuse_damaged(damaged: Mapping[str, str]) -> None:
@@ -87,15 +126,15 @@ def run_link_scripts(
     prefix: Path,
     environment: Mapping[str, str],
 ) -> str:
-    """What the link scripts of `records` want a person to know; afterwards they have run.
+    """Run the link scripts of `records`; return the messages that they leave for the user.
 
-    They run in the order of `records`, for both engines alike, after everything is linked.
+    They run in the order of `records`, with both engines alike, after everything is linked.
 
     Args:
         records: Dependencies first.
         extracted: Distribution string → extracted package directory.
         prefix: Absolute.
-        environment: Of the child processes, without a trace of the caller's.
+        environment: Of the child processes.
 
     Raises:
         EngineFailedError: A script ended with an error.

@@ -13,18 +13,22 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lading.conda import PathType
+from lading.conda import MirrorMap, PathType
 from lading.errors import ArchiveError, LockError
-from lading.install.layout import WHEELS
-from lading.net import Download
+from lading.install.layout import WHEELS, BuildTree
+from lading.install.plan import InstallPlan
+from lading.net import Download, Network, fetch_all
 from lading.package import PathEntry, read_package_info
-from lading.system import Digest, sha256_of_file, sha256_of_stream
+from lading.system import Digest, Progress, no_progress, sha256_of_file, sha256_of_stream
 
 __all__ = [
+    "Archives",
     "damaged_packages",
+    "fetch_archives",
     "locate_archives",
     "place_of_wheel",
     "remove_extracted",
@@ -35,6 +39,52 @@ WORKERS = 8
 LOCK_NAME = ".lading.lock"
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archives:
+    """Files whose digests were checked.
+
+    Attributes:
+        conda: Distribution string → archive, absolute.
+        wheels: File name → wheel, absolute.
+    """
+
+    conda: Mapping[str, Path]
+    wheels: Mapping[str, Path]
+
+
+def fetch_archives(
+    plan: InstallPlan,
+    tree: BuildTree,
+    mirrors: MirrorMap,
+    inherited: Mapping[str, str],
+    progress: Progress = no_progress,
+) -> Archives:
+    """Where all that `plan` needs lies on this machine, after it was fetched.
+
+    What a layer has with the right digest is taken from there, and not fetched.
+
+    Args:
+        plan: What is to be installed.
+        tree: Names the caches and the layers.
+        mirrors: Where archives are fetched from.
+        inherited: The caller's environment variables, which may name proxies and certificates.
+        progress: Told of each file.
+
+    Raises:
+        FetchError: An archive or a wheel cannot be had.
+        DigestMismatchError: It has other bytes than the lock promises.
+    """
+    located = locate_archives(plan.downloads, tree.layers)
+    wanted = [item for item in plan.downloads if item.target not in located]
+    fetch_all(wanted, mirrors, progress, Network(environment=inherited, offline=plan.offline))
+    conda = {item.distribution: tree.package_cache / item.file_name for item in plan.conda}
+    wheels = {item.file_name: tree.wheel_cache / item.file_name for item in plan.wheels}
+    return Archives(
+        conda={name: located.get(target, target) for name, target in conda.items()},
+        wheels={name: located.get(target, target) for name, target in wheels.items()},
+    )
 
 
 def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> dict[Path, Path]:

@@ -1,7 +1,7 @@
-"""Making a prefix equal to its contents, whatever an engine left there.
+"""Make a prefix equal to its contents, whatever an engine left there.
 
-Engines agree on almost every file; what is left is put right here: a path that several packages
-own, and files that no package owns.
+Engines agree on almost every file. The rest is corrected here: paths that several packages own,
+and files that no package owns.
 """
 
 import os
@@ -11,10 +11,12 @@ from pathlib import Path
 
 from lading.conda import FileMode, Kind, find_occurrences, replace_placeholder
 from lading.errors import PrefixTooLongError
+from lading.install.bytecode import is_bytecode, place_file
+from lading.install.contents import PrefixContents
 from lading.package import PayloadFile
 from lading.system import sha256_of
 
-__all__ = ["adopt_files", "foreign_paths", "place_winner", "remove_foreign"]
+__all__ = ["adopt_files", "foreign_paths", "place_contents", "place_winner", "remove_foreign"]
 
 PLACEHOLDER = "/lading/" + "placehold_" * 24
 """Stands for the prefix in text files that link scripts wrote."""
@@ -30,7 +32,7 @@ def foreign_paths(prefix: Path, owned: Collection[str]) -> Iterator[str]:
 
 
 def _walk(prefix: Path) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
-    """Like `os.walk`, prefix-relative; a link to a directory counts as a file."""
+    """Walk like `os.walk`, prefix-relative; a link to a directory counts as a file."""
     for root, directories, files in os.walk(prefix):
         links = [name for name in directories if os.path.islink(f"{root}/{name}")]  # noqa: PTH114  # tens of thousands
         relative = os.path.relpath(root, prefix)
@@ -38,7 +40,7 @@ def _walk(prefix: Path) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
 
 
 def remove_foreign(prefix: Path, path: str, owned: Collection[str]) -> None:
-    """Remove a file of nobody, and the directories that are empty without it."""
+    """Remove a file that no package owns, and the directories that are empty without it."""
     (prefix / path).unlink()
     directory, _, _ = path.rpartition("/")
     while directory and directory not in owned:
@@ -49,8 +51,41 @@ def remove_foreign(prefix: Path, path: str, owned: Collection[str]) -> None:
         directory, _, _ = directory.rpartition("/")
 
 
+def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[str] = ()) -> None:
+    """Make `prefix` equal to its contents; files that an engine linked correctly stay.
+
+    It writes generated files, bytecode, each path that several packages bring (the last one's
+    file), and what an engine put elsewhere: micromamba 2.5 does not know where a free-threaded
+    python keeps its packages. It removes what no package owns: bytecode left by engines, uv or
+    running programs, marks of installers.
+
+    Args:
+        contents: What the prefix shall hold.
+        prefix: Absolute.
+        placed: Paths that are known to be correct.
+
+    Raises:
+        PrefixTooLongError: A placeholder has no room for the prefix.
+    """
+    present = set(foreign_paths(prefix, ()))
+    owned = set()
+    for payload in contents.payloads:
+        for item in payload.files:
+            owned.add(item.path)
+            if item.path in placed:
+                continue
+            if item.path in contents.clobbered:
+                place_winner(item, prefix)
+            elif item.content is not None or is_bytecode(item.path):
+                place_file(item, prefix)
+            elif item.path not in present:
+                place_winner(item, prefix)
+    for path in present - owned:
+        remove_foreign(prefix, path, owned)
+
+
 def place_winner(item: PayloadFile, prefix: Path) -> None:
-    """Put a path of a package into `prefix`, in the place of whatever lies there.
+    """Put a path of a package into `prefix`, replacing whatever lies there.
 
     Raises:
         PrefixTooLongError: A placeholder in it has no room for the prefix.
@@ -89,7 +124,7 @@ def _content(item: PayloadFile, prefix: Path) -> bytes:
 
 
 def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[PayloadFile, ...]:
-    """What link scripts made in `prefix`, copied to `directory`, as files of the environment.
+    """Copy what link scripts made in `prefix` to `directory`, as files of the environment.
 
     In text the prefix is replaced by a placeholder, so that it does not depend on the place.
     """

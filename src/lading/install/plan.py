@@ -1,4 +1,4 @@
-"""What an installation will do, worked out from the lock before anything is changed."""
+"""Plan an installation from its lock; nothing is changed."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,12 +24,12 @@ class InstallPlan:
         lockfile: What to install.
         directory: `build/<environment>/<platform>`, absolute.
         conda: The conda part, sorted by name.
-        downloads: Archives and wheels; those that are there already are only hashed.
+        downloads: Archives and wheels; those in the cache already are only hashed.
         bytecode: Whether bytecode is compiled; never for a platform that cannot run here.
-        is_current: Whether the prefix is there already, made from this very lock.
+        is_current: Whether the prefix exists already, made from this very lock.
         link_scripts: Whether the link scripts of packages run.
         offline: Whether nothing may be fetched over a network.
-        reinstall: Whether nothing of an installation that is there may be made use of.
+        reinstall: Whether to install from nothing, whatever is installed.
     """
 
     environment: str
@@ -70,7 +70,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
     only_fetch: bool = False,
     reinstall: bool = False,
 ) -> InstallPlan:
-    """What installing `lockfile` below `tree` takes; nothing is changed.
+    """Plan to install `lockfile` below `tree`; nothing is changed.
 
     Packages of other categories than `main` are left out, as `conda-lock install` does.
 
@@ -81,8 +81,8 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         bytecode: Whether bytecode is wanted.
         link_scripts: Whether link scripts are to run.
         offline: Whether nothing may be fetched over a network.
-        only_fetch: Whether archives are all that is wanted; any machine can have them.
-        reinstall: Whether it is to be made from nothing, whatever is installed.
+        only_fetch: Whether only archives are wanted, which any machine can fetch.
+        reinstall: Whether to install from nothing, whatever is installed.
 
     Raises:
         LockError: An entry of the lock cannot be installed.
@@ -129,14 +129,14 @@ def _refuse_programs(environment: str, lockfile: Lockfile, *, link_scripts: bool
 
 
 def is_installed(plan: InstallPlan) -> bool:
-    """Whether the prefix is there and complete, made in this very way from this very lock."""
-    bill = read_install_record(plan.directory)
+    """Whether the prefix is complete, made from this very lock with these very options."""
+    record = read_install_record(plan.directory)
     return (
-        bill is not None
-        and bill.lock == plan.lockfile.digest.hex
-        and bill.bytecode == plan.bytecode
-        and bill.link_scripts == plan.link_scripts
-        and bill.prefix == str(plan.prefix)
+        record is not None
+        and record.lock == plan.lockfile.digest.hex
+        and record.bytecode == plan.bytecode
+        and record.link_scripts == plan.link_scripts
+        and record.prefix == str(plan.prefix)
         and (plan.prefix / "conda-meta/history").is_file()
     )
 

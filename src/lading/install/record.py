@@ -1,7 +1,7 @@
-"""The install bill: what a finished installation consists of, written last.
+"""The install record: what a finished installation consists of, written last.
 
-A prefix without its bill beside it was not completed and counts as absent. With it, the prefix can
-be verified, and packed without asking the engine again.
+A prefix without its record beside it was not completed and counts as absent. With it, the prefix
+can be verified, and packed without asking the engine again.
 """
 
 from collections.abc import Iterable
@@ -63,7 +63,7 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
         prefix: Absolute path of the prefix.
         extracted: Distribution string → extracted package directory, absolute.
         contents: SHA-256 of the contents file beside it, hexadecimal.
-        listed: The JSON of `files`: most who read a bill do not ask for tens of thousands of them.
+        listed: The JSON of `files`, decoded on demand: there are tens of thousands of them.
     """
 
     format: int
@@ -84,37 +84,37 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
         """All paths of the prefix, sorted; unique.
 
         Raises:
-            NotAPrefixError: The bill is damaged there.
+            NotAPrefixError: The record is damaged there.
         """
         try:
             return msgspec.json.decode(self.listed, type=tuple[RecordedFile, ...])
         except msgspec.DecodeError as error:
             raise NotAPrefixError(
-                f"the bill of {self.prefix} is damaged: {error}",
+                f"the install record of {self.prefix} is damaged: {error}",
                 hint=f"run `lading install --force {self.environment}`",
             ) from error
 
 
 def list_files(payloads: Iterable[Payload], prefix: Path) -> msgspec.Raw:
-    """What `record_files` gives, as a bill holds it."""
+    """The result of `record_files`, encoded as the record holds it."""
     return msgspec.Raw(msgspec.json.encode(record_files(payloads, prefix)))
 
 
 def record_files(payloads: Iterable[Payload], prefix: Path) -> tuple[RecordedFile, ...]:
-    """What the payloads are in `prefix`.
+    """List the files of the payloads as they lie in `prefix`.
 
-    A file with a placeholder, or one of which its package gives no digest, is hashed in the prefix;
-    of all others the digest is the package's own, whatever the engine may have written.
+    A file with a placeholder, or without a digest in its package, is hashed in the prefix; all
+    others have the digest of their package, whatever the engine may have written.
     """
     result = [
-        _billed(item, payload.name if payload.manager != "environment" else "", prefix)
+        _recorded(item, payload.name if payload.manager != "environment" else "", prefix)
         for payload in payloads
         for item in payload.files
     ]
     return tuple(sorted(result, key=lambda item: item.path))
 
 
-def _billed(item: PayloadFile, owner: str, prefix: Path) -> RecordedFile:
+def _recorded(item: PayloadFile, owner: str, prefix: Path) -> RecordedFile:
     if item.kind is not Kind.FILE:
         return RecordedFile(path=item.path, kind=item.kind, owner=owner, target=item.target)
     if item.placeholder or item.sha256 is None or item.size is None:
@@ -125,30 +125,30 @@ def _billed(item: PayloadFile, owner: str, prefix: Path) -> RecordedFile:
     return RecordedFile(path=item.path, kind=item.kind, owner=owner, sha256=digest.hex, size=size)
 
 
-def write_install_record(directory: Path, bill: InstallRecord) -> None:
+def write_install_record(directory: Path, record: InstallRecord) -> None:
     """Write `install.json` into `directory`, by rename."""
-    write_atomically(directory / INSTALL_RECORD_NAME, msgspec.json.encode(bill))
+    write_atomically(directory / INSTALL_RECORD_NAME, msgspec.json.encode(record))
 
 
 def read_install_record(directory: Path) -> InstallRecord | None:
-    """The bill of the installation in `directory`, or None where none was completed.
+    """Read the record of the installation in `directory`; None where none was completed.
 
     Raises:
-        NotAPrefixError: The bill is damaged.
+        NotAPrefixError: The record is damaged.
     """
     path = directory / INSTALL_RECORD_NAME
     try:
-        bill = msgspec.json.decode(path.read_bytes(), type=InstallRecord)
+        record = msgspec.json.decode(path.read_bytes(), type=InstallRecord)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, msgspec.DecodeError) as error:
         if _format_of(path) not in {None, FORMAT_VERSION}:
-            # Of another lading: what it installed is installed anew.
+            # Of another lading: what it installed is installed again.
             return None
         raise NotAPrefixError(
             f"{path} is damaged: {error}", hint=f"delete {directory} and install again"
         ) from error
-    return bill if bill.format == FORMAT_VERSION else None
+    return record if record.format == FORMAT_VERSION else None
 
 
 class _Versioned(msgspec.Struct):
@@ -156,7 +156,7 @@ class _Versioned(msgspec.Struct):
 
 
 def _format_of(path: Path) -> int | None:
-    """The version of the format of a bill that cannot be read, or None."""
+    """The format version of a record that cannot be read, or None."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Versioned).format
     except (OSError, msgspec.DecodeError):

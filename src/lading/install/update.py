@@ -1,27 +1,26 @@
-"""Updating an installation in place: what moved is taken out and linked, the rest stays.
+"""Update an installation in place: packages that changed are replaced, the others stay.
 
-The result is that of an installation from nothing, to the byte: prefix, bill, contents, tarball.
-Where that cannot be known beforehand, because the installation was changed since, or was made in
-another way, or packages contend for a path, there is no update, and all is made anew.
+The result is that of an installation from nothing, to the byte: prefix, install record, contents,
+tarball. Where that cannot be known beforehand, because the installation was changed since, was made
+in another way, or packages contend for a path, there is no update: everything is installed again.
 
 The engine links into a directory of the prefix's own name, so that what it writes with the prefix
-in it needs no change: the prefix is put aside, what was linked is put beside it, and moved in.
-While that goes on there is no bill, so whatever happens, nothing half done looks complete.
+in it needs no change: the prefix is renamed, what was linked is put beside it, and then moved in.
+Meanwhile there is no install record, so after an interruption nothing half done looks complete.
 """
 
 import logging
 import os
 import shutil
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lading.conda import Kind, RepodataRecord
 from lading.errors import NotAPrefixError
-from lading.install.contents import PrefixContents
-from lading.install.contents_file import read_contents_file
+from lading.install.contents import PrefixContents, read_contents_file
 from lading.install.placement import foreign_paths, remove_foreign
 from lading.install.plan import InstallPlan
 from lading.install.record import (
@@ -32,6 +31,7 @@ from lading.install.record import (
 )
 from lading.lock import LockedPackage
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile
+from lading.system import Digest
 from lading.version import VERSION
 
 __all__ = [
@@ -54,23 +54,26 @@ PYTHON = "python"
 CONDA = "conda"
 PIP = "pip"
 
+_Key = tuple[str, str]
+"""Manager and name of a package."""
+
 _log = logging.getLogger(__name__)
 
 
 class NotUpdatableError(Exception):
-    """Why an installation must be made anew; no error of the user's, and never shown as one."""
+    """Why everything must be installed again; caught here, never shown as an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """What leads from an installation to the one that is wanted.
+    """The steps from an installation to the one that is wanted.
 
     Attributes:
-        records: The conda packages to be linked, dependencies first. Python is among them where it
-            stays, too: engines cannot link a package for python without it.
+        records: The conda packages to be linked, dependencies first; with python, even where it
+            stays: engines cannot link a package for python without it.
         wheels: The pip packages to be installed.
         extracted: Distribution string → extracted directory, of the conda packages that stay.
-        departing: What is to be taken out: packages that left or changed.
+        departing: Packages to be removed: they left the lock, or changed.
         kept: Path → owner, of what stays; empty for the environment's own.
         placed: Path → file, of the same.
         moved: How many packages were added, changed or left.
@@ -85,42 +88,42 @@ class Update:
     moved: int
 
     def is_placed(self, item: PayloadFile) -> bool:
-        """Whether a file is there as it should be, since it was there before."""
+        """Whether a file is correct already, since it was there before."""
         return self.placed.get(item.path) == item
 
 
 def find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update | None:
-    """The update that leads from what is installed to `plan`; None where all must be made anew.
+    """The update that leads from what is installed to `plan`; None where there is none.
 
     Args:
         plan: What is wanted.
-        engine: Name and version of the engine, as bills have it.
+        engine: Name and version of the engine, as install records have it.
         package_cache: Where packages are extracted, absolute.
     """
     try:
         return _find_update(plan, engine, package_cache)
     except NotUpdatableError as reason:
-        _log.debug("%s is installed anew: %s", plan.environment, reason)
+        _log.debug("%s is installed from nothing: %s", plan.environment, reason)
         return None
 
 
 def _find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update:
     try:
-        bill = read_install_record(plan.directory)
-        if bill is None:
+        record = read_install_record(plan.directory)
+        if record is None:
             raise NotUpdatableError("it is not installed")
-        _refuse_other_ways(plan, bill, engine)
-        contents = read_contents_file(plan.directory, bill.contents)
+        _refuse_other_ways(plan, record, engine)
+        contents = read_contents_file(plan.directory, record.contents)
     except NotAPrefixError as error:
         raise NotUpdatableError(str(error)) from error
     refuse_clobbering(contents)
-    update = _difference(plan, bill, contents, package_cache)
-    _refuse_changed(plan, bill, contents)
+    update = _difference(plan, record, contents, package_cache)
+    _refuse_changed(plan, record, contents)
     return update
 
 
 def refuse_clobbering(contents: PrefixContents) -> None:
-    """Refuse contents in which packages contend for a path: who has it depends on the order.
+    """Refuse contents in which packages contend for a path: the owner depends on the order.
 
     Raises:
         NotUpdatableError: They do.
@@ -129,16 +132,16 @@ def refuse_clobbering(contents: PrefixContents) -> None:
         raise NotUpdatableError(f"{', '.join(owners)} own {path}")
 
 
-def _refuse_other_ways(plan: InstallPlan, bill: InstallRecord, engine: str) -> None:
-    """Refuse what was installed in another way than it is to be now."""
+def _refuse_other_ways(plan: InstallPlan, record: InstallRecord, engine: str) -> None:
+    """Refuse an installation that was made with other options than the wanted one."""
     ways = {
-        "at another place": bill.prefix == str(plan.prefix),
-        "for another platform": bill.platform == str(plan.lockfile.platform),
-        "under another name": bill.environment == plan.environment,
-        "by another lading": bill.lading == VERSION,
-        "by another engine": bill.engine == engine,
-        "with another choice of bytecode": bill.bytecode == plan.bytecode,
-        "with link scripts": not (bill.link_scripts or plan.link_scripts),
+        "at another place": record.prefix == str(plan.prefix),
+        "for another platform": record.platform == str(plan.lockfile.platform),
+        "under another name": record.environment == plan.environment,
+        "by another lading": record.lading == VERSION,
+        "by another engine": record.engine == engine,
+        "with another choice of bytecode": record.bytecode == plan.bytecode,
+        "with link scripts": not (record.link_scripts or plan.link_scripts),
     }
     for way, is_same in ways.items():
         if not is_same:
@@ -148,82 +151,91 @@ def _refuse_other_ways(plan: InstallPlan, bill: InstallRecord, engine: str) -> N
 
 
 def _difference(
-    plan: InstallPlan, bill: InstallRecord, contents: PrefixContents, package_cache: Path
+    plan: InstallPlan, record: InstallRecord, contents: PrefixContents, package_cache: Path
 ) -> Update:
-    old = {(payload.manager, payload.name): payload for payload in contents.payloads}
-    conda: dict[str, RepodataRecord] = {record.name: record for record in plan.conda}
-    pip = {package.name: package for package in plan.wheels}
-    stays = {(CONDA, name): _is_same_conda(old, record) for name, record in conda.items()}
-    stays |= {(PIP, name): _is_same_pip(old, package) for name, package in pip.items()}
-    if (CONDA, PYTHON) in old.keys() | stays.keys() and not stays.get((CONDA, PYTHON)):
+    installed = {
+        (payload.manager, payload.name): payload
+        for payload in contents.payloads
+        if payload.manager in {CONDA, PIP}
+    }
+    present = {key: (it.version, it.build, it.sha256) for key, it in installed.items()}
+    wanted = _identities(plan)
+    staying = {key for key, _ in wanted.items() & present.items()}
+    departing, arriving = present.keys() - staying, wanted.keys() - staying
+    if (CONDA, PYTHON) in departing | arriving:
         raise NotUpdatableError("its python is another one")
-    departing = {key for key in old if key[0] in {CONDA, PIP} and not stays.get(key)}
-    arriving = {key for key, is_same in stays.items() if not is_same}
     moved = len(departing | arriving)
-    if 2 * moved > len(stays):
-        raise NotUpdatableError(f"{moved} packages moved, which is more than half")
-    linked = {name for manager, name in arriving if manager == CONDA}
-    if linked and PYTHON in conda:
-        linked.add(PYTHON)
-    kept = [payload for key, payload in old.items() if key not in departing]
-    staying = [conda[name] for name in conda if stays[CONDA, name]]
+    if 2 * moved > len(wanted):
+        raise NotUpdatableError(f"{moved} packages changed, which is more than half")
+    kept = _files_by_owner(contents, departing)
     return Update(
-        records=tuple(record for record in plan.records if record.name in linked),
-        wheels=tuple(package for package in plan.wheels if not stays[PIP, package.name]),
-        extracted=_extracted(bill, staying, package_cache),
-        departing=tuple(old[key] for key in sorted(departing)),
-        kept={item.path: payload.name for payload in kept for item in payload.files},
-        placed={item.path: item for payload in kept for item in payload.files},
+        records=_to_link(plan, arriving),
+        wheels=tuple(item for item in plan.wheels if (PIP, item.name) in arriving),
+        extracted=_extracted(
+            record, [item for item in plan.conda if (CONDA, item.name) in staying], package_cache
+        ),
+        departing=tuple(installed[key] for key in sorted(departing)),
+        kept={path: owner for path, (owner, _) in kept.items()},
+        placed={path: item for path, (_, item) in kept.items()},
         moved=moved,
     )
 
 
-def _is_same_conda(old: Mapping[tuple[str, str], Payload], record: RepodataRecord) -> bool:
-    payload = old.get((CONDA, record.name))
-    return payload is not None and (payload.version, payload.build, payload.sha256) == (
-        record.version,
-        record.build,
-        record.sha256,
-    )
+def _identities(plan: InstallPlan) -> dict[_Key, tuple[str, str, Digest | None]]:
+    """What tells each wanted package from others of its name: version, build and digest."""
+    conda = {(CONDA, str(it.name)): (it.version, str(it.build), it.sha256) for it in plan.conda}
+    pip = {(PIP, it.name): (it.version, "", it.sha256) for it in plan.wheels}
+    return {**conda, **pip}
 
 
-def _is_same_pip(old: Mapping[tuple[str, str], Payload], package: LockedPackage) -> bool:
-    payload = old.get((PIP, package.name))
-    return payload is not None and (payload.version, payload.sha256) == (
-        package.version,
-        package.sha256,
-    )
+def _to_link(plan: InstallPlan, arriving: Collection[_Key]) -> tuple[RepodataRecord, ...]:
+    linked = {name for manager, name in arriving if manager == CONDA}
+    if linked:
+        linked.add(PYTHON)
+    return tuple(item for item in plan.records if item.name in linked)
+
+
+def _files_by_owner(
+    contents: PrefixContents, departing: Collection[_Key]
+) -> dict[str, tuple[str, PayloadFile]]:
+    """Path → owner and file, of everything that stays."""
+    return {
+        item.path: (payload.name, item)
+        for payload in contents.payloads
+        if (payload.manager, payload.name) not in departing
+        for item in payload.files
+    }
 
 
 def _extracted(
-    bill: InstallRecord, records: Sequence[RepodataRecord], package_cache: Path
+    record: InstallRecord, records: Sequence[RepodataRecord], package_cache: Path
 ) -> dict[str, Path]:
-    """Where the packages lie extracted."""
+    """Distribution string → extracted directory."""
     result = {}
-    for record in records:
-        directory = Path(bill.extracted.get(record.distribution, ""))
+    for item in records:
+        directory = Path(record.extracted.get(item.distribution, ""))
         is_there = (directory / "info/index.json").is_file()
         if not (is_there and directory.is_relative_to(package_cache)):
-            raise NotUpdatableError(f"{record.distribution} is not in the package cache")
-        result[record.distribution] = directory
+            raise NotUpdatableError(f"{item.distribution} is not in the package cache")
+        result[item.distribution] = directory
     return result
 
 
-def _refuse_changed(plan: InstallPlan, bill: InstallRecord, contents: PrefixContents) -> None:
-    """Refuse an installation that is not as it was when its bill was written.
+def _refuse_changed(plan: InstallPlan, record: InstallRecord, contents: PrefixContents) -> None:
+    """Refuse an installation that was changed since its record was written.
 
-    The bill is written last: a file with a later time was written since. Files that nobody owns are
-    no reason, they are removed; but of an empty directory nobody could tell whose it is.
+    The record is written last: a file with a later time was written since. Files that no package
+    owns are removed later; but whose an empty directory is could not be told.
     """
     newest = (plan.directory / INSTALL_RECORD_NAME).stat().st_mtime_ns
     executable = {
         item.path for payload in contents.payloads for item in payload.files if item.executable
     }
-    files = bill.files
+    files = record.files
     for item in files:
         path = f"{plan.prefix}/{item.path}"
         try:
-            is_same = _is_as_billed(path, item, newest, executable=item.path in executable)
+            is_same = _is_unchanged(path, item, newest, executable=item.path in executable)
         except OSError as error:
             raise NotUpdatableError(f"{item.path}: {error.strerror}") from error
         if not is_same:
@@ -231,10 +243,10 @@ def _refuse_changed(plan: InstallPlan, bill: InstallRecord, contents: PrefixCont
     directories = {item.path for item in files if item.kind is Kind.DIRECTORY}
     for root, below, names in os.walk(plan.prefix):
         if not (below or names) and os.path.relpath(root, plan.prefix) not in directories:
-            raise NotUpdatableError(f"{root} is empty, and nobody's")
+            raise NotUpdatableError(f"{root} is empty, and no package owns it")
 
 
-def _is_as_billed(path: str, item: RecordedFile, newest: int, *, executable: bool) -> bool:
+def _is_unchanged(path: str, item: RecordedFile, newest: int, *, executable: bool) -> bool:
     status = os.lstat(path)
     match item.kind:
         case Kind.LINK:
@@ -265,14 +277,16 @@ def move_packages(
     prefix: Path,
     link: Callable[[tuple[RepodataRecord, ...]], Mapping[str, Path]],
 ) -> dict[str, Path]:
-    """Distribution string → extracted directory, after the conda packages were moved.
+    """Remove the departing conda packages and link the arriving ones.
 
-    Afterwards nothing that is departing is in the prefix, and everything that was linked is.
+    Returns:
+        Distribution string → extracted directory, of all conda packages.
 
     Args:
-        update: What to do; the bill of the installation is gone.
+        update: What to do; the install record is removed already.
         prefix: Absolute.
-        link: Fills an empty prefix of that name with records, and says where they lie extracted.
+        link: Fills an empty prefix of that name with records, and returns their extracted
+            directories.
 
     Raises:
         NotUpdatableError: A package brings what another one has, or has as something else.
@@ -330,5 +344,5 @@ def _make_directories(prefix: Path, path: str) -> None:
     for name in path.split("/"):
         directory /= name
         if directory.is_symlink() or directory.is_file():
-            raise NotUpdatableError(f"{directory} is no directory of its own")
+            raise NotUpdatableError(f"{directory} is a link or a file")
         directory.mkdir(exist_ok=True)

@@ -14,11 +14,12 @@ def megabytes(size: int) -> str:
 
 def render_installed(installed: Installed) -> str:
     """One line: what was installed and where; then what was clobbered."""
-    bill = installed.bill
+    record = installed.record
     verb = "installed" if installed.moved is None else "updated"
     first = (
-        f"{verb} {bill.environment} for {bill.platform}: {len(bill.extracted)} conda packages,"
-        f" {len(bill.files)} files, by {bill.engine}, in {bill.prefix}"
+        f"{verb} {record.environment} for {record.platform}:"
+        f" {len(record.extracted)} conda packages,"
+        f" {len(record.files)} files, by {record.engine}, in {record.prefix}"
     )
     if installed.moved is not None:
         total = len(installed.contents.payloads) - 1
@@ -27,7 +28,7 @@ def render_installed(installed: Installed) -> str:
     for path, owners in installed.contents.clobbered.items():
         lines.append(f"warning: {path} is owned by {', '.join(owners)}; the last of them has it")
     scripted = packages_with_scripts(installed.contents)
-    if scripted and not bill.link_scripts:
+    if scripted and not record.link_scripts:
         lines.append(
             f"warning: {', '.join(scripted)} would run a script when linked, and did not;"
             " --link-scripts lets them"
@@ -37,20 +38,20 @@ def render_installed(installed: Installed) -> str:
 
 def render_installed_json(installed: Installed) -> str:
     """The same as a JSON document."""
-    bill = installed.bill
+    record = installed.record
     return render_json(
         "install/1",
-        environment=bill.environment,
-        platform=bill.platform,
-        prefix=bill.prefix,
-        lock=f"sha256:{bill.lock}",
-        engine=bill.engine,
+        environment=record.environment,
+        platform=record.platform,
+        prefix=record.prefix,
+        lock=f"sha256:{record.lock}",
+        engine=record.engine,
         packages=len(installed.contents.payloads) - 1,
-        files=len(bill.files),
+        files=len(record.files),
         moved=installed.moved,
         clobbered=dict(installed.contents.clobbered),
         link_scripts={
-            "ran": bill.link_scripts,
+            "ran": record.link_scripts,
             "packages": list(packages_with_scripts(installed.contents)),
         },
     )

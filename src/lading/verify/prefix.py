@@ -1,7 +1,7 @@
 """Is a prefix exactly what its bill says, wherever it was relocated to?
 
 Relocated files are taken back to their shipped content before they are hashed, so one bill serves
-every place. An installed prefix, which was never shipped, has its own bill.
+every place. An installed prefix, which was never shipped, has its install record.
 """
 
 import os
@@ -122,8 +122,8 @@ def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Repo
     )
 
 
-def verify_installed(prefix: Path, bill: InstallRecord, how: Thoroughness) -> Report:
-    """What of the installed prefix is not as its install bill says."""
+def verify_installed(prefix: Path, record: InstallRecord, how: Thoroughness) -> Report:
+    """What of the installed prefix is not as its install record says."""
     expected = {
         item.path: _Expected(
             kind=item.kind,
@@ -132,10 +132,10 @@ def verify_installed(prefix: Path, bill: InstallRecord, how: Thoroughness) -> Re
             size=item.size,
             target=item.target,
         )
-        for item in bill.files
+        for item in record.files
     }
     inspector = _Inspector(prefix=prefix, known=(), quick=how.quick)
-    subject = Subject("installed prefix", bill.environment, bill.platform)
+    subject = Subject("installed prefix", record.environment, record.platform)
     return _report(inspector, subject, expected, how.workers)
 
 

@@ -141,7 +141,7 @@ def test_a_prefix_by_name(tmp_path: Path) -> None:
     world = project(tmp_path)
     directory = world.tree.build("service", native_platform())
     directory.mkdir(parents=True)
-    bill = installed([]).bill
+    bill = installed([]).record
     write_install_record(directory, bill)
     assert (Path(bill.prefix), "service") == find_prefix(world, "service")
 

@@ -8,22 +8,19 @@ import pytest
 
 from lading.conda.names import BuildString, PackageName
 from lading.conda.records import RepodataRecord
-from lading.errors import EngineFailedError, PrefixError
+from lading.errors import PrefixError
 from lading.install.contents import (
-    HISTORY,
     ContentsRequest,
     PrefixContents,
     environment_payload,
-    extracted_directories,
     packages_with_scripts,
-    place_contents,
     python_layout,
     read_contents,
 )
 from lading.lock.model import LockedPackage, Manager
 from lading.package.payload import PythonLayout
 from lading.system.digest import sha256_of
-from simulators.handmade import file, link, payload
+from simulators.handmade import file, payload
 
 SITE = "lib/python3.11/site-packages"
 
@@ -146,63 +143,6 @@ def test_an_environment_without_python(tmp_path: Path) -> None:
     assert None is python_layout(asked.records, asked.extracted)
 
 
-@pytest.mark.parametrize("key", ["extracted_package_dir", "source"])
-def test_the_prefix_record_names_the_extracted_package(tmp_path: Path, key: str) -> None:
-    """Either key that engines write is read."""
-    directory = extract(tmp_path, "a", {})
-    document = {key: str(directory)} if key != "source" else {"link": {key: str(directory)}}
-    write_prefix_record(tmp_path / "prefix", document)
-    assert {"a-1.0-0": directory} == extracted_directories(tmp_path / "prefix", [record("a")])
-
-
-def write_prefix_record(prefix: Path, document: object) -> None:
-    """A prefix record of `a`, as an engine leaves it."""
-    (prefix / "conda-meta").mkdir(parents=True)
-    (prefix / "conda-meta/a-1.0-0.json").write_text(json.dumps(document))
-
-
-@pytest.mark.parametrize(
-    "document", [{}, [], {"link": None}, {"link": {"source": "/nowhere"}}, {"link": {"source": 1}}]
-)
-def test_a_prefix_record_that_does_not_say(tmp_path: Path, document: object) -> None:
-    """An engine that leaves no trace of the package cache is named as the cause."""
-    write_prefix_record(tmp_path, document)
-    with pytest.raises(EngineFailedError, match=r"does not say where a-1\.0-0 lies"):
-        extracted_directories(tmp_path, [record("a")])
-
-
-def test_a_prefix_record_that_is_missing(tmp_path: Path) -> None:
-    """An engine that leaves no prefix record has not installed the package."""
-    with pytest.raises(EngineFailedError, match=r"left no prefix record of a-1\.0-0"):
-        extracted_directories(tmp_path, [record("a")])
-
-
-def test_placing_writes_what_is_ladings(tmp_path: Path) -> None:
-    """Generated files are written; files of packages, linked by the engine, are left alone."""
-    package = payload(
-        file("generated", b"new"), file("linked", b"new", directory=tmp_path / "cache")
-    )
-    contents = PrefixContents(payloads=(package, environment_payload()), python=None, clobbered={})
-    prefix = tmp_path / "prefix"
-    prefix.mkdir()
-    (prefix / "linked").write_bytes(b"old")
-    place_contents(contents, prefix)
-    assert (b"new", b"old", HISTORY) == (
-        (prefix / "generated").read_bytes(),
-        (prefix / "linked").read_bytes(),
-        (prefix / "conda-meta/history").read_bytes(),
-    )
-
-
-def test_placing_removes_what_others_left(tmp_path: Path) -> None:
-    """Bytecode that is nobody's goes, and so do the marks of installers."""
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__/x.cpython-311.pyc").write_bytes(b"")
-    (tmp_path / "CACHEDIR.TAG").write_bytes(b"")
-    place_contents(PrefixContents(payloads=(), python=None, clobbered={}), tmp_path)
-    assert [] == [path.name for path in tmp_path.rglob("*")]
-
-
 def test_variables_are_kept_for_activation() -> None:
     """The environment's variables lie where conda and micromamba look for them."""
     found = {item.path: item.content for item in environment_payload({"B": "2", "A": "1"}).files}
@@ -220,20 +160,3 @@ def test_packages_with_scripts() -> None:
         payloads=(*packages, environment_payload()), python=None, clobbered={}
     )
     assert ("a",) == packages_with_scripts(contents)
-
-
-def test_placing_brings_what_is_missing(tmp_path: Path) -> None:
-    """What an engine put elsewhere is put where it belongs, and goes from there."""
-    package = payload(
-        file("lib/python3.13t/x", b"x", directory=tmp_path / "cache"), link("lib/y", "x")
-    )
-    contents = PrefixContents(payloads=(package,), python=None, clobbered={})
-    prefix = tmp_path / "prefix"
-    (prefix / "lib/python3.13").mkdir(parents=True)
-    (prefix / "lib/python3.13/x").write_bytes(b"x")
-    place_contents(contents, prefix)
-    assert (b"x", "x", False) == (
-        (prefix / "lib/python3.13t/x").read_bytes(),
-        str((prefix / "lib/y").readlink()),
-        (prefix / "lib/python3.13").exists(),
-    )

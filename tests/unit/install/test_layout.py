@@ -13,7 +13,6 @@ def test_everything_lies_below_the_root() -> None:
     tree = BuildTree(ROOT)
     assert (
         "build/a/linux-64",
-        "dist",
         ".lading/pkgs",
         ".lading/pkgs/wheels",
         ".lading/bytecode",
@@ -24,7 +23,6 @@ def test_everything_lies_below_the_root() -> None:
         str(path.relative_to(ROOT))
         for path in (
             tree.build("a", Platform.LINUX_64),
-            tree.dist,
             tree.package_cache,
             tree.wheel_cache,
             tree.bytecode_cache,

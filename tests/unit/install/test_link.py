@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lading.conda.names import Platform
+from lading.conda.names import BuildString, PackageName, Platform
 from lading.conda.records import RepodataRecord
 from lading.engine.embedded import EmbeddedEngine
 from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import ArchiveError, EngineFailedError
-from lading.install.link import link_packages, run_link_scripts
+from lading.install.link import extracted_directories, link_packages, run_link_scripts
+from lading.system.digest import sha256_of
 from simulators.channel import ChannelSimulator, File, Package
 from simulators.engines import install_request
 
@@ -152,3 +153,50 @@ def test_nothing_to_run(tmp_path: Path, request_: InstallRequest) -> None:
     """Without scripts nothing happens."""
     extracted = link_packages(engine(tmp_path), request_)
     assert run_link_scripts(request_.records, extracted, request_.prefix, {}) == ""
+
+
+@pytest.mark.parametrize("key", ["extracted_package_dir", "source"])
+def test_the_prefix_record_names_the_extracted_package(tmp_path: Path, key: str) -> None:
+    """Either key that engines write is read."""
+    directory = tmp_path / "a-1.0-0"
+    (directory / "info").mkdir(parents=True)
+    (directory / "info/index.json").write_text("{}")
+    document = {key: str(directory)} if key != "source" else {"link": {key: str(directory)}}
+    write_prefix_record(tmp_path / "prefix", document)
+    assert {"a-1.0-0": directory} == extracted_directories(tmp_path / "prefix", [record()])
+
+
+def record() -> RepodataRecord:
+    """The record of the package `a`."""
+    return RepodataRecord(
+        name=PackageName("a"),
+        version="1.0",
+        build=BuildString("0"),
+        build_number=0,
+        subdir="linux-64",
+        channel="https://demo.invalid/c",
+        url="https://demo.invalid/c/linux-64/a-1.0-0.conda",
+        sha256=sha256_of(b"a"),
+    )
+
+
+def write_prefix_record(prefix: Path, document: object) -> None:
+    """A prefix record of `a`, as an engine leaves it."""
+    (prefix / "conda-meta").mkdir(parents=True)
+    (prefix / "conda-meta/a-1.0-0.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "document", [{}, [], {"link": None}, {"link": {"source": "/nowhere"}}, {"link": {"source": 1}}]
+)
+def test_a_prefix_record_that_does_not_say(tmp_path: Path, document: object) -> None:
+    """An engine that leaves no trace of the package cache is named as the cause."""
+    write_prefix_record(tmp_path, document)
+    with pytest.raises(EngineFailedError, match=r"does not say where a-1\.0-0 lies"):
+        extracted_directories(tmp_path, [record()])
+
+
+def test_a_prefix_record_that_is_missing(tmp_path: Path) -> None:
+    """An engine that leaves no prefix record has not installed the package."""
+    with pytest.raises(EngineFailedError, match=r"left no prefix record of a-1\.0-0"):
+        extracted_directories(tmp_path, [record()])

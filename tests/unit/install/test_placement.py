@@ -6,15 +6,17 @@ import pytest
 
 from lading.conda.paths import FileMode, Kind
 from lading.errors import PrefixTooLongError
+from lading.install.contents import HISTORY, PrefixContents, environment_payload
 from lading.install.placement import (
     PLACEHOLDER,
     adopt_files,
     foreign_paths,
+    place_contents,
     place_winner,
     remove_foreign,
 )
 from lading.package.payload import PayloadFile
-from simulators.handmade import file, link
+from simulators.handmade import file, link, payload
 
 LONG = "/build/" + "x" * 200
 
@@ -123,3 +125,46 @@ def test_what_scripts_made_is_adopted(tmp_path: Path) -> None:
     )
     assert (str(prefix), FileMode.BINARY) == (found["binary"].placeholder, found["binary"].mode)
     assert (Kind.LINK, "text") == (found["link"].kind, found["link"].target)
+
+
+def test_placing_writes_what_is_ladings(tmp_path: Path) -> None:
+    """Generated files are written; files of packages, linked by the engine, are left alone."""
+    package = payload(
+        file("generated", b"new"), file("linked", b"new", directory=tmp_path / "cache")
+    )
+    contents = PrefixContents(payloads=(package, environment_payload()), python=None, clobbered={})
+    prefix = tmp_path / "prefix"
+    prefix.mkdir()
+    (prefix / "linked").write_bytes(b"old")
+    place_contents(contents, prefix)
+    assert (b"new", b"old", HISTORY) == (
+        (prefix / "generated").read_bytes(),
+        (prefix / "linked").read_bytes(),
+        (prefix / "conda-meta/history").read_bytes(),
+    )
+
+
+def test_placing_removes_what_others_left(tmp_path: Path) -> None:
+    """Bytecode that is nobody's goes, and so do the marks of installers."""
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__/x.cpython-311.pyc").write_bytes(b"")
+    (tmp_path / "CACHEDIR.TAG").write_bytes(b"")
+    place_contents(PrefixContents(payloads=(), python=None, clobbered={}), tmp_path)
+    assert [] == [path.name for path in tmp_path.rglob("*")]
+
+
+def test_placing_brings_what_is_missing(tmp_path: Path) -> None:
+    """What an engine put elsewhere is put where it belongs, and goes from there."""
+    package = payload(
+        file("lib/python3.13t/x", b"x", directory=tmp_path / "cache"), link("lib/y", "x")
+    )
+    contents = PrefixContents(payloads=(package,), python=None, clobbered={})
+    prefix = tmp_path / "prefix"
+    (prefix / "lib/python3.13").mkdir(parents=True)
+    (prefix / "lib/python3.13/x").write_bytes(b"x")
+    place_contents(contents, prefix)
+    assert (b"x", "x", False) == (
+        (prefix / "lib/python3.13t/x").read_bytes(),
+        str((prefix / "lib/y").readlink()),
+        (prefix / "lib/python3.13").exists(),
+    )

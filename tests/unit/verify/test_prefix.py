@@ -231,14 +231,14 @@ def test_another_directory_is_no_environment(tmp_path: Path) -> None:
 def place(prefix: Path) -> Report:
     """The report on an installed prefix of one file and one link."""
     package = payload(file("a", b"x"), link("l", "a"))
-    bill = installed([package]).bill
+    bill = installed([package]).record
     return verify_installed(
         prefix, replace(bill, listed=list_files([package], prefix)), Thoroughness()
     )
 
 
 def test_an_installed_prefix(tmp_path: Path) -> None:
-    """An installed prefix is compared with its install bill."""
+    """An installed prefix is compared with its install record."""
     (tmp_path / "a").write_bytes(b"x")
     (tmp_path / "l").symlink_to("a")
     report = place(tmp_path)
