@@ -333,8 +333,6 @@ def _gnu_tar(tarball: Path, out: Path) -> None:
 
 def _bsdtar(tarball: Path, out: Path) -> None:
     # Without -P it takes a leading backslash off a name.
-    if shutil.which("bsdtar") is None:
-        return
     subprocess.run(
         ["bsdtar", "-xpPf", tarball, "-C", out],
         check=True,
@@ -351,7 +349,7 @@ def _tarfile(tarball: Path, out: Path) -> None:
         archive.extractall(out, filter="fully_trusted")
 
 
-_EXTRACTORS = (_gnu_tar, _bsdtar, _tarfile)
+_EXTRACTORS = (_gnu_tar, _tarfile, *([_bsdtar] if shutil.which("bsdtar") else []))
 
 
 def test_a_row_of_gzip_members_is_one_stream(tmp_path: Path) -> None:

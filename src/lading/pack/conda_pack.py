@@ -1,4 +1,4 @@
-"""The form in which files are shipped, as conda-pack decides it: the only module that knows it.
+"""The form in which files are shipped, by the rules of conda-pack: the only module that uses it.
 
 conda-pack's `Packer` is driven with one file at a time and an archive object of ours, so its rules
 (which scripts get another first line, which files `conda-unpack` rewrites) stay its own. Two things
@@ -69,7 +69,7 @@ class _Escaped(str):
 
 
 def shipped_form(item: PayloadFile, source: Path) -> Shipped:
-    """How a managed file with a placeholder is shipped.
+    """The shipped form of a conda file with a placeholder.
 
     Args:
         item: Has a placeholder.
@@ -95,7 +95,7 @@ def shipped_form(item: PayloadFile, source: Path) -> Shipped:
 
 
 def _self_locating(content: bytes) -> bytes:
-    """A script whose first line conda-pack made `env python`, made to find its python itself."""
+    """Make a script whose first line conda-pack made `env python` find its python itself."""
     first = _ENV_PYTHON.match(content)
     if first is None or _OTHER_CODING.match(content):
         return content
@@ -104,7 +104,7 @@ def _self_locating(content: bytes) -> bytes:
 
 
 def shipped_pip_form(item: PayloadFile, content: bytes, prefix: Path) -> Shipped:
-    """How a file of a pip distribution is shipped: without the prefix it was installed into.
+    """The shipped form of a file of a pip distribution: without the prefix it was installed into.
 
     Raises:
         ArchiveError: The prefix stands in a binary file, where nothing can stand for it.
@@ -129,7 +129,7 @@ def shipped_pip_form(item: PayloadFile, content: bytes, prefix: Path) -> Shipped
 def environment_scripts(
     relocations: Sequence[Relocation], packages: Iterable[str], *, has_python: bool
 ) -> tuple[PayloadFile, ...]:
-    """conda-pack's own scripts: `bin/activate` and its kin, and `bin/conda-unpack`.
+    """conda-pack's own scripts: `bin/activate`, `bin/deactivate` and `bin/conda-unpack`.
 
     Args:
         relocations: What `conda-unpack` is to rewrite, in the order of the archive.
@@ -159,7 +159,7 @@ def environment_scripts(
 
 
 def _record_path(item: Relocation) -> str:
-    """The path as `conda-unpack` is told it.
+    """The path as `conda-unpack` gets it.
 
     conda-pack leaves out everything named `bin/python*`, to spare the running interpreter. Scripts
     such as `python3-config` are spared with it, and go on naming the build prefix for ever; another

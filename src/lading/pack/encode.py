@@ -1,4 +1,4 @@
-"""Making one frame: read, check, give the shipped form, write as tar members, compress.
+"""Make one frame: read and check files, give them the shipped form, write tar members, compress.
 
 Everything here runs in worker threads; reading, hashing and compressing let other threads run.
 """
@@ -66,7 +66,7 @@ class Encoder:
     newest: int | None = None
 
     def encode(self, plan: FramePlan, ending: bytes = b"") -> EncodedFrame:
-        """The frame that `plan` describes, with `ending` behind its members.
+        """Make the frame that `plan` describes, with `ending` behind its members.
 
         Raises:
             DigestMismatchError: A file is not what its package says.
@@ -162,7 +162,7 @@ class _Member:
         )
 
     def copy_to(self, sink: _Sink) -> ManifestFile:
-        """Write the content and its padding; what the bill says of the member."""
+        """Write the content and its padding; return the entry of the bill."""
         item = self.item
         if item.kind is not Kind.FILE:
             return ManifestFile(path=item.path, type=item.kind, mode=self.mode, target=item.target)
@@ -204,7 +204,7 @@ def _shipped(item: PayloadFile, manager: str, prefix: Path) -> Shipped | None:
     """The shipped form of a file that may be rewritten, or None for all others."""
     if item.kind is not Kind.FILE or not item.place:
         return None
-    # A path is made of few only: there are tens of thousands of others.
+    # A `Path` is made only where one is needed: there are tens of thousands of files.
     if manager == "pip":
         return shipped_pip_form(item, _read_checked(item, Path(item.place)), prefix)
     if not item.placeholder:

@@ -1,10 +1,10 @@
-"""Frames kept by what they were made from, so that packing again costs only what changed.
+"""A cache of frames, keyed by their inputs: packing again costs only what changed.
 
 The key of a frame covers every input: the digest, path, mode and placeholder of each member, the
 time that they carry, the compressor with its version and level, and the versions of the rules. A
 hit is copied; its digest is checked first, and a damaged entry is made again.
 
-Entries appear by rename, so packs may share a cache; those that were not used for longest go first.
+Entries appear by rename, so packs may share a cache; the least recently used are removed first.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Meta(msgspec.Struct, frozen=True, array_like=True):
-    """What is known of a cached frame besides its bytes."""
+    """The facts of a cached frame besides its bytes."""
 
     size: int
     sha256: str
@@ -57,8 +57,8 @@ def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
     """The key of the frame that `encoder` would make, hexadecimal.
 
     Returns:
-        None for a frame with a member whose content is not known beforehand: a package of the days
-        before `paths.json` says no digests.
+        None for a frame with a member whose digest is unknown before it is read: packages older
+        than `paths.json` list no digests.
     """
     members = []
     for item in plan.members:
@@ -105,7 +105,7 @@ class FrameCache:
     limit: int = LARGEST_BYTES
 
     def find(self, key: str) -> EncodedFrame | None:
-        """The frame with `key`, or None where there is none that is whole."""
+        """Read the frame with `key`; None where it is missing or damaged."""
         path = self._path(key)
         try:
             with path.open("rb", buffering=0) as stream:
@@ -120,7 +120,7 @@ class FrameCache:
         return frame
 
     def store(self, key: str, frame: EncodedFrame) -> None:
-        """Keep `frame` under `key`; a full disk costs the entry, not the pack."""
+        """Store `frame` under `key`; on a full disk it is left out, and packing goes on."""
         path = self._path(key)
         try:
             write_atomically(path, _render_entry(frame))
@@ -128,7 +128,7 @@ class FrameCache:
             _log.warning("a frame could not be kept in %s: %s", self.directory, error.strerror)
 
     def prune(self) -> int:
-        """Remove what was used longest ago until `limit` holds; how many bytes were freed."""
+        """Remove the least recently used entries until `limit` holds; return the bytes freed."""
         entries = sorted(self._entries())
         surplus = sum(size for _, size, _ in entries) - self.limit
         freed = 0
@@ -139,11 +139,11 @@ class FrameCache:
         return freed
 
     def clear(self) -> int:
-        """Remove every entry; how many bytes were freed."""
+        """Remove every entry; return the bytes freed."""
         return sum(self._remove(path, size) for _, size, path in sorted(self._entries()))
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
-        """(time of last use, size in bytes, path) of each entry, and of what killed packs left."""
+        """Yield (time of last use, bytes, path) of each entry and of what killed packs left."""
         for path in self.directory.glob("*/*"):
             try:
                 status = path.stat()
@@ -153,7 +153,7 @@ class FrameCache:
             yield status.st_mtime, status.st_size, path
 
     def _remove(self, path: Path, size: int) -> int:
-        """The bytes that removing an entry frees; what cannot be removed stays."""
+        """Remove an entry, or leave it with a warning; return the bytes freed."""
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -178,7 +178,7 @@ class CachingEncoder:
     cache: FrameCache | None
 
     def encode(self, plan: FramePlan, ending: bytes = b"") -> EncodedFrame:
-        """The frame that `plan` describes; see `Encoder.encode`."""
+        """Find or make the frame that `plan` describes; see `Encoder.encode`."""
         key = frame_key(plan, self.encoder, ending) if self.cache is not None else None
         if self.cache is None or key is None:
             return self.encoder.encode(plan, ending)
@@ -203,9 +203,9 @@ def _render_entry(frame: EncodedFrame) -> tuple[bytes, bytes, bytes]:
 
 
 def _read_entry(stream: BinaryIO) -> EncodedFrame | None:
-    """The frame of an entry, or None where a bit of it is wrong.
+    """Read the frame of an entry; None where a bit of it is wrong.
 
-    Read piece by piece: a frame of 30 MB is not copied to cut its header off.
+    It is read piece by piece, so that a frame of 30 MB is not copied to cut its header off.
     """
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:

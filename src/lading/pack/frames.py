@@ -1,4 +1,4 @@
-"""Which members go into which frame: planned first, purely.
+"""Plan which members go into which frame; a pure computation.
 
 A frame depends on its package and the options alone. So it can be compressed beside all others,
 kept in a cache by its content, and fetched alone.
@@ -19,7 +19,7 @@ the rest: smaller frames cost compression, larger ones leave a core idle at the 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramePlan:
-    """One frame to be.
+    """The plan of one frame.
 
     Attributes:
         payload: Whose members it holds.
@@ -35,7 +35,7 @@ class FramePlan:
 def plan_frames(
     payloads: Iterable[Payload], input_bytes: int = FRAME_INPUT_BYTES
 ) -> tuple[FramePlan, ...]:
-    """The frames of `payloads`, in the order of the archive.
+    """Plan the frames of `payloads`, in the order of the archive.
 
     A package without members has no frame. A frame ends before the member that would take it
     beyond `input_bytes`; a larger file has a frame of its own.

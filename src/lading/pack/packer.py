@@ -1,11 +1,14 @@
-"""From a finished installation to a tarball, its manifest and its digests: plan, then apply."""
+"""Pack a finished installation into a tarball, its manifest and its checksums: plan, then apply."""
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -37,7 +40,6 @@ from lading.pack.conda_pack import environment_scripts
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frame_cache import CachingEncoder, FrameCache
 from lading.pack.frames import FramePlan, plan_frames
-from lading.pack.output import HashedOutput
 from lading.package import Payload, PayloadFile
 from lading.system import (
     Digest,
@@ -126,7 +128,7 @@ class Packed:
 
 
 def plan_pack(request: PackRequest) -> PackPlan:
-    """What packing takes; nothing is read but what `request` holds.
+    """Plan to pack; nothing is read but what `request` holds.
 
     Raises:
         UsageError: The platform is one whose environments lading cannot pack.
@@ -148,7 +150,7 @@ def plan_pack(request: PackRequest) -> PackPlan:
 
 
 def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
-    """Pack: afterwards tarball, manifest and checksums are there and complete.
+    """Pack: write the tarball, the manifest and the checksums, each complete or not at all.
 
     Raises:
         IntegrityError: A file in the package cache is not what its package says.
@@ -162,7 +164,7 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
             request.directory, is_temporary_of(*(path.name for path in outputs))
         )
         with temporary_file(request.directory, plan.tarball.name) as (temporary, stream):
-            with closing(HashedOutput(stream)) as output:
+            with closing(_HashedOutput(stream)) as output:
                 writer = _Writer(output)
                 _write_frames(plan, writer, progress)
                 manifest = _manifest(plan, writer)
@@ -192,17 +194,62 @@ def _output_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+class _HashedOutput:
+    """Writes to a stream in a thread of its own while the caller's thread hashes.
+
+    At most one piece waits to be written. An error of the disk is raised by the next call.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hasher = hashlib.sha256()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
+        self._pending: Future[int] | None = None
+        self.position = 0
+
+    def write(self, data: bytes) -> None:
+        """Append `data`; an earlier piece that could not be written raises here."""
+        self._wait()
+        self._pending = self._pool.submit(self._stream.write, data)
+        self._hasher.update(data)
+        self.position += len(data)
+
+    def begin_sync(self) -> None:
+        """Start to sync what was written so far, while the caller does something else."""
+        self._wait()
+        self._pending = self._pool.submit(self._sync)
+
+    def _sync(self) -> int:
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        return 0
+
+    def finish(self) -> Digest:
+        """Sync everything; return the digest of all that was written."""
+        self._wait()
+        self._sync()
+        return Digest.sha256(self._hasher.hexdigest())
+
+    def close(self) -> None:
+        """Write what is pending, and end the thread."""
+        self._pool.shutdown(wait=True)
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+
 @dataclass(slots=True)
 class _Writer:
-    """Writes frames one behind the other and remembers where they lie."""
+    """Writes one frame after the other and remembers where they lie."""
 
-    output: HashedOutput
+    output: _HashedOutput
     frames: list[tuple[Payload, ManifestFrame]] = field(default_factory=list)
     files: list[ManifestFile] = field(default_factory=list)
     relocations: list[Relocation] = field(default_factory=list)
 
     def append(self, payload: Payload, frame: EncodedFrame) -> None:
-        """Write a frame."""
         placed = ManifestFrame(
             offset=self.output.position,
             length=len(frame.data),
@@ -310,7 +357,7 @@ def _packages(
 
 
 def _publish(packed: Packed, temporary: Path, document: bytes) -> None:
-    """Put the outputs under their names, the checksums last: they vouch for the others.
+    """Rename the outputs to their final names, the checksums last.
 
     Two packs at once take turns here, so that the three files belong together.
     """
@@ -329,7 +376,7 @@ def _publish(packed: Packed, temporary: Path, document: bytes) -> None:
 
 @contextmanager
 def _exclusive(directory: Path) -> Iterator[None]:
-    """Only one process at a time; the directory itself is locked, so no file is left behind."""
+    """Let one process at a time in; the directory itself is locked, so no file is left behind."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
