@@ -25,40 +25,40 @@ def demo_channel() -> Path:
 
 
 @pytest.fixture(scope="session")
-def dock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory for the whole session; gigabytes lie in it, so it does not outlive the tests."""
-    directory = tmp_path_factory.mktemp("dock")
+    directory = tmp_path_factory.mktemp("workspace")
     yield directory
     shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
-def environments(dock: Path, demo_channel: Path) -> ExampleProject:
+def environments(workspace: Path, demo_channel: Path) -> ExampleProject:
     """A project in which `data-service` and `no-python` are packed."""
     project = ExampleProject.of(
-        dock / "environments",
+        workspace / "environments",
         demo_channel,
         TZ="UTC",
         LC_ALL="C",
-        HOME=str(dock / "home"),
+        HOME=str(workspace / "home"),
         PYTHONHASHSEED="0",
     )
     return packed(project)
 
 
 @pytest.fixture(scope="session")
-def other_yard(dock: Path, demo_channel: Path) -> ExampleProject:
+def other_environments(workspace: Path, demo_channel: Path) -> ExampleProject:
     """The same in another directory, as another user on a machine with other customs would do it.
 
     Not even the caches are shared.
     """
     project = ExampleProject.of(
-        dock / "elsewhere/in a directory with another name",
+        workspace / "elsewhere/in a directory with another name",
         demo_channel,
         umask=0o077,
         TZ="Asia/Kathmandu",
         LC_ALL="C.UTF-8",
-        HOME=str(dock / "another home"),
+        HOME=str(workspace / "another home"),
         PYTHONHASHSEED="4711",
     )
     return packed(project)
@@ -74,9 +74,9 @@ def packed(project: ExampleProject) -> ExampleProject:
 
 
 @pytest.fixture(scope="session")
-def unpacked(environments: ExampleProject, dock: Path) -> Path:
+def unpacked(environments: ExampleProject, workspace: Path) -> Path:
     """The environment `data-service`, unpacked once for all tests; nothing may write into it."""
-    prefix = dock / "unpacked"
+    prefix = workspace / "unpacked"
     environments.done("unpack", environments.tarball("data-service"), prefix)
     return prefix
 
@@ -96,8 +96,8 @@ def copy(unpacked: Path, place: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pip_yards(
-    environments: ExampleProject, other_yard: ExampleProject
+def pip_projects(
+    environments: ExampleProject, other_environments: ExampleProject
 ) -> tuple[ExampleProject, ExampleProject]:
     """The two projects with `data-service-pip` packed; skips where PyPI cannot be reached."""
     environment = "data-service-pip"
@@ -105,8 +105,8 @@ def pip_yards(
     if outcome.code == FetchError.exit_code:
         pytest.skip(f"PyPI cannot be reached: {' '.join(outcome.error_lines)}")
     assert outcome.code == 0, outcome.stderr
-    other_yard.lock(environment).parent.mkdir(parents=True)
-    other_yard.lock(environment).write_bytes(environments.lock(environment).read_bytes())
-    for project in (environments, other_yard):
+    other_environments.lock(environment).parent.mkdir(parents=True)
+    other_environments.lock(environment).write_bytes(environments.lock(environment).read_bytes())
+    for project in (environments, other_environments):
         project.done("pack", environment)
-    return environments, other_yard
+    return environments, other_environments

@@ -30,16 +30,16 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory, wheels: tuple[Path, Path]) -> bytes:
     """The tarball that wheels from their canonical place lead to."""
-    dock = dock_of(tmp_path_factory.mktemp("expected") / "project", "embedded", wheels)
-    return dock.tarball(bytecode=True)
+    project = project_of(tmp_path_factory.mktemp("expected") / "project", "embedded", wheels)
+    return project.tarball(bytecode=True)
 
 
-def dock_of(root: Path, engine: str, wheels: tuple[Path, ...], **more: object) -> EngineProject:
+def project_of(root: Path, engine: str, wheels: tuple[Path, ...], **more: object) -> EngineProject:
     """A project with a pip part, which finds its wheels."""
-    dock = EngineProject.of(root, engine, PACKAGES)
-    dock.project.write_lock(dock.project.channel.records(), wheels)
-    dock.use_mirror(dock.project.channel.url, wheels=wheels[0].parent.as_uri(), **more)
-    return dock
+    project = EngineProject.of(root, engine, PACKAGES)
+    project.base.write_lock(project.base.channel.records(), wheels)
+    project.use_mirror(project.base.channel.url, wheels=wheels[0].parent.as_uri(), **more)
+    return project
 
 
 @engines
@@ -49,14 +49,14 @@ def test_a_mirror_is_all_that_is_needed(
     """Without any network, `lading mirror` and the lines that it says lead to the same tarball."""
     if not is_possible(cut_off):
         pytest.skip("this machine does not let a process leave its network")
-    dock = dock_of(tmp_path / "near", engine, wheels)
-    listed = dock.lading("mirror", ENVIRONMENT, tmp_path / "carried", "--dry-run").stdout
-    done = dock.lading("--json", "mirror", ENVIRONMENT, tmp_path / "carried")
+    project = project_of(tmp_path / "near", engine, wheels)
+    listed = project.lading("mirror", ENVIRONMENT, tmp_path / "carried", "--dry-run").stdout
+    done = project.lading("--json", "mirror", ENVIRONMENT, tmp_path / "carried")
     assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     assert sorted(listed.split()) == sorted(told["archives"] + told["wheels"])
     assert "wheels/files.invalid/packages/beta-2.0+cpu-py3-none-any.whl" in told["wheels"]
-    far = dock_of(tmp_path / "far", engine, wheels)
+    far = project_of(tmp_path / "far", engine, wheels)
     lines = [f"{json.dumps(base)} = {json.dumps(to)}" for base, to in told["mirrors"].items()]
     (far.root / "lading.toml").write_text("\n".join(["[mirrors]", *lines]) + "\n")
     assert expected == far.tarball("--offline", bytecode=True, preparation=cut_off)
@@ -67,10 +67,10 @@ def test_the_lines_for_a_configuration_are_said(
     tmp_path: Path, wheels: tuple[Path, Path], expected: bytes
 ) -> None:
     """What a person is told can be pasted."""
-    dock = dock_of(tmp_path / "near", "embedded", wheels)
-    words = dock.lading("mirror", ENVIRONMENT, tmp_path / "carried").stderr
-    (dock.root / "lading.toml").write_text(words[words.index("[mirrors]") :])
-    assert expected == dock.tarball("--offline", bytecode=True)
+    project = project_of(tmp_path / "near", "embedded", wheels)
+    words = project.lading("mirror", ENVIRONMENT, tmp_path / "carried").stderr
+    (project.root / "lading.toml").write_text(words[words.index("[mirrors]") :])
+    assert expected == project.tarball("--offline", bytecode=True)
 
 
 @pytest.mark.parametrize("is_mirror", [False, True])
@@ -82,7 +82,7 @@ def test_layers_hold_wheels(
 
     It is the package cache of another project, or a mirror.
     """
-    first = dock_of(tmp_path / "first", engine, wheels)
+    first = project_of(tmp_path / "first", engine, wheels)
     layer = tmp_path / "layer"
     kept = ["--pkgs-dir", layer, "fetch", ENVIRONMENT]
     done = first.lading(*(["mirror", ENVIRONMENT, layer] if is_mirror else kept))
@@ -92,10 +92,10 @@ def test_layers_hold_wheels(
     before = snapshot(layer)
     # Only the poisoned one has to come from elsewhere.
     rest = write_wheel(tmp_path / "rest", "alpha")
-    dock = dock_of(tmp_path / "project", engine, wheels)
-    dock.use_mirror(
+    project = project_of(tmp_path / "project", engine, wheels)
+    project.use_mirror(
         "file:///nowhere", wheels=rest.parent.as_uri(), **{"package-layers": [str(layer)]}
     )
-    assert expected == dock.tarball(bytecode=True)
+    assert expected == project.tarball(bytecode=True)
     assert before == snapshot(layer)
-    assert [rest.name] == [path.name for path in dock.project.tree.wheel_cache.iterdir()]
+    assert [rest.name] == [path.name for path in project.base.tree.wheel_cache.iterdir()]

@@ -147,8 +147,8 @@ def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
     right = outputs(packing.root / "dist")
     # The checksums are taken away while another process writes.
     compared = {name: digest for name, digest in right.items() if not name.endswith(".sha256")}
-    depots = [versioned_tarball(tmp_path / "depot", version) for version in ("1", "2")]
-    tarballs = [packed.plan.tarball for packed in depots]
+    packs = [versioned_tarball(tmp_path / "tarballs", version) for version in ("1", "2")]
+    tarballs = [packed.plan.tarball for packed in packs]
     store, names = tmp_path / "store", [tmp_path / "opt/a", tmp_path / "opt/b"]
     names[0].parent.mkdir()
     done = tmp_path / "done"
@@ -170,7 +170,7 @@ def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
     assert [[]] * 6 == problems
     assert right == outputs(packing.root / "dist")
     assert [(), ()] == [tuple(verified(name)) for name in names]
-    needed = {item.frame.sha256 for packed in depots for item in packed.manifest.slices()}
+    needed = {item.frame.sha256 for packed in packs for item in packed.manifest.slices()}
     assert (needed, []) == (
         {path.name for path in store.glob("frames/*/*")},
         leftovers(store) + leftovers(names[0].parent),
@@ -195,7 +195,7 @@ def test_two_packs_share_a_cache(tmp_path: Path, crew: Crew) -> None:
 def test_two_unpack_the_same(tmp_path: Path, crew: Crew) -> None:
     """To one name, through one store: both succeed, whoever was faster."""
     tarballs = [
-        versioned_tarball(tmp_path / "depot", str(version)).plan.tarball for version in range(10)
+        versioned_tarball(tmp_path / "tarballs", str(version)).plan.tarball for version in range(10)
     ]
     store, name = tmp_path / "store", tmp_path / "env"
     working = [crew.hire(UNPACKER, store, name, 10, *tarballs) for _ in range(2)]
@@ -227,7 +227,7 @@ def test_workers_change_no_byte(tmp_path: Path, workers: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_workers_change_no_file(tmp_path: Path, workers: int) -> None:
     """Unpacked straight, through a store and verified: the same answer with any number."""
-    tarball = versioned_tarball(tmp_path / "depot").plan.tarball
+    tarball = versioned_tarball(tmp_path / "tarballs").plan.tarball
     with Launcher.start(tmp_path) as launcher:
         codes = [
             launcher.run(*arguments, "-j", workers).code

@@ -14,31 +14,31 @@ DIGEST = sha256_of(PROGRAM).hex
 
 def test_a_broken_download_goes_on(tmp_path: Path) -> None:
     """What came before the connection broke is not fetched again; then it is the engine."""
-    dock = EngineProject.of(tmp_path / "project", "embedded", [Package(name="a")])
+    project = EngineProject.of(tmp_path / "project", "embedded", [Package(name="a")])
     with serve_faults({"/micromamba": PROGRAM}, [Fault.DROP] * 3) as server:
         words = ("bootstrap", "--from", f"{server.url}/micromamba", "--sha256", DIGEST)
-        done = dock.lading(*words)
+        done = project.lading(*words)
         if done.code:
             assert (6, True) == (done.code, done.is_plain_error)
-            done = dock.lading(*words)
+            done = project.lading(*words)
         assert 0 == done.code, done.stderr
         starts = [int(given.removeprefix("bytes=").rstrip("-") or 0) for _, given in server.asked]
     assert starts == sorted(set(starts))
-    path = dock.project.tree.micromamba
+    path = project.base.tree.micromamba
     assert (PROGRAM, 0o755) == (path.read_bytes(), path.stat().st_mode & 0o777)
 
 
 def test_what_was_brought_must_be_a_micromamba(tmp_path: Path) -> None:
     """A wrong digest is refused with 7; the right one of another program is found out with 5."""
-    dock = EngineProject.of(tmp_path / "project", "embedded", [Package(name="a")])
+    project = EngineProject.of(tmp_path / "project", "embedded", [Package(name="a")])
     with serve_faults({"/page": b"<html>no program</html>"}) as server:
         words = ("bootstrap", "--from", f"{server.url}/page", "--sha256")
-        done = dock.lading(*words, DIGEST)
+        done = project.lading(*words, DIGEST)
         assert (7, True, False) == (
             done.code,
             done.is_plain_error,
-            dock.project.tree.micromamba.exists(),
+            project.base.tree.micromamba.exists(),
         )
-        assert 0 == dock.lading(*words, sha256_of(b"<html>no program</html>").hex).code
-    done = dock.lading("install", ENVIRONMENT, LADING_ENGINE="micromamba")
+        assert 0 == project.lading(*words, sha256_of(b"<html>no program</html>").hex).code
+    done = project.lading("install", ENVIRONMENT, LADING_ENGINE="micromamba")
     assert (5, True) == (done.code, done.is_plain_error), done.stderr

@@ -27,22 +27,22 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 MOUNT = shutil.which("mount", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
-def files_of(dock: EngineProject) -> dict[str, bytes]:
-    """What a web server must hold to be the channel of `dock`."""
-    root = dock.project.channel.root
+def files_of(project: EngineProject) -> dict[str, bytes]:
+    """What a web server must hold to be the channel of `project`."""
+    root = project.base.channel.root
     return {f"/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*.*")}
 
 
-def assert_absent(dock: EngineProject) -> None:
+def assert_absent(project: EngineProject) -> None:
     """There is neither a prefix nor anything that says so."""
-    assert (False, False) == (dock.is_complete, dock.prefix.exists())
+    assert (False, False) == (project.is_complete, project.prefix.exists())
 
 
-def assert_whole(dock: EngineProject) -> None:
+def assert_whole(project: EngineProject) -> None:
     """The next installation succeeds, and all of it is there."""
-    done = dock.install()
+    done = project.install()
     assert done.code == 0, done.stderr
-    assert dock.lading("verify", ENVIRONMENT).code == 0
+    assert project.lading("verify", ENVIRONMENT).code == 0
 
 
 @engines
@@ -51,31 +51,31 @@ def assert_whole(dock: EngineProject) -> None:
 )
 def test_a_server_that_misbehaves(tmp_path: Path, fault: Fault, code: int, engine: str) -> None:
     """A bad connection is overcome; wrong bytes are refused; another server puts it right."""
-    dock = EngineProject.of(tmp_path / "project", engine)
-    files = files_of(dock)
+    project = EngineProject.of(tmp_path / "project", engine)
+    files = files_of(project)
     always = None if fault is Fault.DROP else fault
     with serve_faults(files, [Fault.DROP] * 5 if fault is Fault.DROP else [], always) as server:
-        dock.use_mirror(server.url)
-        done = dock.install()
+        project.use_mirror(server.url)
+        done = project.install()
     assert code == done.code, done.stderr
     if code:
         assert done.is_plain_error
-        assert_absent(dock)
+        assert_absent(project)
         with serve_faults(files) as server:
-            dock.use_mirror(server.url)
-            assert_whole(dock)
+            project.use_mirror(server.url)
+            assert_whole(project)
 
 
 @engines
 def test_a_cache_that_cannot_be_written(tmp_path: Path, engine: str) -> None:
     """Where nothing can be kept, that is said, and no prefix is left."""
-    dock = EngineProject.of(tmp_path / "project", engine)
-    assert dock.install().code == 0
-    with read_only(dock.project.tree.package_cache):
-        done = dock.lading("install", ENVIRONMENT, "--no-bytecode", "--force")
+    project = EngineProject.of(tmp_path / "project", engine)
+    assert project.install().code == 0
+    with read_only(project.base.tree.package_cache):
+        done = project.lading("install", ENVIRONMENT, "--no-bytecode", "--force")
     assert (8, True) == (done.code, done.is_plain_error), done.stderr
-    assert_absent(dock)
-    assert_whole(dock)
+    assert_absent(project)
+    assert_whole(project)
 
 
 @contextmanager
@@ -124,11 +124,11 @@ def test_a_disk_that_fills_up(small_disk: Path, tmp_path: Path, engine: str) -> 
     """Wherever it is full, that is said and nothing looks complete; with room it succeeds."""
     chance = random.Random(7)
     blob = Package(name="blob", files={"lib/blob": File(chance.randbytes(1 << 20), text=True)})
-    dock = EngineProject.of(tmp_path / "project", engine, (*HARD_PACKAGES, blob))
+    project = EngineProject.of(tmp_path / "project", engine, (*HARD_PACKAGES, blob))
     for name in ("lading.toml", "locks"):
-        copy = shutil.copytree if (dock.root / name).is_dir() else shutil.copy
-        copy(dock.root / name, small_disk / name)
-    small = EngineProject(type(dock.project)(small_disk, dock.project.channel), dock.variables)
+        copy = shutil.copytree if (project.root / name).is_dir() else shutil.copy
+        copy(project.root / name, small_disk / name)
+    small = EngineProject(type(project.base)(small_disk, project.base.channel), project.variables)
     ballast = small_disk / "ballast"
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
     codes = set()
@@ -150,35 +150,35 @@ def test_a_disk_that_fills_up(small_disk: Path, tmp_path: Path, engine: str) -> 
 @engines
 def test_killed_at_any_moment(tmp_path: Path, engine: str) -> None:
     """After SIGKILL, SIGTERM and SIGINT at random moments nothing half done looks complete."""
-    dock = EngineProject.of(tmp_path / "project", engine)
+    project = EngineProject.of(tmp_path / "project", engine)
     chance = random.Random(engine)
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
     command = ("install", ENVIRONMENT, "--no-bytecode")
-    with Launcher.start(dock.root, dock.variables) as launcher:
+    with Launcher.start(project.root, project.variables) as launcher:
         longest = launcher.run(*command).seconds
         for number in range(int(os.environ.get("LADING_TEST_MOMENTS", MOMENTS))):
             if number % 3 == 0:
-                shutil.rmtree(dock.root / ".lading", ignore_errors=True)
-            if dock.is_complete:
-                shutil.rmtree(dock.prefix.parent)
-            was_there = dock.prefix.exists()
+                shutil.rmtree(project.root / ".lading", ignore_errors=True)
+            if project.is_complete:
+                shutil.rmtree(project.prefix.parent)
+            was_there = project.prefix.exists()
             moment = chance.uniform(EARLIEST_SECONDS, 1.2 * longest)
             done = launcher.run(*command, kill_after=moment, number=signals[number % 3])
             assert "lading has a mistake" not in done.output, done.output
-            if dock.is_complete:
+            if project.is_complete:
                 assert launcher.run("verify", ENVIRONMENT).code == 0
             elif done.code in {143, 130}:
                 # What a killed one left may be there still, if this one did not get to it.
-                assert was_there or not dock.prefix.exists()
+                assert was_there or not project.prefix.exists()
             else:
                 assert done.code in {-signal.SIGKILL, -signal.SIGTERM}, done.output
-    assert_whole(dock)
+    assert_whole(project)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_signals_reach_the_engines_children(tmp_path: Path, number: signal.Signals) -> None:
     """What the engine started is gone when lading is."""
-    dock = EngineProject.of(tmp_path / "project", "embedded")
+    project = EngineProject.of(tmp_path / "project", "embedded")
     note = tmp_path / "note"
     program = tmp_path / "micromamba"
     program.write_text(
@@ -189,7 +189,7 @@ def test_signals_reach_the_engines_children(tmp_path: Path, number: signal.Signa
     )
     program.chmod(0o755)
     variables = {"LADING_ENGINE": "micromamba", "LADING_MICROMAMBA": str(program)}
-    with start(["install", ENVIRONMENT, "--no-bytecode"], dock.root, variables) as child:
+    with start(["install", ENVIRONMENT, "--no-bytecode"], project.root, variables) as child:
         deadline = time.monotonic() + 30
         while not note.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -200,7 +200,7 @@ def test_signals_reach_the_engines_children(tmp_path: Path, number: signal.Signa
     while is_alive(process) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_alive(process)
-    assert not dock.is_complete
+    assert not project.is_complete
 
 
 def is_alive(process: Path) -> bool:

@@ -42,10 +42,10 @@ def members(tarball: bytes) -> dict[str, bytes]:
 @engines
 def test_the_tarball_is_the_same(tmp_path: Path, expected: bytes, engine: str) -> None:
     """Clobbering, abi3, a free-threaded python: the same bytes, and the prefix is on its bill."""
-    dock = EngineProject.of(tmp_path / "another place", engine)
-    assert expected == dock.tarball()
-    assert dock.lading("verify", ENVIRONMENT).code == 0
-    found = {str(path.relative_to(dock.prefix)) for path in dock.prefix.rglob("*")}
+    project = EngineProject.of(tmp_path / "another place", engine)
+    assert expected == project.tarball()
+    assert project.lading("verify", ENVIRONMENT).code == 0
+    found = {str(path.relative_to(project.prefix)) for path in project.prefix.rglob("*")}
     assert {
         "lib/python3.13t/site-packages/pure/__init__.py",
         "lib/python3.13t/site-packages/stable/_native.abi3.so",
@@ -58,34 +58,34 @@ def test_the_tarball_is_the_same(tmp_path: Path, expected: bytes, engine: str) -
 @engines
 def test_clobbering_is_told(tmp_path: Path, engine: str) -> None:
     """The same winner, told in the same words, and its bytes are in the prefix."""
-    dock = EngineProject.of(tmp_path / "project", engine)
-    done = dock.install()
+    project = EngineProject.of(tmp_path / "project", engine)
+    done = project.install()
     lines = [line for line in done.stderr.splitlines() if "owned by" in line]
     assert lines == [
         f"warning: {path} is owned by second, first; the last of them has it"
         for path in ("bin/both", "lib/both", "share/both")
     ]
-    assert (f"#!/bin/sh\necho first {dock.prefix}\n", b"first", False) == (
-        (dock.prefix / "bin/both").read_text(),
-        (dock.prefix / "share/both").read_bytes(),
-        (dock.prefix / "share/both").is_symlink(),
+    assert (f"#!/bin/sh\necho first {project.prefix}\n", b"first", False) == (
+        (project.prefix / "bin/both").read_text(),
+        (project.prefix / "share/both").read_bytes(),
+        (project.prefix / "share/both").is_symlink(),
     )
 
 
 @engines
 def test_link_scripts(tmp_path: Path, engine: str) -> None:
     """They are off, and told of; when they run, what they make belongs to the environment."""
-    dock = EngineProject.of(tmp_path / "project", engine)
-    done = dock.install()
+    project = EngineProject.of(tmp_path / "project", engine)
+    done = project.install()
     assert "scripted would run a script when linked, and did not" in done.stderr
-    assert not (dock.prefix / "share/made").exists()
-    data = dock.tarball("--link-scripts", CONDA_EXE="x", PIP_X="x", LD_LIBRARY_PATH="/nowhere")
-    assert (f"made in {dock.prefix}\n", "0\n") == tuple(
-        (dock.prefix / "share" / name).read_text() for name in ("made", "leaks")
+    assert not (project.prefix / "share/made").exists()
+    data = project.tarball("--link-scripts", CONDA_EXE="x", PIP_X="x", LD_LIBRARY_PATH="/nowhere")
+    assert (f"made in {project.prefix}\n", "0\n") == tuple(
+        (project.prefix / "share" / name).read_text() for name in ("made", "leaks")
     )
     assert "share/made" in members(data)
     assert str(tmp_path).encode() not in members(data)["share/made"]
-    assert dock.lading("verify", ENVIRONMENT).code == 0
+    assert project.lading("verify", ENVIRONMENT).code == 0
 
 
 @engines
@@ -93,17 +93,17 @@ def test_without_a_network(tmp_path: Path, expected: bytes, engine: str) -> None
     """What was fetched installs where there is no network interface at all."""
     if not is_possible(cut_off):
         pytest.skip("this machine does not let a process leave its network")
-    dock = EngineProject.of(tmp_path / "project", engine)
-    with serve_directory(dock.project.channel.root) as url:
-        dock.use_mirror(url)
-        assert dock.lading("fetch", ENVIRONMENT).code == 0
+    project = EngineProject.of(tmp_path / "project", engine)
+    with serve_directory(project.base.channel.root) as url:
+        project.use_mirror(url)
+        assert project.lading("fetch", ENVIRONMENT).code == 0
     install = ("install", ENVIRONMENT, "--no-bytecode", "--offline")
-    done = dock.lading(*install, preparation=cut_off)
+    done = project.lading(*install, preparation=cut_off)
     assert done.code == 0, done.stderr
-    assert dock.lading("pack", ENVIRONMENT, "--no-bytecode", preparation=cut_off).code == 0
-    assert expected == dock.tarball("--offline")
-    (dock.project.tree.package_cache / "first-1.0-0.conda").unlink()
-    done = dock.lading(*install, "--force", preparation=cut_off)
+    assert project.lading("pack", ENVIRONMENT, "--no-bytecode", preparation=cut_off).code == 0
+    assert expected == project.tarball("--offline")
+    (project.base.tree.package_cache / "first-1.0-0.conda").unlink()
+    done = project.lading(*install, "--force", preparation=cut_off)
     assert (6, True, True) == (
         done.code,
         done.is_plain_error,
@@ -115,8 +115,8 @@ def test_without_a_network(tmp_path: Path, expected: bytes, engine: str) -> None
 @pytest.mark.parametrize("served", [True, False])
 def test_a_mirror(tmp_path: Path, expected: bytes, engine: str, *, served: bool) -> None:
     """A mirror of the lock is all that another project needs."""
-    dock = EngineProject.of(tmp_path / "project", engine)
-    done = dock.lading("mirror", ENVIRONMENT, tmp_path / "mirror")
+    project = EngineProject.of(tmp_path / "project", engine)
+    done = project.lading("mirror", ENVIRONMENT, tmp_path / "mirror")
     assert done.code == 0, done.stderr
     other = EngineProject.of(tmp_path / "other", engine)
     if served:
@@ -133,35 +133,35 @@ def test_layers_are_read_and_never_written(tmp_path: Path, expected: bytes, engi
     """A shared cache gives archives with the right digest, and stays as it is."""
     first = EngineProject.of(tmp_path / "first", engine)
     first.tarball()
-    layer = first.project.tree.package_cache
+    layer = first.base.tree.package_cache
     (layer / "many-1.0-0.conda").write_bytes(b"poison")
     before = snapshot(layer)
-    dock = EngineProject.of(tmp_path / "project", engine)
+    project = EngineProject.of(tmp_path / "project", engine)
     (tmp_path / "rest").mkdir()
-    dock.project.channel.archives()["many-1.0-0"].rename(tmp_path / "many")
+    project.base.channel.archives()["many-1.0-0"].rename(tmp_path / "many")
     # Only the poisoned one has to come from the channel.
-    for path in dock.project.channel.root.rglob("*.[cb]*"):
+    for path in project.base.channel.root.rglob("*.[cb]*"):
         path.unlink()
-    (dock.project.channel.root / "linux-64/many-1.0-0.conda").write_bytes(
+    (project.base.channel.root / "linux-64/many-1.0-0.conda").write_bytes(
         (tmp_path / "many").read_bytes()
     )
-    dock.use_mirror(dock.project.channel.url, **{"package-layers": [str(layer)]})
-    assert expected == dock.tarball()
+    project.use_mirror(project.base.channel.url, **{"package-layers": [str(layer)]})
+    assert expected == project.tarball()
     assert before == snapshot(layer)
     assert ["many-1.0-0.conda"] == [
-        path.name for path in dock.project.tree.package_cache.glob("many*.conda")
+        path.name for path in project.base.tree.package_cache.glob("many*.conda")
     ]
 
 
 @engines
 def test_two_builds_on_one_cache(tmp_path: Path, engine: str) -> None:
     """Two projects that fill one cache at once both succeed."""
-    docks = [EngineProject.of(tmp_path / name, engine) for name in ("a", "b", "c")]
+    projects = [EngineProject.of(tmp_path / name, engine) for name in ("a", "b", "c")]
     arguments = ["--pkgs-dir", tmp_path / "pkgs", "install", ENVIRONMENT, "--no-bytecode"]
-    children = [start(arguments, dock.root, dock.variables) for dock in docks]
+    children = [start(arguments, project.root, project.variables) for project in projects]
     outcomes = [(child.communicate(timeout=60)[1], child.returncode) for child in children]
     assert [0, 0, 0] == [code for _, code in outcomes], outcomes
-    assert [0, 0, 0] == [dock.lading("verify", ENVIRONMENT).code for dock in docks]
+    assert [0, 0, 0] == [project.lading("verify", ENVIRONMENT).code for project in projects]
 
 
 @engines
@@ -179,33 +179,33 @@ def test_a_damaged_cache(
     tmp_path: Path, expected: bytes, engine: str, damage: Callable[[Path], object]
 ) -> None:
     """What was changed in the cache is fetched or extracted anew."""
-    dock = EngineProject.of(tmp_path / "project", engine)
-    assert dock.install().code == 0
-    damage(dock.project.tree.package_cache)
-    assert expected == dock.tarball()
-    assert dock.lading("verify", ENVIRONMENT).code == 0
+    project = EngineProject.of(tmp_path / "project", engine)
+    assert project.install().code == 0
+    damage(project.base.tree.package_cache)
+    assert expected == project.tarball()
+    assert project.lading("verify", ENVIRONMENT).code == 0
 
 
 def test_the_environment_is_frozen(tmp_path: Path, expected: bytes) -> None:
     """The marker that keeps other installers away is in the prefix and in the tarball (CEP 22)."""
-    dock = EngineProject.of(tmp_path / "project", "embedded")
-    assert dock.install().code == 0
-    content = (dock.prefix / "conda-meta/frozen").read_bytes()
+    project = EngineProject.of(tmp_path / "project", "embedded")
+    assert project.install().code == 0
+    content = (project.prefix / "conda-meta/frozen").read_bytes()
     assert "message" in json.loads(content)
     assert content == members(expected)["conda-meta/frozen"]
 
 
 def test_running_a_program_inside(tmp_path: Path) -> None:
     """The program's output and its exit code are the command's."""
-    dock = EngineProject.of(tmp_path / "project", "embedded")
-    dock.install()
+    project = EngineProject.of(tmp_path / "project", "embedded")
+    project.install()
     script = 'echo "$CONDA_DEFAULT_ENV"; both; exit 4'
-    done = dock.lading("run", ENVIRONMENT, "--", "sh", "-c", script)
-    assert (4, f"{ENVIRONMENT}\nfirst {dock.prefix}\n") == (done.code, done.stdout)
-    assert dock.lading("run", dock.prefix, "both").stdout == f"first {dock.prefix}\n"
-    hook = dock.lading("shell-hook", ENVIRONMENT).stdout
-    assert f"export CONDA_PREFIX={dock.prefix}" in hook.splitlines()
-    assert json.loads(dock.lading("--json", "shell-hook", dock.prefix).stdout)["prefix"]
+    done = project.lading("run", ENVIRONMENT, "--", "sh", "-c", script)
+    assert (4, f"{ENVIRONMENT}\nfirst {project.prefix}\n") == (done.code, done.stdout)
+    assert project.lading("run", project.prefix, "both").stdout == f"first {project.prefix}\n"
+    hook = project.lading("shell-hook", ENVIRONMENT).stdout
+    assert f"export CONDA_PREFIX={project.prefix}" in hook.splitlines()
+    assert json.loads(project.lading("--json", "shell-hook", project.prefix).stdout)["prefix"]
 
 
 @pytest.mark.parametrize(
@@ -222,26 +222,26 @@ def test_running_a_program_inside(tmp_path: Path) -> None:
 )
 def test_plain_errors(tmp_path: Path, arguments: list[str], code: int) -> None:
     """What cannot be done is said in one line, with a hint."""
-    dock = EngineProject.of(tmp_path / "project", "embedded")
+    project = EngineProject.of(tmp_path / "project", "embedded")
     if arguments[:2] == ["run", ENVIRONMENT]:
-        dock.install()
-    done = dock.lading(*arguments)
+        project.install()
+    done = project.lading(*arguments)
     assert (code, True) == (done.code, done.is_plain_error), done.stderr
 
 
 def test_plans_are_told(tmp_path: Path) -> None:
     """`--dry-run` and `--json` of the new commands."""
-    dock = EngineProject.of(tmp_path / "project", "embedded")
-    assert "first-1.0-0.conda https://" in dock.lading("fetch", ENVIRONMENT, "--dry-run").stdout
-    listed = dock.lading("mirror", ENVIRONMENT, "m", "--dry-run").stdout.splitlines()
+    project = EngineProject.of(tmp_path / "project", "embedded")
+    assert "first-1.0-0.conda https://" in project.lading("fetch", ENVIRONMENT, "--dry-run").stdout
+    listed = project.lading("mirror", ENVIRONMENT, "m", "--dry-run").stdout.splitlines()
     assert "noarch/pure-1.0-0.conda" in listed
-    assert not (dock.root / ".lading").exists()
-    fetched = json.loads(dock.lading("--json", "fetch", ENVIRONMENT).stdout)
-    mirrored = json.loads(dock.lading("--json", "mirror", ENVIRONMENT, "m").stdout)
+    assert not (project.root / ".lading").exists()
+    fetched = json.loads(project.lading("--json", "fetch", ENVIRONMENT).stdout)
+    mirrored = json.loads(project.lading("--json", "mirror", ENVIRONMENT, "m").stdout)
     assert len(fetched["files"]) == len(mirrored["archives"]) == len(listed)
-    (dock.root / "copy").write_bytes(b"#!/bin/sh\necho 2.8.1\n")
-    digest = subprocess.run(["sha256sum", dock.root / "copy"], capture_output=True, check=True)
+    (project.root / "copy").write_bytes(b"#!/bin/sh\necho 2.8.1\n")
+    digest = subprocess.run(["sha256sum", project.root / "copy"], capture_output=True, check=True)
     options = ["bootstrap", "--from", "copy", "--sha256", digest.stdout.decode().split()[0]]
-    assert dock.lading(*options, "--dry-run").stdout.startswith("file://")
-    assert dock.lading(*options).stdout == f"{dock.root}/.lading/bin/micromamba\n"
-    assert json.loads(dock.lading("--json", *options).stdout)["was_current"]
+    assert project.lading(*options, "--dry-run").stdout.startswith("file://")
+    assert project.lading(*options).stdout == f"{project.root}/.lading/bin/micromamba\n"
+    assert json.loads(project.lading("--json", *options).stdout)["was_current"]

@@ -51,28 +51,28 @@ def behind_the_frames(packed: Packed) -> int:
 
 def test_in_a_tarball(tmp_path: Path, launcher: Launcher) -> None:
     """Exit code 7 wherever the bit is."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     path = packed.plan.tarball
     codes = codes_of_flips(
         launcher, path, bits(1, path.read_bytes()), "unpack", path, tmp_path / "place/prefix"
     )
-    assert ([7] * FLIPS, ["depot"]) == (codes, sorted(item.name for item in tmp_path.iterdir()))
+    assert ([7] * FLIPS, ["tarballs"]) == (codes, sorted(item.name for item in tmp_path.iterdir()))
 
 
 def test_in_the_bill_inside(tmp_path: Path, launcher: Launcher) -> None:
     """Exit code 7, with no other file to compare it with."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     packed.plan.manifest.unlink()
     packed.plan.checksums.unlink()
     path = packed.plan.tarball
     flips = bits(2, path.read_bytes(), behind_the_frames(packed))
     codes = codes_of_flips(launcher, path, flips, "unpack", path, tmp_path / "place/prefix")
-    assert ([7] * FLIPS, ["depot"]) == (codes, sorted(item.name for item in tmp_path.iterdir()))
+    assert ([7] * FLIPS, ["tarballs"]) == (codes, sorted(item.name for item in tmp_path.iterdir()))
 
 
 def test_in_a_tarball_that_is_verified(tmp_path: Path, launcher: Launcher) -> None:
     """The answer is no, or it cannot be read at all; never yes."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     path = packed.plan.tarball
     codes = codes_of_flips(launcher, path, bits(3, path.read_bytes()), "verify", path)
     assert {1, 7} == set(codes)
@@ -84,7 +84,7 @@ def test_in_the_bill_beside(tmp_path: Path, launcher: Launcher, format_: Format)
 
     A `tar.zst` has its own inside, the others have checksums beside them.
     """
-    packed = versioned_tarball(tmp_path / "depot", format_=format_)
+    packed = versioned_tarball(tmp_path / "tarballs", format_=format_)
     path = packed.plan.manifest
     codes = codes_of_flips(
         launcher,
@@ -92,12 +92,12 @@ def test_in_the_bill_beside(tmp_path: Path, launcher: Launcher, format_: Format)
         bits(4, path.read_bytes()),
         *("unpack", packed.plan.tarball, tmp_path / "place/prefix", "--manifest", path),
     )
-    assert ({3, 7}, ["depot"]) == (set(codes), sorted(item.name for item in tmp_path.iterdir()))
+    assert ({3, 7}, ["tarballs"]) == (set(codes), sorted(item.name for item in tmp_path.iterdir()))
 
 
 def test_in_the_bill_of_a_pipe(tmp_path: Path, launcher: Launcher) -> None:
     """The pipe ends with a bill that it is compared with, even if nothing lies beside it."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     packed.plan.checksums.unlink()
     path = packed.plan.manifest
     data = path.read_bytes()
@@ -106,29 +106,29 @@ def test_in_the_bill_of_a_pipe(tmp_path: Path, launcher: Launcher) -> None:
         path.write_bytes(flip_bit(data, bit))
         arguments = ("unpack", "-", tmp_path / "place/prefix", "--manifest", path)
         codes.append(launcher.run(*arguments, stdin=packed.plan.tarball).code)
-    assert ({3, 7}, ["depot"]) == (set(codes), sorted(item.name for item in tmp_path.iterdir()))
+    assert ({3, 7}, ["tarballs"]) == (set(codes), sorted(item.name for item in tmp_path.iterdir()))
 
 
 def test_in_a_bill_alone(tmp_path: Path, launcher: Launcher) -> None:
     """The checksums beside it tell, although all its frames are in the store."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     store, name = tmp_path / "store", tmp_path / "env"
     assert 0 == launcher.run("unpack", "--store", store, packed.plan.tarball, name).code
     path = packed.plan.manifest
-    before = [item for item in listing(tmp_path) if not item.startswith("depot")]
+    before = [item for item in listing(tmp_path) if not item.startswith("tarballs")]
     codes = codes_of_flips(
         launcher,
         path,
         bits(6, path.read_bytes()),
         *("unpack", "--store", store, path, name),
     )
-    after = [item for item in listing(tmp_path) if not item.startswith("depot")]
+    after = [item for item in listing(tmp_path) if not item.startswith("tarballs")]
     assert ({3, 7}, before) == (set(codes), after)
 
 
 def test_in_frames_that_are_fetched(tmp_path: Path, launcher: Launcher) -> None:
     """Exit code 7, and none of the damaged frames gets into the store."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     path, bill = packed.plan.tarball, packed.plan.manifest
     flips = [bit for bit in bits(7, path.read_bytes()) if bit < 8 * behind_the_frames(packed)]
     slices = packed.manifest.slices()

@@ -41,17 +41,17 @@ PACKAGES = (
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[EngineProject, bytes]:
     """A project in plain surroundings, and its tarball."""
-    dock = dock_of(tmp_path_factory.mktemp("plain"), "embedded")
-    return dock, dock.tarball("--link-scripts", bytecode=True)
+    project = project_of(tmp_path_factory.mktemp("plain"), "embedded")
+    return project, project.tarball("--link-scripts", bytecode=True)
 
 
-def dock_of(root: Path, engine: str) -> EngineProject:
+def project_of(root: Path, engine: str) -> EngineProject:
     """A project with a wheel."""
-    dock = EngineProject.of(root / "project", engine, PACKAGES)
+    project = EngineProject.of(root / "project", engine, PACKAGES)
     wheel = write_wheel(root / "wheels", "thing")
-    dock.project.write_lock(dock.project.channel.records(), [wheel])
-    dock.use_mirror(dock.project.channel.url, wheels=wheel.parent.as_uri())
-    return dock
+    project.base.write_lock(project.base.channel.records(), [wheel])
+    project.use_mirror(project.base.channel.url, wheels=wheel.parent.as_uri())
+    return project
 
 
 @engines
@@ -61,17 +61,17 @@ def test_nothing_leaks_in(
 ) -> None:
     """Variables, settings of the user or the machine, site packages and caches change no byte."""
     first, expected = plain
-    poison = Poison.of(tmp_path / "poison", first.project.tree.package_cache)
+    poison = Poison.of(tmp_path / "poison", first.base.tree.package_cache)
     etc = with_etc(poison.etc, tmp_path / "etc") if has_etc else None
     if etc is not None and not is_possible(etc):
         pytest.skip("this machine does not let a process have an /etc of its own")
-    dock = dock_of(tmp_path, engine)
+    project = project_of(tmp_path, engine)
     for name in ("uv.toml", "pip.conf", ".condarc", ".mambarc"):
-        shutil.copy(poison.root / "home" / name, dock.root)
+        shutil.copy(poison.root / "home" / name, project.root)
     before = snapshot(poison.root)
-    packed = dock.tarball("--link-scripts", bytecode=True, preparation=etc, **poison.variables)
+    packed = project.tarball("--link-scripts", bytecode=True, preparation=etc, **poison.variables)
     assert before == snapshot(poison.root)
     assert set() == poison.leaks()
     assert expected == packed
-    assert b"1\n" == (dock.prefix / "share").read_bytes()
-    assert dock.lading("verify", ENVIRONMENT).code == 0
+    assert b"1\n" == (project.prefix / "share").read_bytes()
+    assert project.lading("verify", ENVIRONMENT).code == 0

@@ -26,28 +26,30 @@ PLACES = {
 }
 
 
-def test_locks_are_the_same_bytes(environments: ExampleProject, other_yard: ExampleProject) -> None:
+def test_locks_are_the_same_bytes(
+    environments: ExampleProject, other_environments: ExampleProject
+) -> None:
     """Two locks of the same sources are identical, under another umask, time zone and home."""
     for environment in ("data-service", "no-python"):
         expected = environments.lock(environment).read_bytes()
-        assert expected == other_yard.lock(environment).read_bytes()
+        assert expected == other_environments.lock(environment).read_bytes()
 
 
 @pytest.mark.parametrize("environment", ["data-service", "no-python"])
 def test_tarballs_are_the_same_bytes(
-    environments: ExampleProject, other_yard: ExampleProject, environment: str
+    environments: ExampleProject, other_environments: ExampleProject, environment: str
 ) -> None:
     """Two installs that share nothing give identical tarballs, bills and digests."""
     expected = environments.digests(environment)
     assert len(expected) == 3
-    assert expected == other_yard.digests(environment)
+    assert expected == other_environments.digests(environment)
 
 
 def test_tarballs_with_pip_packages_are_the_same_bytes(
-    pip_yards: tuple[ExampleProject, ...],
+    pip_projects: tuple[ExampleProject, ...],
 ) -> None:
     """Two installs of an environment with a pip part give identical tarballs too."""
-    expected, actual = (project.digests(PIP) for project in pip_yards)
+    expected, actual = (project.digests(PIP) for project in pip_projects)
     assert len(expected) == 3
     assert expected == actual
 
@@ -104,15 +106,15 @@ def test_python_knows_where_it_is_moved(
 
 
 def test_with_pip_packages_it_works_elsewhere(
-    pip_yards: tuple[ExampleProject, ...], place: Path
+    pip_projects: tuple[ExampleProject, ...], place: Path
 ) -> None:
     """What pip packages brought works where the environment was unpacked."""
     prefix = place / PIP
-    pip_yards[0].done("unpack", pip_yards[0].tarball(PIP), prefix)
+    pip_projects[0].done("unpack", pip_projects[0].tarball(PIP), prefix)
     check = run_check(PIP, prefix)
     assert check.returncode == 0, check.stderr
     assert "ok pyarrow installer: uv\n" in check.stdout
-    assert not find_naming(prefix, {str(pip_yards[0].root)})
+    assert not find_naming(prefix, {str(pip_projects[0].root)})
 
 
 def test_without_python_it_works_elsewhere(environments: ExampleProject, place: Path) -> None:

@@ -57,9 +57,9 @@ def need(program: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def tree(environments: ExampleProject, dock: Path) -> tuple[Path, dict[str, str]]:
+def tree(environments: ExampleProject, workspace: Path) -> tuple[Path, dict[str, str]]:
     """A place, and what `lading unpack` makes there; the place is free again."""
-    prefix = dock / "a place for tools"
+    prefix = workspace / "a place for tools"
     environments.done("unpack", environments.tarball("data-service"), prefix)
     expected = snapshot(prefix)
     shutil.rmtree(prefix)
@@ -158,11 +158,14 @@ def test_micromamba_lists_the_packages(
 @pytest.mark.micromamba
 @with_micromamba
 def test_engines_give_the_same_bytes(
-    environments: ExampleProject, demo_channel: Path, dock: Path
+    environments: ExampleProject, demo_channel: Path, workspace: Path
 ) -> None:
     """One lock gives identical tarballs, whichever engine installs it."""
     project = ExampleProject.of(
-        dock / "micromamba", demo_channel, LADING_ENGINE="micromamba", LADING_MICROMAMBA=MICROMAMBA
+        workspace / "micromamba",
+        demo_channel,
+        LADING_ENGINE="micromamba",
+        LADING_MICROMAMBA=MICROMAMBA,
     )
     try:
         for environment in ("data-service", "no-python"):

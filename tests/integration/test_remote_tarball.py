@@ -18,7 +18,7 @@ BALLAST = payload(file("share/ballast", random.Random(1).randbytes(5 * TAIL_BYTE
 
 
 @dataclass(frozen=True, slots=True)
-class Berth:
+class Served:
     """Where a tarball on a server is unpacked, by the command."""
 
     root: Path
@@ -41,7 +41,7 @@ class Berth:
 def packed(root: Path, version: str) -> Packed:
     """A version of the environment, with a package that does not fit into the end of it."""
     payloads = [BALLAST, *environment(root / "sources", version)]
-    return pack_payloads(root / f"depot-{version}", payloads)
+    return pack_payloads(root / f"tarball-{version}", payloads)
 
 
 @pytest.fixture(scope="module")
@@ -52,73 +52,73 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
 
 
 @pytest.fixture
-def berth(tmp_path: Path, launcher: Launcher) -> Iterator[Berth]:
+def served(tmp_path: Path, launcher: Launcher) -> Iterator[Served]:
     """A server with version 2, and a place for it."""
     new = packed(tmp_path, "2")
     (tmp_path / "opt").mkdir()
     with serve_ranges({"/env.tar.zst": new.plan.tarball.read_bytes()}) as server:
-        yield Berth(tmp_path, new, server, launcher)
+        yield Served(tmp_path, new, server, launcher)
 
 
-def test_it_is_unpacked(berth: Berth) -> None:
+def test_it_is_unpacked(served: Served) -> None:
     """As from a file: checked and relocated."""
-    found = berth.unpack()
-    assert (0, ()) == (found.code, tuple(verified(berth.root / "opt/env"))), found.output
+    found = served.unpack()
+    assert (0, ()) == (found.code, tuple(verified(served.root / "opt/env"))), found.output
 
 
-def test_one_package_is_read_alone(berth: Berth) -> None:
+def test_one_package_is_read_alone(served: Served) -> None:
     """What nobody asked for stays on the server."""
-    found = berth.unpack("--only", "tool")
-    assert (0, True) == (found.code, berth.server.sent < 2 * TAIL_BYTES), found.output
-    assert ["bin", "share"] == sorted(path.name for path in (berth.root / "opt/env").iterdir())
+    found = served.unpack("--only", "tool")
+    assert (0, True) == (found.code, served.server.sent < 2 * TAIL_BYTES), found.output
+    assert ["bin", "share"] == sorted(path.name for path in (served.root / "opt/env").iterdir())
 
 
-def test_a_store_gets_what_it_lacks(berth: Berth) -> None:
+def test_a_store_gets_what_it_lacks(served: Served) -> None:
     """An update in one command: the bill, and the frames that changed."""
-    store = berth.root / "store"
-    old = packed(berth.root, "1").plan.tarball
+    store = served.root / "store"
+    old = packed(served.root, "1").plan.tarball
     assert (
         0
-        == berth.launcher.run(
-            *("-C", berth.root, "unpack", "--store", store, old, berth.root / "opt/env")
+        == served.launcher.run(
+            *("-C", served.root, "unpack", "--store", store, old, served.root / "opt/env")
         ).code
     )
-    found = berth.unpack("--store", store)
-    changed = slice_of(berth.packed.manifest, "tool").frame.length
-    assert (0, ()) == (found.code, tuple(verified(berth.root / "opt/env"))), found.output
-    assert berth.server.sent < TAIL_BYTES + changed + 1
+    found = served.unpack("--store", store)
+    changed = slice_of(served.packed.manifest, "tool").frame.length
+    assert (0, ()) == (found.code, tuple(verified(served.root / "opt/env"))), found.output
+    assert served.server.sent < TAIL_BYTES + changed + 1
 
 
-def test_another_bill_is_refused(berth: Berth) -> None:
+def test_another_bill_is_refused(served: Served) -> None:
     """The digest of the bill may be known from elsewhere."""
-    right = berth.packed.manifest_sha256.hex
-    assert [7, 0] == [berth.unpack("--manifest-sha256", item).code for item in ("0" * 64, right)]
+    right = served.packed.manifest_sha256.hex
+    assert [7, 0] == [served.unpack("--manifest-sha256", item).code for item in ("0" * 64, right)]
 
 
-def test_a_wrong_byte_is_refused(berth: Berth) -> None:
+def test_a_wrong_byte_is_refused(served: Served) -> None:
     """Exit code 7, and nothing is there."""
-    frame = slice_of(berth.packed.manifest, "ballast").frame
-    damaged = flip_bit(berth.packed.plan.tarball.read_bytes(), 8 * (frame.offset + 100))
+    frame = slice_of(served.packed.manifest, "ballast").frame
+    damaged = flip_bit(served.packed.plan.tarball.read_bytes(), 8 * (frame.offset + 100))
     with serve_ranges({"/x": damaged}) as server:
-        found = berth.unpack(url=f"{server.url}/x")
-    assert (7, []) == (found.code, leftovers(berth.root / "opt")), found.output
+        found = served.unpack(url=f"{server.url}/x")
+    assert (7, []) == (found.code, leftovers(served.root / "opt")), found.output
 
 
 @pytest.mark.parametrize(("path", "hint"), [("env.tar.zst", "lading unpack -"), ("none", "404")])
-def test_a_server_that_cannot_is_told(berth: Berth, path: str, hint: str) -> None:
+def test_a_server_that_cannot_is_told(served: Served, path: str, hint: str) -> None:
     """Exit code 6: it knows no ranges, or no such file."""
-    with serve_ranges(dict(berth.server.files), knows_ranges=False) as server:
-        found = berth.unpack(url=f"{server.url}/{path}")
+    with serve_ranges(dict(served.server.files), knows_ranges=False) as server:
+        found = served.unpack(url=f"{server.url}/{path}")
     assert (6, True) == (found.code, hint in found.output), found.output
 
 
-def test_what_is_no_tarball_is_told(berth: Berth) -> None:
+def test_what_is_no_tarball_is_told(served: Served) -> None:
     """Exit code 7: it has no seek table at its end."""
     with serve_ranges({"/x": bytes(3 * TAIL_BYTES)}) as server:
-        found = berth.unpack(url=f"{server.url}/x")
+        found = served.unpack(url=f"{server.url}/x")
     assert (7, True) == (found.code, "no seek table" in found.output), found.output
 
 
-def test_a_manifest_beside_it_is_not_asked_for(berth: Berth) -> None:
+def test_a_manifest_beside_it_is_not_asked_for(served: Served) -> None:
     """The bill is inside: another one is no help."""
-    assert 2 == berth.unpack("--manifest", berth.packed.plan.manifest).code
+    assert 2 == served.unpack("--manifest", served.packed.plan.manifest).code

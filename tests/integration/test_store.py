@@ -133,8 +133,8 @@ def node(tmp_path: Path, launcher: Launcher) -> Node:
     """A node that runs the old version."""
     found = Node(
         tmp_path / "node",
-        versioned_tarball(tmp_path / "depot", "1"),
-        versioned_tarball(tmp_path / "depot", "2"),
+        versioned_tarball(tmp_path / "tarballs", "1"),
+        versioned_tarball(tmp_path / "tarballs", "2"),
         launcher,
     )
     (found.root / "opt").mkdir(parents=True)
@@ -503,7 +503,7 @@ def test_a_tarball_may_come_through_a_pipe(
     tmp_path: Path, format_: Format, *, has_manifest: bool
 ) -> None:
     """With its bill at hand, or inside; those that have none inside need it."""
-    packed = versioned_tarball(tmp_path / "depot", format_=format_)
+    packed = versioned_tarball(tmp_path / "tarballs", format_=format_)
     options = ["--manifest", packed.plan.manifest] if has_manifest else []
     outcome = piped(packed, tmp_path, *options)
     prefix = tmp_path / "place/prefix"
@@ -520,7 +520,7 @@ def test_a_pipe_that_is_cut_off_is_refused(
     tmp_path: Path, size: int, *, has_manifest: bool
 ) -> None:
     """Exit code 7; neither prefix nor anything beside it is left."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     options = ["--manifest", packed.plan.manifest] if has_manifest else []
     before = listing(tmp_path)
     outcome = piped(packed, tmp_path, *options, cut=f"| head -c {size}")
@@ -529,7 +529,7 @@ def test_a_pipe_that_is_cut_off_is_refused(
 
 def test_a_pipe_with_no_room_for_it_is_told(tmp_path: Path) -> None:
     """Exit code 8: without a bill the pipe is kept as a file until its end has come."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     with small_disk(tmp_path / "disk", kilobytes=4):
         outcome = piped(packed, tmp_path / "disk")
         found = (outcome.code, outcome.is_plain_error, listing(tmp_path / "disk"))
@@ -538,7 +538,7 @@ def test_a_pipe_with_no_room_for_it_is_told(tmp_path: Path) -> None:
 
 def test_one_package_is_unpacked(tmp_path: Path, launcher: Launcher) -> None:
     """Its files, relocated, and nothing else."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     launcher.run("unpack", "--only", "tool", packed.plan.tarball, tmp_path / "p")
     assert (
         ["bin", "bin/tool", "share", "share/tool", "share/tool/version"],
@@ -548,7 +548,7 @@ def test_one_package_is_unpacked(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_several_packages_are_unpacked(tmp_path: Path, launcher: Launcher) -> None:
     """Each that is named."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     options = ["--only", "tool", "--only", "zother"]
     launcher.run("unpack", *options, packed.plan.tarball, tmp_path / "p")
     assert ["bin", "share", "share/other", "share/tool"] == [
@@ -558,7 +558,7 @@ def test_several_packages_are_unpacked(tmp_path: Path, launcher: Launcher) -> No
 
 def test_one_package_is_read_alone(tmp_path: Path, launcher: Launcher) -> None:
     """Damage elsewhere in the tarball does not matter to it."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     frame = slice_of(packed.manifest, "zother").frame
     damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + 30))
     packed.plan.tarball.write_bytes(damaged)
@@ -571,7 +571,7 @@ def test_one_package_is_read_alone(tmp_path: Path, launcher: Launcher) -> None:
 
 def test_an_unknown_package_is_told(tmp_path: Path) -> None:
     """Exit code 2, and nothing is written."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     outcome = lading(["unpack", "--only", "none", packed.plan.tarball, "p"], tmp_path)
     assert (2, True, False) == (outcome.code, outcome.is_plain_error, (tmp_path / "p").exists())
 
@@ -603,7 +603,7 @@ def test_another_bill_is_refused(node: Node) -> None:
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_pipe_is_read_to_its_end(tmp_path: Path, *, is_there: bool) -> None:
     """What nobody needs is read too, so that whoever writes into the pipe ends well."""
-    packed = versioned_tarball(tmp_path / "depot")
+    packed = versioned_tarball(tmp_path / "tarballs")
     options = ["--manifest", packed.plan.manifest, "--store", "store"]
     if is_there:
         assert 0 == piped(packed, tmp_path, *options).code

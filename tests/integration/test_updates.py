@@ -75,17 +75,17 @@ BASE = (PYTHON, *(item.distribution for item in KEPT), "pure-1.0-0")
 
 
 @dataclass(frozen=True, slots=True)
-class Berth:
+class UpdatedProject:
     """A project whose lock is changed, and one that installs each lock from nothing."""
 
-    dock: EngineProject
+    project: EngineProject
     launcher: Launcher
     wheels: Path
 
     def lock(self, *words: str) -> None:
         """Lock what `words` say: distribution strings, and wheels as `thing==1.0`."""
         records = [
-            item for item in self.dock.project.channel.records() if item.distribution in words
+            item for item in self.project.base.channel.records() if item.distribution in words
         ]
         wheels = [
             self.wheels / f"{word.replace('==', '-')}-py3-none-any.whl"
@@ -93,7 +93,7 @@ class Berth:
             if "==" in word
         ]
         assert len(words) == len(records) + len(wheels)
-        self.dock.project.write_lock(records, wheels)
+        self.project.base.write_lock(records, wheels)
 
     def install(self, *options: str, **more: object) -> Run:
         """What installing did."""
@@ -105,33 +105,33 @@ class Berth:
         assert 0 == done.code, done.output
         done = self.launcher.run("pack", ENVIRONMENT, "--level", "fast")
         assert 0 == done.code, done.output
-        directory = self.dock.prefix.parent
+        directory = self.project.prefix.parent
         return {
-            "prefix": snapshot(self.dock.prefix),
+            "prefix": snapshot(self.project.prefix),
             **{
                 name: (directory / name).read_bytes()
                 for name in ("install.json", "contents.msgpack")
             },
-            **{path.name: path.read_bytes() for path in (self.dock.root / "dist").iterdir()},
+            **{path.name: path.read_bytes() for path in (self.project.root / "dist").iterdir()},
             "beside": sorted(path.name for path in directory.iterdir()),
         }
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def berth(
+def updated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Berth]:
+) -> Iterator[UpdatedProject]:
     """A project for one engine; what a test finds installed, it need not know."""
-    root = tmp_path_factory.mktemp("berth")
-    dock = EngineProject.of(root / "project", request.param, PACKAGES)
+    root = tmp_path_factory.mktemp("updated")
+    project = EngineProject.of(root / "project", request.param, PACKAGES)
     for version in ("1.0", "2.0"):
         write_wheel(root / "wheels", "thing", version)
     shared = {"shared/__init__.py": "", "shared/kept.py": ""}
     write_wheel(root / "wheels", "one", members={**shared, "shared/one.py": ""})
     write_wheel(root / "wheels", "two", members={**shared, "shared/two.py": ""})
-    dock.use_mirror(dock.project.channel.url, wheels=(root / "wheels").as_uri())
-    with Launcher.start(dock.root, dock.variables) as launcher:
-        yield Berth(dock, launcher, root / "wheels")
+    project.use_mirror(project.base.channel.url, wheels=(root / "wheels").as_uri())
+    with Launcher.start(project.root, project.variables) as launcher:
+        yield UpdatedProject(project, launcher, root / "wheels")
 
 
 STEPS = {
@@ -155,29 +155,29 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_an_update_is_an_installation(berth: Berth, step: str) -> None:
+def test_an_update_is_an_installation(updated: UpdatedProject, step: str) -> None:
     """Only what moved is moved, and every byte is as if all were made from nothing."""
     before, after, moved = STEPS[step]
-    berth.lock(*BASE, *before)
-    assert 0 == berth.install("--force").code
+    updated.lock(*BASE, *before)
+    assert 0 == updated.install("--force").code
     # As python and people leave it.
     for name in ("lib/kept0/__pycache__/x.cpython-311.pyc", "share/kept0/note"):
-        (berth.dock.prefix / name).parent.mkdir(parents=True, exist_ok=True)
-        (berth.dock.prefix / name).write_bytes(b"")
-    berth.lock(*BASE, *after)
+        (updated.project.prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (updated.project.prefix / name).write_bytes(b"")
+    updated.lock(*BASE, *after)
     if step == "nothing":
-        berth.dock.project.lock.write_text(berth.dock.project.lock.read_text() + "\n")
-    done = berth.install()
+        updated.project.base.lock.write_text(updated.project.base.lock.read_text() + "\n")
+    done = updated.install()
     assert 0 == done.code, done.output
     words = f"updated in place, {moved} of {len(BASE) + len(after)} packages moved"
     assert words in done.output
-    updated = berth.state()
-    assert 0 == berth.install("--force").code
-    assert berth.state() == updated
+    updated = updated.state()
+    assert 0 == updated.install("--force").code
+    assert updated.state() == updated
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_many_updates_are_one_installation(berth: Berth, seed: int) -> None:
+def test_many_updates_are_one_installation(updated: UpdatedProject, seed: int) -> None:
     """Whatever came, changed and went in between, the end is as if made from nothing."""
     chance = random.Random(seed)
     choices = (
@@ -189,12 +189,12 @@ def test_many_updates_are_one_installation(berth: Berth, seed: int) -> None:
         ("rival-2.0-0", "", "", "", ""),
     )
     for _ in range(8):
-        berth.lock(*BASE, *filter(None, map(chance.choice, choices)))
-        done = berth.install()
+        updated.lock(*BASE, *filter(None, map(chance.choice, choices)))
+        done = updated.install()
         assert 0 == done.code, done.output
-    updated = berth.state()
-    assert 0 == berth.install("--force").code
-    assert berth.state() == updated
+    updated = updated.state()
+    assert 0 == updated.install("--force").code
+    assert updated.state() == updated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,54 +284,56 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("name", DOUBTS)
-def test_in_doubt_all_is_made_anew(berth: Berth, name: str) -> None:
+def test_in_doubt_all_is_made_anew(updated: UpdatedProject, name: str) -> None:
     """Why there was no update is said to those who want to know, and the result is sound."""
     doubt = DOUBTS[name]
-    berth.lock(*doubt.before)
-    assert 0 == berth.install("--force").code
-    doubt.damage(berth.dock.prefix)
-    berth.lock(*doubt.after)
-    berth.dock.project.lock.write_text(berth.dock.project.lock.read_text() + "\n")
-    done = berth.launcher.run("-v", *doubt.command, "install", ENVIRONMENT, *doubt.options)
+    updated.lock(*doubt.before)
+    assert 0 == updated.install("--force").code
+    doubt.damage(updated.project.prefix)
+    updated.lock(*doubt.after)
+    updated.project.base.lock.write_text(updated.project.base.lock.read_text() + "\n")
+    done = updated.launcher.run("-v", *doubt.command, "install", ENVIRONMENT, *doubt.options)
     reasons = [line for line in done.output.splitlines() if "is installed from nothing: " in line]
     assert 0 == done.code, done.output
     assert [True] == [doubt.reason in line for line in reasons], done.output
     assert "updated in place" not in done.output
-    assert 0 == berth.launcher.run("verify", ENVIRONMENT).code
+    assert 0 == updated.launcher.run("verify", ENVIRONMENT).code
 
 
-def test_what_cannot_be_installed_cannot_be_updated(berth: Berth) -> None:
+def test_what_cannot_be_installed_cannot_be_updated(updated: UpdatedProject) -> None:
     """Where one package has a file and another one a directory, nothing is left."""
-    berth.lock(*BASE)
-    assert 0 == berth.install("--force").code
-    berth.lock(*BASE, "rival-3.0-0")
-    done = berth.install()
+    updated.lock(*BASE)
+    assert 0 == updated.install("--force").code
+    updated.lock(*BASE, "rival-3.0-0")
+    done = updated.install()
     assert "share/kept0/same is no directory of its own" in done.output
     assert done.code in {5, 8}
-    assert [".lock"] == [path.name for path in berth.dock.prefix.parent.iterdir()]
+    assert [".lock"] == [path.name for path in updated.project.prefix.parent.iterdir()]
 
 
 def test_another_engine_makes_all_anew(tmp_path: Path) -> None:
     """What one engine linked is not mixed with what another one does."""
-    dock = EngineProject.of(tmp_path / "project", "embedded", KEPT)
-    assert 0 == dock.install().code
-    bill = dock.prefix.parent / "install.json"
+    project = EngineProject.of(tmp_path / "project", "embedded", KEPT)
+    assert 0 == project.install().code
+    bill = project.prefix.parent / "install.json"
     bill.write_text(bill.read_text().replace('"engine":"embedded ', '"engine":"another '))
-    dock.project.lock.write_text(dock.project.lock.read_text() + "\n")
-    done = dock.install("--verbose")
+    project.base.lock.write_text(project.base.lock.read_text() + "\n")
+    done = project.install("--verbose")
     assert "it was installed by another engine" in done.stderr
     assert "installed sample" in done.stderr
 
 
-def test_an_update_is_told_to_programs(berth: Berth) -> None:
+def test_an_update_is_told_to_programs(updated: UpdatedProject) -> None:
     """How many packages moved, or null."""
     for words, moved in (((), None), (("tool-1.0-0",), 1)):
-        berth.lock(*BASE, *words)
-        done = berth.launcher.run("install", ENVIRONMENT, "--json", *([] if words else ["--force"]))
+        updated.lock(*BASE, *words)
+        done = updated.launcher.run(
+            "install", ENVIRONMENT, "--json", *([] if words else ["--force"])
+        )
         assert moved == json.loads(done.output)["moved"]
 
 
-def test_killed_at_any_moment(berth: Berth) -> None:
+def test_killed_at_any_moment(updated: UpdatedProject) -> None:
     """An update that was killed leaves nothing that looks complete and is not; then it succeeds."""
     chance = random.Random(MOMENTS)
     locks = (
@@ -340,19 +342,19 @@ def test_killed_at_any_moment(berth: Berth) -> None:
     )
     expected = []
     for words in locks:
-        berth.lock(*words)
-        assert 0 == berth.install("--force").code
-        expected.append(berth.state())
+        updated.lock(*words)
+        assert 0 == updated.install("--force").code
+        expected.append(updated.state())
     longest = 0.0
     for number in range(int(os.environ.get("LADING_TEST_MOMENTS", MOMENTS))):
-        berth.lock(*locks[number % 2])
+        updated.lock(*locks[number % 2])
         moment = chance.uniform(EARLIEST_SECONDS, 1.1 * longest)
-        done = berth.install(**({"kill_after": moment} if longest else {}))
+        done = updated.install(**({"kill_after": moment} if longest else {}))
         longest = max(longest, done.seconds)
         assert done.code in {0, -9}, done.output
-        if berth.dock.is_complete:
-            assert 0 == berth.launcher.run("verify", ENVIRONMENT).code
-        done = berth.install()
+        if updated.project.is_complete:
+            assert 0 == updated.launcher.run("verify", ENVIRONMENT).code
+        done = updated.install()
         assert 0 == done.code, done.output
-        assert snapshot(berth.dock.prefix) == expected[number % 2]["prefix"]
-    assert berth.state() == expected[number % 2]
+        assert snapshot(updated.project.prefix) == expected[number % 2]["prefix"]
+    assert updated.state() == expected[number % 2]

@@ -109,9 +109,9 @@ HARD_PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class EngineProject:
-    """A project whose environment holds every package of its channel."""
+    """A project that is driven by the real command, with the variables that choose an engine."""
 
-    project: Project
+    base: Project
     variables: Mapping[str, str]
 
     @classmethod
@@ -119,19 +119,19 @@ class EngineProject:
         cls, root: Path, engine: str, packages: Iterable[Package] = HARD_PACKAGES
     ) -> "EngineProject":
         """A new project at `root`, installed by `engine`."""
-        dock = cls(Project.of(root, packages), engine_variables(engine))
-        dock.use_mirror(dock.project.channel.url)
-        return dock
+        project = cls(Project.of(root, packages), engine_variables(engine))
+        project.use_mirror(project.base.channel.url)
+        return project
 
     @property
     def root(self) -> Path:
         """Its directory."""
-        return self.project.root
+        return self.base.root
 
     @property
     def prefix(self) -> Path:
         """Where the environment is installed."""
-        return self.project.prefix
+        return self.base.prefix
 
     @property
     def is_complete(self) -> bool:

@@ -97,7 +97,7 @@ class Project:
         """Install, then pack into `dist/`."""
         request = PackRequest(
             installed=self.install(),
-            directory=self.tree.dist,
+            directory=self.root / "dist",
             format=format_,
             level=level,
             workers=workers,

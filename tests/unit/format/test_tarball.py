@@ -52,7 +52,7 @@ def test_a_pipe_is_unpacked(tmp_path: Path, format_: Format, workers: int) -> No
 @pytest.mark.parametrize("format_", list(Format))
 def test_a_pipe_that_ends_early_is_refused(tmp_path: Path, format_: Format) -> None:
     """Whether in a frame or just before the next one; nothing is left."""
-    packed = versioned_tarball(tmp_path / "depot", format_=format_)
+    packed = versioned_tarball(tmp_path / "tarballs", format_=format_)
     data = packed.plan.tarball.read_bytes()
     ends = [item.frame.offset for item in packed.manifest.slices()]
     for end in (0, 1, *ends, ends[-1] + 1):

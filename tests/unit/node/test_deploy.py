@@ -44,7 +44,7 @@ def source(
     root: Path, version: str = "1", format_: Format = Format.ZSTD
 ) -> Iterator[TarballSource]:
     """A version of the small environment, open."""
-    packed = versioned_tarball(root / "depot", version, format_)
+    packed = versioned_tarball(root / "tarballs", version, format_)
     with open_tarball(packed.plan.tarball) as opened:
         yield opened
 
@@ -88,7 +88,7 @@ def test_the_name_shows_what_unpacking_makes(tmp_path: Path, workers: int) -> No
     """Through a store or straight from the tarball: the same files, but for their place."""
     prefix = deploy(tmp_path, workers=workers).prefix
     with source(tmp_path):
-        straight = unpack(tmp_path / "depot/1/sample-linux-64.tar.zst", tmp_path / "straight")
+        straight = unpack(tmp_path / "tarballs/1/sample-linux-64.tar.zst", tmp_path / "straight")
     places = {"bin/tool", "lib/libbase.so.1", STATE_PATH}
     one, other = (
         {path: item for path, item in snapshot(place).items() if path not in places}
@@ -150,7 +150,7 @@ def test_planning_writes_nothing(tmp_path: Path) -> None:
 def test_a_bill_is_enough_where_all_frames_are(tmp_path: Path) -> None:
     """No tarball is read."""
     deploy(tmp_path, name="one")
-    manifest = versioned_tarball(tmp_path / "depot").manifest
+    manifest = versioned_tarball(tmp_path / "tarballs").manifest
     done = apply_deploy(plan(tmp_path, bill_only(manifest), name="two"))
     assert (4, ()) == (done.linked, tuple(verified(tmp_path / "two")))
 
@@ -159,7 +159,7 @@ def test_a_bill_is_not_enough_where_frames_lack(tmp_path: Path) -> None:
     """The name still shows what it showed."""
     deploy(tmp_path, "1")
     before = (tmp_path / "env").readlink()
-    manifest = versioned_tarball(tmp_path / "depot", "2").manifest
+    manifest = versioned_tarball(tmp_path / "tarballs", "2").manifest
     with pytest.raises(FetchError, match="the store lacks 1 frames"):
         apply_deploy(plan(tmp_path, bill_only(manifest)))
     assert (before, 1) == ((tmp_path / "env").readlink(), len(list(tmp_path.glob("env@*"))))
@@ -192,7 +192,7 @@ def test_a_damaged_tarball_changes_nothing(tmp_path: Path) -> None:
     """The name shows what it showed; no prefix is left, whole or half."""
     deploy(tmp_path, "1")
     before = [path for path in listing(tmp_path) if path.startswith((".", "env"))]
-    packed = versioned_tarball(tmp_path / "depot", "2")
+    packed = versioned_tarball(tmp_path / "tarballs", "2")
     frame = slice_of(packed.manifest, "tool").frame
     damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
     packed.plan.tarball.write_bytes(damaged)
@@ -204,7 +204,7 @@ def test_a_damaged_tarball_changes_nothing(tmp_path: Path) -> None:
 def test_damage_in_a_frame_that_is_there_does_no_harm(tmp_path: Path) -> None:
     """It is not read."""
     deploy(tmp_path, "1")
-    packed = versioned_tarball(tmp_path / "depot", "2")
+    packed = versioned_tarball(tmp_path / "tarballs", "2")
     frame = slice_of(packed.manifest, "zother").frame
     damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
     packed.plan.tarball.write_bytes(damaged)
@@ -249,7 +249,7 @@ def test_a_changed_frame_is_told_where_only_a_bill_is_there(tmp_path: Path) -> N
     """It is an error of integrity that names the file, and nothing is made."""
     deploy(tmp_path, name="one")
     change(data_of(tmp_path, "one"))
-    manifest = versioned_tarball(tmp_path / "depot").manifest
+    manifest = versioned_tarball(tmp_path / "tarballs").manifest
     with pytest.raises(
         DigestMismatchError, match="share/other/data of zother was changed in the store"
     ):
@@ -262,7 +262,7 @@ def test_a_file_that_was_only_touched_is_linked(tmp_path: Path) -> None:
     deploy(tmp_path, name="one")
     data_of(tmp_path, "one").touch()
     data_of(tmp_path, "one").chmod(0o600)
-    manifest = versioned_tarball(tmp_path / "depot").manifest
+    manifest = versioned_tarball(tmp_path / "tarballs").manifest
     apply_deploy(plan(tmp_path, bill_only(manifest), name="two"))
     status = data_of(tmp_path, "two").stat()
     assert (1_700_000_000, 0o100644) == (status.st_mtime, status.st_mode)

@@ -25,7 +25,7 @@ class OutOfPayloadError(Exception):
 @contextmanager
 def source(root: Path) -> Iterator[TarballSource]:
     """A small tarball, open."""
-    with open_tarball(versioned_tarball(root / "depot").plan.tarball) as opened:
+    with open_tarball(versioned_tarball(root / "tarballs").plan.tarball) as opened:
         yield opened
 
 

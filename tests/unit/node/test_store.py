@@ -32,7 +32,7 @@ LIMIT_SECONDS = 30
 @contextmanager
 def tarball(root: Path, version: str = "1") -> Iterator[TarballSource]:
     """A version of the small environment, open."""
-    with open_tarball(versioned_tarball(root / "depot", version).plan.tarball) as opened:
+    with open_tarball(versioned_tarball(root / "tarballs", version).plan.tarball) as opened:
         yield opened
 
 
@@ -66,7 +66,7 @@ def digests(root: Path, *versions: str) -> set[str]:
     return {
         bill.frame.sha256
         for version in versions
-        for bill in versioned_tarball(root / "depot", version).manifest.slices()
+        for bill in versioned_tarball(root / "tarballs", version).manifest.slices()
     }
 
 

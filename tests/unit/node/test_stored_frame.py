@@ -17,7 +17,7 @@ def frame(tmp_path: Path) -> tuple[Path, FrameSlice]:
     """A directory that a frame was extracted into, and its bill."""
     directory = tmp_path / "frame"
     directory.mkdir()
-    with open_tarball(versioned_tarball(tmp_path / "depot").plan.tarball) as opened:
+    with open_tarball(versioned_tarball(tmp_path / "tarballs").plan.tarball) as opened:
         found = next(item for item in opened.frames() if item.bill.package.name == "base")
         make_directories(directory, directories_of(found.bill.files))
         write_frame(found, directory, None)

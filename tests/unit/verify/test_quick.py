@@ -18,7 +18,7 @@ QUICK = Thoroughness(quick=True)
 
 def prefix(root: Path) -> Path:
     """A small environment, unpacked."""
-    return unpack(versioned_tarball(root / "depot").plan.tarball, root / "prefix")
+    return unpack(versioned_tarball(root / "tarballs").plan.tarball, root / "prefix")
 
 
 def report(place: Path, how: Thoroughness) -> Report:
@@ -109,7 +109,7 @@ def test_links_are_read(tmp_path: Path) -> None:
 def test_threads_find_the_same(tmp_path: Path, workers: int, *, quick: bool) -> None:
     """In the same order, of more files than one thread looks at in one go."""
     many = payload(*(file(f"share/{number}", b"x" * number) for number in range(600)))
-    place = unpack(pack(tmp_path / "depot", many).plan.tarball, tmp_path / "prefix")
+    place = unpack(pack(tmp_path / "tarballs", many).plan.tarball, tmp_path / "prefix")
     for number in range(0, 600, 50):
         lengthen(place / f"share/{number}")
     one, several = (
