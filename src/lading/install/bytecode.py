@@ -1,8 +1,8 @@
 """Bytecode of an environment, compiled once per package and interpreter, and cached.
 
-Installers compile with time stamps in the bytecode, some not at all, and none in a reproducible
-way. lading compiles itself, with the environment's own python, into a content-addressed cache, from
-which prefixes and tarballs take it.
+Installers write time stamps into bytecode, or compile nothing; none compiles reproducibly. lading
+compiles itself, with the environment's own python, into a content-addressed cache that prefixes and
+tarballs use.
 """
 
 import json
@@ -47,7 +47,7 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def is_bytecode(path: str) -> bool:
-    """Whether a prefix-relative path is bytecode that python made of a source beside it."""
+    """Whether a prefix-relative path is in the place of bytecode that python makes of a source."""
     return path.endswith(".pyc") and "__pycache__/" in path
 
 
@@ -72,7 +72,7 @@ class Compiler:
     progress: Progress = no_progress
 
     def compile_all(self, payloads: Sequence[Payload]) -> tuple[Payload, ...]:
-        """The payloads with their own bytecode replaced by ours, in the same order.
+        """Replace the payloads' own bytecode by compiled bytecode; keep their order.
 
         Raises:
             EngineFailedError: The environment's python cannot run.
@@ -163,7 +163,7 @@ class Compiler:
 
 
 def _read_entries(directory: Path) -> list[_Entry] | None:
-    """What a cache entry holds, or None where it is not there or damaged.
+    """Read the entries of a cached package; None where it is missing or damaged.
 
     Prefixes hold hard links to its files, so a program of the environment may have changed them.
     """
@@ -178,7 +178,7 @@ def _read_entries(directory: Path) -> list[_Entry] | None:
 def _sources(payload: Payload, python: PythonLayout) -> tuple[PayloadFile, ...]:
     """The files that python would compile at import, except those that relocation rewrites.
 
-    Bytecode of a file with a placeholder would go on saying the placeholder after relocation.
+    Bytecode of a file with a placeholder would still hold the placeholder after relocation.
     """
     roots = (f"lib/python{python.version}/", f"{python.site_packages}/")
     return tuple(
@@ -202,9 +202,9 @@ def _rename_directory(source: Path, target: Path) -> None:
 
 
 def place_file(item: PayloadFile, prefix: Path) -> None:
-    """Put a generated or compiled file into `prefix`, in the place of whatever lies there.
+    """Put a generated or compiled file into `prefix`, replacing whatever lies there.
 
-    What lies there may be a hard link to the package cache: it is removed, never written through.
+    An old file may be a hard link to the package cache: it is removed, never written through.
     """
     target = prefix / item.path
     target.parent.mkdir(parents=True, exist_ok=True)

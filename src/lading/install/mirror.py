@@ -1,12 +1,11 @@
-"""All packages of a lock in one directory: to carry across an air gap, for any static web server.
+"""Copy all packages of a lock into one directory: for an air gap, or any static web server.
 
 The directory is a channel, and holds the wheels of a pip part under `wheels/<host>/<path>`, each
 where its canonical URL says; so a mirror map leads to either, and the directory serves as a layer
 of a package cache as well.
 
 The archives are the very bytes of the lock. The repodata is made from each archive's own
-`info/index.json`; where the lock knows other dependencies, because the channel had corrected them,
-these stand there.
+`info/index.json`, with the dependencies of the lock where the channel had corrected them.
 
 Source: CEP 35 (archive formats), CEP 36 (repodata).
 """

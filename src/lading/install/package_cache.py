@@ -1,8 +1,8 @@
 """The package cache: private, with read-only layers below it, and never trusted.
 
-An archive counts by its sha256, wherever it lies; an extracted package by the digests in its own
+An archive is known by its sha256, wherever it lies; an extracted package by the digests in its own
 `info/paths.json`. Layers, such as a cache that many share, are read and never written: nothing is
-linked from them, so nothing in them can change under an environment.
+linked from them, so a later change in them cannot reach an environment.
 """
 
 import fcntl
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archives:
-    """Files whose digests were checked.
+    """Archives on this machine, their digests checked.
 
     Attributes:
         conda: Distribution string → archive, absolute.
@@ -61,9 +61,9 @@ def fetch_archives(
     inherited: Mapping[str, str],
     progress: Progress = no_progress,
 ) -> Archives:
-    """Where all that `plan` needs lies on this machine, after it was fetched.
+    """Fetch what `plan` needs and no layer has; return where everything lies.
 
-    What a layer has with the right digest is taken from there, and not fetched.
+    What a layer has with the right digest is read from there, and not fetched.
 
     Args:
         plan: What is to be installed.
@@ -73,7 +73,7 @@ def fetch_archives(
         progress: Told of each file.
 
     Raises:
-        FetchError: An archive or a wheel cannot be had.
+        FetchError: An archive or a wheel could not be fetched.
         DigestMismatchError: It has other bytes than the lock promises.
     """
     located = locate_archives(plan.downloads, tree.layers)
@@ -88,7 +88,7 @@ def fetch_archives(
 
 
 def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> dict[Path, Path]:
-    """Target of a download → where a layer has it, for each that is not at its target already.
+    """Find target of a download → its place in a layer, for each that is not at its target yet.
 
     Args:
         downloads: Archives of conda packages, and wheels.
@@ -118,7 +118,7 @@ def _find_in_layers(download: Download, layers: Sequence[Path]) -> Path | None:
 
 
 def _candidates(download: Download, layer: Path) -> Iterator[Path]:
-    """Where a cache of conda or of micromamba before 2.6, a channel, or a later cache has it.
+    """Where a cache of conda or of micromamba before 2.6, a channel, or a later cache may have it.
 
     Wheels lie in a cache of lading by their name, in a mirror as `place_of_wheel` says.
     """
@@ -155,9 +155,9 @@ def place_of_wheel(url: str) -> PurePosixPath:
 
 @contextmanager
 def shared_cache(directory: Path, *, alone: bool = False) -> Iterator[None]:
-    """The right to link from a package cache; `alone`, to take something out of it.
+    """Hold a shared lock on a package cache, to link from it; `alone`, an exclusive one, to remove.
 
-    Several builds may link at once; whoever removes a damaged package waits for them.
+    Several builds may link at once; removing a damaged package waits for them.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / LOCK_NAME).open("a") as stream:
@@ -166,9 +166,7 @@ def shared_cache(directory: Path, *, alone: bool = False) -> Iterator[None]:
 
 
 def damaged_packages(extracted: Mapping[str, Path], workers: int = WORKERS) -> dict[str, str]:
-    """Distribution string → what is wrong with its extracted directory; empty if all are whole.
-
-    Every file is hashed and held against `info/paths.json`.
+    """Compare every file with `info/paths.json`; return distribution string → what is wrong.
 
     Args:
         extracted: Distribution string → extracted package directory.
@@ -194,7 +192,7 @@ def _fault(directory: Path, entry: PathEntry) -> str:
     try:
         status = os.lstat(path)
         if entry.type is PathType.DIRECTORY:
-            return "" if os.path.isdir(path) else f"{entry.path} is no directory"  # noqa: PTH112  # as above
+            return "" if os.path.isdir(path) else f"{entry.path} is not a directory"  # noqa: PTH112  # as above
         # A soft link has no digest of its own.
         if stat.S_ISLNK(status.st_mode) or entry.type is PathType.SOFTLINK:
             return ""
@@ -214,7 +212,7 @@ def _digest_at(path: str) -> Digest:
 
 
 def remove_extracted(directory: Path, package_cache: Path) -> None:
-    """Take an extracted package out of the cache, so that its archive is extracted anew.
+    """Remove an extracted package from the cache, so that its archive is extracted again.
 
     Raises:
         ArchiveError: It lies elsewhere, and is not lading's to remove.

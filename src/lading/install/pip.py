@@ -1,9 +1,9 @@
 """The pip part of an environment: wheels installed by uv, made independent of the place.
 
 Wheels are fetched and checked by lading; uv gets a directory of links to exactly these,
-`--require-hashes`, no index and no network. What it writes that depends on the place or the day is
-put right afterwards, in the prefix itself: console scripts find their interpreter beside
-themselves, `direct_url.json` and `uv_cache.json` go, `RECORD` is written anew.
+`--require-hashes`, no index and no network. What uv writes that depends on the place or the day is
+corrected afterwards, in the prefix itself: console scripts find their interpreter beside
+themselves, `direct_url.json` and `uv_cache.json` are removed, `RECORD` is written again.
 """
 
 import base64
@@ -64,16 +64,16 @@ def install_pip_packages(request: PipInstall, workplace: Path) -> None:
 
     Args:
         request: What and where.
-        workplace: A directory that is made for uv to read, and is gone afterwards.
+        workplace: A directory that is created for uv to read, and removed afterwards.
 
     Raises:
-        LockError: A locked package is no wheel.
+        LockError: A locked package is not a wheel.
         EngineFailedError: uv refused, for example a wheel for another platform.
     """
     for package in request.packages:
         if not package.file_name.endswith(".whl"):
             raise LockError(
-                f"{package.name} {package.version} is locked as {package.file_name}, no wheel",
+                f"{package.name} {package.version} is locked as {package.file_name}, not as a wheel",
                 hint="choose a version that has wheels and lock again",
             )
     shutil.rmtree(workplace, ignore_errors=True)
@@ -127,7 +127,7 @@ def _distributions(prefix: Path, python: PythonLayout) -> dict[str, Path]:
 
 
 def _normalise(directory: Path, prefix: Path, python: PythonLayout) -> None:
-    """Make an installed distribution independent of the place, and its RECORD true again."""
+    """Make an installed distribution independent of the place, and correct its RECORD."""
     site_packages = prefix / python.site_packages
     rows = []
     for row in _read_record(directory):
@@ -136,7 +136,7 @@ def _normalise(directory: Path, prefix: Path, python: PythonLayout) -> None:
             path.unlink(missing_ok=True)
             continue
         if is_bytecode(row[0]):
-            # Of the wheel; lading makes its own, or none.
+            # From the wheel; lading compiles its own, or none.
             continue
         if row[1] and _make_self_locating(path, prefix):
             row = [row[0], *_digest_and_size(path)]  # noqa: PLW2901  # the row as it is now
@@ -148,7 +148,7 @@ def _normalise(directory: Path, prefix: Path, python: PythonLayout) -> None:
 
 
 def _read_record(directory: Path) -> list[list[str]]:
-    """The rows of RECORD: path relative to site-packages, `algorithm=digest`, size.
+    """Read the rows of RECORD: path relative to site-packages, `algorithm=digest`, size.
 
     Source: the "recording installed projects" specification of the Python packaging guide.
     """
@@ -168,7 +168,7 @@ def _digest_and_size(path: Path) -> tuple[str, str]:
 
 
 def _make_self_locating(path: Path, prefix: Path) -> bool:
-    """Rewrite a script whose first lines name the prefix's python; whether it was one."""
+    """Rewrite a script whose first lines name the prefix's python; return whether it was one."""
     if path.resolve().parent != (prefix / "bin").resolve():
         return False
     data = path.read_bytes()
@@ -192,13 +192,13 @@ def _make_self_locating(path: Path, prefix: Path) -> bool:
 def pip_payloads(
     packages: Iterable[LockedPackage], prefix: Path, python: PythonLayout
 ) -> tuple[Payload, ...]:
-    """What the pip packages of a lock put into `prefix`, by their RECORD files.
+    """Read what the pip packages of a lock put into `prefix` from their RECORD files.
 
     Returns:
         Sorted by name.
 
     Raises:
-        EngineFailedError: A locked package is not there.
+        EngineFailedError: A locked package is not installed.
         ArchiveError: A RECORD names a path outside of the prefix.
         PrefixChangedError: A file that a RECORD names is gone.
         PrefixError: Two packages bring a path with different contents.
@@ -238,9 +238,6 @@ def _refuse_contest(path: str, first: tuple[str, str], package: LockedPackage, d
     """Refuse a path that two distributions bring with different content.
 
     uv unpacks wheels side by side, so which of them wins is a matter of luck.
-
-    Raises:
-        PrefixError: There is one.
     """
     other, recorded = first
     if other != package.name and digest != recorded:
