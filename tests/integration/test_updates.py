@@ -171,9 +171,9 @@ def test_an_update_is_an_installation(updated: UpdatedProject, step: str) -> Non
     assert 0 == done.code, done.output
     words = f"updated in place, {moved} of {len(BASE) + len(after)} packages moved"
     assert words in done.output
-    updated = updated.state()
+    in_place = updated.state()
     assert 0 == updated.install("--force").code
-    assert updated.state() == updated
+    assert updated.state() == in_place
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -192,9 +192,9 @@ def test_many_updates_are_one_installation(updated: UpdatedProject, seed: int) -
         updated.lock(*BASE, *filter(None, map(chance.choice, choices)))
         done = updated.install()
         assert 0 == done.code, done.output
-    updated = updated.state()
+    in_place = updated.state()
     assert 0 == updated.install("--force").code
-    assert updated.state() == updated
+    assert updated.state() == in_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ def install_pip_packages(request: PipInstall, workplace: Path) -> None:
     for package in request.packages:
         if not package.file_name.endswith(".whl"):
             raise LockError(
-                f"{package.name} {package.version} is locked as {package.file_name}, not as a wheel",
+                f"{package.name} {package.version} is locked as {package.file_name}, not a wheel",
                 hint="choose a version that has wheels and lock again",
             )
     shutil.rmtree(workplace, ignore_errors=True)

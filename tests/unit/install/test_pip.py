@@ -210,7 +210,7 @@ def test_an_sdist_is_refused(tmp_path: Path) -> None:
     """What would have to be built is refused before anything is installed."""
     path = tmp_path / "x-1.0.tar.gz"
     path.write_bytes(b"")
-    with pytest.raises(LockError, match=r"x 1.0 is locked as x-1.0.tar.gz, not as a wheel"):
+    with pytest.raises(LockError, match=r"x 1.0 is locked as x-1.0.tar.gz, not a wheel"):
         install((locked("x", path),), tmp_path, tmp_path)
 
 
