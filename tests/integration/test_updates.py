@@ -263,7 +263,7 @@ DOUBTS = {
         ),
     ),
     "empty directory": Doubt(
-        reason="is empty, and nobody's",
+        reason="is empty, and no package owns it",
         damage=lambda prefix: (prefix / "share/kept0/foreign").mkdir(),
     ),
     "another cache": Doubt(reason="is not in the package cache", command=("--pkgs-dir", "other")),
@@ -277,7 +277,7 @@ DOUBTS = {
         after=(*BASE, "one==1.0"),
     ),
     "python": Doubt(reason="its python is another one", after=(OTHER_PYTHON, *BASE[1:])),
-    "many": Doubt(reason="4 packages moved", after=(PYTHON, *BASE[5:])),
+    "many": Doubt(reason="4 packages changed", after=(PYTHON, *BASE[5:])),
     "bytecode": Doubt(reason="another choice of bytecode", options=("--no-bytecode",)),
     "scripts": Doubt(reason="with link scripts", options=("--link-scripts",)),
 }
