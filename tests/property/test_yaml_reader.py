@@ -41,7 +41,8 @@ def test_what_was_edited(place: int, new: str, cut: int) -> None:
         found = parse_yaml(edited)
     except YamlError:
         return
-    assert found == yaml.safe_load(edited)
+    # The scanner in C takes a few texts that the one in Python refuses.
+    assert found == yaml.load(edited, Loader=yaml.CSafeLoader)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "locks/pangeo-notebook").glob("*.yml")))
