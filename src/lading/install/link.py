@@ -110,14 +110,15 @@ def _refuse_damaged(damaged: Mapping[str, str]) -> None:
 def _extracted_below(
     package_cache: Path, records: Iterable[RepodataRecord]
 ) -> Iterator[tuple[str, Path]]:
-    """Distribution string and directory of what lies extracted in a cache, of either engine."""
-    wanted = [record.distribution for record in records]
+    """Yield distribution string and directory of what lies extracted in a cache, of any engine."""
+    wanted = {record.distribution for record in records}
     for root, names, _ in os.walk(package_cache):
         if "info" in names:
             # An extracted package: nothing below it is one.
-            name = os.path.basename(root)  # noqa: PTH119  # os.walk speaks text
             names.clear()
-            yield from ((item, Path(root)) for item in wanted if name.startswith(item))
+            directory = Path(root)
+            if directory.name in wanted:
+                yield directory.name, directory
 
 
 def run_link_scripts(

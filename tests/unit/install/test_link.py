@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +91,22 @@ def test_a_damaged_package_is_extracted_anew(
     [directory] = link_packages(engine(tmp_path), again).values()
     assert FILES == {name: (tmp_path / "again" / name).read_bytes() for name in FILES}
     assert FILES == {name: (directory / name).read_bytes() for name in FILES}
+
+
+def test_a_neighbour_in_the_cache_is_another_package(tmp_path: Path) -> None:
+    """A damaged x-1.0-0 is repaired, although x-1.0-0_1 lies beside it, whole."""
+    channel = ChannelSimulator(tmp_path / "channel")
+    channel.add(Package(name="x", files=FILES))
+    channel.add(Package(name="x", build="0_1", files=FILES))
+    for number, chosen in enumerate(channel.records()):
+        request = install_request(tmp_path, [chosen], channel.archives())
+        request = replace(request, prefix=tmp_path / f"prefix{number}")
+        link_packages(engine(tmp_path), request)
+    (request.package_cache / "x-1.0-0/lib/x").unlink()
+    [first] = [item for item in channel.records() if item.distribution == "x-1.0-0"]
+    again = replace(request, records=(first,), prefix=tmp_path / "again")
+    link_packages(engine(tmp_path), again)
+    assert FILES == {name: (tmp_path / "again" / name).read_bytes() for name in FILES}
 
 
 def test_a_package_that_contradicts_itself(tmp_path: Path) -> None:
