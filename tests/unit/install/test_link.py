@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,19 +94,15 @@ def test_a_damaged_package_is_extracted_anew(
     assert FILES == {name: (directory / name).read_bytes() for name in FILES}
 
 
-def test_a_neighbour_in_the_cache_is_another_package(tmp_path: Path) -> None:
-    """A damaged x-1.0-0 is repaired, although x-1.0-0_1 lies beside it, whole."""
-    channel = ChannelSimulator(tmp_path / "channel")
-    channel.add(Package(name="x", files=FILES))
-    channel.add(Package(name="x", build="0_1", files=FILES))
-    for number, chosen in enumerate(channel.records()):
-        request = install_request(tmp_path, [chosen], channel.archives())
-        request = replace(request, prefix=tmp_path / f"prefix{number}")
-        link_packages(engine(tmp_path), request)
-    (request.package_cache / "x-1.0-0/lib/x").unlink()
-    [first] = [item for item in channel.records() if item.distribution == "x-1.0-0"]
-    again = replace(request, records=(first,), prefix=tmp_path / "again")
-    link_packages(engine(tmp_path), again)
+def test_a_neighbour_in_the_cache_is_another_package(
+    tmp_path: Path, request_: InstallRequest
+) -> None:
+    """A damaged a-1.0-0 is repaired, although a-1.0-0_1 and others lie beside it, whole."""
+    [directory] = link_packages(engine(tmp_path), request_).values()
+    for number in range(20):
+        shutil.copytree(directory, directory.with_name(f"a-1.0-0_{number}"))
+    (directory / "lib/x").unlink()
+    link_packages(engine(tmp_path), replace(request_, prefix=tmp_path / "again"))
     assert FILES == {name: (tmp_path / "again" / name).read_bytes() for name in FILES}
 
 
