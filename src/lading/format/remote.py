@@ -2,16 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lading.conda import without_credentials
 from lading.errors import FetchError
 from lading.format.compression import Format
 from lading.format.tarball import SeekableFile
-
-if TYPE_CHECKING:
-    from lading.net import Part, Transport
 
 __all__ = ["is_remote", "open_remote_tarball"]
 
@@ -38,31 +34,21 @@ def open_remote_tarball(url: str, environment: Mapping[str, str]) -> Iterator[Se
     Raises:
         FetchError: The server does not send it, or does not support ranges.
     """
-    from lading.net import Transport  # noqa: PLC0415  # files need no urllib3
+    from lading.net import RemoteFile, Transport  # noqa: PLC0415  # files need no urllib3
 
     name = without_credentials(url)
     with closing(Transport(environment)) as transport:
-        tail = _part(transport, url, None, TAIL_BYTES)
-
-        def read(length: int, offset: int) -> bytes:
-            if offset >= tail.offset:
-                start = offset - tail.offset
-                return tail.data[start : start + length]
-            part = _part(transport, url, offset, length)
-            if part.size != tail.size:
-                raise FetchError(f"{name} was replaced on the server", hint="start again")
-            return part.data
-
+        file = RemoteFile(url, transport, TAIL_BYTES)
+        size = file.size
+        if size is None:
+            raise FetchError(
+                f"{name}: the server does not support ranges",
+                hint="read it whole: `curl URL | lading unpack - PREFIX`",
+            )
         yield SeekableFile(
-            name=name, size=tail.size, format=Format.ZSTD, read=read, chunk=CHUNK_BYTES
+            name=name,
+            size=size,
+            format=Format.ZSTD,
+            read=lambda length, offset: file.read(offset, max(0, min(length, size - offset))),
+            chunk=CHUNK_BYTES,
         )
-
-
-def _part(transport: "Transport", url: str, offset: int | None, length: int) -> "Part":
-    part = transport.read_part(url, offset, length)
-    if part is None:
-        raise FetchError(
-            f"{without_credentials(url)}: the server does not support ranges",
-            hint="read it whole: `curl URL | lading unpack - PREFIX`",
-        )
-    return part

@@ -21,7 +21,7 @@ import msgspec
 from lading.conda import MirrorMap
 from lading.errors import FetchError, LadingError
 from lading.lock.model import LockedPackage
-from lading.net import CONNECTIONS, RetryPolicy, open_remote
+from lading.net import CONNECTIONS, PartialFile, RemoteFile, RetryPolicy
 from lading.package import DAMAGE, ArchiveFiles, Unread, list_local, list_zip
 from lading.system import sha256_of_file, write_atomically
 
@@ -134,8 +134,10 @@ class _Reader:
             if host in self._silent:
                 return Unread("its server does not answer")
         try:
-            remote = open_remote(location, self._transport)
-            return Unread(_NO_RANGES) if remote is None else list_zip(package.file_name, remote)
+            remote = RemoteFile(location, self._transport)
+            if remote.size is None:
+                return Unread(_NO_RANGES)
+            return list_zip(package.file_name, PartialFile(remote, remote.size))
         except FetchError as error:
             if "HTTP status" not in error.message:
                 with self._lock:

@@ -5,26 +5,22 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lading.net.client import Part as Part, RemoteFile as RemoteFile, Transport as Transport
+    from lading.net.client import Transport as Transport
     from lading.net.credentials import (
         channel_credentials as channel_credentials,
         read_credentials as read_credentials,
     )
     from lading.net.download import Download as Download, Network as Network, fetch_all as fetch_all
-    from lading.net.range_file import (
-        PartialFile as PartialFile,
-        open_local as open_local,
-        open_remote as open_remote,
-    )
+    from lading.net.range_file import PartialFile as PartialFile, RemoteFile as RemoteFile
     from lading.net.retry_policy import CONNECTIONS as CONNECTIONS, RetryPolicy as RetryPolicy
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "client": "Part RemoteFile Transport",
+            "client": "Transport",
             "credentials": "channel_credentials read_credentials",
             "download": "Download Network fetch_all",
-            "range_file": "PartialFile open_local open_remote",
+            "range_file": "PartialFile RemoteFile",
             "retry_policy": "CONNECTIONS RetryPolicy",
         },
     )

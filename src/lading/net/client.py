@@ -5,7 +5,7 @@ This is the only module that speaks it. What is right or wrong with the bytes is
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,16 +18,15 @@ from lading.conda import MirrorMap, without_credentials
 from lading.errors import FetchError
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
 
-__all__ = ["Part", "RemoteFile", "Sink", "Transport"]
+__all__ = ["Part", "Sink", "Transport"]
 
 HTTP_OK = 200
 HTTP_PARTIAL = 206
 HTTP_RANGE_REFUSED = 416
+HTTP_NOT_IMPLEMENTED = 501
 CHUNK_BYTES = 1 << 16
 
-# What servers answer that know no ranges, or none that is counted from the end.
-_NO_RANGES = (HTTP_RANGE_REFUSED, 501)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 _HEADERS = {"User-Agent": "lading", "Accept-Encoding": "identity"}
 _CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _BUSY = (429, 500, 502, 503, 504)
@@ -122,7 +121,7 @@ class Transport:
                 return
             self._stopped.wait(self._retry_policy.backoff * 2 ** (failures - 1))
 
-    def request(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def _request(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """The answer of a server, its body not read yet.
 
         Raises:
@@ -135,8 +134,22 @@ class Transport:
             preload_content=False,
         )
 
+    def stream(self, url: str) -> Iterator[bytes]:
+        """The whole file at `url` (http or https), in chunks.
+
+        Raises:
+            FetchError: The server does not send it.
+        """
+        try:
+            with closing(self._request(url, {})) as response:
+                if response.status != HTTP_OK:
+                    raise _failed(url, f"HTTP status {response.status}")
+                yield from response.stream(CHUNK_BYTES)
+        except HTTPError as error:
+            raise _failed(url, _reason(error)) from error
+
     def read_part(self, url: str, offset: int | None, length: int) -> Part | None:
-        """A part of the file at `url`; None where the server sends whole files alone.
+        """A part of the file at `url`; None if the server supports no ranges.
 
         Args:
             url: http or https.
@@ -148,16 +161,18 @@ class Transport:
         """
         wanted = f"-{length}" if offset is None else f"{offset}-{offset + length - 1}"
         try:
-            with closing(self.request(url, {"Range": f"bytes={wanted}"})) as response:
+            with closing(self._request(url, {"Range": f"bytes={wanted}"})) as response:
                 if response.status == HTTP_OK:
-                    return _small_whole(response, length)
-                place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-                if response.status in _NO_RANGES or (
-                    response.status == HTTP_PARTIAL and place is None
+                    return _small_whole(response, length) if offset is None else None
+                if response.status == HTTP_NOT_IMPLEMENTED or (
+                    response.status == HTTP_RANGE_REFUSED and offset is None
                 ):
                     return None
-                if response.status != HTTP_PARTIAL or place is None:
+                if response.status != HTTP_PARTIAL:
                     raise _failed(url, f"HTTP status {response.status}")
+                place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+                if place is None:
+                    return None
                 first, last, size = map(int, place.groups())
                 data = response.read(length + 1)
         except HTTPError as error:
@@ -168,7 +183,7 @@ class Transport:
 
     def _continue(self, url: str, sink: Sink) -> None:
         start = sink.size
-        response = self.request(url, {"Range": f"bytes={start}-"} if start else {})
+        response = self._request(url, {"Range": f"bytes={start}-"} if start else {})
         with closing(response):
             resumed = response.status == HTTP_PARTIAL and _starts_at(response, start)
             if start and not resumed:
@@ -240,90 +255,6 @@ class Transport:
                 f"the proxy {without_credentials(proxy)} cannot be used: {error}",
                 hint="set http_proxy and https_proxy to an http: or https: URL",
             ) from error
-
-
-class RemoteFile:
-    """A file on a server, read by ranges.
-
-    Where the server knows no ranges the whole file is read once, from its beginning: then ranges
-    must be asked for in ascending order.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        environment: Mapping[str, str] | None = None,
-        retry_policy: RetryPolicy | None = None,
-    ) -> None:
-        """The file at `url` (http or https); nothing is asked yet.
-
-        Args:
-            url: Where it lies; may hold credentials.
-            environment: Names proxies and certificates, see `Transport`.
-            retry_policy: How long its server is waited for.
-        """
-        self._url = url
-        self._shown = without_credentials(url)
-        self._transport = Transport(environment or {}, retry_policy)
-        self._whole: urllib3.BaseHTTPResponse | None = None
-        self._position = 0
-
-    @property
-    def is_read_whole(self) -> bool:
-        """Whether the server turned out to know no ranges."""
-        return self._whole is not None
-
-    def close(self) -> None:
-        """Close all connections."""
-        if self._whole is not None:
-            self._whole.close()
-        self._transport.close()
-
-    def read(self, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset`.
-
-        Raises:
-            FetchError: The server does not send them.
-        """
-        try:
-            if self._whole is None:
-                data = self._ranged(offset, length)
-                if data is not None:
-                    return data
-            data = self._sequential(offset, length)
-        except HTTPError as error:
-            raise _failed(self._url, _reason(error)) from error
-        if len(data) != length:
-            raise FetchError(f"{self._shown} ends too early", hint="fetch the right bill for it")
-        return data
-
-    def _ranged(self, offset: int, length: int) -> bytes | None:
-        """The range, or None where the server sends the whole file instead."""
-        header = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        response = self._transport.request(self._url, header)
-        if response.status == HTTP_OK:
-            self._whole = response
-            return None
-        with closing(response):
-            if response.status != HTTP_PARTIAL:
-                raise _failed(self._url, f"HTTP status {response.status}")
-            data = response.read(length + 1)
-        if len(data) != length:
-            raise FetchError(f"{self._shown} sent another range", hint="try another server")
-        return data
-
-    def _sequential(self, offset: int, length: int) -> bytes:
-        response = self._whole
-        if response is None or offset < self._position:
-            raise ValueError("ranges of a whole file must be asked for in ascending order")
-        while self._position < offset:
-            skipped = response.read(min(CHUNK_BYTES, offset - self._position))
-            if not skipped:
-                return b""
-            self._position += len(skipped)
-        data = response.read(length)
-        self._position += len(data)
-        return data
 
 
 def _small_whole(response: urllib3.BaseHTTPResponse, length: int) -> Part | None:

@@ -1,54 +1,128 @@
-"""A zip file read in parts: its directory from its end, and of its members those that are wanted.
+"""A file on a server, read by ranges: its end first, then the parts that are wanted.
 
-Wheels and `.conda` packages are zip files. Their lists of files are a few kilobytes at the end of
-what may be gigabytes.
+The directory of a zip file (a wheel, a `.conda` package) and the bill of a tarball stand at the
+end: a few kilobytes of what may be gigabytes.
 """
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lading.conda import without_credentials
 from lading.errors import FetchError
 
 if TYPE_CHECKING:
-    from lading.net.client import Transport
+    from lading.net.client import Part, Transport
 
-__all__ = ["PartialFile", "open_local", "open_remote"]
+__all__ = ["PartialFile", "RemoteFile"]
 
 TAIL_BYTES = 1 << 16
 """Holds the directory of most wheels, and all of the last member of most `.conda` packages."""
 
 MOST_AHEAD = 1 << 23
-"""Bytes that are fetched at once though fewer were asked for."""
+"""Bytes that are read at once though fewer were asked for."""
 
 LONGEST_READ = 1 << 27
 """Bytes: no directory of a zip file, and no list of files, is longer."""
 
-ReadPart = Callable[[int, int], bytes]
-"""The bytes at (offset, length)."""
 
+class RemoteFile:
+    """A file on a server; threads may share it as long as the server supports ranges.
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    offset: int
-    data: bytes
+    Where the server does not, `size` is None, and `read` streams the whole file once: then ranges
+    must be asked for in ascending order.
+    """
 
-    def holds(self, offset: int, length: int) -> bool:
-        return self.offset <= offset and offset + length <= self.offset + len(self.data)
+    def __init__(self, url: str, transport: "Transport", tail: int = TAIL_BYTES) -> None:
+        """The file at `url`; nothing is asked yet.
+
+        Args:
+            url: http or https; may hold credentials.
+            transport: Connections.
+            tail: How many bytes at the end to read with `size`, and keep.
+        """
+        self._url = url
+        self._transport = transport
+        self._tail_bytes = tail
+        self._tail: Part | None = None
+        self._whole: Iterator[bytes] | None = None
+        self._position = 0
+        self._buffer = b""
+
+    @property
+    def size(self) -> int | None:
+        """The size in bytes, read with the end of the file; None if the server knows no ranges.
+
+        Raises:
+            FetchError: The server does not send it.
+        """
+        if self._tail is None:
+            tail = self._transport.read_part(self._url, None, self._tail_bytes)
+            if tail is None or tail.offset + len(tail.data) != tail.size:
+                return None
+            self._tail = tail
+        return self._tail.size
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether the server turned out to know no ranges."""
+        return self._whole is not None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`.
+
+        Raises:
+            FetchError: The server does not send them, or the file changed since `size` was read.
+        """
+        tail = self._tail
+        if tail is not None and offset >= tail.offset:
+            data = tail.data[offset - tail.offset :][:length]
+        elif self._whole is None:
+            part = self._transport.read_part(self._url, offset, length)
+            if part is None:
+                self._whole = self._transport.stream(self._url)
+                return self.read(offset, length)
+            if tail is not None and part.size != tail.size:
+                raise self._error("was replaced on the server", "start again")
+            data = part.data
+        else:
+            data = self._sequential(offset, length, self._whole)
+        if len(data) != length:
+            raise self._error("ends too early", "fetch the right bill for it")
+        return data
+
+    def _sequential(self, offset: int, length: int, chunks: Iterator[bytes]) -> bytes:
+        if offset < self._position:
+            raise ValueError("ranges of a whole file must be asked for in ascending order")
+        pieces: list[bytes] = []
+        while length:
+            skipped = min(offset - self._position, len(self._buffer))
+            taken = self._buffer[skipped : skipped + length] if skipped < len(self._buffer) else b""
+            self._position += skipped + len(taken)
+            offset += len(taken)
+            length -= len(taken)
+            self._buffer = self._buffer[skipped + len(taken) :]
+            pieces.append(taken)
+            if length and not self._buffer:
+                self._buffer = next(chunks, b"")
+                if not self._buffer:
+                    break
+        return b"".join(pieces)
+
+    def _error(self, fault: str, hint: str) -> FetchError:
+        return FetchError(f"{without_credentials(self._url)} {fault}", hint=hint)
 
 
 class PartialFile(io.RawIOBase):
-    """A file of which only what is read is fetched; what was read last is kept."""
+    """A remote file as a binary stream, for `zipfile`; what was read last is kept."""
 
-    def __init__(self, size: int, tail: bytes, read_part: ReadPart) -> None:
-        """A file of `size` bytes that ends with `tail`; `read_part` has the rest."""
+    def __init__(self, file: RemoteFile, size: int) -> None:
+        """The `file` of `size` bytes, at its beginning."""
         super().__init__()
+        self._file = file
         self._size = size
-        self._read_part = read_part
-        self._pieces = [_Piece(size - len(tail), tail)]
         self._position = 0
+        self._kept = (0, b"")
         self._ahead = TAIL_BYTES // 4
 
     def readable(self) -> bool:
@@ -64,7 +138,7 @@ class PartialFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """The new position."""
+        """Move to a position, and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
@@ -84,49 +158,12 @@ class PartialFile(io.RawIOBase):
         return data
 
     def _read(self, offset: int, length: int) -> bytes:
-        for piece in self._pieces:
-            if piece.holds(offset, length):
-                start = offset - piece.offset
-                return piece.data[start : start + length]
-        # A reader of zip files reads a header, then what follows it, piece by piece.
-        self._ahead = min(4 * self._ahead, MOST_AHEAD)
-        wanted = min(max(length, self._ahead), self._size - offset)
-        data = self._read_part(offset, wanted)
-        if len(data) != wanted:
-            raise FetchError("it ends too early", hint="try again")
-        self._pieces = [self._pieces[0], _Piece(offset, data)]
-        return data[:length]
-
-
-def open_remote(url: str, transport: "Transport") -> PartialFile | None:
-    """The file at `url`, http or https; None where its server knows no ranges.
-
-    Raises:
-        FetchError: The server does not send it.
-    """
-    tail = transport.read_part(url, None, TAIL_BYTES)
-    if tail is None or tail.offset + len(tail.data) != tail.size:
-        return None
-
-    def read_part(offset: int, length: int) -> bytes:
-        part = transport.read_part(url, offset, length)
-        return b"" if part is None or part.offset != offset else part.data
-
-    return PartialFile(tail.size, tail.data, read_part)
-
-
-def open_local(path: Path) -> PartialFile:
-    """The file at `path`.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-
-    def read_part(offset: int, length: int) -> bytes:
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            return stream.read(length)
-
-    size = path.stat().st_size
-    start = max(0, size - TAIL_BYTES)
-    return PartialFile(size, read_part(start, size - start), read_part)
+        start, data = self._kept
+        if not start <= offset <= offset + length <= start + len(data):
+            # A reader of zip files reads a header, then what follows it, piece by piece.
+            wanted = length
+            if offset < self._size - TAIL_BYTES:
+                self._ahead = min(4 * self._ahead, MOST_AHEAD)
+                wanted = min(max(length, self._ahead), self._size - offset)
+            start, data = self._kept = offset, self._file.read(offset, wanted)
+        return data[offset - start : offset - start + length]

@@ -6,7 +6,7 @@ takes them away until the environment is made.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from lading.format import (
     format_of,
     is_remote,
 )
-from lading.net import RemoteFile
+from lading.net import RemoteFile, Transport
 from lading.node.store import Store
 from lading.system import Progress, in_order, no_progress
 
@@ -119,11 +119,9 @@ def _open(plan: PrefetchPlan) -> Iterator[tuple[Read, Callable[[], bool]]]:
     """A way to read ranges of the tarball, and whether it had to be read whole."""
     source = plan.source
     if is_remote(source):
-        remote = RemoteFile(source, plan.environment)
-        try:
+        with closing(Transport(plan.environment)) as transport:
+            remote = RemoteFile(source, transport)
             yield remote.read, lambda: remote.is_read_whole
-        finally:
-            remote.close()
         return
     try:
         descriptor = os.open(Path(source), os.O_RDONLY | os.O_CLOEXEC)

@@ -17,7 +17,7 @@ import msgspec
 
 from lading.conda import PathType
 from lading.errors import ArchiveError
-from lading.net import PartialFile, open_local
+from lading.net import PartialFile
 from lading.package.info import PackageInfo, read_package_info
 
 if sys.version_info >= (3, 14):
@@ -80,10 +80,11 @@ def list_local(file_name: str, path: Path) -> ArchiveFiles | Unread:
     if file_name.endswith(".tar.bz2"):
         with tarfile.open(path, "r:bz2") as archive:
             return _list_info(archive)
-    return list_zip(file_name, open_local(path))
+    with path.open("rb") as stream:
+        return list_zip(file_name, stream)
 
 
-def list_zip(file_name: str, file: PartialFile) -> ArchiveFiles | Unread:
+def list_zip(file_name: str, file: IO[bytes] | PartialFile) -> ArchiveFiles | Unread:
     """The files of the package archive `file_name`, whose content is `file`.
 
     Raises:

@@ -1,13 +1,16 @@
 """A file on a server, read by ranges."""
 
 import base64
+import io
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
 
 from lading.errors import FetchError
-from lading.net.client import RemoteFile
+from lading.net.client import Transport
+from lading.net.range_file import TAIL_BYTES, PartialFile, RemoteFile
 from lading.net.retry_policy import RetryPolicy
 from simulators.rangeserver import RangeServer, serve_ranges
 
@@ -19,9 +22,16 @@ def remote(**behaviour: object) -> Iterator[tuple[RemoteFile, RangeServer]]:
     """A file on a server, and the server."""
     with (
         serve_ranges({"/file": DATA}, **behaviour) as server,
-        closing(RemoteFile(f"{server.url}/file")) as file,
+        opened(f"{server.url}/file") as file,
     ):
         yield file, server
+
+
+@contextmanager
+def opened(url: str, retries: int = 4) -> Iterator[RemoteFile]:
+    """The file at `url`."""
+    with closing(Transport({}, RetryPolicy(retries=retries, backoff=0.01))) as transport:
+        yield RemoteFile(url, transport)
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
@@ -82,7 +92,7 @@ def test_a_file_that_is_too_short_is_told(offset: int, *, knows_ranges: bool) ->
     """It is not the file of this bill."""
     with (
         remote(knows_ranges=knows_ranges) as (file, _),
-        pytest.raises(FetchError, match=r"sent another range|ends too early"),
+        pytest.raises(FetchError, match=r"HTTP status 416|another range|ends too early"),
     ):
         file.read(offset, 10)
 
@@ -108,7 +118,7 @@ def test_no_server_is_told() -> None:
     with serve_ranges({}) as server:
         url = server.url
     with (
-        closing(RemoteFile(f"{url}/file", retry_policy=RetryPolicy(retries=0))) as file,
+        opened(f"{url}/file", retries=0) as file,
         pytest.raises(FetchError, match="refused"),
     ):
         file.read(0, 10)
@@ -119,7 +129,7 @@ def test_user_and_password_are_given() -> None:
     wanted = "Basic " + base64.b64encode(b"me:s e").decode()
     with serve_ranges({"/file": DATA}, authorization=wanted) as server:
         url = server.url.replace("http://", "http://me:s%20e@")
-        with closing(RemoteFile(f"{url}/file")) as file:
+        with opened(f"{url}/file") as file:
             assert DATA[:10] == file.read(0, 10)
 
 
@@ -127,6 +137,51 @@ def test_passwords_are_not_told() -> None:
     """An error goes into logs."""
     with serve_ranges({}) as server:
         url = server.url.replace("http://", "http://me:secret@")
-        with closing(RemoteFile(f"{url}/file")) as file, pytest.raises(FetchError) as caught:
+        with opened(f"{url}/file") as file, pytest.raises(FetchError) as caught:
             file.read(0, 10)
     assert "secret" not in str(caught.value)
+
+
+def test_the_end_is_read_with_the_size() -> None:
+    """Once; what lies in it is not asked for again."""
+    with remote() as (file, server):
+        assert (len(DATA), len(DATA)) == (file.size, file.size)
+        assert (DATA[-100:-50], DATA[:10]) == (file.read(len(DATA) - 100, 50), file.read(0, 10))
+        assert [(len(DATA) - TAIL_BYTES, len(DATA) - 1), (0, 9)] == server.ranges
+
+
+def test_without_ranges_there_is_no_size() -> None:
+    """The whole file would have to be read to know it."""
+    with remote(knows_ranges=False) as (file, _):
+        assert file.size is None
+
+
+def test_a_file_that_is_replaced_is_told() -> None:
+    """Parts of two files fit nobody."""
+    with serve_ranges({"/file": DATA}) as server, opened(f"{server.url}/file") as file:
+        assert file.size == len(DATA)
+        server.files = {"/file": DATA + b"more"}
+        with pytest.raises(FetchError, match="was replaced on the server"):
+            file.read(0, 10)
+
+
+def test_a_zip_file_is_read_in_parts() -> None:
+    """A small member of a large file costs its directory and the member."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("first", b"1" * 100)
+        archive.writestr("large", DATA * 4)
+        archive.writestr("last", b"2" * 100)
+    data = stream.getvalue()
+    with serve_ranges({"/file": data}) as server, opened(f"{server.url}/file") as file:
+        with zipfile.ZipFile(PartialFile(file, file.size or 0)) as archive:
+            found = [archive.read("first"), archive.read("last")]
+        assert ([b"1" * 100, b"2" * 100], True) == (found, server.sent < len(data) // 2)
+
+
+def test_a_part_that_is_too_long_is_refused() -> None:
+    """The directory of a hostile zip file claims gigabytes."""
+    with remote() as (file, server):
+        with pytest.raises(FetchError, match="too long"):
+            PartialFile(file, 1 << 40).read()
+        assert [] == server.ranges
