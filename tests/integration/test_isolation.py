@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulators.channel import PLACEHOLDER, File, Package
+from simulators.command import lading
 from simulators.engine_project import ENGINES, EngineProject
 from simulators.example_project import snapshot
 from simulators.interpreter import python_package, write_wheel
@@ -75,3 +76,15 @@ def test_nothing_leaks_in(
     assert expected == packed
     assert b"1\n" == (project.prefix / "share").read_bytes()
     assert project.lading("verify", ENVIRONMENT).code == 0
+
+
+def test_cleaning_spares_a_directory_of_others(tmp_path: Path) -> None:
+    """A directory that --pkgs-dir names is not removed because it was named."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/thesis.tex").write_text("years of work")
+    done = lading(["--pkgs-dir", "home", "clean", "--packages"], tmp_path)
+    assert (2, True, "years of work") == (
+        done.code,
+        done.is_plain_error,
+        (tmp_path / "home/thesis.tex").read_text(),
+    )

@@ -6,6 +6,7 @@ import click
 
 from lading.cli.context import Context
 from lading.errors import UsageError
+from lading.install import clear_package_cache
 from lading.pack import FrameCache
 from lading.report import render_json
 from lading.system import remove_stale_temporaries
@@ -35,13 +36,15 @@ def command(
         freed = FrameCache(directory=tree.frame_cache).clear()
         context.say(f"removed {freed / 1e6:.1f} MB of frames")
         removed.append(tree.frame_cache)
-    directories = [tree.bytecode_cache] if bytecode else []
-    directories += [tree.package_cache] if packages else []
-    for directory in directories:
-        if directory.exists():
-            shutil.rmtree(directory)
-            context.say(f"removed {directory}")
-            removed.append(directory)
+    if bytecode and tree.bytecode_cache.exists():
+        shutil.rmtree(tree.bytecode_cache)
+        context.say(f"removed {tree.bytecode_cache}")
+        removed.append(tree.bytecode_cache)
+    kept = clear_package_cache(tree) if packages else None
+    if kept is not None:
+        names = ", ".join(path.name for path in kept)
+        context.say(f"removed {tree.package_cache}" + (f", but not {names}" if kept else ""))
+        removed.append(tree.package_cache)
     for left in leftovers:
         for path in remove_stale_temporaries(context.project.path(left)):
             context.say(f"removed {path}")

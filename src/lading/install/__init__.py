@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lading.install.clean import clear_package_cache as clear_package_cache
     from lading.install.contents import packages_with_scripts as packages_with_scripts
     from lading.install.installer import (
         Installed as Installed,
@@ -30,6 +31,7 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "clean": "clear_package_cache",
             "contents": "packages_with_scripts",
             "installer": "Installed apply_install read_installed",
             "layout": "WHEELS BuildTree",

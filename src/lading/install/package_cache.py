@@ -38,6 +38,9 @@ __all__ = [
 WORKERS = 8
 LOCK_NAME = ".lading.lock"
 
+MARKER_NAME = ".lading-package-cache"
+"""A file in a directory that held nothing before lading used it as a package cache."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +79,7 @@ def fetch_archives(
         FetchError: An archive or a wheel could not be fetched.
         DigestMismatchError: It has other bytes than the lock promises.
     """
+    _mark(tree.package_cache)
     located = locate_archives(plan.downloads, tree.layers)
     wanted = [item for item in plan.downloads if item.target not in located]
     fetch_all(wanted, mirrors, progress, Network(environment=inherited, offline=plan.offline))
@@ -85,6 +89,13 @@ def fetch_archives(
         conda={name: located.get(target, target) for name, target in conda.items()},
         wheels={name: located.get(target, target) for name, target in wheels.items()},
     )
+
+
+def _mark(directory: Path) -> None:
+    """Create the package cache where it is missing; mark it, if nothing else was in it before."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if not {path.name for path in directory.iterdir()} - {WHEELS, LOCK_NAME}:
+        (directory / MARKER_NAME).touch()
 
 
 def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> dict[Path, Path]:

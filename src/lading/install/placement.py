@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from lading.conda import FileMode, Kind, find_occurrences, replace_placeholder
-from lading.errors import PrefixTooLongError
+from lading.conda import Kind, find_occurrences, replace_placeholder
+from lading.errors import ArchiveError, PrefixTooLongError
 from lading.install.bytecode import is_bytecode, place_file
 from lading.install.contents import PrefixContents
 from lading.package import PayloadFile
@@ -127,6 +127,9 @@ def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[Pa
     """Copy what link scripts made in `prefix` to `directory`, as files of the environment.
 
     In text the prefix is replaced by a placeholder, so that it does not depend on the place.
+
+    Raises:
+        ArchiveError: A binary file holds the prefix, which nothing could stand for.
     """
     return tuple(_adopt(path, prefix, directory) for path in sorted(paths))
 
@@ -137,13 +140,15 @@ def _adopt(path: str, prefix: Path, directory: Path) -> PayloadFile:
         return PayloadFile(path=path, kind=Kind.LINK, target=os.readlink(source))  # noqa: PTH115  # keeps the text as it is
     data = source.read_bytes()
     old = os.fsencode(prefix)
-    mode, placeholder = FileMode.TEXT, ""
+    placeholder = ""
     if old in data:
         if b"\0" in data:
-            mode, placeholder = FileMode.BINARY, str(prefix)
-        else:
-            placeholder = PLACEHOLDER
-            data = data.replace(old, PLACEHOLDER.encode())
+            raise ArchiveError(
+                f"a link script made {path}, a binary file that holds the path {prefix}",
+                hint="install without --link-scripts, or take another build of its package",
+            )
+        placeholder = PLACEHOLDER
+        data = data.replace(old, PLACEHOLDER.encode())
     copy = directory / path
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(data)
@@ -154,5 +159,4 @@ def _adopt(path: str, prefix: Path, directory: Path) -> PayloadFile:
         sha256=sha256_of(data),
         size=len(data),
         placeholder=placeholder,
-        mode=mode,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lading.conda.paths import FileMode, Kind
-from lading.errors import PrefixTooLongError
+from lading.errors import ArchiveError, PrefixTooLongError
 from lading.install.contents import HISTORY, PrefixContents, environment_payload
 from lading.install.placement import (
     PLACEHOLDER,
@@ -108,10 +108,10 @@ def test_a_prefix_that_is_too_long(tmp_path: Path) -> None:
 
 
 def test_what_scripts_made_is_adopted(tmp_path: Path) -> None:
-    """In text the prefix becomes a placeholder; a binary keeps it; a link stays one."""
+    """In text the prefix becomes a placeholder; a binary stays as it is; a link stays one."""
     prefix = tmp_path / "prefix"
     put(prefix / "text", f"in {prefix}\n".encode()).chmod(0o755)
-    put(prefix / "binary", f"\0{prefix}\0".encode())
+    put(prefix / "binary", b"\0/usr\0")
     (prefix / "link").symlink_to("text")
     found = {
         item.path: item
@@ -123,7 +123,10 @@ def test_what_scripts_made_is_adopted(tmp_path: Path) -> None:
         found["text"].executable,
         found["text"].mode,
     )
-    assert (str(prefix), FileMode.BINARY) == (found["binary"].placeholder, found["binary"].mode)
+    assert ("", b"\0/usr\0") == (
+        found["binary"].placeholder,
+        (tmp_path / "scripted/binary").read_bytes(),
+    )
     assert (Kind.LINK, "text") == (found["link"].kind, found["link"].target)
 
 
@@ -168,3 +171,10 @@ def test_placing_brings_what_is_missing(tmp_path: Path) -> None:
         str((prefix / "lib/y").readlink()),
         (prefix / "lib/python3.13").exists(),
     )
+
+
+def test_a_binary_of_a_script_that_names_the_prefix(tmp_path: Path) -> None:
+    """It is refused: it would ship the build prefix, and leave no room for a longer one."""
+    put(tmp_path / "prefix/bin/made", b"\x7fELF\0" + bytes(tmp_path / "prefix") + b"/lib\0")
+    with pytest.raises(ArchiveError, match="a link script made bin/made, a binary file"):
+        adopt_files(["bin/made"], tmp_path / "prefix", tmp_path / "scripted")
