@@ -70,7 +70,7 @@ def refused(outcome: Outcome, code: int) -> bool:
     [
         (lambda path: path.unlink(), "is not locked for"),
         (lambda path: path.write_text(path.read_text()[:300]), "is no"),
-        (lambda path: path.write_text(""), "is no lockfile"),
+        (lambda path: path.write_text(""), "is not a lockfile"),
         (
             lambda path: path.write_text(f"a\n<<<<<<< HEAD\n{path.read_text()}\n>>>>>>> x\n"),
             "holds merge conflict markers",

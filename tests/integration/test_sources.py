@@ -93,7 +93,7 @@ def test_meta_yaml(project: Path, channel: str) -> None:
         "test:\n  requires:\n    - pytest\n"
     )
     linux = locked(lock(project, "meta.yaml"), project)
-    found = {item.name: (item.version, item.category) for item in linux.conda}
+    found = {item.name: (item.version, item.categories[0]) for item in linux.conda}
     assert found == {
         "compiled": ("2.0", "main"),
         "only-linux": ("1.0", "main"),
@@ -120,7 +120,9 @@ def test_pyproject(project: Path, channel: str, index: str) -> None:
     assert conda["compiled"] == "1.0"
     assert conda["requests"] == "8.0"
     assert {"helper": "2.0", "tool": "1.0"} == pip_versions(found)
-    assert {"pytest": "dev"} == {item.name: item.category for item in found.conda if item.optional}
+    assert {"pytest": "dev"} == {
+        item.name: item.categories[0] for item in found.conda if item.optional
+    }
 
 
 def test_extras(project: Path, channel: str, index: str) -> None:

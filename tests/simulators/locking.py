@@ -9,6 +9,7 @@ from lading.engine.embedded import EmbeddedEngine
 from lading.engine.protocol import Engine
 from lading.lock.isolation import CondaLock
 from lading.lock.request import LockOutcome, LockRequest
+from lading.lock.requested import read_sources
 from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock
 from simulators.channel import CANONICAL
 from simulators.condalock import quick_conda_lock
@@ -45,7 +46,7 @@ class LockProject:
         values: dict[str, object] = {
             "name": "service",
             "directory": self.root,
-            "sources": (self.source,),
+            "sources": read_sources([self.source]),
             "platforms": (Platform.LINUX_64,),
             "mirrors": MirrorMap(mirrors={CANONICAL: (self.location,)}),
             "conda_lock": self.conda_lock(),

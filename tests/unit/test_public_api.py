@@ -57,7 +57,7 @@ def test_type_checkers_see_functions(tmp_path: Path) -> None:
         "import lading.lock\n"
         "from lading.lock import diff_locks\n"
         "clean: bool = lading.verify('x', quick=True).is_clean\n"
-        "changed: bool = lading.lock('environment.yml').is_changed\n"
+        "changed: bool = lading.lock('environment.yml').platforms[0].written\n"
         "print(diff_locks, clean, changed)\n"
     )
     done = subprocess.run(

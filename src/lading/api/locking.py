@@ -12,21 +12,20 @@ from lading.config import EnvironmentSettings
 from lading.errors import UsageError
 from lading.install import WHEELS
 from lading.lock import (
-    FOREIGN,
     CondaLock,
-    EnvironmentFile,
     FileLists,
     LockedPackage,
     LockOutcome,
     LockRequest,
+    Sources,
     apply_lock,
     describe_lock,
     find_virtual_packages,
     pins_of_conda_lock,
     pins_of_prefix,
     plan_lock,
-    read_environment,
     read_lock_inputs,
+    read_sources,
     read_virtual_packages,
     solve_lock,
 )
@@ -134,17 +133,17 @@ def lock_request(  # one parameter for each choice
 ) -> LockRequest:
     """The request that `sources`, the settings and the choices make together; see `lock`."""
     configured, paths = find_sources(project, sources)
-    files = [read_environment(path) for path in paths if path.name not in FOREIGN]
-    chosen = name or configured or environment_name(files, paths)
+    asked = read_sources(paths)
+    chosen = name or configured or environment_name(asked)
     settings = project.settings.environments.get(chosen, EnvironmentSettings())
     return LockRequest(
         name=chosen,
         directory=project.directory,
-        sources=paths,
-        platforms=chosen_platforms(project, platforms or settings.platforms, files),
+        sources=asked,
+        platforms=chosen_platforms(project, platforms or settings.platforms, asked),
         channels=tuple(channels or settings.channels),
         virtual_packages=expected_virtual_packages(project, settings, paths, virtual_packages),
-        mirrors=with_channel_credentials(project, files, channels),
+        mirrors=with_channel_credentials(project, asked, channels),
         strict_priority=project.settings.strict_priority,
         pip_index=project.environment.get("PIP_INDEX_URL", ""),
         conda_lock=conda_lock_of(project),
@@ -208,36 +207,34 @@ def find_sources(project: Project, sources: Sequence[str]) -> tuple[str, tuple[P
     return "", tuple(project.path(source) for source in names)
 
 
-def environment_name(files: Sequence[EnvironmentFile], paths: Sequence[Path]) -> str:
+def environment_name(sources: Sources) -> str:
     """The name that the first source with one gives, else that of its directory."""
-    return next((item.name for item in files if item.name), paths[0].resolve().parent.name)
+    return sources.name or sources.paths[0].resolve().parent.name
 
 
 def named_platforms(
-    project: Project, wanted: Sequence[str], files: Sequence[EnvironmentFile]
+    project: Project, names: Sequence[str], sources: Sources
 ) -> tuple[Platform, ...]:
     """The platforms asked for, else those that the sources name; may be empty."""
-    if wanted:
-        return tuple(dict.fromkeys(project.platform(item) for item in wanted))
-    return tuple(dict.fromkeys(platform for item in files for platform in item.platforms))
+    return tuple(dict.fromkeys(map(project.platform, names))) or sources.platforms
 
 
 def chosen_platforms(
-    project: Project, wanted: Sequence[str], files: Sequence[EnvironmentFile]
+    project: Project, names: Sequence[str], sources: Sources
 ) -> tuple[Platform, ...]:
     """The platforms asked for, else those of the sources, else this machine's."""
-    return named_platforms(project, wanted, files) or (project.platform(None),)
+    return named_platforms(project, names, sources) or (project.platform(None),)
 
 
 def with_channel_credentials(
-    project: Project, files: Sequence[EnvironmentFile], channels: Sequence[str]
+    project: Project, sources: Sources, channels: Sequence[str]
 ) -> MirrorMap:
     """The mirror map, with the credentials that stand in the channels of the user.
 
     Raises:
         SpecError: One names a variable that is not set.
     """
-    written = [*channels, *(text for item in files for text in item.channels_as_written)]
+    written = [*channels, *(text for item in sources.files for text in item.channels_as_written)]
     mirrors = project.settings.mirrors
     found = channel_credentials(written, project.environment)
     return replace(mirrors, credentials=(*found, *mirrors.credentials))

@@ -44,7 +44,7 @@ def command(
     ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile.
     """
     path, lock = read_one_lock(context.project, environment, platform)
-    name = lock.metadata.get("lading-environment") or path.parent.name
+    name = lock.environment or path.parent.name
     match form:
         case "yml":
             text = export_environment_yml(lock, name)
@@ -70,7 +70,7 @@ def _unified(context: Context, path: Path, name: str, target: Path) -> str:
         directory=context.project.directory, environment=context.project.environment
     )
     locks = list(places.read(str(path.parent)).values())
-    if any(lock.metadata.get("lading-environment", name) != name for lock in locks):
+    if any((lock.environment or name) != name for lock in locks):
         raise LockError(
             f"{path.parent} holds lockfiles of several environments", hint="keep them apart"
         )

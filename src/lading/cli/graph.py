@@ -30,7 +30,7 @@ def command(
 ) -> int:
     """Draw what needs what in a lock: all of it, or the part around PACKAGES."""
     graph = read_graph(context.project, environment, platform)
-    graph.needs = graph.needs.around([graph.find(name) for name in packages])
+    graph.graph = graph.graph.around([graph.find(name) for name in packages])
     render = {"dot": render_dot, "json": render_graph_json, "svg": render_svg}
     text = render["json" if context.json else form](graph)
     if output is None:

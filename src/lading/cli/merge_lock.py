@@ -17,6 +17,7 @@ from lading.lock import (
     Merging,
     merge_locks,
     read_sides,
+    read_sources,
     write_merged_sources,
 )
 
@@ -41,7 +42,7 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
     sides = read_sides(
         context.project.path(base), context.project.path(ours), context.project.path(theirs)
     )
-    name = sides.ours.metadata.get("lading-environment", "")
+    name = sides.ours.environment
     if not name:
         raise LockError(f"{path} was not made by lading", hint="lock the environment with it")
     with tempfile.TemporaryDirectory(prefix="lading-merge-") as directory:
@@ -84,7 +85,7 @@ def _request(
     return LockRequest(
         name=name,
         directory=root,
-        sources=tuple(sources.values()),
+        sources=read_sources(tuple(sources.values())),
         platforms=(lock.platform,),
         channels=settings.channels,
         virtual_packages=expected_virtual_packages(context.project, settings, tuple(sources), None),

@@ -35,10 +35,10 @@ def command(
     if context.json:
         context.write(render_graph_json(graph))
         return 0
-    needs = graph.needs
-    leaves = [node for node, others in needs.needs.items() if not others]
-    roots = [graph.find(name) for name in packages] or sorted(leaves if reverse else needs.roots)
+    leaves = [node for node, others in graph.graph.dependencies.items() if not others]
+    ends = leaves if reverse else graph.graph.roots
+    roots = [graph.find(name) for name in packages] or sorted(ends)
     context.write(render_tree(graph, roots, depth, reverse=reverse))
-    for cycle in needs.cycles():
+    for cycle in graph.graph.cycles():
         context.say(f"need each other: {', '.join(cycle)}")
     return 0

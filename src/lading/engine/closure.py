@@ -7,8 +7,9 @@ either engine is checked. By name: that versions fit is what the solver was aske
 
 from collections.abc import Iterable, Sequence
 
-from lading.conda import MatchSpecText, PackageName, RepodataRecord, VirtualPackage, dependency_name
+from lading.conda import MatchSpecText, RepodataRecord, VirtualPackage, dependency_name
 from lading.errors import EngineFailedError
+from lading.graph import dependencies_of, reachable
 
 __all__ = ["check_closure", "missing_dependencies", "needed_records"]
 
@@ -35,15 +36,7 @@ def needed_records(
     records: Sequence[RepodataRecord], specs: Iterable[MatchSpecText]
 ) -> tuple[RepodataRecord, ...]:
     """Those of `records` that `specs` need, directly or through others; in the order given."""
-    by_name = {record.name: record for record in records}
-    needed: set[PackageName] = set()
-    waiting = [dependency_name(text) for text in specs]
-    while waiting:
-        name = waiting.pop()
-        if name in needed or name not in by_name:
-            continue
-        needed.add(name)
-        waiting.extend(dependency_name(text) for text in by_name[name].depends)
+    needed = reachable(dependencies_of(records), map(dependency_name, specs))
     return tuple(record for record in records if record.name in needed)
 
 

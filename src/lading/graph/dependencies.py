@@ -9,10 +9,30 @@ from graphlib import CycleError, TopologicalSorter
 
 from lading.conda import PackageName, RepodataRecord, dependency_name
 
-__all__ = ["topological_order"]
+__all__ = ["dependencies_of", "reachable", "topological_order"]
 
 # noarch packages are linked below the site-packages of a Python that is already there.
 FIRST = "python"
+
+
+def dependencies_of(records: Iterable[RepodataRecord]) -> dict[str, frozenset[str]]:
+    """Name of each record → the names that it depends on, whether a record has them or not."""
+    return {
+        str(record.name): frozenset(dependency_name(text) for text in record.depends)
+        for record in records
+    }
+
+
+def reachable(dependencies: Mapping[str, Iterable[str]], roots: Iterable[str]) -> frozenset[str]:
+    """The keys of `dependencies` that `roots` need, directly or through others, roots included."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in dependencies and name not in found:
+            found.add(name)
+            waiting.extend(dependencies[name])
+    return frozenset(found)
 
 
 def topological_order(records: Iterable[RepodataRecord]) -> tuple[RepodataRecord, ...]:
@@ -20,27 +40,27 @@ def topological_order(records: Iterable[RepodataRecord]) -> tuple[RepodataRecord
 
     The order depends on the set alone, not on the order it comes in. Packages that need each other,
     as `python` and `pip` may, stand in one group; there `python` comes first, else the smallest
-    name, and the rest follows as if nothing had been needed by it. Dependencies outside of the
+    name, and the rest follows as if it did not depend on that one. Dependencies outside of the
     set, such as virtual packages, do not matter.
 
     Args:
         records: Names unique.
     """
     by_name = {record.name: record for record in records}
-    needed = {
-        str(name): {dependency_name(text) for text in record.depends} & by_name.keys() - {name}
-        for name, record in by_name.items()
+    dependencies = {
+        name: others & by_name.keys() - {name}
+        for name, others in dependencies_of(by_name.values()).items()
     }
-    return tuple(by_name[PackageName(name)] for name in _order(needed))
+    return tuple(by_name[PackageName(name)] for name in _order(dependencies))
 
 
-def _order(needed: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
-    """The names in topological order, cycles cut; `needed` is name → names of the same mapping."""
-    sorter = TopologicalSorter(needed)
+def _order(dependencies: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
+    """The names in topological order, cycles cut; every dependency is a key too."""
+    sorter = TopologicalSorter(dependencies)
     try:
         sorter.prepare()
     except CycleError:
-        yield from _order_of_groups(needed)
+        yield from _order_of_groups(dependencies)
         return
     ready: list[str] = []
     while sorter.is_active():
@@ -51,15 +71,15 @@ def _order(needed: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
         sorter.done(first)
 
 
-def _order_of_groups(needed: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
+def _order_of_groups(dependencies: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
     """The same where some need each other."""
     import networkx as nx  # noqa: PLC0415  # 0.1 s, and most environments have no cycle
 
     # The stubs give nodes and edges attributes of any type.
     graph: nx.DiGraph[str] = nx.DiGraph(  # type: ignore[explicit-any]
-        [(other, name) for name, others in needed.items() for other in others]
+        [(other, name) for name, others in dependencies.items() for other in others]
     )
-    graph.add_nodes_from(needed)
+    graph.add_nodes_from(dependencies)
     condensed = nx.condensation(graph)
     members: dict[int, list[str]] = {
         group: sorted(condensed.nodes[group]["members"]) for group in condensed
@@ -72,4 +92,4 @@ def _order_of_groups(needed: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
         first = FIRST if FIRST in names else names[0]
         rest = set(names) - {first}
         yield first
-        yield from _order({name: needed[name] & rest for name in rest})
+        yield from _order({name: dependencies[name] & rest for name in rest})

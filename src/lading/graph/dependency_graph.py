@@ -1,6 +1,6 @@
-"""What needs what, and why something is there: questions to the graph of a lock.
+"""What depends on what, and why a package is there: questions to the graph of a lock.
 
-A node is a name, an edge goes from who needs to what is needed. A root is what somebody asked for.
+A node is a name, an edge leads from a package to a dependency. Roots are the names asked for.
 """
 
 # ruff: noqa: PLC0415  # networkx is slow to load, and few commands ask
@@ -8,6 +8,8 @@ A node is a name, an edge goes from who needs to what is needed. A root is what 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lading.graph.dependencies import reachable
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -17,28 +19,31 @@ __all__ = ["DependencyGraph"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyGraph:
-    """A graph of needs.
+    """The dependencies among named packages.
 
     Attributes:
-        needs: Name → names of the same mapping.
+        dependencies: Name → names of the same mapping.
         roots: Names that were asked for.
     """
 
-    needs: Mapping[str, frozenset[str]]
+    dependencies: Mapping[str, frozenset[str]]
     roots: frozenset[str]
 
     @classmethod
-    def of(cls, needs: Mapping[str, Iterable[str]], roots: Iterable[str]) -> "DependencyGraph":
-        """The graph of `needs`; names that are no keys are left out."""
+    def of(
+        cls, dependencies: Mapping[str, Iterable[str]], roots: Iterable[str]
+    ) -> "DependencyGraph":
+        """The graph of `dependencies`; names that are not keys are left out."""
+        names = dependencies.keys()
         return cls(
-            needs={name: frozenset(others) & needs.keys() for name, others in needs.items()},
-            roots=frozenset(roots) & needs.keys(),
+            dependencies={name: frozenset(others) & names for name, others in dependencies.items()},
+            roots=frozenset(roots) & names,
         )
 
-    def needed_by(self) -> Mapping[str, frozenset[str]]:
-        """Name → who needs it."""
-        found: dict[str, set[str]] = {name: set() for name in self.needs}
-        for name, others in self.needs.items():
+    def dependents(self) -> Mapping[str, frozenset[str]]:
+        """Name → the names that depend on it."""
+        found: dict[str, set[str]] = {name: set() for name in self.dependencies}
+        for name, others in self.dependencies.items():
             for other in others:
                 found[other].add(name)
         return {name: frozenset(others) for name, others in found.items()}
@@ -63,7 +68,7 @@ class DependencyGraph:
         return tuple(sorted(chains, key=lambda chain: (len(chain), chain)))
 
     def cycles(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of names that need each other; each sorted, and they among themselves."""
+        """Groups of names that depend on each other; the groups and their names are sorted."""
         import networkx as nx
 
         groups = nx.strongly_connected_components(self._graph())
@@ -71,35 +76,24 @@ class DependencyGraph:
             sorted(
                 tuple(sorted(group))
                 for group in groups
-                if len(group) > 1 or any(name in self.needs[name] for name in group)
+                if len(group) > 1 or any(name in self.dependencies[name] for name in group)
             )
         )
 
-    def reachable(self, roots: Iterable[str]) -> frozenset[str]:
-        """All that `roots` need, themselves too."""
-        found: set[str] = set()
-        waiting = [name for name in roots if name in self.needs]
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting.extend(self.needs[name])
-        return frozenset(found)
-
     def leaving_without(self, root: str) -> tuple[str, ...]:
-        """What would leave if `root` was asked for no more; sorted, without what nobody asks for.
+        """What would leave if `root` was not asked for any more; sorted.
 
-        Empty where something else needs `root`, for then it stays, and all that it needs.
+        Empty where something else needs `root`: then it stays, and all that it needs.
         """
-        return tuple(sorted(self.reachable(self.roots) - self.reachable(self.roots - {root})))
+        without = reachable(self.dependencies, self.roots - {root})
+        return tuple(sorted(reachable(self.dependencies, self.roots) - without))
 
     def around(self, names: Sequence[str]) -> "DependencyGraph":
-        """The part of the graph that leads to `names` or that they need."""
+        """The part of the graph that leads to `names` or that they depend on."""
         if not names:
             return self
-        backwards = DependencyGraph(needs=self.needed_by(), roots=frozenset())
-        kept = self.reachable(names) | backwards.reachable(names)
-        return DependencyGraph.of({name: self.needs[name] for name in kept}, self.roots)
+        kept = reachable(self.dependencies, names) | reachable(self.dependents(), names)
+        return DependencyGraph.of({name: self.dependencies[name] for name in kept}, self.roots)
 
     def depths(self) -> Mapping[str, int]:
         """Name → the longest way to it, cycles taken as one; for drawing it in layers."""
@@ -119,8 +113,10 @@ class DependencyGraph:
 
         # Sorted: what networkx answers may depend on the order in which it was told.
         graph: nx.DiGraph[str] = nx.DiGraph()  # type: ignore[explicit-any]
-        graph.add_nodes_from(sorted(self.needs))
+        graph.add_nodes_from(sorted(self.dependencies))
         graph.add_edges_from(
-            (name, other) for name in sorted(self.needs) for other in sorted(self.needs[name])
+            (name, other)
+            for name in sorted(self.dependencies)
+            for other in sorted(self.dependencies[name])
         )
         return graph

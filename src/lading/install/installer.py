@@ -53,7 +53,7 @@ from lading.install.update import (
     move_packages,
     refuse_clobbering,
 )
-from lading.lock import LockedPackage, Lockfile
+from lading.lock import LockedPackage
 from lading.package import PayloadFile
 from lading.system import Progress, no_progress, scrubbed_environment
 from lading.version import VERSION
@@ -74,8 +74,6 @@ BUSY_SECONDS = 10.0
 
 LOOK_SECONDS = 0.05
 QUIET_LOOKS = 3
-
-VARIABLE_KEY = "lading-variable-"
 
 _log = logging.getLogger(__name__)
 
@@ -343,7 +341,7 @@ class _Installer:
                 pip=self.plan.wheels,
                 prefix=self.plan.prefix,
                 compiler=compiler,
-                variables=_variables(self.plan.lockfile),
+                variables=self.plan.lockfile.variables,
                 adopted=adopted,
             )
         )
@@ -370,12 +368,3 @@ class _Installer:
         )
         write_install_record(plan.directory, record)
         return Installed(plan=plan, record=record, contents=contents)
-
-
-def _variables(lockfile: Lockfile) -> dict[str, str]:
-    """Name → value of the environment variables that the lock keeps."""
-    return {
-        key.removeprefix(VARIABLE_KEY): value
-        for key, value in lockfile.metadata.items()
-        if key.startswith(VARIABLE_KEY)
-    }

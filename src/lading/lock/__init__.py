@@ -24,17 +24,13 @@ if TYPE_CHECKING:
         diff_locks as diff_locks,
         fold_diffs as fold_diffs,
     )
-    from lading.lock.environment_file import (
-        EnvironmentFile as EnvironmentFile,
-        read_environment as read_environment,
-    )
     from lading.lock.export import (
         export_environment_yml as export_environment_yml,
         export_explicit as export_explicit,
         export_requirements as export_requirements,
         export_unified as export_unified,
     )
-    from lading.lock.file_lists import FileLists as FileLists
+    from lading.lock.file_conflicts import FileLists as FileLists
     from lading.lock.isolation import CondaLock as CondaLock
     from lading.lock.merge import (
         Merging as Merging,
@@ -55,6 +51,12 @@ if TYPE_CHECKING:
         LockRequest as LockRequest,
         PlatformOutcome as PlatformOutcome,
     )
+    from lading.lock.requested import (
+        Requested as Requested,
+        Sources as Sources,
+        ask_conda_lock as ask_conda_lock,
+        read_sources as read_sources,
+    )
     from lading.lock.revisions import LockRevisions as LockRevisions
     from lading.lock.solve import (
         apply_lock as apply_lock,
@@ -63,15 +65,10 @@ if TYPE_CHECKING:
         read_lock_inputs as read_lock_inputs,
         solve_lock as solve_lock,
     )
-    from lading.lock.sources import LockSpec as LockSpec, read_sources as read_sources
     from lading.lock.virtual_packages import (
         find_virtual_packages as find_virtual_packages,
         read_virtual_packages as read_virtual_packages,
-    )
-    from lading.lock.wanted import (
-        FOREIGN as FOREIGN,
-        Requested as Requested,
-        read_requested as read_requested,
+        targeted_virtual_packages as targeted_virtual_packages,
     )
 else:
     __getattr__, __dir__ = lazy_exports(
@@ -81,18 +78,18 @@ else:
             "check": "CheckRequest LockFinding LockReport check_lock locked_platforms",
             "dependency_graph": "LockGraph lock_graph",
             "diff": "Change ChangeKind FoldedChange diff_locks fold_diffs",
-            "environment_file": "EnvironmentFile read_environment",
             "export": "export_environment_yml export_explicit export_requirements export_unified",
-            "file_lists": "FileLists",
+            "file_conflicts": "FileLists",
             "isolation": "CondaLock",
             "merge": "Merging merge_locks read_sides write_merged_sources",
             "model": "LOCK_SUFFIX LockedPackage Lockfile lock_path read_lockfile",
             "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
+            "requested": "Requested Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",
             "solve": "apply_lock describe_lock plan_lock read_lock_inputs solve_lock",
-            "sources": "LockSpec read_sources",
-            "virtual_packages": "find_virtual_packages read_virtual_packages",
-            "wanted": "FOREIGN Requested read_requested",
+            "virtual_packages": (
+                "find_virtual_packages read_virtual_packages targeted_virtual_packages"
+            ),
         },
         call="lading.api:lock",
     )

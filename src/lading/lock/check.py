@@ -1,29 +1,23 @@
-"""Does a lock still answer its sources? No solver, no network.
+"""Check that a lockfile still satisfies its environment files; without a solver or network.
 
-What is looked at, for each platform: is every requested spec satisfied by what is locked, is the
-lock closed (every dependency of every package there, in a version that fits), was it made from the
-same channels and for the same virtual packages, does it hold nothing that nobody needs.
-The answer is data: a report of findings; errors are raised for files that cannot be read.
+Each rule is a function from a lock and its sources to what is wrong (`_RULES`): channels and
+virtual packages are those it was locked for, every requested spec is satisfied, every dependency
+of every package is locked in a version that fits, nothing is locked that nothing needs. Findings
+are data; errors are raised for files that cannot be read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
-from lading.conda import (
-    Platform,
-    VirtualPackage,
-    canonical_channel,
-    default_virtual_packages,
-    is_virtual,
-    override_virtual_packages,
-    parse_platform,
-)
+from lading.conda import Platform, canonical_channel, is_virtual, parse_platform
 from lading.engine import admits, satisfies
+from lading.graph import reachable
+from lading.lock.dependency_graph import LockGraph
 from lading.lock.model import (
     LOCK_SUFFIX,
     LockedPackage,
@@ -32,9 +26,14 @@ from lading.lock.model import (
     lock_path,
     read_lockfile,
 )
-from lading.lock.wanted import Requested, applies, parse_requirement
+from lading.lock.requested import Requested
+from lading.lock.requirement import applies, parse_requirement, requirement_name
+from lading.lock.virtual_packages import targeted_virtual_packages
 
 __all__ = ["CheckRequest", "LockFinding", "LockReport", "check_lock", "locked_platforms"]
+
+UNLOCKED = "it is not locked"
+SURPLUS = "it is locked, and nothing asks for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,30 +43,23 @@ class CheckRequest:
     Attributes:
         name: Of the environment.
         directory: The project: absolute, holds `locks/`.
-        wanted: Platform → what its sources ask for; at least one.
+        requested: Platform → what its sources ask for; at least one.
         channels: Names or URLs that replace those of the sources; empty keeps theirs.
         virtual_packages: Platform → name → version, in addition to or instead of its defaults.
-        content_hashes: Platform → conda-lock's hash of the sources, where it was asked for it.
         all_platforms: Whether no other platform may be locked.
     """
 
     name: str
     directory: Path
-    wanted: Mapping[Platform, Requested]
+    requested: Mapping[Platform, Requested]
     channels: tuple[str, ...] = ()
     virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
-    content_hashes: Mapping[Platform, str] = field(default_factory=dict)
     all_platforms: bool = False
-
-    def virtual_packages_of(self, platform: Platform) -> tuple[VirtualPackage, ...]:
-        """What is expected of a machine of `platform`; sorted by name."""
-        overrides = self.virtual_packages.get(platform, {})
-        return override_virtual_packages(default_virtual_packages(platform), overrides)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class LockFinding:
-    """Something in which a lock is not what it should be.
+    """A way in which a lock does not satisfy its sources.
 
     Attributes:
         platform: Whose lockfile.
@@ -100,7 +92,7 @@ class LockReport:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether there is nothing to be done."""
+        """Whether nothing was found."""
         return not self.findings
 
 
@@ -116,7 +108,7 @@ def locked_platforms(directory: Path, name: str) -> tuple[Platform, ...]:
 
 
 def check_lock(request: CheckRequest) -> LockReport:
-    """Whether the lockfiles of an environment still answer its sources.
+    """Compare the lockfiles of an environment with what its sources ask for.
 
     Raises:
         LockError: A lockfile cannot be read.
@@ -124,164 +116,161 @@ def check_lock(request: CheckRequest) -> LockReport:
     """
     findings: list[LockFinding] = []
     packages = 0
-    for platform, wanted in request.wanted.items():
+    for platform, requested in request.requested.items():
         path = lock_path(request.directory, request.name, platform)
         if not path.is_file():
-            findings.append(_finding(platform, "platform", platform, "it is not locked"))
+            findings.append(_finding(platform, "platform", platform.value, UNLOCKED))
             continue
-        lockfile = read_lockfile(path, platform)
-        packages += len(lockfile.packages)
-        findings += _findings(request, lockfile, wanted)
+        lock = read_lockfile(path, platform)
+        packages += len(lock.packages)
+        case = _Case(request=request, lock=lock, requested=requested)
+        findings += (
+            _finding(platform, name, subject, message)
+            for name, rule in _RULES
+            for subject, message in rule(case)
+        )
     if request.all_platforms:
+        locked = locked_platforms(request.directory, request.name)
         findings += [
-            _finding(platform, "platform", platform, "it is locked, and nothing asks for it")
-            for platform in locked_platforms(request.directory, request.name)
-            if platform not in request.wanted
+            _finding(platform, "platform", platform.value, SURPLUS)
+            for platform in locked
+            if platform not in request.requested
         ]
     return LockReport(
         name=request.name,
-        platforms=tuple(request.wanted),
+        platforms=tuple(request.requested),
         packages=packages,
         findings=tuple(findings),
     )
 
 
-def _findings(request: CheckRequest, lock: Lockfile, wanted: Requested) -> Iterator[LockFinding]:
-    contents = _Contents(lock)
-    yield from _context_findings(request, lock, wanted)
-    yield from _spec_findings(contents, wanted)
-    yield from _requirement_findings(contents, wanted)
-    yield from _closure_findings(contents)
-    yield from _surplus_findings(contents, wanted)
+class _Case:
+    """One lockfile and what is asked for."""
 
-
-class _Contents:
-    """A lockfile, by name."""
-
-    def __init__(self, lock: Lockfile) -> None:
+    def __init__(self, *, request: CheckRequest, lock: Lockfile, requested: Requested) -> None:
+        self.request = request
         self.lock = lock
-        self.platform = lock.platform
-        self.conda = {item.name: item for item in lock.conda}
-        self.pip = {canonicalize_name(item.name): item for item in lock.pip}
-        self.by_pypi_name = {canonicalize_name(name): item for name, item in self.conda.items()}
+        self.requested = requested
+        self.graph = LockGraph(lock, requested)
 
-    def find(self, manager: Manager, name: str) -> LockedPackage | None:
-        """The package that a package of `manager` means by `name`."""
-        if manager is Manager.CONDA:
-            return self.conda.get(name)
-        normal = canonicalize_name(name)
-        return self.pip.get(normal) or self.by_pypi_name.get(normal)
+    @property
+    def virtual_packages(self) -> dict[str, str]:
+        """Name → version of what the lock is to target."""
+        overrides = self.request.virtual_packages
+        found = targeted_virtual_packages(self.lock.platform, overrides)
+        return {item.name: item.version for item in found}
+
+    @property
+    def requirements(self) -> Iterator[tuple[str, Requirement]]:
+        """The pip requirements that apply to the platform, each with its line."""
+        python = self.graph.packages.get("python")
+        version = python.version if python is not None else ""
+        for line in self.requested.pip:
+            requirement = parse_requirement(line)
+            if applies(requirement, self.lock.platform, version):
+                yield line, requirement
 
 
-def _context_findings(
-    request: CheckRequest, lock: Lockfile, wanted: Requested
-) -> Iterator[LockFinding]:
-    channels = tuple(canonical_channel(name) for name in request.channels) or wanted.channels
-    locked = tuple(canonical_channel(name) for name in lock.channels)
+Findings = Iterator[tuple[str, str]]
+"""(subject, message) of each."""
+
+
+def _channels(case: _Case) -> Findings:
+    replaced = tuple(canonical_channel(name) for name in case.request.channels)
+    channels = replaced or case.requested.channels
+    locked = tuple(canonical_channel(name) for name in case.lock.channels)
     if channels != locked:
         message = f"asked for are {', '.join(channels)}; locked from {', '.join(locked)}"
-        yield _finding(lock.platform, "channels", "channels", message)
-    wants = {item.name: item.version for item in request.virtual_packages_of(lock.platform)}
-    if lock.virtual_packages and wants != dict(lock.virtual_packages):
-        for name in sorted(wants.keys() | lock.virtual_packages.keys()):
-            now, then = wants.get(name, "none"), lock.virtual_packages.get(name, "none")
-            if now != then:
-                message = f"promised is {now}, locked for {then}"
-                yield _finding(lock.platform, "virtual", name, message)
-    expected = request.content_hashes.get(lock.platform)
-    if expected is not None and expected != lock.content_hash:
-        message = "the sources ask for something else than when it was locked"
-        yield _finding(lock.platform, "hash", "content_hash", message)
+        yield "channels", message
 
 
-def _spec_findings(contents: _Contents, wanted: Requested) -> Iterator[LockFinding]:
-    for spec in wanted.specs:
-        locked = contents.conda.get(spec.name)
+def _virtual_packages(case: _Case) -> Findings:
+    targeted, locked = case.virtual_packages, case.lock.virtual_packages
+    for name in sorted(targeted.keys() | locked.keys()) if locked else ():
+        now, then = targeted.get(name, "none"), locked.get(name, "none")
+        if now != then:
+            yield name, f"asked for is {now}, the lock targets {then}"
+
+
+def _content_hash(case: _Case) -> Findings:
+    expected = case.requested.content_hash
+    if expected and expected != case.lock.content_hash:
+        yield "content_hash", "the sources ask for something else than when it was locked"
+
+
+def _specs(case: _Case) -> Findings:
+    for spec in case.requested.specs:
+        locked = case.graph.packages.get(spec.name)
         if locked is None:
-            yield _finding(contents.platform, "spec", spec.text, "it is not locked")
+            yield spec.text, UNLOCKED
             continue
         record = locked.to_record()
         if not satisfies(spec, record.version, record.build, record.channel):
-            message = f"locked is {locked.version} {record.build} of {record.channel}"
-            yield _finding(contents.platform, "spec", spec.text, message)
+            yield spec.text, f"locked is {locked.version} {record.build} of {record.channel}"
 
 
-def _requirement_findings(contents: _Contents, wanted: Requested) -> Iterator[LockFinding]:
-    python = contents.conda.get("python")
-    version = python.version if python is not None else ""
-    for line in wanted.pip:
-        requirement = parse_requirement(line)
-        if not applies(requirement, contents.platform, version):
-            continue
-        locked = contents.pip.get(canonicalize_name(requirement.name))
+def _requirements(case: _Case) -> Findings:
+    for line, requirement in case.requirements:
+        locked = case.graph.packages.get(f"pip:{requirement_name(line)}")
         if locked is None:
-            yield _finding(contents.platform, "spec", f"pip: {line}", "it is not locked")
+            yield f"pip: {line}", UNLOCKED
         elif requirement.url is not None:
             if requirement.url.partition("#")[0] != locked.url.partition("#")[0]:
-                message = f"locked is {locked.url}"
-                yield _finding(contents.platform, "spec", f"pip: {line}", message)
+                yield f"pip: {line}", f"locked is {locked.url}"
         elif not requirement.specifier.contains(locked.version, prereleases=True):
-            message = f"locked is {locked.version}"
-            yield _finding(contents.platform, "spec", f"pip: {line}", message)
+            yield f"pip: {line}", f"locked is {locked.version}"
 
 
-def _closure_findings(contents: _Contents) -> Iterator[LockFinding]:
-    virtual = contents.lock.virtual_packages
-    for item in contents.lock.packages:
+def _closure(case: _Case) -> Findings:
+    for item in case.lock.packages:
         for name, query in item.dependencies.items():
-            subject = f"{item.name} {item.version}"
-            if is_virtual(name):
-                if virtual and not (name in virtual and admits(query, virtual[name])):
-                    message = f"it needs {name} {query}".strip() + ", which is not promised"
-                    yield _finding(contents.platform, "closure", subject, message)
-                continue
-            found = contents.find(item.manager, name)
-            needs = f"it needs {name} {query}".strip()
-            if found is None:
-                if item.manager is Manager.CONDA:
-                    message = f"{needs}, which is not locked"
-                    yield _finding(contents.platform, "closure", subject, message)
-            elif not _fits(item.manager, query, found):
-                message = f"{needs}, locked is {found.version}"
-                yield _finding(contents.platform, "closure", subject, message)
+            problem = _unmet(case, item, name, query)
+            if problem:
+                message = f"it needs {name} {query}".strip() + f", {problem}"
+                yield f"{item.name} {item.version}", message
 
 
-def _fits(manager: Manager, query: str, found: LockedPackage) -> bool:
+def _unmet(case: _Case, item: LockedPackage, name: str, query: str) -> str:
+    """What is wrong with a dependency of `item`, or empty."""
+    if is_virtual(name):
+        known = case.lock.virtual_packages
+        is_met = not known or (name in known and admits(query, known[name]))
+        return "" if is_met else f"the lock targets {known.get(name, 'none')}"
+    found = case.graph.packages.get(case.graph.target(item, name))
+    if found is None:
+        # What a pip package needs may be part of python, or behind a marker.
+        return "which is not locked" if item.manager is Manager.CONDA else ""
+    return "" if _fits(item.manager, query, found.version) else f"locked is {found.version}"
+
+
+def _fits(manager: Manager, query: str, version: str) -> bool:
     if manager is Manager.CONDA:
-        return admits(query, found.version)
+        return admits(query, version)
     try:
-        return SpecifierSet(query.replace("*", "") if query == "*" else query).contains(
-            found.version, prereleases=True
-        )
+        return SpecifierSet("" if query == "*" else query).contains(version, prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         # Poetry's own spellings, such as `^1.2 || ^2.0`.
         return True
 
 
-def _surplus_findings(contents: _Contents, wanted: Requested) -> Iterator[LockFinding]:
-    needed: set[tuple[Manager, str]] = set()
-    waiting: list[LockedPackage] = [
-        contents.conda[spec.name] for spec in wanted.specs if spec.name in contents.conda
-    ]
-    waiting += _of_names(contents, (parse_requirement(line).name for line in wanted.pip))
-    while waiting:
-        item = waiting.pop()
-        if (item.manager, item.name) in needed:
-            continue
-        needed.add((item.manager, item.name))
-        for name in item.dependencies:
-            found = contents.find(item.manager, name)
-            if found is not None:
-                waiting.append(found)
-    for item in contents.lock.packages:
-        if (item.manager, item.name) not in needed:
-            message = "it is locked, and nothing asks for it"
-            yield _finding(contents.platform, "surplus", f"{item.name} {item.version}", message)
+def _surplus(case: _Case) -> Findings:
+    graph = case.graph.graph
+    needed = reachable(graph.dependencies, graph.roots)
+    for node, item in case.graph.packages.items():
+        if node not in needed:
+            yield f"{item.name} {item.version}", SURPLUS
 
 
-def _of_names(contents: _Contents, names: Iterable[str]) -> Sequence[LockedPackage]:
-    return [contents.pip[name] for name in map(canonicalize_name, names) if name in contents.pip]
+_RULES: tuple[tuple[str, Callable[[_Case], Findings]], ...] = (
+    ("channels", _channels),
+    ("virtual", _virtual_packages),
+    ("hash", _content_hash),
+    ("spec", _specs),
+    ("spec", _requirements),
+    ("closure", _closure),
+    ("surplus", _surplus),
+)
 
 
-def _finding(platform: str, rule: str, subject: str, message: str) -> LockFinding:
-    return LockFinding(platform=str(platform), rule=rule, subject=str(subject), message=message)
+def _finding(platform: Platform, rule: str, subject: str, message: str) -> LockFinding:
+    return LockFinding(platform=platform.value, rule=rule, subject=subject, message=message)

@@ -1,4 +1,4 @@
-"""What changed between two lockfiles of one platform. Pure."""
+"""The changes between two lockfiles of one platform. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Change:
-    """A package whose locked archive is another one.
+    """A package whose locked archive changed.
 
     Attributes:
-        manager: Who installs it.
+        manager: Which installer it is for.
         name: Its name.
         before: Version before; equal to `after` where only the build or the archive changed.
         after: Version after.
@@ -65,12 +65,12 @@ class FoldedChange:
     """One change, and the platforms that agree on it.
 
     Attributes:
-        manager: Who installs it.
+        manager: Which installer it is for.
         name: Its name.
         kind: What happened.
         before: Version before, with the build where only that changed; empty for a new one.
         after: Likewise after; empty for one that is gone.
-        before_channel: Set where it comes from another channel now.
+        before_channel: Set where the channel changed.
         after_channel: Likewise.
         platforms: Sorted.
     """
@@ -99,14 +99,9 @@ class LockDiff:
     removed: tuple[LockedPackage, ...] = ()
     changed: tuple[Change, ...] = ()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether both lock the same archives."""
-        return not (self.added or self.removed or self.changed)
-
 
 def diff_locks(before: Lockfile | None, after: Lockfile | None) -> LockDiff:
-    """What has to be done to `before` to get `after`; None is one without packages."""
+    """The changes from `before` to `after`; None is a lock without packages."""
     old = _packages(before)
     new = _packages(after)
     return LockDiff(
@@ -191,7 +186,7 @@ def _unfolded(diff: LockDiff) -> list[FoldedChange]:
 
 
 def _build(change: Change, file_name: str) -> str:
-    """The build in a file name; the whole of it where there is none to be seen."""
+    """The build in a file name; all of the name where it does not show one."""
     if change.manager is Manager.PIP:
         return file_name
     stem = file_name.removesuffix(".conda").removesuffix(".tar.bz2")

@@ -1,11 +1,14 @@
 """Environment files, checked as a whole before anything else reads them.
 
-conda-lock parses the sources and owns their meaning; it reads what it needs and is silent about
-the rest. This module says what is wrong with a file, all of it at once, each problem with the place
-where it stands: `environment.yml: dependencies[3]: ...`. Unless it is asked for one platform, it
-resolves no selector (`# [linux]`): the lines of every platform are checked.
+conda-lock owns their meaning; it reads what it needs and is silent about the rest. This module says
+what is wrong with a file, all of it at once, each problem with its place:
+`environment.yml: dependencies[3]: ...`.
 
-Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.py`.
+A selector (`- libfoo  # [linux]`) says for which platforms a line is; a file is checked with the
+lines of all platforms, and `EnvironmentFile.on` gives what holds on one.
+
+Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.py` and
+`src_parser/selectors.py`, which knows no expressions, only these words.
 """
 
 import difflib
@@ -17,7 +20,6 @@ from typing import TypeVar
 
 from lading.conda import MatchSpec, Platform, parse_matchspec, parse_platform, without_credentials
 from lading.errors import SpecError
-from lading.lock.selectors import selected_text
 from lading.system import YamlError, parse_yaml, read_document
 
 __all__ = ["EnvironmentFile", "read_environment"]
@@ -38,8 +40,18 @@ KEYS = (
     "allow-pypi-requests",
 )
 
+_SELECTORS = {
+    Platform.LINUX_64: {"linux64", "unix", "linux"},
+    Platform.LINUX_AARCH64: {"aarch64", "unix", "linux"},
+    Platform.LINUX_PPC64LE: {"ppc64le", "unix", "linux"},
+    Platform.OSX_64: {"osx64", "osx", "unix"},
+    Platform.OSX_ARM64: {"arm64", "osx", "unix"},
+    Platform.WIN_64: {"win", "win64"},
+}
+_SELECTOR = re.compile(r"(.+?)\s*(#.*)\[([^\[\]]+)\](?(2)[^()]*)$")
 _LOCAL_PIP = re.compile(r"(-e\b|--editable\b|\.{0,2}/|~/|file:|.+@\s*(file:|\.{0,2}/))")
 _PIP_OPTION = re.compile(r"--?\w")
+_READABLE = "name a readable file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,7 @@ class EnvironmentFile:
 
     Attributes:
         path: Where it was read.
+        text: What it says, for `on`; in no `repr`.
         name: Name of the environment, may be empty.
         channels: As written, in order of priority, without `nodefaults` and without credentials.
         platforms: Those the file names, may be empty.
@@ -59,6 +72,7 @@ class EnvironmentFile:
     """
 
     path: Path
+    text: str = field(default="", repr=False)
     name: str = ""
     channels: tuple[str, ...] = ()
     platforms: tuple[Platform, ...] = ()
@@ -68,23 +82,65 @@ class EnvironmentFile:
     variables: Mapping[str, str] = field(default_factory=dict)
     channels_as_written: tuple[str, ...] = field(default=(), repr=False)
 
+    def on(self, platform: Platform) -> "EnvironmentFile":
+        """What holds on `platform`: the file without the lines for others.
 
-def read_environment(path: Path, platform: Platform | None = None) -> EnvironmentFile:
-    """The environment file at `path`.
+        Raises:
+            SpecError: There is a selector, and none is known for `platform`; or what is left is
+                wrong.
+        """
+        selected = _selected_lines(self.text, platform)
+        return self if selected is None else _parse(self.path, "\n".join(selected), self.text)
 
-    Args:
-        path: Of the file.
-        platform: Whose lines to read; None reads those of all.
+
+def read_environment(path: Path) -> EnvironmentFile:
+    """The environment file at `path`, with the lines of all platforms.
 
     Raises:
-        SpecError: It is missing, empty, no YAML, no mapping, or anything in it is wrong; one
+        SpecError: It is missing, empty, not YAML, not a mapping, or anything in it is wrong; one
             problem is the message, several are the `details`.
     """
-    content = _read_mapping(path, platform)
-    reader = _Reader(content)
+    try:
+        text = read_document(path).decode()
+    except FileNotFoundError as error:
+        raise SpecError(
+            f"there is no environment file {path}", hint="name it, or write one with `dependencies`"
+        ) from error
+    except OSError as error:
+        raise SpecError(f"cannot read {path}: {error.strerror}", hint=_READABLE) from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"cannot read {path}: it is not UTF-8 text", hint=_READABLE) from error
+    except YamlError as error:
+        raise SpecError(f"cannot read {path}: {error}", hint=_READABLE) from error
+    return _parse(path, text, text)
+
+
+def _selected_lines(text: str, platform: Platform) -> list[str] | None:
+    """The lines of `text` that are for `platform`, without comments; None without any selector.
+
+    Raises:
+        SpecError: There is a selector, and none is known for `platform`.
+    """
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    selectors = {line: match[3] for line in lines if (match := _SELECTOR.match(line))}
+    if not selectors:
+        return None
+    if platform not in _SELECTORS:
+        raise SpecError(
+            f"there are no selectors for {platform}: {next(iter(selectors)).strip()}",
+            hint="write the line into a source of its own",
+        )
+    known = _SELECTORS[platform]
+    return [line for line in lines if line not in selectors or selectors[line] in known]
+
+
+def _parse(path: Path, selected: str, text: str) -> EnvironmentFile:
+    """The file at `path`, of which `selected` is looked at; `text` is all of it."""
+    reader = _Reader(_parse_mapping(path, selected))
     channels = reader.texts("channels")
     result = EnvironmentFile(
         path=path,
+        text=text,
         name=reader.text("name"),
         channels=tuple(without_credentials(item) for item in channels if item != NO_DEFAULTS),
         platforms=reader.platforms(),
@@ -100,20 +156,7 @@ def read_environment(path: Path, platform: Platform | None = None) -> Environmen
     return result
 
 
-def _read_mapping(path: Path, platform: Platform | None) -> Mapping[object, object]:
-    """The top level of the file."""
-    try:
-        text = read_document(path).decode()
-    except FileNotFoundError as error:
-        raise SpecError(
-            f"there is no environment file {path}", hint="name it, or write one with `dependencies`"
-        ) from error
-    except (OSError, UnicodeDecodeError, YamlError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        reason = str(error) if isinstance(error, YamlError) else reason
-        raise SpecError(f"cannot read {path}: {reason}", hint="name a readable file") from error
-    if platform is not None:
-        text = selected_text(text, platform)
+def _parse_mapping(path: Path, text: str) -> Mapping[object, object]:
     try:
         content = parse_yaml(text)
     except YamlError as error:

@@ -1,30 +1,38 @@
-"""Questions to conda-lock and its answers, as they cross to and from its own process.
+"""What is asked of conda-lock and what it answers, as JSON between two processes.
 
 conda-lock reads the caller's conda configuration, its vendored Poetry the caller's credentials, and
 both write to the caller's home. So it runs in a process with a home of its own; these structs are
 all that passes between. Question and answer are one JSON document each.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
+from lading.lock.model import LockedPackage
+
 __all__ = [
+    "FailedError",
     "Failure",
     "FailureKind",
-    "LockEntry",
     "Operation",
     "PipAnswer",
     "PipQuestion",
+    "PipRequirements",
     "RequestedPackage",
     "SourceAnswer",
     "SourceQuestion",
     "ValidationQuestion",
+    "VirtualPackages",
 ]
+
+VirtualPackages = tuple[tuple[str, str, str], ...]
+"""(name, version, build) of each."""
 
 
 class Operation(StrEnum):
-    """What the process is asked to do."""
+    """What the process does."""
 
     READ = "read"
     SOLVE_PIP = "solve-pip"
@@ -36,26 +44,24 @@ class SourceQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         sources: Absolute paths, in the order they are merged.
-        platforms: Subdirs, at least one.
+        platforms: Subdir → its virtual packages; at least one.
         channels: Canonical URLs that replace those of the sources; empty keeps theirs.
         mapping: Absolute path of the table of PyPI and conda names.
-        virtual_packages: Subdir → (name, version, build) of each.
     """
 
     sources: tuple[str, ...]
-    platforms: tuple[str, ...]
+    platforms: dict[str, VirtualPackages]
     channels: tuple[str, ...]
     mapping: str
-    virtual_packages: dict[str, tuple[tuple[str, str, str], ...]]
 
 
 class RequestedPackage(msgspec.Struct, frozen=True, kw_only=True):
-    """A package that a source asks for.
+    """A conda package that a source asks for.
 
     Attributes:
-        name: Of the conda or pip world.
+        name: In any case.
         category: `main` or another.
-        version: Version query, may be empty; of conda packages alone.
+        version: Version query, may be empty.
         build: Glob, may be empty.
         channel: Name or URL, may be empty.
     """
@@ -65,6 +71,29 @@ class RequestedPackage(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     build: str = ""
     channel: str = ""
+
+
+class PipRequirements(msgspec.Struct, frozen=True, kw_only=True):
+    """The pip part of the sources on one platform, as conda-lock has it.
+
+    Attributes:
+        requirements: conda-lock's dependencies; `name` is in each. May be empty.
+        repositories: URLs of further package indexes, credentials included.
+        allow_pypi: Whether PyPI may be asked.
+    """
+
+    requirements: tuple[dict[str, object], ...] = ()
+    repositories: tuple[str, ...] = msgspec.field(default=())
+    allow_pypi: bool = True
+
+    def __repr__(self) -> str:
+        """The names alone: the URLs hold credentials."""
+        return f"PipRequirements({', '.join(self.names)})"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the packages, in their order."""
+        return tuple(str(item["name"]) for item in self.requirements)
 
 
 class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,40 +109,17 @@ class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...]
     content_hash: dict[str, str]
     conda: dict[str, tuple[RequestedPackage, ...]]
-    pip: dict[str, tuple[RequestedPackage, ...]]
-
-
-class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A locked package of one platform.
-
-    Attributes:
-        name: In the manager's world.
-        version: Version literal.
-        manager: `conda` or `pip`.
-        url: Canonical.
-        sha256: Hexadecimal, may be empty.
-        md5: Hexadecimal, may be empty.
-        dependencies: Name → constraint.
-        categories: Sorted; `main` stands alone.
-    """
-
-    name: str
-    version: str
-    manager: str
-    url: str
-    sha256: str = ""
-    md5: str = ""
-    dependencies: dict[str, str]
-    categories: tuple[str, ...] = ("main",)
+    pip: dict[str, PipRequirements]
 
 
 class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Solve the pip part of one platform.
 
     Attributes:
-        source: The sources once more.
-        content_hash: What they hashed to when they were read.
+        pip: What is asked for.
         platform: A subdir.
+        virtual_packages: Of the platform.
+        mapping: Absolute path of the table of PyPI and conda names.
         conda: The conda packages that are there already.
         locked: pip packages to keep where they still satisfy the sources.
         update: Names of `locked` to move.
@@ -122,11 +128,12 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
         build_sdists: Whether a source distribution may be built to learn what it needs.
     """
 
-    source: SourceQuestion
-    content_hash: str
+    pip: PipRequirements
     platform: str
-    conda: tuple[LockEntry, ...]
-    locked: tuple[LockEntry, ...]
+    virtual_packages: VirtualPackages
+    mapping: str
+    conda: tuple[LockedPackage, ...]
+    locked: tuple[LockedPackage, ...]
     update: tuple[str, ...]
     index: str
     exclude_newer: str = ""
@@ -142,7 +149,7 @@ class PipAnswer(msgspec.Struct, frozen=True, kw_only=True):
         clashes: (pip package, conda package) that are the same thing.
     """
 
-    packages: tuple[LockEntry, ...]
+    packages: tuple[LockedPackage, ...]
     categories: dict[str, tuple[str, ...]]
     clashes: tuple[tuple[str, str], ...]
 
@@ -151,15 +158,14 @@ class ValidationQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Read finished lockfiles as conda-lock does.
 
     Attributes:
-        documents: Subdir → what the YAML of its lockfile says. Reading YAML takes ten times as long
-            as all the rest; that it says this is the business of whoever wrote it.
+        documents: Subdir → the values of its lockfile; they were read back from its YAML already.
     """
 
     documents: dict[str, dict[str, object]]
 
 
 class FailureKind(StrEnum):
-    """Whose fault it was."""
+    """What failed."""
 
     SOURCE = "source"
     SOLVE = "solve"
@@ -171,11 +177,24 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no answer.
 
     Attributes:
-        failure: Whose fault it was.
+        failure: What failed.
         message: One line.
         details: Further lines, may be empty.
+        hint: The next action, or empty for the usual one.
     """
 
     failure: FailureKind
     message: str
     details: tuple[str, ...] = ()
+    hint: str = ""
+
+
+class FailedError(Exception):
+    """Carries a `Failure` out of the process's work."""
+
+    def __init__(
+        self, kind: FailureKind, message: str, details: Iterable[str] = (), hint: str = ""
+    ) -> None:
+        """Raise it where the work cannot go on."""
+        super().__init__(message)
+        self.failure = Failure(failure=kind, message=message, details=tuple(details), hint=hint)

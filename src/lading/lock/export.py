@@ -4,31 +4,25 @@ Source: CEP 23 (explicit lockfiles), CEP 24 (environment.yml), CEP 37 (conda-loc
 pip's `--require-hashes` (requirements).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from lading.errors import LockError
 from lading.graph import topological_order
-from lading.lock.model import VIRTUAL_PACKAGES_KEY, LockedPackage, Lockfile
-from lading.lock.rendering import FORMAT_VERSION, dump_document
+from lading.lock.model import (
+    ENVIRONMENT_KEY,
+    VARIABLE_KEY,
+    VIRTUAL_PACKAGES_KEY,
+    LockedPackage,
+    Lockfile,
+)
+from lading.lock.rendering import document_of, dump_document, package_entries
 
 __all__ = [
     "export_environment_yml",
     "export_explicit",
     "export_requirements",
     "export_unified",
-    "variables_of",
 ]
-
-VARIABLE_KEY = "lading-variable-"
-
-
-def variables_of(lock: Lockfile) -> Mapping[str, str]:
-    """The environment variables that an environment of `lock` sets on activation, sorted."""
-    return {
-        key.removeprefix(VARIABLE_KEY): value
-        for key, value in sorted(lock.metadata.items())
-        if key.startswith(VARIABLE_KEY)
-    }
 
 
 def export_explicit(lock: Lockfile) -> str:
@@ -54,8 +48,8 @@ def export_environment_yml(lock: Lockfile, name: str) -> str:
         "platforms": [lock.platform.value],
         "dependencies": dependencies,
     }
-    if variables_of(lock):
-        document["variables"] = dict(variables_of(lock))
+    if lock.variables:
+        document["variables"] = dict(lock.variables)
     return dump_document(document).decode()
 
 
@@ -89,41 +83,23 @@ def export_unified(locks: Sequence[Lockfile], name: str, sources: Sequence[str])
         raise LockError(
             "the platforms were locked from different channels", hint="lock them again, together"
         )
-    custom = {"lading-environment": name}
+    custom = {ENVIRONMENT_KEY: name}
     for lock in locks:
-        custom[f"{VIRTUAL_PACKAGES_KEY}-{lock.platform}"] = lock.metadata.get(
-            VIRTUAL_PACKAGES_KEY, ""
-        )
-        custom |= {f"{VARIABLE_KEY}{key}": value for key, value in variables_of(lock).items()}
-    packages = [(item, lock) for lock in locks for item in lock.packages]
-    packages.sort(key=lambda pair: (pair[0].manager, pair[0].name, pair[1].platform))
-    document: dict[str, object] = {
-        "version": FORMAT_VERSION,
-        "metadata": {
-            "content_hash": {lock.platform.value: lock.content_hash for lock in locks},
-            "channels": [{"url": url, "used_env_vars": []} for url in locks[0].channels],
-            "platforms": [lock.platform.value for lock in locks],
-            "sources": list(sources),
-            "custom_metadata": custom,
-        },
-        "package": [_entry(item, lock) for item, lock in packages],
-    }
+        targets = lock.metadata.get(VIRTUAL_PACKAGES_KEY, "")
+        custom[f"{VIRTUAL_PACKAGES_KEY}-{lock.platform}"] = targets
+        custom |= {f"{VARIABLE_KEY}{key}": value for key, value in lock.variables.items()}
+    packages = [(item, lock.platform) for lock in locks for item in lock.packages]
+    packages.sort(key=lambda pair: (pair[0].manager, pair[0].name, pair[1]))
+    document = document_of(
+        content_hash={lock.platform.value: lock.content_hash for lock in locks},
+        channels=locks[0].channels,
+        sources=sources,
+        custom=custom,
+        packages=[
+            entry for item, platform in packages for entry in package_entries(item, platform)
+        ],
+    )
     return dump_document(document)
-
-
-def _entry(item: LockedPackage, lock: Lockfile) -> dict[str, object]:
-    digests = {"md5": item.md5.hex if item.md5 else "", "sha256": item.sha256.hex}
-    return {
-        "name": item.name,
-        "version": item.version,
-        "manager": item.manager.value,
-        "platform": lock.platform.value,
-        "dependencies": dict(sorted(item.dependencies.items())),
-        "url": item.url,
-        "hash": {key: value for key, value in digests.items() if value},
-        "category": item.category,
-        "optional": item.optional,
-    }
 
 
 def _requirement(item: LockedPackage) -> str:

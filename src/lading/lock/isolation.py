@@ -102,7 +102,9 @@ def _error(failure: Failure) -> LadingError:
     match failure.failure:
         case FailureKind.SOURCE:
             return SpecError(
-                failure.message, hint="correct the source named", details=failure.details
+                failure.message,
+                hint=failure.hint or "correct the source named",
+                details=failure.details,
             )
         case FailureKind.SOLVE:
             return SolveError(

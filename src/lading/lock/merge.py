@@ -20,7 +20,7 @@ from lading.conda import Platform
 from lading.engine import Engine
 from lading.errors import LockError, SpecError
 from lading.lock.adopt import merge_pins
-from lading.lock.file_conflicts import ListFiles
+from lading.lock.file_conflicts import FileLists
 from lading.lock.model import LockedPackage, Lockfile, parse_lockfiles
 from lading.lock.request import LockRequest
 from lading.lock.revisions import run_git
@@ -152,7 +152,7 @@ def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workpla
 
 
 def merge_locks(
-    request: LockRequest, sides: Sides, engine: Engine, list_files: ListFiles | None = None
+    request: LockRequest, sides: Sides, engine: Engine, file_lists: FileLists | None = None
 ) -> bytes:
     """The lockfile of `request`, for one platform, with the pins of both sides preferred.
 
@@ -160,7 +160,7 @@ def merge_locks(
         request: What to lock.
         sides: The versions of the lockfile.
         engine: Solves the conda part.
-        list_files: As of `solve_lock`.
+        file_lists: As of `solve_lock`.
 
     Raises:
         LadingError: As `read_lock_inputs` and `solve_lock`.
@@ -168,4 +168,4 @@ def merge_locks(
     platform: Platform = sides.ours.platform
     inputs = replace(read_lock_inputs(request), preferred={platform: sides.pins})
     plan = plan_lock(request, inputs)
-    return solve_lock(plan, engine, list_files=list_files)[0].data
+    return solve_lock(plan, engine, file_lists=file_lists)[0].data

@@ -5,9 +5,10 @@ Reading one needs nothing but YAML; making one is `lading.lock.condalock` and `l
 Source: CEP 37 (conda-lock.yml), conda-lock 4.0.3 `lockfile/v1/models.py`.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,11 +23,17 @@ from lading.conda import (
     RepodataRecord,
     archive_stem,
     parse_platform,
+    without_credentials,
 )
 from lading.errors import LockError
 from lading.system import Digest, YamlError, parse_yaml, read_document, sha256_of
 
 __all__ = [
+    "ENVIRONMENT_KEY",
+    "FORMAT_VERSION",
+    "LOCK_SUFFIX",
+    "MAIN",
+    "VARIABLE_KEY",
     "VIRTUAL_PACKAGES_KEY",
     "LockedPackage",
     "Lockfile",
@@ -39,12 +46,23 @@ __all__ = [
 FORMAT_VERSION = 1
 LOCK_SUFFIX = ".conda-lock.yml"
 REMEDY = "make it again with `lading lock`"
+MAIN = "main"
+"""The category of what is always installed."""
+
+ENVIRONMENT_KEY = "lading-environment"
+"""Key of the metadata under which a lock keeps the name of its environment."""
+
+VARIABLE_KEY = "lading-variable-"
+"""How the keys begin under which a lock keeps the variables that activation sets."""
+
 VIRTUAL_PACKAGES_KEY = "lading-virtual-packages"
-"""Key of the metadata under which a lock keeps what it was solved for: `name=version=build ...`."""
+"""Key under which a lock keeps the virtual packages it targets: `name=version=build ...`."""
+
+_log = logging.getLogger(__name__)
 
 
 class Manager(StrEnum):
-    """Who installs a locked package."""
+    """Which installer a locked package is for."""
 
     CONDA = "conda"
     PIP = "pip"
@@ -52,18 +70,17 @@ class Manager(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPackage:
-    """One entry of a lockfile.
+    """A package of a lockfile, for one platform.
 
     Attributes:
         name: Name in the manager's world.
         version: Version in the manager's world.
-        manager: Who installs it.
+        manager: Which installer it is for.
         url: Canonical URL of the archive, wheel or sdist; holds no credential.
         sha256: Of the archive.
         md5: Of the archive; conda-lock demands it of conda packages.
         dependencies: Name → constraint, may be empty.
-        category: `main`, or the category of the sources that asked for it.
-        optional: Whether an installer leaves it out unless its category is asked for.
+        categories: Of the sources that need it, sorted; `main` stands alone.
     """
 
     name: str
@@ -73,8 +90,12 @@ class LockedPackage:
     sha256: Digest
     md5: Digest | None = None
     dependencies: Mapping[str, str]
-    category: str = "main"
-    optional: bool = False
+    categories: tuple[str, ...] = (MAIN,)
+
+    @property
+    def optional(self) -> bool:
+        """Whether it is installed only where one of its categories is asked for."""
+        return MAIN not in self.categories
 
     @property
     def channel(self) -> str:
@@ -131,7 +152,7 @@ class LockedPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lockfile:
-    """What is to be installed on one platform.
+    """The packages of one environment on one platform.
 
     Attributes:
         platform: Its platform.
@@ -162,8 +183,22 @@ class Lockfile:
         return tuple(item for item in self.packages if item.manager is Manager.PIP)
 
     @property
+    def environment(self) -> str:
+        """The name of its environment; empty where another tool wrote it."""
+        return self.metadata.get(ENVIRONMENT_KEY, "")
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The environment variables to set on activation, sorted by name."""
+        return {
+            key.removeprefix(VARIABLE_KEY): value
+            for key, value in sorted(self.metadata.items())
+            if key.startswith(VARIABLE_KEY)
+        }
+
+    @property
     def virtual_packages(self) -> Mapping[str, str]:
-        """Name → version of what it was solved for; empty where it does not say."""
+        """Name → version of the virtual packages it targets; empty where it does not say."""
         pairs = (item.split("=") for item in self.metadata.get(VIRTUAL_PACKAGES_KEY, "").split())
         return {parts[0]: parts[1] for parts in pairs if len(parts) > 1}
 
@@ -216,8 +251,8 @@ def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None
         platform: Which platform to read of a file that holds several; None where it holds one.
 
     Raises:
-        LockError: It is missing, no YAML, no v1 lockfile, has no such platform, lists a package
-            twice or has one without SHA-256.
+        LockError: It is missing, not YAML, not a v1 lockfile, not for this platform, lists a
+            package twice or has one without SHA-256.
     """
     path = Path(path)
     try:
@@ -232,7 +267,7 @@ def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None
 
 
 def parse_lockfiles(path: Path, data: bytes) -> tuple[Lockfile, ...]:
-    """What the lockfile `data` says, platform by platform.
+    """The lockfiles in `data`, one for each platform.
 
     Args:
         path: Where it comes from, for messages; need not exist.
@@ -256,7 +291,7 @@ def _lockfile(path: Path, document: "_Document", chosen: Platform, data: bytes) 
     )
     return Lockfile(
         platform=chosen,
-        channels=tuple(channel.url for channel in document.metadata.channels),
+        channels=tuple(without_credentials(item.url) for item in document.metadata.channels),
         sources=document.metadata.sources,
         content_hash=document.metadata.content_hash.get(chosen, ""),
         packages=packages,
@@ -273,7 +308,7 @@ def _parse_document(path: Path, data: bytes) -> _Document:
     except YamlError as error:
         raise LockError(f"{path} is not valid YAML: {error}", hint=REMEDY) from error
     except msgspec.ValidationError as error:
-        raise LockError(f"{path} is no lockfile: {error}", hint=REMEDY) from error
+        raise LockError(f"{path} is not a lockfile: {error}", hint=REMEDY) from error
     if document.version != FORMAT_VERSION:
         raise LockError(
             f"{path} has format version {document.version}, lading reads {FORMAT_VERSION}",
@@ -303,12 +338,11 @@ def _locked(path: Path, item: _Package) -> LockedPackage:
             name=item.name,
             version=item.version,
             manager=item.manager,
-            url=item.url,
+            url=without_credentials(item.url),
             sha256=Digest.sha256(item.hash.sha256),
             md5=Digest.md5(item.hash.md5) if item.hash.md5 else None,
             dependencies=item.dependencies,
-            category=item.category,
-            optional=item.optional,
+            categories=(item.category,) if item.optional else (MAIN,),
         )
     except ValueError as error:
         raise LockError(f"{path}: {item.name}: {error}", hint=REMEDY) from error
@@ -317,17 +351,19 @@ def _locked(path: Path, item: _Package) -> LockedPackage:
 def _unique(path: Path, packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
     """The packages, sorted, each once.
 
-    conda-lock writes a package that several optional categories need once for each of them. Such
-    entries are one package; it is installed if any of them is.
+    conda-lock writes a package that several optional categories need once for each of them.
 
     Raises:
         LockError: Two entries of one name are different packages.
     """
     found: dict[tuple[Manager, str], LockedPackage] = {}
     for item in packages:
-        known = found.setdefault((item.manager, item.name), item)
+        key = item.manager, item.name
+        known = found.setdefault(key, item)
         if (known.url, known.sha256) != (item.url, item.sha256):
             raise LockError(f"{path} lists {item.name} twice", hint=REMEDY)
-        if known.optional and not item.optional:
-            found[item.manager, item.name] = item
+        if known.categories != item.categories:
+            categories = {*known.categories, *item.categories}
+            merged = (MAIN,) if MAIN in categories else tuple(sorted(categories))
+            found[key] = replace(known, categories=merged)
     return tuple(found[key] for key in sorted(found))

@@ -2,18 +2,16 @@
 
 import datetime as dt
 import logging
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import msgspec
-from packaging.utils import canonicalize_name
-
-from lading.conda import MirrorMap, Platform, without_credentials
+from lading.conda import MirrorMap, Platform, VirtualPackage, without_credentials
 from lading.errors import SpecError
-from lading.lock.exchange import LockEntry, Operation, PipAnswer, PipQuestion
+from lading.lock.exchange import Operation, PipAnswer, PipQuestion
 from lading.lock.isolation import CondaLock
-from lading.lock.sources import LockSpec
+from lading.lock.model import MAIN, LockedPackage
+from lading.lock.requested import MAPPING, Requested, plain_virtual_packages
+from lading.lock.requirement import requirement_name
 
 __all__ = ["PipRequest", "solve_pip"]
 
@@ -27,8 +25,9 @@ class PipRequest:
     """Solve the pip part of one platform.
 
     Attributes:
-        spec: What the sources ask for.
+        requested: What the sources ask for on it.
         platform: Which platform.
+        virtual_packages: What the lock targets.
         conda: The conda packages that are there already.
         pins: pip packages to keep where they still satisfy the sources.
         update: Names of `pins` to move.
@@ -38,10 +37,11 @@ class PipRequest:
         build_sdists: Whether source distributions may be built and locked.
     """
 
-    spec: LockSpec
+    requested: Requested
     platform: Platform
-    conda: tuple[LockEntry, ...]
-    pins: tuple[LockEntry, ...]
+    virtual_packages: tuple[VirtualPackage, ...]
+    conda: tuple[LockedPackage, ...]
+    pins: tuple[LockedPackage, ...]
     update: frozenset[str]
     index: str
     mirrors: MirrorMap
@@ -49,7 +49,7 @@ class PipRequest:
     build_sdists: bool = False
 
 
-def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockEntry, ...]:
+def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockedPackage, ...]:
     """The conda packages, categories completed, and the pip packages that belong to them.
 
     Raises:
@@ -57,15 +57,16 @@ def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockEntry, ..
         SolveError: There is no solution.
         FetchError: The package index could not be read.
     """
-    if all(entry.name != PYTHON for entry in request.conda):
+    if all(item.name != PYTHON for item in request.conda):
         raise SpecError(
             "pip packages are asked for, but no python",
             hint="add `- python` to the dependencies",
         )
     question = PipQuestion(
-        source=request.spec.question,
-        content_hash=request.spec.platforms[request.platform].content_hash,
+        pip=request.requested.pip_requirements,
         platform=request.platform.value,
+        virtual_packages=plain_virtual_packages(request.virtual_packages),
+        mapping=str(MAPPING),
         conda=request.conda,
         locked=request.pins,
         update=tuple(sorted(request.update)),
@@ -74,53 +75,45 @@ def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockEntry, ..
         build_sdists=request.build_sdists,
     )
     answer = conda_lock.ask(Operation.SOLVE_PIP, question, PipAnswer)
-    _refuse_clashes(answer, request.spec.pip_lines)
-    conda = [
-        msgspec.structs.replace(entry, categories=answer.categories.get(entry.name) or ("main",))
-        for entry in request.conda
-    ]
-    return (*conda, *_wheels(answer.packages, request))
+    _refuse_clashes(answer, request.requested.pip)
+    conda = (
+        replace(item, categories=answer.categories.get(item.name) or (MAIN,))
+        for item in request.conda
+    )
+    return (*conda, *(_wheel(item, request) for item in answer.packages))
 
 
-def _wheels(packages: Iterable[LockEntry], request: PipRequest) -> Sequence[LockEntry]:
-    """The packages with canonical URLs.
+def _wheel(item: LockedPackage, request: PipRequest) -> LockedPackage:
+    """The package with its canonical URL.
 
     Raises:
-        SpecError: One is no wheel, or has no sha256.
+        SpecError: It is not a wheel.
     """
-    wheels = []
-    for entry in packages:
-        url = request.mirrors.canonical(entry.url)
-        if not url.partition("#")[0].endswith(".whl"):
-            only = f"no wheel for {request.platform}, only {without_credentials(url)}"
-            if not request.build_sdists:
-                raise SpecError(
-                    f"{entry.name} {entry.version} has {only}",
-                    hint="lock it with conda, or ask for a version with wheels; with"
-                    " --build-sdists it is locked for installers that build it",
-                )
-            # What is built on a node has no digest that could have been locked.
-            _log.warning(
-                "%s %s has %s; conda-lock installs that, and `lading install` refuses it",
-                entry.name,
-                entry.version,
-                only,
-            )
-        if not entry.sha256:
+    url = without_credentials(request.mirrors.canonical(item.url))
+    if not url.partition("#")[0].endswith(".whl"):
+        only = f"no wheel for {request.platform}, only {url}"
+        if not request.build_sdists:
             raise SpecError(
-                f"the index does not say the sha256 of {entry.name} {entry.version}",
-                hint="use an index that does",
+                f"{item.name} {item.version} has {only}",
+                hint="lock it with conda, or ask for a version with wheels; with"
+                " --build-sdists it is locked for installers that build it",
             )
-        wheels.append(msgspec.structs.replace(entry, url=without_credentials(url)))
-    return wheels
+        # What is built on a node has no digest that could have been locked.
+        _log.warning(
+            "%s %s has %s; conda-lock installs that, and `lading install` refuses it",
+            item.name,
+            item.version,
+            only,
+        )
+    return replace(item, url=url)
 
 
 def _refuse_clashes(answer: PipAnswer, lines: Sequence[str]) -> None:
     """Refuse a package that would be installed by conda and by pip, one over the other."""
     if not answer.clashes:
         return
-    versions = {entry.name: entry.version for entry in answer.packages}
-    written_lines = {_name(line): line for line in lines}
+    versions = {item.name: item.version for item in answer.packages}
+    written_lines = {str(requirement_name(line)): line for line in lines}
     # One that stands in a source can be deleted there; the others come with it.
     pip_name, conda_name = min(answer.clashes, key=lambda clash: clash[0] not in written_lines)
     written = written_lines.get(pip_name, "")
@@ -134,9 +127,3 @@ def _refuse_clashes(answer: PipAnswer, lines: Sequence[str]) -> None:
         ),
         details=tuple(f"pip {one}, conda {other}" for one, other in answer.clashes),
     )
-
-
-def _name(requirement: str) -> str:
-    """The normalised name of a pip requirement."""
-    name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
-    return canonicalize_name(name)

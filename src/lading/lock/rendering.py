@@ -1,4 +1,4 @@
-"""The bytes of a lockfile. Pure: records in, bytes out, the same on every run.
+"""The bytes of a lockfile. Pure: the same records give the same bytes.
 
 Source: conda-lock 4.0.3 `conda_solver.py` (what is kept of a record), `lockfile/__init__.py`
 (categories), `lockfile/v1/models.py` (the format).
@@ -16,24 +16,29 @@ from lading.conda import (
     RepodataRecord,
     VirtualPackage,
     dependency_name,
-    is_virtual,
     parse_matchspec,
 )
 from lading.errors import LockError, SpecError
-from lading.lock.exchange import LockEntry, RequestedPackage
-from lading.lock.model import VIRTUAL_PACKAGES_KEY
+from lading.graph import dependencies_of, reachable
+from lading.lock.model import (
+    ENVIRONMENT_KEY,
+    FORMAT_VERSION,
+    MAIN,
+    VARIABLE_KEY,
+    VIRTUAL_PACKAGES_KEY,
+    LockedPackage,
+    Manager,
+)
 
 __all__ = [
     "LockContent",
-    "conda_entries",
+    "document_of",
     "dump_document",
     "lock_document",
+    "locked_packages",
+    "package_entries",
     "render_document",
-    "render_lockfile",
 ]
-
-FORMAT_VERSION = 1
-MAIN = "main"
 
 _HEADER = """\
 # The lockfile of the environment {name} for {platform}, made by `lading lock`. Do not edit it.
@@ -55,9 +60,9 @@ class LockContent:
         channels: Canonical, in order of priority.
         sources: Relative to the directory of the lockfile, POSIX.
         content_hash: conda-lock's hash of the sources.
-        entries: Locked packages, in any order.
-        virtual_packages: What was expected of the target.
-        metadata: Further things that lading keeps, keys sorted.
+        packages: In any order.
+        virtual_packages: What the lock targets.
+        variables: Name → value of what activation sets.
     """
 
     name: str
@@ -66,56 +71,103 @@ class LockContent:
     channels: tuple[str, ...]
     sources: tuple[str, ...]
     content_hash: str
-    entries: tuple[LockEntry, ...]
+    packages: tuple[LockedPackage, ...]
     virtual_packages: tuple[VirtualPackage, ...]
-    metadata: Mapping[str, str]
+    variables: Mapping[str, str]
 
 
-def conda_entries(
-    records: Sequence[RepodataRecord], requested: Iterable[RequestedPackage]
-) -> tuple[LockEntry, ...]:
-    """The entries of solved records, in their order, with the categories that need them.
+def locked_packages(
+    records: Sequence[RepodataRecord], categories: Mapping[str, Iterable[str]]
+) -> tuple[LockedPackage, ...]:
+    """Solved records as locked packages, in their order, with the categories that need them.
+
+    Args:
+        records: A solution.
+        categories: Category → the packages asked for in it.
 
     Raises:
         LockError: A record lacks a digest that the format demands.
     """
-    categories = _categories(records, requested)
-    return tuple(_conda_entry(record, categories.get(record.name, set())) for record in records)
-
-
-def render_lockfile(content: LockContent) -> bytes:
-    """The lockfile: packages sorted by manager, then name; no time, no user, no absolute path."""
-    return render_document(content, lock_document(content))
+    dependencies = dependencies_of(records)
+    needed = {
+        category: reachable(dependencies, map(dependency_name, names))
+        for category, names in sorted(categories.items())
+    }
+    return tuple(
+        _locked_package(record, [name for name, found in needed.items() if record.name in found])
+        for record in records
+    )
 
 
 def render_document(content: LockContent, document: Mapping[str, object]) -> bytes:
-    """The same of a document that is there already."""
+    """The lockfile of `document`, with the head that `content` asks for."""
     header = _HEADER.format(name=content.name, platform=content.platform, file=content.file_name)
     return header.encode() + dump_document(document)
 
 
 def lock_document(content: LockContent) -> dict[str, object]:
-    """What the YAML of the lockfile says."""
+    """What the YAML of the lockfile says: no time, no user, no absolute path."""
+    packages = sorted(content.packages, key=lambda item: (item.manager, item.name))
+    return document_of(
+        content_hash={content.platform.value: content.content_hash},
+        channels=content.channels,
+        sources=content.sources,
+        custom={
+            ENVIRONMENT_KEY: content.name,
+            VIRTUAL_PACKAGES_KEY: " ".join(map(str, sorted(content.virtual_packages))),
+            **{f"{VARIABLE_KEY}{name}": text for name, text in sorted(content.variables.items())},
+        },
+        packages=[entry for item in packages for entry in package_entries(item, content.platform)],
+    )
+
+
+def document_of(
+    *,
+    content_hash: Mapping[str, str],
+    channels: Iterable[str],
+    sources: Iterable[str],
+    custom: Mapping[str, str],
+    packages: Sequence[Mapping[str, object]],
+) -> dict[str, object]:
+    """A document of the v1 format, keys in its order.
+
+    Args:
+        content_hash: Platform → conda-lock's hash of the sources; names the platforms.
+        channels: In order of priority.
+        sources: As they are written.
+        custom: Metadata of lading's own.
+        packages: See `package_entries`.
+    """
     return {
         "version": FORMAT_VERSION,
         "metadata": {
-            "content_hash": {content.platform.value: content.content_hash},
-            "channels": [{"url": channel, "used_env_vars": []} for channel in content.channels],
-            "platforms": [content.platform.value],
-            "sources": list(content.sources),
-            "custom_metadata": {
-                "lading-environment": content.name,
-                VIRTUAL_PACKAGES_KEY: " ".join(map(str, sorted(content.virtual_packages))),
-                **dict(sorted(content.metadata.items())),
-            },
+            "content_hash": dict(content_hash),
+            "channels": [{"url": url, "used_env_vars": []} for url in channels],
+            "platforms": list(content_hash),
+            "sources": list(sources),
+            "custom_metadata": dict(custom),
         },
-        "package": [
-            _package(entry, category, content.platform)
-            for entry in sorted(content.entries, key=lambda item: (item.manager, item.name))
-            # As conda-lock writes it: one entry for each optional category that needs it.
-            for category in entry.categories
-        ],
+        "package": list(packages),
     }
+
+
+def package_entries(item: LockedPackage, platform: Platform) -> list[dict[str, object]]:
+    """The entries of a package, as conda-lock writes them: one for each optional category."""
+    digests = {"md5": item.md5, "sha256": item.sha256}
+    return [
+        {
+            "name": item.name,
+            "version": item.version,
+            "manager": item.manager.value,
+            "platform": platform.value,
+            "dependencies": dict(sorted(item.dependencies.items())),
+            "url": item.url,
+            "hash": {name: digest.hex for name, digest in digests.items() if digest},
+            "category": category,
+            "optional": category != MAIN,
+        }
+        for category in item.categories
+    ]
 
 
 def dump_document(document: Mapping[str, object]) -> bytes:
@@ -140,38 +192,22 @@ class _PlainDumper(yaml.CSafeDumper):
         return True
 
 
-def _package(entry: LockEntry, category: str, platform: Platform) -> dict[str, object]:
-    """One entry of `package`, keys in the order of the format."""
-    hashes = {"md5": entry.md5, "sha256": entry.sha256}
-    return {
-        "name": entry.name,
-        "version": entry.version,
-        "manager": entry.manager,
-        "platform": platform.value,
-        "dependencies": dict(sorted(entry.dependencies.items())),
-        "url": entry.url,
-        "hash": {name: value for name, value in hashes.items() if value},
-        "category": category,
-        "optional": category != MAIN,
-    }
-
-
-def _conda_entry(record: RepodataRecord, categories: set[str]) -> LockEntry:
+def _locked_package(record: RepodataRecord, categories: Sequence[str]) -> LockedPackage:
     if record.sha256 is None or record.md5 is None:
         missing = "sha256" if record.sha256 is None else "md5"
         raise LockError(
             f"the channel does not say the {missing} of {record.file_name}",
             hint="ask the channel's maintainer for it, or exclude this build",
         )
-    return LockEntry(
+    return LockedPackage(
         name=record.name,
         version=record.version,
-        manager="conda",
+        manager=Manager.CONDA,
         url=record.url,
-        sha256=record.sha256.hex,
-        md5=record.md5.hex,
+        sha256=record.sha256,
+        md5=record.md5,
         dependencies=_dependencies(record),
-        categories=(MAIN,) if MAIN in categories or not categories else tuple(sorted(categories)),
+        categories=(MAIN,) if MAIN in categories or not categories else tuple(categories),
     )
 
 
@@ -201,20 +237,3 @@ def _joined(constraints: Sequence[str]) -> str:
         return distinct[0]
     alternatives = itertools.product(*(text.split("|") for text in distinct))
     return "|".join(",".join(dict.fromkeys(terms)) for terms in alternatives)
-
-
-def _categories(
-    records: Sequence[RepodataRecord], requested: Iterable[RequestedPackage]
-) -> dict[str, set[str]]:
-    """Name → the categories of the requests that need it, directly or through others."""
-    needs = {record.name: {dependency_name(text) for text in record.depends} for record in records}
-    result: dict[str, set[str]] = {name: set() for name in needs}
-    for request in requested:
-        waiting = [dependency_name(request.name)]
-        while waiting:
-            name = waiting.pop()
-            if is_virtual(name) or name not in needs or request.category in result[name]:
-                continue
-            result[name].add(request.category)
-            waiting.extend(needs[name])
-    return result

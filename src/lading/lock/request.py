@@ -1,24 +1,17 @@
-"""What locking an environment takes and gives, as values."""
+"""The request, plan and outcome of locking an environment, as values."""
 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.conda import (
-    MirrorMap,
-    Platform,
-    VirtualPackage,
-    default_virtual_packages,
-    override_virtual_packages,
-)
+from lading.conda import MirrorMap, Platform
 from lading.engine import SolveRequest
 from lading.lock.diff import LockDiff, diff_locks
-from lading.lock.exchange import LockEntry
 from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.reasons import LockStep, explain_changes
-from lading.lock.sources import LockSpec, PlatformSpec
+from lading.lock.requested import Requested, Sources
 
 __all__ = [
     "LockInputs",
@@ -38,7 +31,7 @@ class LockRequest:
     Attributes:
         name: Of the environment; names the directory below `locks/`.
         directory: The project: absolute, holds `locks/`.
-        sources: Absolute; merged in this order.
+        sources: What is asked for, as it was read.
         platforms: At least one.
         channels: Names or URLs that replace those of the sources; empty keeps theirs.
         virtual_packages: Platform → name → version, in addition to or instead of its defaults.
@@ -50,12 +43,12 @@ class LockRequest:
         pip_index: URL of a package index to ask instead of PyPI, or empty.
         exclude_newer: What was published after it does not exist; aware, or None.
         build_sdists: Whether source distributions may be built and locked.
-        conda_lock: Asked to read sources, to solve pip parts, and to read what was made.
+        conda_lock: Asked to read sources, to solve pip parts, and to read the new lockfiles.
     """
 
     name: str
     directory: Path
-    sources: tuple[Path, ...]
+    sources: Sources
     platforms: tuple[Platform, ...]
     conda_lock: CondaLock
     channels: tuple[str, ...] = ()
@@ -69,24 +62,19 @@ class LockRequest:
     exclude_newer: dt.datetime | None = None
     build_sdists: bool = False
 
-    def virtual_packages_of(self, platform: Platform) -> tuple[VirtualPackage, ...]:
-        """What is expected of a machine of `platform`; sorted by name."""
-        overrides = self.virtual_packages.get(platform, {})
-        return override_virtual_packages(default_virtual_packages(platform), overrides)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockInputs:
-    """What lies on the disk before.
+    """What is read from disk before anything is solved.
 
     Attributes:
-        spec: What the sources ask for.
-        locks: The lockfiles that there are; one that cannot be read counts as none.
+        requested: Platform → what the sources ask for.
+        locks: The lockfiles there are; one that cannot be read counts as none.
         preferred: Platform → packages to keep instead of those of its lockfile, where they still
             satisfy the sources; what a prefix holds, say, or both sides of a merge.
     """
 
-    spec: LockSpec
+    requested: Mapping[Platform, Requested]
     locks: Mapping[Platform, Lockfile]
     preferred: Mapping[Platform, tuple[LockedPackage, ...]] = field(default_factory=dict)
 
@@ -97,8 +85,8 @@ class PlatformPlan:
 
     Attributes:
         path: The lockfile.
-        before: What it said, or None.
-        spec: What is asked for.
+        before: Its content so far, or None.
+        requested: What is asked for.
         solve: For the engine; its pins are the conda packages of `before` that may stay.
         pip_pins: The pip packages of `before` that may stay.
         update: Names that are to move.
@@ -107,16 +95,16 @@ class PlatformPlan:
 
     path: Path
     before: Lockfile | None
-    spec: PlatformSpec
+    requested: Requested
     solve: SolveRequest
-    pip_pins: tuple[LockEntry, ...]
+    pip_pins: tuple[LockedPackage, ...]
     update: frozenset[str] = frozenset()
     update_all: bool = False
 
     @property
     def is_fresh(self) -> bool:
         """Whether the lockfile was made from sources that ask for the same."""
-        return self.before is not None and self.before.content_hash == self.spec.content_hash
+        return self.before is not None and self.before.content_hash == self.requested.content_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +112,6 @@ class LockPlan:
     """How an environment is locked; `platforms` in the order of the request."""
 
     request: LockRequest
-    spec: LockSpec
     platforms: tuple[PlatformPlan, ...]
 
 
@@ -135,9 +122,9 @@ class SolvedLock:
     Attributes:
         plan: How it was made.
         data: Its bytes.
-        lockfile: What they say.
-        document: What their YAML says, for conda-lock.
-        unchecked: Archives that could not be compared with the pip packages, each with the reason.
+        lockfile: Their content.
+        document: The values of their YAML, for conda-lock.
+        unchecked: Archives not compared with the pip packages, each with the reason.
         seconds: How long it took.
     """
 
@@ -150,7 +137,7 @@ class SolvedLock:
 
     @property
     def diff(self) -> LockDiff:
-        """Against what the lockfile says so far."""
+        """The changes to the lockfile so far."""
         return diff_locks(self.plan.before, self.lockfile)
 
     @property
@@ -171,13 +158,13 @@ class SolvedLock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformOutcome:
-    """What became of one platform.
+    """The new lockfile of one platform.
 
     Attributes:
         platform: Which.
         path: The lockfile.
-        lockfile: What it says now.
-        diff: Against what it said before.
+        lockfile: Its new content.
+        diff: The changes to its content before.
         written: Whether its bytes changed.
         reasons: (manager, name) of each package that moved → why; empty for a first lock.
         unchecked: As of `SolvedLock`.
@@ -196,7 +183,7 @@ class PlatformOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockOutcome:
-    """What became of an environment, or would become of it.
+    """The new lockfiles of an environment, written or (dry) only made.
 
     Attributes:
         platforms: In the order of the request.
@@ -210,8 +197,3 @@ class LockOutcome:
     def name(self) -> str:
         """The name of the environment."""
         return self.platforms[0].path.parent.name
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether any lockfile has other bytes than before."""
-        return any(item.written for item in self.platforms)

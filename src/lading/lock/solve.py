@@ -1,6 +1,6 @@
 """Locking: from sources to lockfiles, all platforms at once.
 
-    inputs  = read_lock_inputs(request)      sources and old lockfiles, from disk
+    inputs  = read_lock_inputs(request)      what is asked for, and old lockfiles, from disk
     plan    = plan_lock(request, inputs)     what each platform is to be solved with; pure
     solved  = solve_lock(plan, engine, ...)  the new lockfiles, in memory; network
     outcome = apply_lock(solved)             written, and what changed; or describe_lock(solved)
@@ -11,7 +11,6 @@ The same inputs and the same state of the channels give the same bytes.
 
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +21,18 @@ from typing import TypeVar
 from lading.conda import Platform
 from lading.engine import Engine, SolveRequest
 from lading.errors import LadingError, LockError, SolveError, UsageError
-from lading.lock.exchange import LockEntry, Operation, ValidationQuestion
-from lading.lock.file_conflicts import ListFiles, refuse_file_conflicts
-from lading.lock.model import Lockfile, Manager, lock_path, read_lockfile
+from lading.lock.exchange import Operation, ValidationQuestion
+from lading.lock.file_conflicts import FileLists, refuse_file_conflicts
+from lading.lock.model import (
+    LockedPackage,
+    Lockfile,
+    Manager,
+    lock_path,
+    parse_lockfiles,
+    read_lockfile,
+)
 from lading.lock.pip import PipRequest, solve_pip
-from lading.lock.rendering import LockContent, conda_entries, lock_document, render_document
+from lading.lock.rendering import LockContent, lock_document, locked_packages, render_document
 from lading.lock.request import (
     LockInputs,
     LockOutcome,
@@ -36,24 +42,12 @@ from lading.lock.request import (
     PlatformPlan,
     SolvedLock,
 )
-from lading.lock.sources import read_sources
+from lading.lock.requested import ask_conda_lock
 from lading.lock.unsatisfiable import explained
+from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import Progress, no_progress, write_atomically
 
-__all__ = [
-    "LockInputs",
-    "LockOutcome",
-    "LockPlan",
-    "LockRequest",
-    "PlatformOutcome",
-    "PlatformPlan",
-    "SolvedLock",
-    "apply_lock",
-    "describe_lock",
-    "plan_lock",
-    "read_lock_inputs",
-    "solve_lock",
-]
+__all__ = ["apply_lock", "describe_lock", "plan_lock", "read_lock_inputs", "solve_lock"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +56,7 @@ Result = TypeVar("Result")
 
 
 def read_lock_inputs(request: LockRequest) -> LockInputs:
-    """The sources and the lockfiles that there are.
+    """Ask conda-lock what the sources ask for; read the lockfiles there are.
 
     Raises:
         SpecError: A source is wrong.
@@ -76,15 +70,14 @@ def read_lock_inputs(request: LockRequest) -> LockInputs:
         try:
             locks[platform] = read_lockfile(path, platform)
         except LockError as error:
-            # Half merged or written by hand: it is being made again, so nothing of it is kept.
+            # Half merged or written by hand: it is made again, so nothing of it is kept.
             _log.warning("no pin is kept: %s", error)
-    spec = read_sources(
-        request.sources,
-        {platform: request.virtual_packages_of(platform) for platform in request.platforms},
-        request.channels,
-        request.conda_lock,
-    )
-    return LockInputs(spec=spec, locks=locks)
+    platforms = {
+        platform: targeted_virtual_packages(platform, request.virtual_packages)
+        for platform in request.platforms
+    }
+    requested = ask_conda_lock(request.sources, platforms, request.channels, request.conda_lock)
+    return LockInputs(requested=requested, locks=locks)
 
 
 def plan_lock(request: LockRequest, inputs: LockInputs) -> LockPlan:
@@ -101,17 +94,12 @@ def plan_lock(request: LockRequest, inputs: LockInputs) -> LockPlan:
             f"cannot update {unknown[0]}: it is not locked",
             hint="name a locked package, or use --update-all",
         )
-    return LockPlan(
-        request=request,
-        spec=inputs.spec,
-        platforms=tuple(
-            _plan_platform(request, inputs, platform) for platform in request.platforms
-        ),
-    )
+    platforms = tuple(_plan_platform(request, inputs, name) for name in request.platforms)
+    return LockPlan(request=request, platforms=platforms)
 
 
 def _plan_platform(request: LockRequest, inputs: LockInputs, platform: Platform) -> PlatformPlan:
-    before = inputs.locks.get(platform)
+    before, requested = inputs.locks.get(platform), inputs.requested[platform]
     pins = () if before is None or request.update_all else before.packages
     pins = inputs.preferred.get(platform, pins)
     kept = [item for item in pins if item.name not in request.update]
@@ -120,30 +108,19 @@ def _plan_platform(request: LockRequest, inputs: LockInputs, platform: Platform)
         before=before,
         update=request.update,
         update_all=request.update_all,
-        spec=inputs.spec.platforms[platform],
+        requested=requested,
         solve=SolveRequest(
             platform=platform,
-            specs=inputs.spec.platforms[platform].specs,
-            channels=inputs.spec.channels,
-            virtual_packages=request.virtual_packages_of(platform),
+            specs=tuple(spec.text for spec in requested.specs),
+            channels=requested.channels,
+            virtual_packages=targeted_virtual_packages(platform, request.virtual_packages),
             mirrors=request.mirrors,
             locked=tuple(item.to_record() for item in kept if item.manager is Manager.CONDA),
             strict_priority=request.strict_priority,
             timeout=request.timeout,
             exclude_newer=request.exclude_newer,
         ),
-        pip_pins=tuple(
-            LockEntry(
-                name=item.name,
-                version=item.version,
-                manager=item.manager.value,
-                url=item.url,
-                sha256=item.sha256.hex,
-                dependencies=dict(item.dependencies),
-            )
-            for item in kept
-            if item.manager is Manager.PIP
-        ),
+        pip_pins=tuple(item for item in kept if item.manager is Manager.PIP),
     )
 
 
@@ -151,7 +128,7 @@ def solve_lock(
     plan: LockPlan,
     engine: Engine,
     progress: Progress = no_progress,
-    list_files: ListFiles | None = None,
+    file_lists: FileLists | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[SolvedLock, ...]:
     """The new lockfiles, in the order of the plan; nothing is written.
@@ -160,7 +137,7 @@ def solve_lock(
         plan: What to solve.
         engine: Solves the conda part.
         progress: Told, under the name of each platform, of its steps.
-        list_files: Knows the files of archives; None: only names are compared.
+        file_lists: Lists the files of archives; None: pip and conda packages are compared by name.
         clock: Seconds from any moment.
 
     Raises:
@@ -174,16 +151,17 @@ def solve_lock(
 
     def solve(item: PlatformPlan) -> SolvedLock:
         started, platform = clock(), item.solve.platform.value
-        steps = 3 if item.spec.pip else 1
+        has_pip = bool(item.requested.pip_requirements.requirements)
+        steps = 3 if has_pip else 1
         progress(platform, 0, steps)
-        entries = _solve_conda(item, engine)
-        if item.spec.pip:
+        packages = _solve_conda(item, engine)
+        if has_pip:
             progress(platform, 1, steps)
-            entries = _solve_pip(plan, item, entries)
+            packages = _solve_pip(plan.request, item, packages)
             progress(platform, 2, steps)
-        solved = _solved(plan, item, entries)
-        if list_files is not None:
-            unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, list_files)
+        solved = _solved(plan.request, item, packages)
+        if file_lists is not None:
+            unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, file_lists)
             solved = replace(solved, unchecked=unchecked)
         progress(platform, steps, steps)
         seconds = clock() - started
@@ -199,7 +177,7 @@ def solve_lock(
 
 
 def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
-    """Write the new lockfiles; one whose bytes are there already is not touched.
+    """Write the new lockfiles, except those whose bytes are on disk already.
 
     Raises:
         LockError: A directory or file cannot be written.
@@ -212,7 +190,7 @@ def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
 
 
 def describe_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
-    """What `apply_lock` would do; nothing is written."""
+    """The outcome that `apply_lock` would have; nothing is written."""
     return LockOutcome(
         platforms=tuple(
             PlatformOutcome(
@@ -231,21 +209,21 @@ def describe_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
     )
 
 
-def _solve_conda(item: PlatformPlan, engine: Engine) -> tuple[LockEntry, ...]:
+def _solve_conda(item: PlatformPlan, engine: Engine) -> tuple[LockedPackage, ...]:
     try:
         records = engine.solve(item.solve)
     except SolveError as error:
         raise explained(error, engine, item.solve) from error
-    return conda_entries(records, item.spec.requested)
+    return locked_packages(records, item.requested.categories)
 
 
 def _solve_pip(
-    plan: LockPlan, item: PlatformPlan, conda: tuple[LockEntry, ...]
-) -> tuple[LockEntry, ...]:
-    request = plan.request
+    request: LockRequest, item: PlatformPlan, conda: tuple[LockedPackage, ...]
+) -> tuple[LockedPackage, ...]:
     pip = PipRequest(
-        spec=plan.spec,
+        requested=item.requested,
         platform=item.solve.platform,
+        virtual_packages=item.solve.virtual_packages,
         conda=conda,
         pins=item.pip_pins,
         update=request.update,
@@ -257,32 +235,28 @@ def _solve_pip(
     return solve_pip(request.conda_lock, pip)
 
 
-def _solved(plan: LockPlan, item: PlatformPlan, entries: tuple[LockEntry, ...]) -> SolvedLock:
-    request = plan.request
+def _solved(
+    request: LockRequest, item: PlatformPlan, packages: tuple[LockedPackage, ...]
+) -> SolvedLock:
+    directory = item.path.parent
     content = LockContent(
         name=request.name,
         platform=item.solve.platform,
         file_name=item.path.name,
-        channels=plan.spec.channels,
+        channels=item.requested.channels,
         sources=tuple(
-            Path(os.path.relpath(source, item.path.parent)).as_posix() for source in request.sources
+            Path(os.path.relpath(path, directory)).as_posix() for path in request.sources.paths
         ),
-        content_hash=item.spec.content_hash,
-        entries=entries,
+        content_hash=item.requested.content_hash,
+        packages=packages,
         virtual_packages=item.solve.virtual_packages,
-        metadata={f"lading-variable-{name}": value for name, value in plan.spec.variables.items()},
+        variables=request.sources.variables,
     )
     document = lock_document(content)
     data = render_document(content, document)
-    return SolvedLock(plan=item, data=data, lockfile=_read_back(item, data), document=document)
-
-
-def _read_back(item: PlatformPlan, data: bytes) -> Lockfile:
-    """What the new lockfile says, read as any other, before it takes the place of the old one."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / item.path.name
-        path.write_bytes(data)
-        return read_lockfile(path, item.solve.platform)
+    # Read as any other before it takes the place of the old one.
+    (lockfile,) = parse_lockfiles(item.path, data)
+    return SolvedLock(plan=item, data=data, lockfile=lockfile, document=document)
 
 
 def _all_at_once(
@@ -291,7 +265,7 @@ def _all_at_once(
     """The result of `work` on each of `items`, in their order.
 
     Raises:
-        LadingError: That of the first item that failed, with what all others say in `details`.
+        LadingError: That of the first item that failed, those of the others in `details`.
     """
     failures: list[tuple[str, LadingError]] = []
 

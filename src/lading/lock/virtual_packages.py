@@ -1,4 +1,6 @@
-"""conda-lock's file of virtual packages: what is expected of machines, platform by platform.
+"""Virtual packages that a lock targets: the defaults of a platform, and what the user says.
+
+conda-lock's file of them, platform by platform:
 
     subdirs:
       linux-64:
@@ -15,16 +17,37 @@ Source: conda-lock 4.0.3 `virtual_package.py` and the search for the file in `co
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from lading.conda import Platform, parse_platform, virtual_package_name
+from lading.conda import (
+    Platform,
+    VirtualPackage,
+    default_virtual_packages,
+    override_virtual_packages,
+    parse_platform,
+    virtual_package_name,
+)
 from lading.errors import SpecError
 from lading.system import YamlError, parse_yaml, read_document
 
-__all__ = ["FILE_NAMES", "find_virtual_packages", "read_virtual_packages"]
+__all__ = ["find_virtual_packages", "read_virtual_packages", "targeted_virtual_packages"]
 
 FILE_NAMES = ("virtual-packages.yml", "virtual-packages.yaml")
 """The names that conda-lock looks for."""
 
 _EXAMPLE = 'write `subdirs: {linux-64: {packages: {__glibc: "2.28"}}}`'
+
+
+def targeted_virtual_packages(
+    platform: Platform, overrides: Mapping[Platform, Mapping[str, str]]
+) -> tuple[VirtualPackage, ...]:
+    """The virtual packages of a machine of `platform`, sorted by name.
+
+    Args:
+        platform: Which machine.
+        overrides: Platform → name → version, in addition to or instead of its defaults.
+    """
+    return override_virtual_packages(
+        default_virtual_packages(platform), overrides.get(platform, {})
+    )
 
 
 def find_virtual_packages(directories: Iterable[Path]) -> Path | None:
@@ -44,7 +67,7 @@ def read_virtual_packages(path: Path) -> Mapping[Platform, Mapping[str, str]]:
         Platform → name with its leading `__` → version, or `version=build`.
 
     Raises:
-        SpecError: It cannot be read, is no YAML, or anything in it is wrong; one problem is the
+        SpecError: It cannot be read, is not YAML, or anything in it is wrong; one problem is the
             message, several are the `details`.
     """
     problems: list[str] = []
@@ -73,7 +96,7 @@ def _subdirs(path: Path) -> Mapping[object, object]:
         ) from error
     subdirs = content.get("subdirs") if isinstance(content, dict) else None
     if not isinstance(subdirs, dict) or (isinstance(content, dict) and len(content) > 1):
-        raise SpecError(f"{path} is no mapping with `subdirs` alone", hint=_EXAMPLE)
+        raise SpecError(f"{path} is not a mapping with `subdirs` alone", hint=_EXAMPLE)
     return subdirs
 
 

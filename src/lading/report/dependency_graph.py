@@ -22,7 +22,7 @@ WIDTH, HEIGHT, GAP, COLUMN = 190, 20, 6, 260
 
 def render_why(graph: LockGraph, node: str) -> str:
     """Every shortest chain to `node`, one a line, then what it is a cycle with, and what leaves."""
-    chains = graph.needs.shortest_chains(node)
+    chains = graph.graph.shortest_chains(node)
     package = graph.packages[node]
     lines = [f"{node} {package.version} {package.build}".rstrip()]
     lines += [f"  asked for: {text}" for text in graph.specs.get(node, ())]
@@ -32,11 +32,11 @@ def render_why(graph: LockGraph, node: str) -> str:
         lines.append(f"  and {len(shown) - SHOWN_CHAINS} more; --json lists all")
     if not chains:
         lines.append("  nothing asks for it")
-    for cycle in graph.needs.cycles():
+    for cycle in graph.graph.cycles():
         if node in cycle:
             lines.append(f"  needs itself through: {', '.join(cycle)}")
     for root in sorted({chain[0] for chain in chains}):
-        leaving = graph.needs.leaving_without(root)
+        leaving = graph.graph.leaving_without(root)
         if node in leaving:
             rest = f", with {len(leaving) - 1} others" if len(leaving) > 1 else ""
             lines.append(f"  would leave if {root} was not asked for{rest}")
@@ -52,7 +52,7 @@ def _chain(graph: LockGraph, chain: tuple[str, ...]) -> str:
 
 def render_why_json(graph: LockGraph, node: str) -> str:
     """The same as a JSON document, with all chains."""
-    chains = graph.needs.shortest_chains(node)
+    chains = graph.graph.shortest_chains(node)
     return render_json(
         "why/1",
         package=node,
@@ -60,11 +60,11 @@ def render_why_json(graph: LockGraph, node: str) -> str:
         build=graph.packages[node].build,
         asked_for=list(graph.specs.get(node, ())),
         chains=chains,
-        cycles=[cycle for cycle in graph.needs.cycles() if node in cycle],
+        cycles=[cycle for cycle in graph.graph.cycles() if node in cycle],
         leaves_with={
-            root: graph.needs.leaving_without(root)
+            root: graph.graph.leaving_without(root)
             for root in sorted({chain[0] for chain in chains})
-            if node in graph.needs.leaving_without(root)
+            if node in graph.graph.leaving_without(root)
         },
     )
 
@@ -78,7 +78,7 @@ def render_tree(graph: LockGraph, roots: list[str], depth: int, *, reverse: bool
         depth: How many steps down, at least 0.
         reverse: Whether to go to who needs a package instead of what it needs.
     """
-    edges = graph.needs.needed_by() if reverse else graph.needs.needs
+    edges = graph.graph.dependents() if reverse else graph.graph.dependencies
     seen: set[str] = set()
     lines: list[str] = []
     for root in roots:
@@ -111,11 +111,11 @@ def _branch(  # noqa: PLR0913, PLR0917  # a recursion carries its state
 def render_dot(graph: LockGraph) -> str:
     """The graph for Graphviz."""
     lines = ["digraph lock {", "  rankdir=LR;", "  node [shape=box];"]
-    for node in sorted(graph.needs.needs):
-        bold = ", style=bold" if node in graph.needs.roots else ""
+    for node in sorted(graph.graph.dependencies):
+        bold = ", style=bold" if node in graph.graph.roots else ""
         lines.append(f'  "{node}" [label="{node} {graph.packages[node].version}"{bold}];')
-    for node in sorted(graph.needs.needs):
-        lines += [f'  "{node}" -> "{other}";' for other in sorted(graph.needs.needs[node])]
+    for node in sorted(graph.graph.dependencies):
+        lines += [f'  "{node}" -> "{other}";' for other in sorted(graph.graph.dependencies[node])]
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -129,19 +129,19 @@ def render_graph_json(graph: LockGraph) -> str:
                 "version": graph.packages[node].version,
                 "build": graph.packages[node].build,
                 "manager": graph.packages[node].manager,
-                "asked_for": node in graph.needs.roots,
-                "needs": sorted(graph.needs.needs[node]),
+                "asked_for": node in graph.graph.roots,
+                "needs": sorted(graph.graph.dependencies[node]),
             }
-            for node in sorted(graph.needs.needs)
+            for node in sorted(graph.graph.dependencies)
         ],
-        cycles=graph.needs.cycles(),
+        cycles=graph.graph.cycles(),
     )
 
 
 def render_svg(graph: LockGraph) -> str:
     """The graph as a drawing in layers: no script, no font, nothing from elsewhere."""
     layers: dict[int, list[str]] = {}
-    for node, depth in sorted(graph.needs.depths().items()):
+    for node, depth in sorted(graph.graph.depths().items()):
         layers.setdefault(depth, []).append(node)
     place = {
         node: (20 + depth * COLUMN, 20 + row * (HEIGHT + GAP))
@@ -162,8 +162,8 @@ def render_svg(graph: LockGraph) -> str:
     ]
     lines += [
         _edge(place[node], place[other])
-        for node in sorted(graph.needs.needs)
-        for other in sorted(graph.needs.needs[node])
+        for node in sorted(graph.graph.dependencies)
+        for other in sorted(graph.graph.dependencies[node])
     ]
     lines += [_box(graph, node, place[node]) for node in sorted(place)]
     return "\n".join([*lines, "</svg>"]) + "\n"
@@ -179,8 +179,8 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
 def _box(graph: LockGraph, node: str, place: tuple[int, int]) -> str:
     package = graph.packages[node]
     name = html.escape(f"{node} {package.version}")
-    needs = html.escape(", ".join(sorted(graph.needs.needs[node])) or "nothing")
-    kind = ' class="asked"' if node in graph.needs.roots else ""
+    needs = html.escape(", ".join(sorted(graph.graph.dependencies[node])) or "nothing")
+    kind = ' class="asked"' if node in graph.graph.roots else ""
     return (
         f"<g{kind}><title>{name} {html.escape(package.build)}\nneeds {needs}</title>"
         f'<rect x="{place[0]}" y="{place[1]}" width="{WIDTH}" height="{HEIGHT}" rx="3"/>'

@@ -39,7 +39,7 @@ def test_leaving() -> None:
 
 def test_around() -> None:
     """The part that leads to a name or that it needs."""
-    assert sorted(GRAPH.around(["b"]).needs) == ["a", "b", "d", "e", "f"]
+    assert sorted(GRAPH.around(["b"]).dependencies) == ["a", "b", "d", "e", "f"]
     assert GRAPH.around([]) is GRAPH
 
 

@@ -31,7 +31,7 @@ def pip_package(*, optional: bool = False) -> LockedPackage:
         url="https://files.invalid/wheel-1.0-py3-none-any.whl",
         sha256=sha256_of(b"wheel"),
         dependencies={},
-        optional=optional,
+        categories=("dev",) if optional else ("main",),
     )
 
 

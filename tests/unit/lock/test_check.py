@@ -10,7 +10,7 @@ from lading.conda.names import Platform
 from lading.errors import LockError
 from lading.lock.check import CheckRequest, check_lock, locked_platforms
 from lading.lock.model import lock_path
-from lading.lock.wanted import read_requested
+from lading.lock.requested import read_sources
 from simulators.channel import CANONICAL
 from simulators.command import lading
 from simulators.engines import small_channel
@@ -43,8 +43,9 @@ def project(original: LockProject, tmp_path: Path) -> LockProject:
 
 def _request(project: LockProject, *platforms: Platform) -> CheckRequest:
     asked = platforms or (Platform.LINUX_64,)
-    wanted = {platform: read_requested([project.source], platform) for platform in asked}
-    return CheckRequest(name="service", directory=project.root, wanted=wanted)
+    sources = read_sources([project.source])
+    requested = {platform: sources.on(platform) for platform in asked}
+    return CheckRequest(name="service", directory=project.root, requested=requested)
 
 
 def _found(request: CheckRequest) -> list[str]:
@@ -82,8 +83,9 @@ def test_loosened(project: LockProject) -> None:
     """A spec that asks for less is still answered; only the content hash knows."""
     project.write("tool", "library")
     assert _found(_request(project)) == []
-    hashes = {Platform.LINUX_64: "0" * 64}
-    [finding] = _found(replace(_request(project), content_hashes=hashes))
+    request = _request(project)
+    requested = replace(request.requested[Platform.LINUX_64], content_hash="0" * 64)
+    [finding] = _found(replace(request, requested={Platform.LINUX_64: requested}))
     assert finding.startswith("hash: content_hash")
 
 
@@ -106,15 +108,15 @@ def test_open(project: LockProject) -> None:
 
 
 def test_virtual_packages(project: LockProject) -> None:
-    """Another promise, or one that is not enough, is named."""
-    promised = {Platform.LINUX_64: {"glibc": "2.17", "cuda": "12"}}
-    request = replace(_request(project), virtual_packages=promised)
+    """Other virtual packages, or ones that are not enough, are named."""
+    targeted = {Platform.LINUX_64: {"glibc": "2.17", "cuda": "12"}}
+    request = replace(_request(project), virtual_packages=targeted)
     assert _found(request) == [
-        "virtual: __cuda: promised is 12, locked for none",
-        "virtual: __glibc: promised is 2.17, locked for 2.28",
+        "virtual: __cuda: asked for is 12, the lock targets none",
+        "virtual: __glibc: asked for is 2.17, the lock targets 2.28",
     ]
     _edit(project, "__glibc=2.28=0 ", "")
-    assert "closure: tool 1.0: it needs __glibc >=2.17, which is not promised" in _found(
+    assert "closure: tool 1.0: it needs __glibc >=2.17, the lock targets none" in _found(
         _request(project)
     )
 
@@ -168,13 +170,14 @@ def test_published_locks_are_fresh_and_quick() -> None:
 
     Processor time: other processes of the machine do not count. The best of three counts.
     """
-    sources = [PROJECT / "examples" / PANGEO / name for name in ("base.yml", "environment.yml")]
+    paths = [PROJECT / "examples" / PANGEO / name for name in ("base.yml", "environment.yml")]
     seconds = []
     for _ in range(3):
         started = time.process_time()
         platforms = locked_platforms(PROJECT, PANGEO)
-        wanted = {platform: read_requested(sources, platform) for platform in platforms}
-        report = check_lock(CheckRequest(name=PANGEO, directory=PROJECT, wanted=wanted))
+        sources = read_sources(paths)
+        requested = {platform: sources.on(platform) for platform in platforms}
+        report = check_lock(CheckRequest(name=PANGEO, directory=PROJECT, requested=requested))
         seconds.append(time.process_time() - started)
         assert report.findings == ()
     assert len(report.platforms) == 4

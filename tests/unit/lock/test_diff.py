@@ -1,7 +1,7 @@
 """`lading.lock.diff`: what changed between two lockfiles."""
 
 from lading.conda.names import Platform
-from lading.lock.diff import diff_locks
+from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.system.digest import sha256_of
 
@@ -34,12 +34,12 @@ def test_first_lock() -> None:
     """Without a lock before, everything is added."""
     diff = diff_locks(None, _lock(_package("a", "1")))
     assert [item.name for item in diff.added] == ["a"]
-    assert not diff.is_empty
+    assert diff.removed == ()
 
 
 def test_same() -> None:
     """The same archives are no difference."""
-    assert diff_locks(_lock(_package("a", "1")), _lock(_package("a", "1"))).is_empty
+    assert LockDiff() == diff_locks(_lock(_package("a", "1")), _lock(_package("a", "1")))
 
 
 def test_all_kinds() -> None:

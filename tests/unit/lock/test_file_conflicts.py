@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
 from lading.errors import SpecError
-from lading.lock.file_conflicts import ListFiles, refuse_file_conflicts
+from lading.lock.file_conflicts import FileLists, refuse_file_conflicts
 from lading.lock.model import LockedPackage, Lockfile, Manager
-from lading.package.file_list import ArchiveFiles, Unread
+from lading.lock.requested import Sources, read_sources
+from lading.package.file_list import ArchiveFiles
 from lading.system.digest import sha256_of
 
 
@@ -42,46 +45,43 @@ def lockfile(*packages: LockedPackage, platform: Platform = Platform.LINUX_64) -
     )
 
 
-def knowing(files: Mapping[str, ArchiveFiles | Unread]) -> ListFiles:
-    """Knows `files` by the names of packages (`pip:NAME` of pip packages); others have none."""
-
-    def answer(packages: Sequence[LockedPackage]) -> Mapping[str, ArchiveFiles | Unread]:
-        return {
-            item.sha256.hex: files.get(
-                f"pip:{item.name}" if item.manager is Manager.PIP else item.name, ArchiveFiles()
-            )
-            for item in packages
-        }
-
-    return answer
+def knowing(directory: Path, lock: Lockfile, files: Mapping[str, ArchiveFiles]) -> FileLists:
+    """Knows `files` by the names of packages of `lock` (`pip:NAME` of pip packages)."""
+    for item in lock.packages:
+        found = files.get(f"pip:{item.name}" if item.manager is Manager.PIP else item.name)
+        if found is not None:
+            path = directory / f"{item.sha256.hex}.json"
+            path.write_bytes(msgspec.json.encode(found))
+    return FileLists(cache=directory, mirrors=MirrorMap(mirrors={"https://host.invalid": ()}))
 
 
-def refusal(lock: Lockfile, sources: Sequence[Path], **files: ArchiveFiles) -> SpecError:
+def refusal(directory: Path, lock: Lockfile, sources: Sources, **files: ArchiveFiles) -> SpecError:
     """The refusal of `lock`; `pip_NAME` are the files of a pip package."""
     named = {key.replace("pip_", "pip:"): value for key, value in files.items()}
     with pytest.raises(SpecError) as caught:
-        refuse_file_conflicts(lock, sources, knowing(named))
+        refuse_file_conflicts(lock, sources, knowing(directory, lock, named))
     return caught.value
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def sources(tmp_path: Path) -> Sources:
     """A source that asks for `outer` and `own` from pip."""
     path = tmp_path / "environment.yml"
     path.write_text("dependencies: [python, framework, {pip: ['outer>=1', own]}]\n")
-    return path
+    return read_sources([path])
 
 
 FRAMEWORK = package("framework", needs=["python"])
 OWN = package("own", Manager.PIP)
 OUTER = package("outer", Manager.PIP, ["shared"])
 SHARED = package("shared", Manager.PIP)
+NOTHING = ArchiveFiles()
 MODULE = ArchiveFiles(site_paths=("module.py",))
 
 
-def test_the_same_module(source: Path) -> None:
+def test_the_same_module(tmp_path: Path, sources: Sources) -> None:
     """Both packages, the file and the line to delete are named."""
-    error = refusal(lockfile(FRAMEWORK, OWN), [source], framework=MODULE, pip_own=MODULE)
+    error = refusal(tmp_path, lockfile(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
     expected = (
         "the pip package own 1.0 overwrites lib/python3.12/site-packages/module.py of the conda"
         " package framework 1.0"
@@ -90,85 +90,78 @@ def test_the_same_module(source: Path) -> None:
     assert "delete `- own` below `pip:` in environment.yml" == error.hint
 
 
-def test_brought_by_another(source: Path) -> None:
+def test_brought_by_another(tmp_path: Path, sources: Sources) -> None:
     """Where a pip package comes with another one, the line of that one is named."""
     lock = lockfile(FRAMEWORK, OUTER, SHARED)
-    error = refusal(lock, [source], framework=MODULE, pip_shared=MODULE)
+    error = refusal(tmp_path, lock, sources, framework=MODULE, pip_shared=MODULE)
     assert "delete `- outer>=1` below `pip:` in environment.yml, which brings shared" == error.hint
 
 
 def test_a_source_of_another_kind(tmp_path: Path) -> None:
     """Where the line cannot be shown, what to delete is."""
-    sources = [tmp_path / "pyproject.toml"]
-    error = refusal(lockfile(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
+    path = tmp_path / "pyproject.toml"
+    path.touch()
+    sources = read_sources([path])
+    error = refusal(tmp_path, lockfile(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
     assert "delete own from the pip packages of the sources" == error.hint
 
 
-def test_not_for_one_python(source: Path) -> None:
+def test_not_for_one_python(tmp_path: Path, sources: Sources) -> None:
     """A conda package that was built for one python has whole paths."""
     files = ArchiveFiles(paths=("lib/python3.12/site-packages/module.py",))
     assert "module.py" in str(
-        refusal(lockfile(FRAMEWORK, OWN), [source], framework=files, pip_own=MODULE)
+        refusal(tmp_path, lockfile(FRAMEWORK, OWN), sources, framework=files, pip_own=MODULE)
     )
 
 
-def test_site_packages_elsewhere(source: Path) -> None:
+def test_site_packages_elsewhere(tmp_path: Path, sources: Sources) -> None:
     """Python says where its site-packages are."""
     where = ArchiveFiles(site_packages="lib/python3.12t/site-packages")
     files = ArchiveFiles(paths=("lib/python3.12t/site-packages/module.py",))
     lock = lockfile(FRAMEWORK, OWN)
-    assert refusal(lock, [source], framework=files, pip_own=MODULE, python=where)
+    assert refusal(tmp_path, lock, sources, framework=files, pip_own=MODULE, python=where)
 
 
-def test_windows(source: Path) -> None:
+def test_windows(tmp_path: Path, sources: Sources) -> None:
     """Windows has them elsewhere."""
     files = ArchiveFiles(paths=("Lib/site-packages/module.py",))
     lock = lockfile(FRAMEWORK, OWN, platform=Platform.WIN_64)
-    assert refusal(lock, [source], framework=files, pip_own=MODULE)
+    assert refusal(tmp_path, lock, sources, framework=files, pip_own=MODULE)
 
 
-def test_a_command(source: Path) -> None:
+def test_a_command(tmp_path: Path, sources: Sources) -> None:
     """A command is compared with those of packages that have nothing to do with python."""
     command = ArchiveFiles(paths=("bin/cmake",))
-    error = refusal(lockfile(package("cmake"), OWN), [source], cmake=command, pip_own=command)
+    error = refusal(
+        tmp_path, lockfile(package("cmake"), OWN), sources, cmake=command, pip_own=command
+    )
     assert "bin/cmake of the conda package cmake" in str(error)
 
 
-def test_only_what_may_share_files_is_read(source: Path) -> None:
+def test_only_what_may_share_files_is_read(tmp_path: Path, sources: Sources) -> None:
     """Where wheels keep to site-packages, only packages that need python are looked into."""
     lock = lockfile(FRAMEWORK, package("library"), OWN)
-    asked: list[str] = []
-    answer = knowing({"pip:own": MODULE})
-
-    def watched(packages: Sequence[LockedPackage]) -> Mapping[str, ArchiveFiles | Unread]:
-        asked.extend(item.name for item in packages)
-        return answer(packages)
-
-    assert () == refuse_file_conflicts(lock, [source], watched)
-    assert ["own", "python", "framework"] == asked
+    known = knowing(tmp_path, lock, {"pip:own": MODULE, "python": NOTHING, "framework": NOTHING})
+    assert () == refuse_file_conflicts(lock, sources, known)
 
 
-def test_nothing_to_compare(source: Path) -> None:
-    """Without pip packages nothing is asked."""
-
-    def never(_packages: Sequence[LockedPackage]) -> Mapping[str, ArchiveFiles | Unread]:
-        raise AssertionError
-
-    assert () == refuse_file_conflicts(lockfile(FRAMEWORK), [source], never)
+def test_nothing_to_compare(tmp_path: Path, sources: Sources) -> None:
+    """Without pip packages nothing is looked into."""
+    lock = lockfile(FRAMEWORK)
+    assert () == refuse_file_conflicts(lock, sources, knowing(tmp_path, lock, {}))
 
 
-def test_bytecode(source: Path) -> None:
-    """Bytecode is made anew, whoever brings it."""
+def test_bytecode(tmp_path: Path, sources: Sources) -> None:
+    """Bytecode may be in both: the installation makes its own."""
     files = ArchiveFiles(site_paths=("__pycache__/module.cpython-312.pyc",))
     lock = lockfile(FRAMEWORK, OWN)
-    known = knowing({"framework": files, "pip:own": files})
-    assert () == refuse_file_conflicts(lock, [source], known)
+    known = knowing(tmp_path, lock, {"framework": files, "pip:own": files, "python": NOTHING})
+    assert () == refuse_file_conflicts(lock, sources, known)
 
 
-def test_what_cannot_be_read(source: Path) -> None:
+def test_what_cannot_be_read(tmp_path: Path, sources: Sources) -> None:
     """Archives that nobody could look into are named."""
     lock = lockfile(FRAMEWORK, OWN)
-    known = knowing({"framework": Unread("it is far away"), "pip:own": MODULE})
-    assert ("framework-1.0-0.conda: it is far away",) == refuse_file_conflicts(
-        lock, [source], known
-    )
+    known = knowing(tmp_path, lock, {"pip:own": MODULE, "python": NOTHING})
+    expected = ("framework-1.0-0.conda: it has no location",)
+    assert expected == refuse_file_conflicts(lock, sources, known)

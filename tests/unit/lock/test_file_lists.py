@@ -1,4 +1,4 @@
-"""`lading.lock.file_lists`: which files are in archives, without the archives."""
+"""`lading.lock.file_conflicts.FileLists`: which files are in archives."""
 
 import random
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lading.conda.channels import MirrorMap
-from lading.lock.file_lists import FileLists
+from lading.lock.file_conflicts import FileLists
 from lading.lock.model import LockedPackage, Manager
 from lading.net.retry_policy import RetryPolicy
 from lading.package.file_list import ArchiveFiles, Unread
@@ -86,7 +86,7 @@ def test_noarch_python(tmp_path: Path, archive_format: str) -> None:
         archive_format=archive_format,
     )
     path, item = pure_package(tmp_path, package)
-    assert PURE_FILES == one(lists(tmp_path, path.parent)([item]))
+    assert PURE_FILES == one(lists(tmp_path, path.parent).read([item]))
 
 
 def test_python_itself(tmp_path: Path) -> None:
@@ -96,17 +96,17 @@ def test_python_itself(tmp_path: Path) -> None:
     package = Package(name="python", files=files, python_site_packages_path=where)
     path, item = pure_package(tmp_path, package)
     expected = ArchiveFiles(paths=tuple(files), site_packages=where)
-    assert expected == one(lists(tmp_path, path.parent)([item]))
+    assert expected == one(lists(tmp_path, path.parent).read([item]))
 
 
 def test_ranges(tmp_path: Path) -> None:
     """A small part of a large archive is read; the next time nothing at all."""
     path, item = pure_package(tmp_path)
     with serve_ranges(served(tmp_path / "channel")) as server:
-        found = lists(tmp_path, mirror=server.url)([item])
+        found = lists(tmp_path, mirror=server.url).read([item])
         assert PURE_FILES == one(found)
         assert 0 < server.sent < path.stat().st_size / 10
-    assert PURE_FILES == one(lists(tmp_path, mirror=server.url)([item]))
+    assert PURE_FILES == one(lists(tmp_path, mirror=server.url).read([item]))
 
 
 def test_a_long_list(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_long_list(tmp_path: Path) -> None:
     path, item = pure_package(tmp_path, package)
     assert path.stat().st_size > 1 << 18
     with serve_ranges(served(tmp_path / "channel")) as server:
-        found = one(lists(tmp_path, mirror=server.url)([item]))
+        found = one(lists(tmp_path, mirror=server.url).read([item]))
     assert isinstance(found, ArchiveFiles)
     assert 5000 == len(found.site_paths)
     assert len(server.ranges) < 8
@@ -140,7 +140,7 @@ def test_a_wheel(tmp_path: Path) -> None:
     )
     with serve_ranges({f"/{path.name}": path.read_bytes()}) as server:
         item = locked(path, server.url, Manager.PIP)
-        found = one(FileLists(cache=tmp_path / "lists", retry_policy=QUICK)([item]))
+        found = one(FileLists(cache=tmp_path / "lists", retry_policy=QUICK).read([item]))
     assert isinstance(found, ArchiveFiles)
     assert found.paths == ("bin/Tool", "bin/old", "share/tool")
     assert {"Tool.py", "extra.py", "Tool-1.0.dist-info/METADATA"} <= set(found.site_paths)
@@ -148,7 +148,7 @@ def test_a_wheel(tmp_path: Path) -> None:
 
 
 def _unread(directory: Path, item: LockedPackage, server: RangeServer) -> str:
-    found = one(lists(directory, mirror=server.url)([item]))
+    found = one(lists(directory, mirror=server.url).read([item]))
     assert isinstance(found, Unread)
     assert not (directory / "lists").exists()
     return found.reason
@@ -166,7 +166,7 @@ def test_bz2_on_a_server(tmp_path: Path) -> None:
     package = Package(name="old", files={"a": b""}, archive_format=".tar.bz2")
     _, item = pure_package(tmp_path, package)
     with serve_ranges(served(tmp_path / "channel")) as server:
-        assert "no zip file" in _unread(tmp_path, item, server)
+        assert "not a zip file" in _unread(tmp_path, item, server)
         assert server.sent == 0
 
 
@@ -186,7 +186,7 @@ def test_damaged(tmp_path: Path, size: int) -> None:
     path.write_bytes(path.read_bytes()[:size])
     with serve_ranges(served(tmp_path / "channel")) as server:
         assert "damaged" in _unread(tmp_path, item, server)
-    found = one(lists(tmp_path, mirror=(tmp_path / "channel").as_uri())([item]))
+    found = one(lists(tmp_path, mirror=(tmp_path / "channel").as_uri()).read([item]))
     assert isinstance(found, Unread)
 
 
@@ -206,30 +206,30 @@ def test_another_archive_of_the_same_name(tmp_path: Path) -> None:
     other.mkdir()
     (other / path.name).write_bytes(b"other")
     shutil.copy(path, tmp_path / path.name)
-    assert PURE_FILES == one(lists(tmp_path, other, tmp_path)([item]))
-    found = one(lists(tmp_path / "b", other)([item]))
+    assert PURE_FILES == one(lists(tmp_path, other, tmp_path).read([item]))
+    found = one(lists(tmp_path / "b", other).read([item]))
     assert found == Unread("it has no location")
 
 
 def test_a_list_that_was_damaged(tmp_path: Path) -> None:
-    """A kept list that cannot be read is made anew."""
+    """A kept list that cannot be read is made again."""
     path, item = pure_package(tmp_path)
     kept = tmp_path / "lists" / f"{item.sha256.hex}.json"
     kept.parent.mkdir()
     kept.write_text("{")
-    assert PURE_FILES == one(lists(tmp_path, path.parent)([item]))
-    assert PURE_FILES == one(lists(tmp_path)([item]))
+    assert PURE_FILES == one(lists(tmp_path, path.parent).read([item]))
+    assert PURE_FILES == one(lists(tmp_path).read([item]))
 
 
 def test_no_place_to_keep_lists(tmp_path: Path) -> None:
     """Lists that cannot be kept are answered all the same."""
     path, item = pure_package(tmp_path)
     (tmp_path / "lists").write_text("a file stands there")
-    assert PURE_FILES == one(lists(tmp_path, path.parent)([item]))
+    assert PURE_FILES == one(lists(tmp_path, path.parent).read([item]))
 
 
 def test_other_kinds_of_locations(tmp_path: Path) -> None:
     """A location that is no web server and no directory is told."""
     _, item = pure_package(tmp_path)
-    found = one(lists(tmp_path, mirror="oci://host.invalid/channel")([item]))
+    found = one(lists(tmp_path, mirror="oci://host.invalid/channel").read([item]))
     assert found == Unread("oci: cannot be read in parts")

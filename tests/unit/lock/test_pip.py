@@ -1,5 +1,6 @@
 """`lading.lock.pip`: the pip part of a lock, from an index on loopback."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
 from lading.errors import FetchError, SolveError, SpecError
-from lading.lock.exchange import LockEntry, PipAnswer, SourceQuestion
+from lading.lock.exchange import PipAnswer
 from lading.lock.isolation import CondaLock
+from lading.lock.model import LockedPackage, Manager
 from lading.lock.pip import PipRequest, solve_pip
-from lading.lock.sources import LockSpec, PlatformSpec
+from lading.lock.requested import Requested
+from lading.system.digest import sha256_of
 from lading.system.process import Completed, Run
 from simulators.channel import ChannelSimulator, Package
 from simulators.locking import LockProject
@@ -70,7 +73,7 @@ def test_pins(project: LockProject, index: str, wheels: WheelIndex) -> None:
     project.write("python", _pip("tool"))
     project.lock(pip_index=index)
     wheels.add_wheel("helper", "2.0")
-    assert not project.lock(pip_index=index).is_changed
+    assert not project.lock(pip_index=index).platforms[0].written
     (outcome,) = project.lock(pip_index=index, update=frozenset({"helper"})).platforms
     assert [(item.name, item.before, item.after) for item in outcome.diff.changed] == [
         ("helper", "1.0", "2.0")
@@ -124,7 +127,9 @@ def test_unreachable(project: LockProject) -> None:
         project.lock(pip_index="http://127.0.0.1:9/simple/")
 
 
-def _answered(tmp_path: Path, *packages: LockEntry, conda: tuple[str, ...] = ("python",)) -> None:
+def _answered(
+    tmp_path: Path, *packages: LockedPackage, conda: tuple[str, ...] = ("python",)
+) -> None:
     """Solve with a conda-lock that answers `packages`, on top of the conda packages named."""
 
     def answer(request: Run) -> Completed:
@@ -132,14 +137,11 @@ def _answered(tmp_path: Path, *packages: LockEntry, conda: tuple[str, ...] = ("p
         text = msgspec.json.encode(told).decode()
         return Completed(argv=request.argv, returncode=0, stdout=text, stderr="")
 
-    question = SourceQuestion(
-        sources=(), platforms=("linux-64",), channels=(), mapping="", virtual_packages={}
-    )
-    platform = PlatformSpec(specs=(), requested=(), pip=(), content_hash="")
     request = PipRequest(
-        spec=LockSpec(channels=(), platforms={Platform.LINUX_64: platform}, question=question),
+        requested=Requested(channels=(), specs=()),
+        virtual_packages=(),
         platform=Platform.LINUX_64,
-        conda=tuple(_entry(name, "conda") for name in conda),
+        conda=tuple(_package(name, Manager.CONDA) for name in conda),
         pins=(),
         update=frozenset(),
         index="",
@@ -149,10 +151,15 @@ def _answered(tmp_path: Path, *packages: LockEntry, conda: tuple[str, ...] = ("p
     solve_pip(conda_lock, request)
 
 
-def _entry(name: str, manager: str, **more: str) -> LockEntry:
-    url = f"https://index.invalid/{name}-1-py3-none-any.whl"
-    values = {"name": name, "version": "1", "manager": manager, "url": url, "sha256": "0" * 64}
-    return LockEntry(dependencies={}, **(values | more))
+def _package(name: str, manager: Manager, url: str = "") -> LockedPackage:
+    return LockedPackage(
+        name=name,
+        version="1",
+        manager=manager,
+        url=url or f"https://index.invalid/{name}-1-py3-none-any.whl",
+        sha256=sha256_of(name.encode()),
+        dependencies={},
+    )
 
 
 def test_without_python(tmp_path: Path) -> None:
@@ -163,12 +170,15 @@ def test_without_python(tmp_path: Path) -> None:
 
 def test_direct_source(tmp_path: Path) -> None:
     """A requirement that names a repository or an archive of sources is refused by name."""
-    entry = _entry("tool", "pip", url="git+https://host.invalid/tool@abc")
+    package = _package("tool", Manager.PIP, url="https://host.invalid/tool-1.tar.gz")
     with pytest.raises(SpecError, match="tool 1 has no wheel for linux-64"):
-        _answered(tmp_path, entry)
+        _answered(tmp_path, package)
 
 
-def test_wheel_without_digest(tmp_path: Path) -> None:
+def test_wheel_without_digest(project: LockProject, wheels: WheelIndex, index: str) -> None:
     """A wheel that cannot be checked cannot be locked."""
-    with pytest.raises(SpecError, match="does not say the sha256 of tool"):
-        _answered(tmp_path, _entry("tool", "pip", sha256=""))
+    page = wheels.root / "simple" / "helper" / "index.html"
+    page.write_text(re.sub("#sha256=[0-9a-f]+", "", page.read_text()))
+    project.write("python", _pip("helper"))
+    with pytest.raises(SpecError, match=r"helper 1\.0 .* sha256 the index does not say"):
+        project.lock(pip_index=index)

@@ -1,5 +1,6 @@
 """`lading.lock.rendering`: the bytes of a lockfile."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,16 @@ from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.conda.virtual import VirtualPackage
 from lading.errors import LockError
-from lading.lock.exchange import RequestedPackage
-from lading.lock.model import read_lockfile
-from lading.lock.rendering import LockContent, conda_entries, render_lockfile
+from lading.lock.model import LockedPackage, read_lockfile
+from lading.lock.rendering import (
+    LockContent,
+    lock_document,
+    locked_packages,
+    render_document,
+)
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 
-MAIN = RequestedPackage(name="tool", category="main")
+MAIN = {"main": ["tool"]}
 
 
 @pytest.fixture
@@ -35,23 +40,24 @@ def records(tmp_path: Path) -> tuple[RepodataRecord, ...]:
     return channel.records()
 
 
-def _content(entries: object, **more: object) -> LockContent:
-    values = {
-        "name": "service",
-        "platform": Platform.LINUX_64,
-        "file_name": "linux-64.conda-lock.yml",
-        "channels": (CANONICAL,),
-        "sources": ("../../environment.yml",),
-        "content_hash": "0" * 64,
-        "virtual_packages": (VirtualPackage("__glibc", "2.28"),),
-        "metadata": {"z": "1", "a": "2"},
-    }
-    return LockContent(entries=tuple(entries), **(values | more))
+def _render(packages: Iterable[LockedPackage]) -> bytes:
+    content = LockContent(
+        packages=tuple(packages),
+        name="service",
+        platform=Platform.LINUX_64,
+        file_name="linux-64.conda-lock.yml",
+        channels=(CANONICAL,),
+        sources=("../../environment.yml",),
+        content_hash="0" * 64,
+        virtual_packages=(VirtualPackage("__glibc", "2.28"),),
+        variables={"z": "1", "a": "2"},
+    )
+    return render_document(content, lock_document(content))
 
 
 def test_dependencies(records: tuple[RepodataRecord, ...]) -> None:
     """Constraints on one name are joined, builds are left out, virtual packages stay."""
-    entries = {entry.name: entry for entry in conda_entries(records, [MAIN])}
+    entries = {entry.name: entry for entry in locked_packages(records, MAIN)}
     expected = {"__glibc": ">=2.17", "library": "<2,>=1", "python_abi": "3.12.*"}
     assert expected == entries["tool"].dependencies
     assert entries["check"].dependencies == {"helper": "1.0", "library": ""}
@@ -60,19 +66,14 @@ def test_dependencies(records: tuple[RepodataRecord, ...]) -> None:
 def test_alternatives_stay_alternatives(records: tuple[RepodataRecord, ...]) -> None:
     """Where `|` and `,` meet, every alternative gets all of the rest."""
     record = replace(records[0], depends=("x 1.*|3.*", "x !=1.2", "weird [x]"))
-    (entry,) = conda_entries([record], [])
+    (entry,) = locked_packages([record], {})
     assert entry.dependencies == {"x": "!=1.2,1.*|!=1.2,3.*", "weird": "[x]"}
 
 
 def test_categories(records: tuple[RepodataRecord, ...]) -> None:
     """A package is of the categories that need it; `main` stands alone."""
-    requested = [
-        MAIN,
-        RequestedPackage(name="check", category="test"),
-        RequestedPackage(name="check", category="dev"),
-        RequestedPackage(name="__glibc", category="dev"),
-    ]
-    found = {entry.name: entry.categories for entry in conda_entries(records, requested)}
+    requested = {**MAIN, "test": ["check"], "dev": ["check", "__glibc"]}
+    found = {entry.name: entry.categories for entry in locked_packages(records, requested)}
     assert found["tool"] == ("main",)
     assert found["library"] == ("main",)
     assert found["check"] == ("dev", "test")
@@ -84,14 +85,14 @@ def test_missing_digest(records: tuple[RepodataRecord, ...], digest: str) -> Non
     """A record without a digest cannot be locked, and is named."""
     record = replace(records[0], **{digest: None})
     with pytest.raises(LockError, match=f"the {digest} of check-1.0-0.conda"):
-        conda_entries([record], [])
+        locked_packages([record], {})
 
 
 def test_bytes(records: tuple[RepodataRecord, ...], tmp_path: Path) -> None:
     """The order of the input does not matter, and what is written is what is read."""
-    entries = conda_entries(records, [MAIN])
-    data = render_lockfile(_content(entries))
-    assert data == render_lockfile(_content(reversed(entries)))
+    entries = locked_packages(records, MAIN)
+    data = _render(entries)
+    assert data == _render(reversed(entries))
     path = tmp_path / "linux-64.conda-lock.yml"
     path.write_bytes(data)
     lockfile = read_lockfile(path)
@@ -101,12 +102,14 @@ def test_bytes(records: tuple[RepodataRecord, ...], tmp_path: Path) -> None:
     assert lockfile.sources == ("../../environment.yml",)
     assert lockfile.metadata["lading-environment"] == "service"
     assert lockfile.metadata["lading-virtual-packages"] == "__glibc=2.28=0"
-    assert list(lockfile.metadata)[2:] == ["a", "z"]
+    assert lockfile.environment == "service"
+    assert dict(lockfile.variables) == {"a": "2", "z": "1"}
+    assert list(lockfile.metadata)[2:] == ["lading-variable-a", "lading-variable-z"]
 
 
 def test_header_and_form(records: tuple[RepodataRecord, ...]) -> None:
     """It begins with how to install it, has no alias, and does not name this machine."""
-    data = render_lockfile(_content(conda_entries(records, [MAIN])))
+    data = _render(locked_packages(records, MAIN))
     text = data.decode()
     assert "#     lading install service -p linux-64\n" in text
     assert "#     micromamba create -p PREFIX -f linux-64.conda-lock.yml\n" in text
@@ -121,11 +124,7 @@ def test_optional_packages_stand_once_for_each_category(
     records: tuple[RepodataRecord, ...],
 ) -> None:
     """As conda-lock writes them."""
-    requested = [
-        RequestedPackage(name="check", category="test"),
-        RequestedPackage(name="check", category="dev"),
-    ]
-    data = render_lockfile(_content(conda_entries(records[:1], requested)))
+    data = _render(locked_packages(records[:1], {"test": ["check"], "dev": ["check"]}))
     packages = yaml.safe_load(data)["package"]
     assert [(item["category"], item["optional"]) for item in packages] == [
         ("dev", True),

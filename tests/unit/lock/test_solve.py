@@ -8,6 +8,7 @@ import pytest
 from lading.conda.names import Platform
 from lading.engine.embedded import EmbeddedEngine
 from lading.errors import FetchError, LadingError, LockError, SolveError, SpecError, UsageError
+from lading.lock.diff import LockDiff
 from lading.lock.request import LockOutcome
 from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock
 from simulators.channel import CANONICAL, ChannelSimulator, Package
@@ -48,7 +49,7 @@ def test_first_lock(project: LockProject) -> None:
     outcome = project.lock(platforms=BOTH)
     assert _files(project) == ["linux-64.conda-lock.yml", "osx-arm64.conda-lock.yml"]
     assert list(BOTH) == [item.platform for item in outcome.platforms]
-    assert outcome.is_changed
+    assert outcome.platforms[0].written
     for item in outcome.platforms:
         assert [package.name for package in item.diff.added] == ["library"]
         assert all(package.url.startswith(CANONICAL) for package in item.lockfile.packages)
@@ -61,8 +62,8 @@ def test_again(project: LockProject, tmp_path: Path) -> None:
     first = project.lock().platforms[0]
     stamp = first.path.stat().st_mtime_ns
     again = project.lock()
-    assert not again.is_changed
-    assert again.platforms[0].diff.is_empty
+    assert not again.platforms[0].written
+    assert again.platforms[0].diff == LockDiff()
     assert stamp == first.path.stat().st_mtime_ns
     other = LockProject(tmp_path / "elsewhere" / "deep", project.location)
     other.write("library")
@@ -82,7 +83,7 @@ def test_pins_are_kept(project: LockProject, channel: ChannelSimulator) -> None:
     channel.add(Package(name="library", version="3.0"))
     channel.add(Package(name="python", version="3.12.9"))
     channel.write_repodata()
-    assert not project.lock().is_changed
+    assert not project.lock().platforms[0].written
     moved = project.lock(update=frozenset({"library"}))
     assert [(item.name, item.before, item.after) for item in moved.platforms[0].diff.changed] == [
         ("library", "2.0", "3.0")
@@ -125,7 +126,7 @@ def test_broken_lockfile_is_made_again(
     path = project.lock().platforms[0].path
     data = path.read_bytes()
     path.write_bytes(b"\n<<<<<<< ours\n")
-    assert project.lock().is_changed
+    assert project.lock().platforms[0].written
     assert data == path.read_bytes()
     assert "no pin is kept" in caplog.text
 
@@ -257,7 +258,7 @@ def test_nothing_is_written_before_apply(project: LockProject) -> None:
     solved = solve_lock(plan, engine, lambda *words: told.append(words))
     assert _files(project) == []
     assert told == [("linux-64", 0, 1), ("linux-64", 1, 1)]
-    assert apply_lock(solved).is_changed
+    assert apply_lock(solved).platforms[0].written
 
 
 def test_umask_does_not_matter(project: LockProject) -> None:

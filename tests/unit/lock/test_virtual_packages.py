@@ -43,9 +43,9 @@ def test_the_file_of_conda_lock_itself() -> None:
     ("text", "words"),
     [
         ("a: [", "is not valid YAML"),
-        ("", "no mapping with `subdirs`"),
-        ("subdirs: []", "no mapping with `subdirs`"),
-        ("subdirs: {}\nother: 1", "no mapping with `subdirs` alone"),
+        ("", "not a mapping with `subdirs`"),
+        ("subdirs: []", "not a mapping with `subdirs`"),
+        ("subdirs: {}\nother: 1", "not a mapping with `subdirs` alone"),
         ("subdirs: {linux-65: {packages: {}}}", "there is no platform 'linux-65'"),
         ("subdirs: {linux-64: {}}", "no mapping `packages`"),
         ("subdirs: {linux-64: {packages: {__glibc: 2.10}}}", "write the version as text"),

@@ -1,4 +1,4 @@
-"""`lading.lock.sources` and the part of conda-lock that reads them."""
+"""`lading.lock.requested` and the part of conda-lock that reads sources."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from lading.conda.names import Platform
 from lading.conda.virtual import default_virtual_packages
 from lading.errors import SpecError
-from lading.lock.sources import MAPPING, LockSpec, read_sources, source_platforms
+from lading.lock.requested import MAPPING, Requested, ask_conda_lock, read_sources
 from simulators.condalock import quick_conda_lock
 
 FORGE = "https://conda.anaconda.org/conda-forge"
@@ -19,7 +19,7 @@ def _read(
     *texts: str,
     platforms: tuple[Platform, ...] = (Platform.LINUX_64,),
     **more: object,
-) -> LockSpec:
+) -> dict[Platform, Requested]:
     sources = []
     for number, text in enumerate(texts):
         path = tmp_path / f"environment-{number}.yml"
@@ -27,7 +27,12 @@ def _read(
         sources.append(path)
     known = {platform: default_virtual_packages(platform) for platform in platforms}
     channels = more.get("channels", ())
-    return read_sources(sources, known, channels, quick_conda_lock(tmp_path / "state"))
+    conda_lock = quick_conda_lock(tmp_path / "state")
+    return ask_conda_lock(read_sources(sources), known, channels, conda_lock)
+
+
+def _texts(requested: Requested) -> tuple[str, ...]:
+    return tuple(spec.text for spec in requested.specs)
 
 
 def _simple(*dependencies: str, head: str = "channels: [conda-forge]") -> str:
@@ -45,16 +50,16 @@ def test_specs_are_normalised(tmp_path: Path) -> None:
         "argopy <1.4.0", "foo >=1 x", "numpy ==1.26", "python 3.12.*", "pytorch >=2.7.0 cuda12*",
         "pyyaml", "zlib",
     )  # fmt: skip
-    assert expected == spec.platforms[Platform.LINUX_64].specs
-    assert spec.channels == (FORGE,)
+    assert expected == _texts(spec[Platform.LINUX_64])
+    assert spec[Platform.LINUX_64].channels == (FORGE,)
 
 
 def test_selectors(tmp_path: Path) -> None:
     """Lines are chosen by platform."""
     text = _simple("a  # [linux]", "b  # [osx]", "c")
     spec = _read(tmp_path, text, platforms=(Platform.LINUX_64, Platform.OSX_ARM64))
-    assert spec.platforms[Platform.LINUX_64].specs == ("a", "c")
-    assert spec.platforms[Platform.OSX_ARM64].specs == ("b", "c")
+    assert _texts(spec[Platform.LINUX_64]) == ("a", "c")
+    assert _texts(spec[Platform.OSX_ARM64]) == ("b", "c")
 
 
 def test_unknown_selectors(tmp_path: Path) -> None:
@@ -67,14 +72,14 @@ def test_unknown_selectors(tmp_path: Path) -> None:
 def test_merge_keeps_every_constraint(tmp_path: Path) -> None:
     """What one source asks of a package is not overwritten by another."""
     spec = _read(tmp_path, _simple("numpy >=2", "python"), _simple("numpy <3"))
-    assert spec.platforms[Platform.LINUX_64].specs == ("numpy <3", "numpy >=2", "python")
+    assert _texts(spec[Platform.LINUX_64]) == ("numpy <3", "numpy >=2", "python")
 
 
 def test_channels_are_replaced(tmp_path: Path) -> None:
     """Channels that are given replace those of the sources; credentials are dropped."""
     spec = _read(tmp_path, _simple("a"), channels=["https://user:pw@host.invalid/ch/", "bioconda"])
     expected = ("https://host.invalid/ch", "https://conda.anaconda.org/bioconda")
-    assert expected == spec.channels
+    assert expected == spec[Platform.LINUX_64].channels
     assert "pw@" not in repr(spec)
 
 
@@ -82,8 +87,8 @@ def test_credentials_in_a_source(tmp_path: Path) -> None:
     """Credentials in a source reach neither the channels nor the hash."""
     one = _read(tmp_path, _simple("a", head="channels: ['https://u:one@host.invalid/ch']"))
     two = _read(tmp_path, _simple("a", head="channels: ['https://u:two@host.invalid/ch']"))
-    assert one.channels == two.channels == ("https://host.invalid/ch",)
-    assert one.platforms == two.platforms
+    assert one[Platform.LINUX_64].channels == ("https://host.invalid/ch",)
+    assert one == two
 
 
 def test_spec_with_channel(tmp_path: Path) -> None:
@@ -91,7 +96,7 @@ def test_spec_with_channel(tmp_path: Path) -> None:
     head = "channels: [conda-forge, 'https://host.invalid/private']"
     spec = _read(tmp_path, _simple("conda-forge::a", "private::b >=1", head=head))
     expected = (f"{FORGE}::a", "https://host.invalid/private::b >=1")
-    assert expected == spec.platforms[Platform.LINUX_64].specs
+    assert expected == _texts(spec[Platform.LINUX_64])
     with pytest.raises(SpecError, match="elsewhere::c"):
         _read(tmp_path, _simple("elsewhere::c", head=head))
 
@@ -102,16 +107,36 @@ def test_pip_and_categories(tmp_path: Path) -> None:
         tmp_path,
         _simple("python"),
         _simple("a", "pip: [Some_Tool>=1, 'other; sys_platform == \"win32\"']").replace(
-            "dependencies", "category: dev\nvariables: {X: 1}\ndependencies"
+            "dependencies", "category: dev\ndependencies"
         ),
     )
-    found = spec.platforms[Platform.LINUX_64]
-    assert [(item.name, item.category) for item in found.pip] == [("some-tool", "dev")]
-    assert {("python", "main"), ("a", "dev"), ("pip", "main")} == {
-        (item.name, item.category) for item in found.requested
-    }
-    assert "Some_Tool>=1" in spec.pip_lines
-    assert spec.variables == {"X": "1"}
+    found = spec[Platform.LINUX_64]
+    assert found.pip_requirements.names == ("some-tool",)
+    assert [item["category"] for item in found.pip_requirements.requirements] == ["dev"]
+    assert found.categories == {"main": {"python", "pip"}, "dev": {"a"}}
+    assert found.pip == ("Some_Tool>=1", 'other; sys_platform == "win32"')
+
+
+def test_both_readers_agree(tmp_path: Path) -> None:
+    """Lading's own reading and conda-lock's ask for the same packages."""
+    text = _simple("python=3.12", "b  # [linux]", "c  # [osx]", "numpy >=2,<3", "pip: [tool]")
+    path = tmp_path / "environment.yml"
+    path.write_text(text)
+    own = read_sources([path]).on(Platform.LINUX_64)
+    asked = _read(tmp_path, text)[Platform.LINUX_64]
+    assert sorted(_texts(own)) == sorted(_texts(asked))
+    assert (own.pip, own.channels) == (asked.pip, asked.channels)
+
+
+def test_read_once(tmp_path: Path) -> None:
+    """A source that changes after it was read changes nothing."""
+    path = tmp_path / "environment.yml"
+    path.write_text(_simple("a", "b  # [linux]", head="name: x\nvariables: {X: 1}"))
+    sources = read_sources([path])
+    path.unlink()
+    assert _texts(sources.on(Platform.LINUX_64)) == ("a", "b")
+    assert _texts(sources.on(Platform.OSX_64)) == ("a",)
+    assert (sources.name, sources.variables) == ("x", {"X": "1"})
 
 
 def test_hash(tmp_path: Path) -> None:
@@ -121,7 +146,7 @@ def test_hash(tmp_path: Path) -> None:
     other.mkdir()
     again = _read(other, _simple("b >=1", "a  # comment"))
     changed = _read(tmp_path, _simple("a", "b >=2"))
-    hashes = [item.platforms[Platform.LINUX_64].content_hash for item in (first, again, changed)]
+    hashes = [item[Platform.LINUX_64].content_hash for item in (first, again, changed)]
     assert hashes[0] == hashes[1] != hashes[2]
     assert len(hashes[0]) == 64
 
@@ -147,10 +172,12 @@ def test_pyproject(tmp_path: Path) -> None:
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
     )
     known = {Platform.LINUX_64: default_virtual_packages(Platform.LINUX_64)}
-    spec = read_sources([path], known, (), quick_conda_lock(tmp_path / "state"))
-    assert spec.platforms[Platform.LINUX_64].specs == ("requests >=2",)
+    sources = read_sources([path])
+    assert not sources.are_understood
+    spec = ask_conda_lock(sources, known, (), quick_conda_lock(tmp_path / "state"))
+    assert _texts(spec[Platform.LINUX_64]) == ("requests >=2",)
     with pytest.raises(SpecError, match="there is no source"):
-        read_sources([tmp_path / "x" / path.name], known, (), quick_conda_lock(tmp_path))
+        read_sources([tmp_path / "x" / path.name])
 
 
 def test_platforms(tmp_path: Path) -> None:
@@ -158,7 +185,8 @@ def test_platforms(tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
     one.write_text(_simple("a", head="platforms: [osx-64, linux-64]"))
     two.write_text(_simple("a", head="platforms: [linux-64, win-64]"))
-    assert source_platforms([one, two]) == (Platform.OSX_64, Platform.LINUX_64, Platform.WIN_64)
+    expected = (Platform.OSX_64, Platform.LINUX_64, Platform.WIN_64)
+    assert expected == read_sources([one, two]).platforms
 
 
 def test_mapping() -> None:

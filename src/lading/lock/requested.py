@@ -1,0 +1,211 @@
+"""What the sources of an environment ask for.
+
+Sources are read once a command, by `read_sources`; everyone then asks the value that it gives.
+Environment files are understood here. `pyproject.toml` and `meta.yaml` only conda-lock understands,
+and its hash of what is asked for goes into a lockfile, so locking asks it (`ask_conda_lock`). Where
+both can read a source they read the same; a test keeps it so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lading.conda import (
+    ChannelUrl,
+    MatchSpec,
+    PackageName,
+    Platform,
+    VirtualPackage,
+    canonical_channel,
+    parse_matchspec,
+    without_credentials,
+)
+from lading.errors import SpecError
+from lading.lock.environment_file import EnvironmentFile, read_environment
+from lading.lock.exchange import (
+    Operation,
+    PipRequirements,
+    RequestedPackage,
+    SourceAnswer,
+    SourceQuestion,
+    VirtualPackages,
+)
+from lading.lock.isolation import CondaLock
+
+__all__ = ["MAPPING", "Requested", "Sources", "ask_conda_lock", "read_sources"]
+
+MAPPING = Path(__file__).with_name("pypi-to-conda.json")
+"""PyPI name → conda-forge name, in the form that conda-lock's lookup reads; nothing is fetched."""
+
+FOREIGN = ("pyproject.toml", "meta.yaml")
+"""Names of sources that are not environment files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """What is asked for on one platform.
+
+    Attributes:
+        channels: Canonical, in order of priority, without credentials.
+        specs: Conda packages, unique; sorted where conda-lock read them.
+        pip: Requirements as written; only names where just conda-lock can read the source.
+        categories: Category → the conda packages asked for in it; conda-lock says them.
+        content_hash: conda-lock's hash of all of it; empty where it was not asked.
+        pip_requirements: The pip part for conda-lock; empty where it was not asked.
+    """
+
+    channels: tuple[ChannelUrl, ...]
+    specs: tuple[MatchSpec, ...]
+    pip: tuple[str, ...] = ()
+    categories: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    content_hash: str = ""
+    pip_requirements: PipRequirements = field(default_factory=PipRequirements)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The sources of an environment, as they were read.
+
+    Attributes:
+        paths: Absolute, in the order they are merged.
+        files: Those that are environment files.
+    """
+
+    paths: tuple[Path, ...]
+    files: tuple[EnvironmentFile, ...]
+
+    @property
+    def are_understood(self) -> bool:
+        """Whether all of them are environment files, so that conda-lock need not be asked."""
+        return len(self.files) == len(self.paths)
+
+    @property
+    def name(self) -> str:
+        """The first name that a source gives to its environment, or empty."""
+        return next((item.name for item in self.files if item.name), "")
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """The platforms that the environment files name, in their order, unique; may be empty."""
+        return tuple(dict.fromkeys(name for item in self.files for name in item.platforms))
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Environment variables to set on activation; a later source wins."""
+        return {name: text for item in self.files for name, text in item.variables.items()}
+
+    def on(self, platform: Platform) -> Requested:
+        """What the environment files ask for on `platform`.
+
+        Raises:
+            SpecError: What a selector leaves of a file is wrong.
+        """
+        files = [item.on(platform) for item in self.files]
+        specs = [spec for item in files for spec in item.specs]
+        pip = tuple(line for item in files for line in item.pip)
+        if pip and all(spec.name != "pip" for spec in specs):
+            # conda-lock adds pip where pip packages are asked for.
+            specs.append(MatchSpec(name=PackageName("pip")))
+        longest = max((item.channels for item in files), key=len, default=())
+        return Requested(
+            channels=tuple(canonical_channel(without_credentials(name)) for name in longest),
+            specs=tuple(dict.fromkeys(specs)),
+            pip=pip,
+        )
+
+
+def read_sources(paths: Sequence[Path]) -> Sources:
+    """Read the sources at `paths`, each once.
+
+    Raises:
+        SpecError: One is missing, or an environment file is wrong.
+    """
+    for path in paths:
+        if path.name in FOREIGN and not path.is_file():
+            raise SpecError(f"there is no source {path}", hint="name an existing file")
+    return Sources(
+        paths=tuple(paths),
+        files=tuple(read_environment(path) for path in paths if path.name not in FOREIGN),
+    )
+
+
+def ask_conda_lock(
+    sources: Sources,
+    platforms: Mapping[Platform, tuple[VirtualPackage, ...]],
+    channels: Sequence[str],
+    conda_lock: CondaLock,
+    mapping: Path = MAPPING,
+) -> dict[Platform, Requested]:
+    """What `sources` ask for, as conda-lock reads them.
+
+    Args:
+        sources: The sources.
+        platforms: The platforms to lock for, each with its virtual packages; at least one.
+        channels: Names or URLs that replace those of the sources; empty keeps theirs.
+        conda_lock: Asked to read them.
+        mapping: Table of PyPI and conda names.
+
+    Raises:
+        SpecError: A source is wrong, they do not fit together, or no channel is named.
+    """
+    question = SourceQuestion(
+        sources=tuple(str(path) for path in sources.paths),
+        platforms={
+            platform.value: plain_virtual_packages(packages)
+            for platform, packages in platforms.items()
+        },
+        channels=tuple(without_credentials(canonical_channel(name)) for name in channels),
+        mapping=str(mapping),
+    )
+    answer = conda_lock.ask(Operation.READ, question, SourceAnswer)
+    if not answer.channels:
+        raise SpecError(
+            "no channel is named",
+            hint="write `channels: [conda-forge]` into the environment file",
+        )
+    return {platform: _requested(answer, sources, platform) for platform in platforms}
+
+
+def plain_virtual_packages(packages: Sequence[VirtualPackage]) -> VirtualPackages:
+    """The virtual packages in the form that crosses to conda-lock."""
+    return tuple((item.name, item.version, item.build) for item in packages)
+
+
+def _requested(answer: SourceAnswer, sources: Sources, platform: Platform) -> Requested:
+    channels = tuple(canonical_channel(name) for name in answer.channels)
+    conda, pip = answer.conda[platform.value], answer.pip[platform.value]
+    specs = {_spec(item, channels) for item in conda}
+    return Requested(
+        channels=channels,
+        specs=tuple(sorted(specs, key=lambda spec: spec.text)),
+        pip=sources.on(platform).pip if sources.are_understood else pip.names,
+        categories={
+            category: frozenset(item.name for item in conda if item.category == category)
+            for category in {item.category for item in conda}
+        },
+        content_hash=answer.content_hash[platform.value],
+        pip_requirements=pip,
+    )
+
+
+def _spec(item: RequestedPackage, channels: Sequence[ChannelUrl]) -> MatchSpec:
+    """A request in its one spelling, its channel (if any) a canonical URL.
+
+    Raises:
+        SpecError: It names a channel that is not among `channels`.
+    """
+    parsed = parse_matchspec(f"{item.name} {item.version or '*'} {item.build}".strip())
+    if not item.channel:
+        return parsed
+    # conda-lock keeps of a channel's URL only its name.
+    named = [
+        channel
+        for channel in channels
+        if channel == canonical_channel(item.channel) or channel.endswith(f"/{item.channel}")
+    ]
+    if not named:
+        raise SpecError(
+            f"{item.channel}::{item.name} names a channel that is not among those given",
+            hint=f"add {item.channel} to `channels`",
+        )
+    return MatchSpec(name=parsed.name, version=parsed.version, build=parsed.build, channel=named[0])

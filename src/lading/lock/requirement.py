@@ -1,0 +1,59 @@
+"""pip requirements: parsed, named, and whether their markers hold on a platform. Pure.
+
+Source: PEP 508 (requirements and markers).
+"""
+
+from packaging.markers import default_environment
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from lading.conda import Platform
+from lading.errors import SpecError
+
+__all__ = ["applies", "parse_requirement", "requirement_name"]
+
+_SYSTEMS = {"linux": ("linux", "Linux", "posix"), "osx": ("darwin", "Darwin", "posix")}
+_MACHINES = {"64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}
+
+
+def parse_requirement(line: str) -> Requirement:
+    """The pip requirement written as `line`, an option `--hash` or a comment left out.
+
+    Raises:
+        SpecError: It is not a requirement.
+    """
+    try:
+        return Requirement(line.partition(" --hash")[0].partition(" #")[0].strip())
+    except InvalidRequirement as error:
+        raise SpecError(
+            f"cannot use the requirement {line!r}: {' '.join(str(error).split())}",
+            hint="write it as pip does, such as `requests >=2,<3`",
+        ) from error
+
+
+def requirement_name(line: str) -> NormalizedName:
+    """The normalised name of the package that `line` asks for.
+
+    Raises:
+        SpecError: It is not a requirement.
+    """
+    return canonicalize_name(parse_requirement(line).name)
+
+
+def applies(requirement: Requirement, platform: Platform, python: str) -> bool:
+    """Whether the marker of `requirement` holds on `platform` with the `python` of this version."""
+    if requirement.marker is None:
+        return True
+    family, _, architecture = platform.value.partition("-")
+    system, name, operating_system = _SYSTEMS.get(family, ("win32", "Windows", "nt"))
+    environment = {key: str(value) for key, value in default_environment().items()} | {
+        "sys_platform": system,
+        "platform_system": name,
+        "os_name": operating_system,
+        "platform_machine": _MACHINES.get(architecture, architecture),
+        "extra": "",
+    }
+    if python:
+        environment["python_full_version"] = python
+        environment["python_version"] = ".".join(python.split(".")[:2])
+    return requirement.marker.evaluate(environment)
