@@ -1,4 +1,4 @@
-"""`lading lock` as a user runs it: what is promised, what would move, what overwrites what."""
+"""`lading lock` as a user runs it: what it targets, what would move, what overwrites what."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def write(project: Path, channel: ChannelSimulator, *dependencies: str) -> None:
     )
 
 
-def promised(project: Path, platform: str = "linux-64") -> set[str]:
+def targeted(project: Path, platform: str = "linux-64") -> set[str]:
     """What the lock says that it was solved for."""
     text = (project / f"locks/x/{platform}.conda-lock.yml").read_text()
     return set(re.search(r"lading-virtual-packages: (.*)", text)[1].split())
@@ -76,7 +76,7 @@ def test_no_cuda_unless_asked_for(project: Path, channel: ChannelSimulator) -> N
     """The defaults hold no `__cuda`."""
     write(project, channel, "modest")
     assert lading(["lock", "-p", "linux-64"], project).code == 0
-    assert {"__archspec=1=x86_64", "__glibc=2.28=0", "__linux=5.10=0", "__unix=0=0"} == promised(
+    assert {"__archspec=1=x86_64", "__glibc=2.28=0", "__linux=5.10=0", "__unix=0=0"} == targeted(
         project
     )
 
@@ -90,8 +90,8 @@ def test_a_file_of_conda_lock_beside_the_source(
     (project / "virtual-packages.yml").write_text(SPEC_FILE)
     done = lading(LOCK_BOTH, project, engine_variables(engine))
     assert done.code == 0, done.stderr
-    assert {"__glibc=2.34=0", "__archspec=1=x86_64_v3"} <= promised(project)
-    assert {"__glibc=2.28=0", "__archspec=1=aarch64"} <= promised(project, "linux-aarch64")
+    assert {"__glibc=2.34=0", "__archspec=1=x86_64_v3"} <= targeted(project)
+    assert {"__glibc=2.28=0", "__archspec=1=aarch64"} <= targeted(project, "linux-aarch64")
     assert lading(["lock", "--check"], project).code == 0
     (project / "virtual-packages.yml").unlink()
     stale = lading(["lock", "--check"], project)
@@ -110,12 +110,12 @@ def test_who_says_most(project: Path, channel: ChannelSimulator) -> None:
         '[environments.x.virtual-packages.linux-aarch64]\nglibc = "2.35"\n'
     )
     assert lading(LOCK_BOTH, project).code == 0
-    assert {"__glibc=2.31=0", "__archspec=1=x86_64_v3", "__linux=6.1=0"} <= promised(project)
-    assert {"__glibc=2.35=0", "__linux=6.1=0"} <= promised(project, "linux-aarch64")
+    assert {"__glibc=2.31=0", "__archspec=1=x86_64_v3", "__linux=6.1=0"} <= targeted(project)
+    assert {"__glibc=2.35=0", "__linux=6.1=0"} <= targeted(project, "linux-aarch64")
     (project / "other.yml").write_text(SPEC_FILE.replace("2.34", "2.17"))
     option = ("--virtual-package-spec", "other.yml")
     assert lading([*LOCK_BOTH, *option], project).code == 0
-    assert "__glibc=2.17=0" in promised(project)
+    assert "__glibc=2.17=0" in targeted(project)
     assert lading(["lock", "--check", *option], project).code == 0
     assert lading(["lock", "--check"], project).code == 1
 
@@ -134,14 +134,14 @@ def test_a_wrong_file_of_virtual_packages(project: Path, channel: ChannelSimulat
 @pytest.mark.parametrize(
     ("package", "words"),
     [
-        ("modern", "modern 1.0 needs __glibc >=2.34, promised is 2.28"),
-        ("graphics", "graphics 1.0 needs __cuda >=12, promised is none"),
+        ("modern", "modern 1.0 requires __glibc >=2.34; the lock targets 2.28"),
+        ("graphics", "graphics 1.0 requires __cuda >=12; the lock targets no __cuda"),
     ],
 )
-def test_more_than_was_promised(
+def test_more_than_the_lock_targets(
     project: Path, channel: ChannelSimulator, engine: str, package: str, words: str
 ) -> None:
-    """A solution that needs more says so by name; with the promise it is one."""
+    """What requires more is named; where the lock targets that, there is a solution."""
     write(project, channel, package)
     done = lading(["lock", "-p", "linux-64"], project, engine_variables(engine))
     assert (done.code, done.is_plain_error) == (4, True), done.stderr
@@ -151,7 +151,7 @@ def test_more_than_was_promised(
     )
     done = lading(["lock", "-p", "linux-64"], project, engine_variables(engine))
     assert done.code == 0, done.stderr
-    assert {"__glibc=2.34=0", "__cuda=12.4=0"} <= promised(project)
+    assert {"__glibc=2.34=0", "__cuda=12.4=0"} <= targeted(project)
 
 
 def test_a_dry_run(project: Path, channel: ChannelSimulator) -> None:
@@ -172,7 +172,7 @@ def test_a_dry_run(project: Path, channel: ChannelSimulator) -> None:
     told = lading(command, project)
     assert told.code == 0, told.stderr
     assert "  + library 1.0  (needed by modest 2.0)" in told.stdout
-    assert "    modest 1.0 -> 2.0  (it was to be the newest)" in told.stdout
+    assert "    modest 1.0 -> 2.0  (an update was asked for)" in told.stdout
     document = json.loads(lading([*command, "--json"], project).stdout)
     [platform] = document["platforms"]
     assert (True, True, ["library 1.0"]) == (

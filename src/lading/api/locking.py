@@ -19,7 +19,6 @@ from lading.lock import (
     LockRequest,
     Sources,
     apply_lock,
-    describe_lock,
     find_virtual_packages,
     pins_of_conda_lock,
     pins_of_prefix,
@@ -119,7 +118,7 @@ def lock(  # noqa: PLR0913  # one parameter for each choice
     preferred = _kept(project, request, keep_prefix, keep_lock)
     plan = plan_lock(request, replace(read_lock_inputs(request), preferred=preferred))
     solved = solve_lock(plan, project.build_engine(), progress, file_lists_of(project, request))
-    return describe_lock(solved) if dry_run else apply_lock(solved)
+    return LockOutcome(platforms=solved, is_dry=True) if dry_run else apply_lock(solved)
 
 
 def lock_request(  # one parameter for each choice

@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from lading.lock.revisions import LockRevisions as LockRevisions
     from lading.lock.solve import (
         apply_lock as apply_lock,
-        describe_lock as describe_lock,
         plan_lock as plan_lock,
         read_lock_inputs as read_lock_inputs,
         solve_lock as solve_lock,
@@ -86,7 +85,7 @@ else:
             "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
             "requested": "Requested Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",
-            "solve": "apply_lock describe_lock plan_lock read_lock_inputs solve_lock",
+            "solve": "apply_lock plan_lock read_lock_inputs solve_lock",
             "virtual_packages": (
                 "find_virtual_packages read_virtual_packages targeted_virtual_packages"
             ),

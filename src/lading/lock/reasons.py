@@ -1,22 +1,21 @@
 """Why packages moved when an environment was locked again. Pure.
 
-A lock keeps what still fits. So whatever moved was asked to, or something that is locked now does
-not admit what was locked before; that is looked for here, from the lockfiles and the sources alone.
+A lock keeps what still fits. So a package that moved was asked to, or something that is locked now
+does not admit what was locked before; that is looked for here, in the lockfiles and the specs.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lading.conda import MatchSpecText, parse_matchspec
+from lading.conda import MatchSpec
 from lading.engine import admits, satisfies
-from lading.errors import SpecError
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager
 
 __all__ = ["LockStep", "explain_changes"]
 
-NEWEST = "it was to be the newest"
-GONE = "its archive is not offered any more, or is excluded by another package"
+NEWEST = "an update was asked for"
+GONE = "its archive is not offered any more, or another package excludes it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +25,14 @@ class LockStep:
     Attributes:
         before: The old one.
         after: The new one.
-        specs: The conda packages asked for, normalised.
+        specs: The conda packages asked for.
         update: Names that were to move.
         update_all: Whether all were.
     """
 
     before: Lockfile
     after: Lockfile
-    specs: tuple[MatchSpecText, ...]
+    specs: tuple[MatchSpec, ...]
     update: frozenset[str] = frozenset()
     update_all: bool = False
 
@@ -54,7 +53,7 @@ def explain_changes(step: LockStep) -> Mapping[tuple[Manager, str], str]:
 
 
 def _why_added(step: LockStep, item: LockedPackage) -> str:
-    asked = [text for text in step.specs if _name(text) == item.name]
+    asked = [spec.text for spec in step.specs if spec.name == item.name]
     if asked and item.manager is Manager.CONDA:
         return f"asked for: {asked[0]}"
     return next(
@@ -66,17 +65,17 @@ def _why_added(step: LockStep, item: LockedPackage) -> str:
 def _why_removed(step: LockStep, item: LockedPackage) -> str:
     before = [one.name for one, _ in _needing(step.before, item)]
     if not before:
-        return "asked for no more"
-    return f"needed no more by {', '.join(before[:3])}"
+        return "no longer asked for"
+    return f"no longer needed by {', '.join(before[:3])}"
 
 
 def _why_moved(step: LockStep, old: LockedPackage) -> str:
     if step.update_all or old.name in step.update:
         return NEWEST
     if old.manager is Manager.CONDA:
-        for text in step.specs:
-            if _name(text) == old.name and not _answers(text, old):
-                return f"asked for: {text}"
+        for spec in step.specs:
+            if spec.name == old.name and not satisfies(spec, old.version, old.build, old.channel):
+                return f"asked for: {spec.text}"
         for one, query in _needing(step.after, old):
             if not admits(query, old.version):
                 return f"{one.name} {one.version} needs {old.name} {query}"
@@ -84,7 +83,7 @@ def _why_moved(step: LockStep, old: LockedPackage) -> str:
 
 
 def _why_unfit(step: LockStep, old: LockedPackage) -> str:
-    """What of the new lock the package `old` does not fit to."""
+    """What of the new lock excludes the package `old`."""
     moved = {item.name for item in diff_locks(step.before, step.after).changed}
     later = {item.name: item for item in step.after.packages}.get(old.name)
     for name in sorted(moved & set(old.dependencies)):
@@ -97,18 +96,7 @@ def _why_unfit(step: LockStep, old: LockedPackage) -> str:
 
 
 def _needing(lock: Lockfile, item: LockedPackage) -> Iterator[tuple[LockedPackage, str]]:
-    """(package, version query) of those that need `item`."""
+    """(package, version query) of those that depend on `item`."""
     for other in lock.packages:
         if other.manager is item.manager and item.name in other.dependencies:
             yield other, other.dependencies[item.name]
-
-
-def _answers(text: str, item: LockedPackage) -> bool:
-    return satisfies(parse_matchspec(text), item.version, item.build, item.channel)
-
-
-def _name(text: str) -> str:
-    try:
-        return parse_matchspec(text).name
-    except SpecError:
-        return text

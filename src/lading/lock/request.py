@@ -20,7 +20,6 @@ __all__ = [
     "LockRequest",
     "PlatformOutcome",
     "PlatformPlan",
-    "SolvedLock",
 ]
 
 
@@ -101,11 +100,6 @@ class PlatformPlan:
     update: frozenset[str] = frozenset()
     update_all: bool = False
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the lockfile was made from sources that ask for the same."""
-        return self.before is not None and self.before.content_hash == self.requested.content_hash
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockPlan:
@@ -116,8 +110,8 @@ class LockPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SolvedLock:
-    """A new lockfile that is not written yet.
+class PlatformOutcome:
+    """The new lockfile of one platform.
 
     Attributes:
         plan: How it was made.
@@ -125,7 +119,7 @@ class SolvedLock:
         lockfile: Their content.
         document: The values of their YAML, for conda-lock.
         unchecked: Archives not compared with the pip packages, each with the reason.
-        seconds: How long it took.
+        seconds: How long it took to solve.
     """
 
     plan: PlatformPlan
@@ -136,8 +130,24 @@ class SolvedLock:
     seconds: float = 0.0
 
     @property
+    def platform(self) -> Platform:
+        """The platform it is for."""
+        return self.lockfile.platform
+
+    @property
+    def path(self) -> Path:
+        """Where the lockfile lies, or will."""
+        return self.plan.path
+
+    @property
+    def written(self) -> bool:
+        """Whether its bytes are new."""
+        before = self.plan.before
+        return before is None or before.digest != self.lockfile.digest
+
+    @property
     def diff(self) -> LockDiff:
-        """The changes to the lockfile so far."""
+        """The changes to the lockfile before."""
         return diff_locks(self.plan.before, self.lockfile)
 
     @property
@@ -149,36 +159,11 @@ class SolvedLock:
             LockStep(
                 before=self.plan.before,
                 after=self.lockfile,
-                specs=self.plan.solve.specs,
+                specs=self.plan.requested.specs,
                 update=self.plan.update,
                 update_all=self.plan.update_all,
             )
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformOutcome:
-    """The new lockfile of one platform.
-
-    Attributes:
-        platform: Which.
-        path: The lockfile.
-        lockfile: Its new content.
-        diff: The changes to its content before.
-        written: Whether its bytes changed.
-        reasons: (manager, name) of each package that moved → why; empty for a first lock.
-        unchecked: As of `SolvedLock`.
-        seconds: How long solving it took.
-    """
-
-    platform: Platform
-    path: Path
-    lockfile: Lockfile
-    diff: LockDiff
-    written: bool
-    reasons: Mapping[tuple[Manager, str], str] = field(default_factory=dict)
-    unchecked: tuple[str, ...] = ()
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

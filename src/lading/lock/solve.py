@@ -3,7 +3,7 @@
     inputs  = read_lock_inputs(request)      what is asked for, and old lockfiles, from disk
     plan    = plan_lock(request, inputs)     what each platform is to be solved with; pure
     solved  = solve_lock(plan, engine, ...)  the new lockfiles, in memory; network
-    outcome = apply_lock(solved)             written, and what changed; or describe_lock(solved)
+    outcome = apply_lock(solved)             written, and what changed
 
 Nothing is written before every platform is solved and every lockfile is read back by conda-lock.
 The same inputs and the same state of the channels give the same bytes.
@@ -40,14 +40,13 @@ from lading.lock.request import (
     LockRequest,
     PlatformOutcome,
     PlatformPlan,
-    SolvedLock,
 )
 from lading.lock.requested import ask_conda_lock
 from lading.lock.unsatisfiable import explained
 from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import Progress, no_progress, write_atomically
 
-__all__ = ["apply_lock", "describe_lock", "plan_lock", "read_lock_inputs", "solve_lock"]
+__all__ = ["apply_lock", "plan_lock", "read_lock_inputs", "solve_lock"]
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +129,7 @@ def solve_lock(
     progress: Progress = no_progress,
     file_lists: FileLists | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> tuple[SolvedLock, ...]:
+) -> tuple[PlatformOutcome, ...]:
     """The new lockfiles, in the order of the plan; nothing is written.
 
     Args:
@@ -149,7 +148,7 @@ def solve_lock(
         EngineError: The engine failed.
     """
 
-    def solve(item: PlatformPlan) -> SolvedLock:
+    def solve(item: PlatformPlan) -> PlatformOutcome:
         started, platform = clock(), item.solve.platform.value
         has_pip = bool(item.requested.pip_requirements.requirements)
         steps = 3 if has_pip else 1
@@ -176,37 +175,16 @@ def solve_lock(
     return solved
 
 
-def apply_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
+def apply_lock(solved: Sequence[PlatformOutcome]) -> LockOutcome:
     """Write the new lockfiles, except those whose bytes are on disk already.
 
     Raises:
         LockError: A directory or file cannot be written.
     """
-    outcome = describe_lock(solved)
-    for item, described in zip(solved, outcome.platforms, strict=True):
-        if described.written:
-            _write(described.path, item.data)
-    return replace(outcome, is_dry=False)
-
-
-def describe_lock(solved: Sequence[SolvedLock]) -> LockOutcome:
-    """The outcome that `apply_lock` would have; nothing is written."""
-    return LockOutcome(
-        platforms=tuple(
-            PlatformOutcome(
-                platform=item.plan.solve.platform,
-                path=item.plan.path,
-                lockfile=item.lockfile,
-                diff=item.diff,
-                written=not item.plan.path.is_file() or item.plan.path.read_bytes() != item.data,
-                reasons=item.reasons,
-                unchecked=item.unchecked,
-                seconds=item.seconds,
-            )
-            for item in solved
-        ),
-        is_dry=True,
-    )
+    for item in solved:
+        if item.written:
+            _write(item.path, item.data)
+    return LockOutcome(platforms=tuple(solved))
 
 
 def _solve_conda(item: PlatformPlan, engine: Engine) -> tuple[LockedPackage, ...]:
@@ -237,7 +215,7 @@ def _solve_pip(
 
 def _solved(
     request: LockRequest, item: PlatformPlan, packages: tuple[LockedPackage, ...]
-) -> SolvedLock:
+) -> PlatformOutcome:
     directory = item.path.parent
     content = LockContent(
         name=request.name,
@@ -256,7 +234,7 @@ def _solved(
     data = render_document(content, document)
     # Read as any other before it takes the place of the old one.
     (lockfile,) = parse_lockfiles(item.path, data)
-    return SolvedLock(plan=item, data=data, lockfile=lockfile, document=document)
+    return PlatformOutcome(plan=item, data=data, lockfile=lockfile, document=document)
 
 
 def _all_at_once(

@@ -1,14 +1,14 @@
-"""Why there is no solution, in the words of whoever asked.
+"""Explain why there is no solution, in terms of the specs that the user wrote.
 
-An engine explains from the inside, in terms of packages that nobody asked for. Here it is asked
-again with fewer and fewer specs, until none can be left out: these cannot be had together. Then it
-is asked with more generous virtual packages: if that has a solution, the packages of it that need
-more than was promised are the reason.
+An engine explains in terms of packages that nobody asked for. Here it is asked again with fewer and
+fewer specs, until none can be left out: these requirements conflict. Then it is asked with higher
+virtual packages: if that has a solution, the packages of it that require more than the lock targets
+are the reason.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lading.conda import (
@@ -42,22 +42,22 @@ def explained(
     request: SolveRequest,
     clock: Callable[[], float] = time.monotonic,
 ) -> SolveError:
-    """`error`, the answer of `engine` to `request`, with the user's own specs first."""
+    """The error that explains `error`, which `engine` raised for `request`."""
     search = _Search(engine, replace(request, locked=()), clock() + BUDGET_SECONDS, clock)
     conflict = search.reduce(tuple(sorted(request.specs)))
     if not conflict:
         return error
     lines = [
-        f"{conflict[0]} cannot be had"
+        f"{conflict[0]} cannot be installed"
         if len(conflict) == 1
-        else f"these cannot be had together: {'; '.join(conflict)}"
+        else f"these requirements conflict: {'; '.join(conflict)}"
     ]
-    promised = search.lacking_promises(conflict)
-    lines += promised
+    required = search.required_virtual_packages(conflict)
+    lines += required
     details = search.last_words or error.details
-    if promised:
-        message = f"a solution needs more virtual packages than are promised: {promised[0]}"
-        hint = "promise it under `virtual-packages` if the machines have it, or relax the spec"
+    if required:
+        message = required[0]
+        hint = "set it under `virtual-packages` if the machines have it, or relax the spec"
     else:
         message, hint = lines[0], f"relax {' or '.join(conflict[:3])}"
         lines = lines[1:]
@@ -103,8 +103,8 @@ class _Search:
         first = self._quick_xplain((*background, *second), bool(second), left)
         return (*first, *second)
 
-    def lacking_promises(self, specs: Sequence[MatchSpecText]) -> list[str]:
-        """What the packages of a solution need of a machine beyond what was promised."""
+    def required_virtual_packages(self, specs: Sequence[MatchSpecText]) -> list[str]:
+        """What the packages of a solution require of a machine beyond what the lock targets."""
         request = replace(
             self._request, specs=tuple(specs), virtual_packages=_generous(self._request)
         )
@@ -112,8 +112,8 @@ class _Search:
             records = self._engine.solve(request)
         except LadingError:
             return []
-        promised = {item.name: item for item in self._request.virtual_packages}
-        found = {line: None for record in records for line in _unmet(record, promised)}
+        targeted = {item.name: item.version for item in self._request.virtual_packages}
+        found = {line: None for record in records for line in _unmet(record, targeted)}
         return list(found)
 
     def _is_solvable(self, specs: tuple[MatchSpecText, ...]) -> bool:
@@ -129,7 +129,7 @@ class _Search:
 
 
 def _generous(request: SolveRequest) -> tuple[VirtualPackage, ...]:
-    """The promises of `request`, all that fit its platform as high as can be."""
+    """The virtual packages of `request`, with the highest versions of all that fit its platform."""
     result = {item.name: item for item in request.virtual_packages}
     for name, version in GENEROUS.items():
         family = _FAMILIES.get(name)
@@ -138,18 +138,11 @@ def _generous(request: SolveRequest) -> tuple[VirtualPackage, ...]:
     return tuple(sorted(result.values()))
 
 
-def _unmet(record: RepodataRecord, promised: dict[str, VirtualPackage]) -> list[str]:
-    lines = []
+def _unmet(record: RepodataRecord, targeted: Mapping[str, str]) -> Iterator[str]:
     for text in record.depends:
         name = dependency_name(text)
-        if not is_virtual(name):
-            continue
         query = text.strip()[len(name) :].strip().split(" ")[0]
-        known = promised.get(name)
-        if known is None:
-            lines.append(f"{record.name} {record.version} needs {text}, promised is none")
-        elif not admits(query, known.version):
-            lines.append(
-                f"{record.name} {record.version} needs {text}, promised is {known.version}"
-            )
-    return lines
+        if not is_virtual(name) or (name in targeted and admits(query, targeted[name])):
+            continue
+        known = targeted.get(name, f"no {name}")
+        yield f"{record.name} {record.version} requires {text}; the lock targets {known}"

@@ -165,9 +165,9 @@ def test_exclude_newer_of_an_index() -> None:
 
 
 PAGES = """
-from lading.lock import condalock
+from lading.lock import condalock, condalock_pip
 condalock._import_without_command_line()
-condalock._hide_newer_files("2020-01-01T23:59:59+00:00")
+condalock_pip._hide_newer_files("2020-01-01T23:59:59+00:00")
 from conda_lock._vendor.poetry.repositories.link_sources.html import HTMLPage
 from conda_lock._vendor.poetry.repositories.link_sources.json import SimpleJsonPage
 name = "a-{}-py3-none-any.whl"
@@ -180,6 +180,6 @@ page = SimpleJsonPage("https://x.invalid/simple/a/", {"files": files})
 print(*(link.filename for link in page.links))
 try:
     HTMLPage("https://x.invalid/simple/a/", "")
-except condalock._FailedError:
+except condalock_pip.FailedError:
     print("refused")
 """

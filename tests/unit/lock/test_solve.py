@@ -109,16 +109,6 @@ def test_unknown_update(project: LockProject) -> None:
         project.lock(update=frozenset({"numpy"}))
 
 
-def test_freshness(project: LockProject) -> None:
-    """A plan knows, without a solver, whether the sources ask for the same as before."""
-    request = project.request()
-    assert not plan_lock(request, read_lock_inputs(request)).platforms[0].is_fresh
-    project.lock()
-    assert plan_lock(request, read_lock_inputs(request)).platforms[0].is_fresh
-    project.write("library >=1")
-    assert not plan_lock(request, read_lock_inputs(request)).platforms[0].is_fresh
-
-
 def test_broken_lockfile_is_made_again(
     project: LockProject, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,8 +124,8 @@ def test_broken_lockfile_is_made_again(
 def test_variables_and_virtual_packages(project: LockProject) -> None:
     """What lading needs at install time is kept."""
     project.write("library", head="variables: {LEVEL: 3}")
-    promised = {Platform.LINUX_64: {"glibc": "2.17", "cuda": "12.4"}}
-    outcome = project.lock(virtual_packages=promised)
+    targeted = {Platform.LINUX_64: {"glibc": "2.17", "cuda": "12.4"}}
+    outcome = project.lock(virtual_packages=targeted)
     metadata = outcome.platforms[0].lockfile.metadata
     assert metadata["lading-variable-LEVEL"] == "3"
     assert "__cuda=12.4=0" in metadata["lading-virtual-packages"]
