@@ -5,7 +5,7 @@ import os
 from lading.api.environments import find_lock
 from lading.api.project import Project, open_project
 from lading.errors import UsageError
-from lading.format import Format, Level
+from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.install import (
     Installed,
     InstallPlan,
@@ -14,7 +14,15 @@ from lading.install import (
     read_installed,
 )
 from lading.lock import read_lockfile
-from lading.pack import FrameCache, Packed, PackRequest, apply_pack, plan_pack
+from lading.pack import (
+    FrameCache,
+    Packed,
+    PackRequest,
+    apply_image,
+    apply_pack,
+    plan_image,
+    plan_pack,
+)
 from lading.system import Progress, no_progress
 
 __all__ = ["install", "install_planned", "pack", "pack_request", "plan_installation"]
@@ -113,6 +121,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
     directory: str = "dist",
     format: str = "tar.zst",  # noqa: A002  # the name that callers expect
     level: str = "default",
+    prefix: str | None = None,
     bytecode: bool = True,
     link_scripts: bool = False,
     offline: bool = False,
@@ -127,8 +136,9 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         project: The project, or its directory.
         platform: Subdir; None means this machine's.
         directory: Where the tarball, its manifest and checksums are written.
-        format: `tar.zst`, `tar.gz` or `tar`.
+        format: `tar.zst`, `tar.gz`, `tar`, or `sqsh` for an image.
         level: `fast`, `default` or `small`.
+        prefix: Where an image will be mounted; None means `/opt/lading/<environment>`.
         bytecode: Ship python bytecode.
         link_scripts: Run the link scripts of packages.
         offline: Fetch nothing over a network.
@@ -154,11 +164,13 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         project,
         installed,
         directory=directory,
-        format_=Format(format),
+        format_=Format.TAR if format == IMAGE_SUFFIX else Format(format),
         level=Level(level),
         workers=workers,
         frame_cache=frame_cache,
     )
+    if format == IMAGE_SUFFIX:
+        return apply_image(plan_image(request, project.environment, prefix), progress)
     return apply_pack(plan_pack(request), progress)
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from lading.api.project import Project, open_project
 from lading.errors import NotAPrefixError
-from lading.format import open_tarball
+from lading.format import is_image, open_tarball, read_bill, read_image
 from lading.install import read_install_record
 from lading.verify import (
     Report,
     Thoroughness,
     read_prefix_manifest,
+    verify_image,
     verify_installed,
     verify_tarball,
     verify_unpacked,
@@ -30,8 +31,8 @@ def verify(
     """Compare `subject` with its bill; the report's `is_clean` is the answer.
 
     Args:
-        subject: Path of a tarball, of an unpacked environment or of an installed prefix; or the
-            name of an installed environment.
+        subject: Path of a tarball, an image, an unpacked environment or an installed prefix; or
+            the name of an installed environment.
         project: The project, or its directory.
         manifest: Path of the bill, where it is not inside or beside.
         quick: Of a prefix, compare size, mode and time only.
@@ -48,6 +49,9 @@ def verify(
     bill = project.path(manifest) if manifest else None
     if path.is_dir():
         return _verify_prefix(path, bill, how)
+    if is_image(path):
+        expected = read_bill(bill).digest.hex if bill else None
+        return verify_image(read_image(path, expected), project.environment)
     if path.exists():
         with open_tarball(path, manifest=bill) as opened:
             return verify_tarball(opened, how.workers)

@@ -5,8 +5,9 @@ import click
 from lading.api import pack_request, plan_installation
 from lading.cli.context import Context
 from lading.cli.install import installed
-from lading.format import Format, Level
-from lading.pack import apply_pack, plan_pack
+from lading.errors import UsageError
+from lading.format import IMAGE_SUFFIX, Format, Level
+from lading.pack import apply_image, apply_pack, plan_image, plan_pack
 from lading.report import render_installed, render_packed, render_packed_json
 
 __all__ = ["command"]
@@ -19,7 +20,7 @@ __all__ = ["command"]
     "-f",
     "--format",
     "format_",
-    type=click.Choice([item.value for item in Format]),
+    type=click.Choice([*(item.value for item in Format), IMAGE_SUFFIX]),
     default=Format.ZSTD.value,
     show_default=True,
 )
@@ -29,6 +30,11 @@ __all__ = ["command"]
     default=Level.DEFAULT.value,
     show_default=True,
     help="How hard to compress.",
+)
+@click.option(
+    "--prefix",
+    metavar="DIR",
+    help="Where an image (sqsh) will be mounted.  [default: /opt/lading/ENVIRONMENT]",
 )
 @click.option("-o", "--output", default="dist", show_default=True, help="Directory to write to.")
 @click.option("--bytecode/--no-bytecode", default=True, help="Ship python bytecode.")
@@ -45,6 +51,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     platform: str | None,
     format_: str,
     level: str,
+    prefix: str | None,
     output: str,
     bytecode: bool,
     link_scripts: bool,
@@ -55,8 +62,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
 ) -> int:
     """Pack ENVIRONMENT, installing it first where that has not been done from its present lock.
 
-    Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256.
+    Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256. With -f sqsh it is a
+    squashfs image, relocated to --prefix, to be mounted or run, never unpacked.
     """
+    if prefix is not None and format_ != IMAGE_SUFFIX:
+        raise UsageError("--prefix is for images", hint="add -f sqsh, or leave --prefix out")
     installation = plan_installation(
         context.project,
         environment,
@@ -70,22 +80,24 @@ def command(  # noqa: PLR0913  # one parameter for each option
         return 0
     with context.progress() as progress:
         result = installed(context, installation, progress)
-        plan = plan_pack(
-            pack_request(
-                context.project,
-                result,
-                directory=output,
-                format_=Format(format_),
-                level=Level(level),
-                workers=workers,
-                frame_cache=frame_cache,
-            )
+        request = pack_request(
+            context.project,
+            result,
+            directory=output,
+            format_=Format.TAR if format_ == IMAGE_SUFFIX else Format(format_),
+            level=Level(level),
+            workers=workers,
+            frame_cache=frame_cache,
         )
+        image = None
+        if format_ == IMAGE_SUFFIX:
+            image = plan_image(request, context.project.environment, prefix)
+        plan = image.pack if image is not None else plan_pack(request)
         if dry_run:
             for frame in plan.frames:
                 context.write(f"{frame.payload.name} {frame.part} {len(frame.members)} members\n")
             return 0
-        packed = apply_pack(plan, progress)
+        packed = apply_image(image, progress) if image else apply_pack(plan, progress)
 
     if not installation.is_current:
         context.say(render_installed(result).rstrip())

@@ -27,6 +27,17 @@ if TYPE_CHECKING:
         Member as Member,
         read_members as read_members,
     )
+    from lading.format.image import (
+        IMAGE_SUFFIX as IMAGE_SUFFIX,
+        Image as Image,
+        Label as Label,
+        check_image_prefix as check_image_prefix,
+        is_image as is_image,
+        label_of as label_of,
+        parse_image_bill as parse_image_bill,
+        read_image as read_image,
+        render_label as render_label,
+    )
     from lading.format.manifest import (
         FRAME_FORMAT_VERSION as FRAME_FORMAT_VERSION,
         FrameSlice as FrameSlice,
@@ -70,6 +81,10 @@ else:
                 "Compressor Format Level compressor decompress_chunks describe format_of"
             ),
             "frame_reader": "FETCH_AGAIN Frame Member read_members",
+            "image": (
+                "IMAGE_SUFFIX Image Label check_image_prefix is_image label_of parse_image_bill "
+                "read_image render_label"
+            ),
             "manifest": (
                 "FRAME_FORMAT_VERSION FrameSlice Manifest ManifestFile ManifestFrame "
                 "ManifestPackage Requirements check_members parse_manifest render_manifest"

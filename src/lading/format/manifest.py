@@ -124,10 +124,13 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     Attributes:
         longest_prefix: The longest path of a prefix in bytes; None where there is no limit.
         virtual_packages: Name → version that the lock was solved for, such as `__glibc` → `2.28`.
+        prefix: Of an image the one prefix that its files name, absolute; empty for a tarball, which
+            is relocated when it is unpacked.
     """
 
     longest_prefix: int | None = None
     virtual_packages: dict[str, str] = {}
+    prefix: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         plan_relocate as plan_relocate,
         shipped_content as shipped_content,
     )
+    from lading.node.staging import check_prefix as check_prefix
     from lading.node.store import Store as Store
     from lading.node.unpack import apply_unpack as apply_unpack, plan_unpack as plan_unpack
 else:
@@ -37,6 +38,7 @@ else:
             "generations": "Generations",
             "prefetch": "PrefetchPlan apply_prefetch",
             "relocate": "apply_relocate known_prefixes plan_relocate shipped_content",
+            "staging": "check_prefix",
             "store": "Store",
             "unpack": "apply_unpack plan_unpack",
         },

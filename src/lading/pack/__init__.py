@@ -6,6 +6,7 @@ from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lading.pack.frame_cache import FrameCache as FrameCache
+    from lading.pack.image import apply_image as apply_image, plan_image as plan_image
     from lading.pack.packer import (
         Packed as Packed,
         PackRequest as PackRequest,
@@ -17,6 +18,7 @@ else:
         __name__,
         {
             "frame_cache": "FrameCache",
+            "image": "apply_image plan_image",
             "packer": "PackRequest Packed apply_pack plan_pack",
         },
         call="lading.api:pack",

@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -54,7 +54,18 @@ from lading.system import (
 )
 from lading.version import VERSION
 
-__all__ = ["PackPlan", "PackRequest", "Packed", "apply_pack", "plan_pack"]
+__all__ = [
+    "FrameWriter",
+    "PackPlan",
+    "PackRequest",
+    "Packed",
+    "apply_pack",
+    "manifest_of",
+    "output_errors",
+    "plan_pack",
+    "publish",
+    "write_frames",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,19 +169,20 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
     """
     request = plan.request
     outputs = (plan.tarball, plan.manifest, plan.checksums)
-    with _output_errors(plan.tarball):
+    with output_errors(plan.tarball):
         request.directory.mkdir(parents=True, exist_ok=True)
         remove_stale_temporaries(
             request.directory, is_temporary_of(*(path.name for path in outputs))
         )
         with temporary_file(request.directory, plan.tarball.name) as (temporary, stream):
             with closing(_HashedOutput(stream)) as output:
-                writer = _Writer(output)
-                _write_frames(plan, writer, progress)
-                manifest = _manifest(plan, writer)
+                writer = FrameWriter(lambda _payload, frame: output.write(frame.data))
+                write_frames(plan, writer, progress)
+                output.begin_sync()
+                manifest = manifest_of(plan, writer)
                 document = render_manifest(manifest)
                 if request.format is Format.ZSTD:
-                    writer.append_tail(document)
+                    output.write(render_tail(document, writer.entries()))
                 sha256 = output.finish()
             packed = Packed(
                 plan=plan,
@@ -179,12 +191,13 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
                 sha256=sha256,
                 manifest_sha256=sha256_of(document),
             )
-            _publish(packed, temporary, document)
+            publish(packed, temporary, document)
     return packed
 
 
 @contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the disk into one that says what to do."""
     try:
         yield
     except OSError as error:
@@ -241,34 +254,45 @@ class _HashedOutput:
 
 
 @dataclass(slots=True)
-class _Writer:
-    """Writes one frame after the other and remembers where they lie."""
+class FrameWriter:
+    """Writes one frame after the other and remembers where they lie.
 
-    output: _HashedOutput
+    Attributes:
+        write: Gets each frame with its payload, in order.
+        position: Bytes written so far.
+        frames: What was written, with its place.
+        files: The members so far.
+        relocations: What relocation will rewrite of them.
+    """
+
+    write: Callable[[Payload, EncodedFrame], None]
+    position: int = 0
     frames: list[tuple[Payload, ManifestFrame]] = field(default_factory=list)
     files: list[ManifestFile] = field(default_factory=list)
     relocations: list[Relocation] = field(default_factory=list)
 
     def append(self, payload: Payload, frame: EncodedFrame) -> None:
+        """Write `frame` and remember it."""
         placed = ManifestFrame(
-            offset=self.output.position,
+            offset=self.position,
             length=len(frame.data),
             size=frame.size,
             sha256=frame.sha256.hex,
             files=len(frame.files),
         )
-        self.output.write(frame.data)
+        self.write(payload, frame)
+        self.position += len(frame.data)
         self.frames.append((payload, placed))
         self.files += frame.files
         self.relocations += frame.relocations
 
-    def append_tail(self, document: bytes) -> None:
-        """Write the manifest and the seek table, as skippable frames."""
-        entries = [SeekEntry(frame.length, frame.size) for _, frame in self.frames]
-        self.output.write(render_tail(document, entries))
+    def entries(self) -> list[SeekEntry]:
+        """The seek table of what was written."""
+        return [SeekEntry(frame.length, frame.size) for _, frame in self.frames]
 
 
-def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
+def write_frames(plan: PackPlan, writer: FrameWriter, progress: Progress) -> None:
+    """Write every frame of `plan`, the environment's own files last."""
     request = plan.request
     encoder = CachingEncoder(
         encoder=Encoder(
@@ -286,7 +310,6 @@ def _write_frames(plan: PackPlan, writer: _Writer, progress: Progress) -> None:
         progress("pack", number, total)
     last = environment_frame(plan, writer.relocations)
     writer.append(last.payload, encoder.encode(last, END_OF_ARCHIVE))
-    writer.output.begin_sync()
     check_members(writer.files, "the environment")
     if request.frame_cache is not None:
         request.frame_cache.prune()
@@ -308,7 +331,8 @@ def environment_frame(plan: PackPlan, relocations: list[Relocation]) -> FramePla
     return FramePlan(payload=payload, members=payload.files, part=0)
 
 
-def _manifest(plan: PackPlan, writer: _Writer) -> Manifest:
+def manifest_of(plan: PackPlan, writer: FrameWriter) -> Manifest:
+    """The bill of what `writer` wrote."""
     request = plan.request
     lockfile = request.installed.plan.lockfile
     binary = [
@@ -356,7 +380,7 @@ def _packages(
     return tuple(grouped.values())
 
 
-def _publish(packed: Packed, temporary: Path, document: bytes) -> None:
+def publish(packed: Packed, temporary: Path, document: bytes) -> None:
     """Rename the outputs to their final names, the checksums last.
 
     Two packs at once take turns here, so that the three files belong together.

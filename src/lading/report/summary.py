@@ -63,6 +63,8 @@ def render_packed(packed: Packed) -> str:
     unpacked = sum(item.size for item in manifest.files)
     longest = manifest.requirements.longest_prefix
     limit = f"prefix at most {longest} bytes" if longest is not None else "any prefix"
+    if manifest.requirements.prefix:
+        limit = f"at {manifest.requirements.prefix}"
     return (
         f"packed {packed.plan.tarball}\n"
         f"  {megabytes(packed.size)} of {megabytes(unpacked)}, {len(manifest.files)} files,"

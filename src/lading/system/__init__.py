@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         Completed as Completed,
         Run as Run,
         become as become,
+        fed as fed,
+        read_from as read_from,
         run as run,
         run_checked as run_checked,
         scrubbed_environment as scrubbed_environment,
@@ -49,7 +51,7 @@ else:
             "documents": "decode_json open_regular read_regular",
             "filesystem": "network_file_system",
             "parallel": "in_order",
-            "process": "Completed Run become run run_checked scrubbed_environment",
+            "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
             "progress": "Progress no_progress",
             "temporary": (
                 "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "

@@ -14,16 +14,17 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Never
+from typing import IO, Never
 
 from lading.errors import EngineFailedError, EngineNotFoundError
 
-__all__ = ["Completed", "Run", "become", "run", "scrubbed_environment"]
+__all__ = ["Completed", "Run", "become", "fed", "read_from", "run", "scrubbed_environment"]
 
 LAST_LINES = 20
 GRACE_SECONDS = 5.0
@@ -170,6 +171,68 @@ def run_checked(request: Run, failure: str, hint: str = "") -> Completed:
             details=completed.last_lines(),
         )
     return completed
+
+
+@contextmanager
+def fed(request: Run) -> Iterator[IO[bytes]]:
+    """Run a program that reads what the block writes; it must succeed.
+
+    Raises:
+        EngineNotFoundError: The executable does not exist.
+        EngineFailedError: Its exit code is not 0, or it stopped reading; `details` hold its words.
+    """
+    with _streaming(request, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        assert child.stdin is not None  # noqa: S101  # for the type checker
+        with suppress(BrokenPipeError):  # its exit code and its last words say more
+            yield child.stdin
+            child.stdin.close()
+
+
+@contextmanager
+def read_from(request: Run) -> Iterator[IO[bytes]]:
+    """Run a program whose standard output the block reads; see `fed`."""
+    with _streaming(request, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None  # noqa: S101  # for the type checker
+        yield child.stdout
+
+
+@contextmanager
+def _streaming(request: Run, *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(  # noqa: S603  # argv is built by the callers, never by a shell
+                request.argv,
+                env=dict(request.environment),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=errors,
+                start_new_session=True,
+                preexec_fn=_mortal(os.getpid()),  # noqa: PLW1509  # see `run`
+            )
+        except OSError as error:
+            raise EngineNotFoundError(
+                f"cannot run {request.argv[0]}: {error.strerror}",
+                hint="name an existing executable",
+            ) from error
+        try:
+            yield child
+            child.wait()
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            for stream in (child.stdin, child.stdout):
+                if stream is not None:
+                    with suppress(BrokenPipeError):
+                        stream.close()
+            child.wait()
+        if child.returncode != 0:
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").splitlines()
+            raise EngineFailedError(
+                f"{Path(request.argv[0]).name} failed (exit code {child.returncode})",
+                details=tuple(lines[-LAST_LINES:]),
+            )
 
 
 def become(request: Run, executable: str) -> Never:

@@ -6,6 +6,7 @@ from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lading.verify.finding import Report as Report, Severity as Severity
+    from lading.verify.image import verify_image as verify_image
     from lading.verify.prefix import (
         Thoroughness as Thoroughness,
         read_prefix_manifest as read_prefix_manifest,
@@ -18,6 +19,7 @@ else:
         __name__,
         {
             "finding": "Report Severity",
+            "image": "verify_image",
             "prefix": "Thoroughness read_prefix_manifest verify_installed verify_unpacked",
             "tarball": "verify_tarball",
         },
