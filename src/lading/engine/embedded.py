@@ -125,7 +125,7 @@ class EmbeddedEngine:
         try:
             return _solution(gateway, sources, request)
         except BrokenRecordError as error:
-            caches = (self._state / "repodata", *self._state.glob("secret-*"))
+            caches = (self._state / "repodata", *self._state.glob(".secret.lading-*"))
             with repaired_channels(sources, request.platform, caches, error) as repaired:
                 gateway = rattler.Gateway(cache_dir=repaired.directory, client=rattler.Client())
                 with repaired.blamed():
