@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         read_bill as read_bill,
     )
     from lading.format.compression import (
+        ZSTD_ERROR as ZSTD_ERROR,
         Compressor as Compressor,
         Format as Format,
         Level as Level,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         decompress_chunks as decompress_chunks,
         describe as describe,
         format_of as format_of,
+        open_zstd as open_zstd,
     )
     from lading.format.frame_reader import (
         FETCH_AGAIN as FETCH_AGAIN,
@@ -78,7 +80,8 @@ else:
         {
             "bill": "CHECKSUMS_SUFFIX MANIFEST_SUFFIX Bill beside read_bill",
             "compression": (
-                "Compressor Format Level compressor decompress_chunks describe format_of"
+                "ZSTD_ERROR Compressor Format Level compressor decompress_chunks describe "
+                "format_of open_zstd"
             ),
             "frame_reader": "FETCH_AGAIN Frame Member read_members",
             "image": (

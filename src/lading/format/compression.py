@@ -8,7 +8,7 @@ Source: RFC 8878 (zstd); RFC 1952 (gzip members).
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import IO, Protocol, cast
 
 import isal
 from isal import isal_zlib
@@ -21,6 +21,7 @@ else:
     from backports import zstd
 
 __all__ = [
+    "ZSTD_ERROR",
     "Compressor",
     "Format",
     "Level",
@@ -30,6 +31,7 @@ __all__ = [
     "decompress_document",
     "describe",
     "format_of",
+    "open_zstd",
 ]
 
 # Its stubs call it an instance.
@@ -47,6 +49,14 @@ class Format(StrEnum):
     ZSTD = "tar.zst"
     GZIP = "tar.gz"
     TAR = "tar"
+
+
+ZSTD_ERROR = zstd.ZstdError
+
+
+def open_zstd(stream: IO[bytes]) -> IO[bytes]:
+    """The decompressed content of a zstd stream; reading may raise `ZSTD_ERROR`."""
+    return cast("IO[bytes]", zstd.ZstdFile(stream))
 
 
 def format_of(head: bytes) -> Format | None:

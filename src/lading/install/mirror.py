@@ -11,31 +11,27 @@ Source: CEP 35 (archive formats), CEP 36 (repodata).
 """
 
 import hashlib
-import io
 import json
 import shutil
-import tarfile
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from lading.conda import RepodataRecord, dependency_name
-from lading.errors import ArchiveError, OutputError
-from lading.format import Format, decompress_chunks
+from lading.errors import OutputError
 from lading.install.package_cache import place_of_wheel
-from lading.package import REMEDY
+from lading.package import parse_package_info, read_info
 from lading.system import (
     is_temporary_of,
     remove_stale_temporaries,
+    sha256_of_file,
     temporary_file,
     write_atomically,
 )
 
 __all__ = ["MirrorRequest", "Mirrored", "write_mirror"]
 
-INDEX = "info/index.json"
 KINDS = {".tar.bz2": "packages", ".conda": "packages.conda"}
 
 Entries = dict[str, dict[str, object]]
@@ -161,15 +157,18 @@ def _other_entries(directory: Path) -> Entries:
 
 
 def _entry(record: RepodataRecord, archive: Path) -> dict[str, object]:
-    data = archive.read_bytes()
-    index = read_index(archive, data)
+    with archive.open("rb") as stream:
+        index = parse_package_info(archive.name, read_info(archive.name, stream)).index
+        stream.seek(0)
+        md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
+        size = stream.tell()
     return {
         **index,
         "depends": _depends(index, record),
         "subdir": record.subdir,
-        "size": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        "size": size,
+        "sha256": sha256_of_file(archive).hex,
+        "md5": md5.hexdigest(),
     }
 
 
@@ -182,30 +181,3 @@ def _depends(index: Mapping[str, object], record: RepodataRecord) -> list[str]:
     result = [text for text in own if text.startswith("__") or dependency_name(text) in agreed]
     present = {dependency_name(text) for text in result}
     return result + [text for name, text in locked.items() if name not in present]
-
-
-def read_index(archive: Path, data: bytes) -> dict[str, object]:
-    """The `info/index.json` of an archive whose bytes are `data`.
-
-    Raises:
-        ArchiveError: There is none.
-    """
-    try:
-        document: object = json.loads(b"".join(_index_bytes(archive.name, data)))
-    except (OSError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise ArchiveError(f"{archive.name} has no {INDEX}: {error}", hint=REMEDY) from error
-    if not isinstance(document, dict):
-        raise ArchiveError(f"{archive.name} has no {INDEX}", hint=REMEDY)
-    return document
-
-
-def _index_bytes(name: str, data: bytes) -> Iterator[bytes]:
-    if name.endswith(".conda"):
-        with zipfile.ZipFile(io.BytesIO(data)) as outer:
-            [inner] = [item for item in outer.namelist() if item.startswith("info-")]
-            packed = outer.read(inner)
-        data = b"".join(decompress_chunks(Format.ZSTD, iter([packed])))
-    with tarfile.open(fileobj=io.BytesIO(data)) as members:
-        stream = members.extractfile(INDEX)
-        if stream is not None:
-            yield stream.read()

@@ -29,7 +29,7 @@ from lading.lock.model import LockedPackage, Lockfile
 from lading.lock.requested import Sources
 from lading.lock.requirement import requirement_name
 from lading.net import CONNECTIONS, PartialFile, RemoteFile, RetryPolicy
-from lading.package import DAMAGE, ArchiveFiles, Unread, list_local, list_zip
+from lading.package import ArchiveFiles, Unread, list_archive, list_local
 from lading.system import sha256_of_file, write_atomically
 
 if TYPE_CHECKING:
@@ -186,8 +186,6 @@ class _Reader:
             found = self._look(package)
         except LadingError as error:
             return Unread(str(error))
-        except DAMAGE as error:
-            return Unread(f"it is damaged: {error}")
         if isinstance(found, ArchiveFiles):
             self._remember(path, found)
         return found
@@ -232,7 +230,7 @@ class _Reader:
             remote = RemoteFile(location, self._transport)
             if remote.size is None:
                 return Unread("its server sends no parts of files")
-            return list_zip(package.file_name, PartialFile(remote, remote.size))
+            return list_archive(package.file_name, PartialFile(remote, remote.size))
         except FetchError as error:
             if "HTTP status" not in error.message:
                 with self._lock:

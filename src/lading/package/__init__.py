@@ -5,17 +5,23 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lading.package.archive import (
+        REMEDY as REMEDY,
+        Member as Member,
+        MemberType as MemberType,
+        read_info as read_info,
+        read_members as read_members,
+    )
     from lading.package.entry_points import self_locating_script as self_locating_script
     from lading.package.file_list import (
-        DAMAGE as DAMAGE,
         ArchiveFiles as ArchiveFiles,
         Unread as Unread,
+        list_archive as list_archive,
         list_local as list_local,
-        list_zip as list_zip,
     )
     from lading.package.info import (
-        REMEDY as REMEDY,
         PathEntry as PathEntry,
+        parse_package_info as parse_package_info,
         read_package_info as read_package_info,
     )
     from lading.package.payload import (
@@ -30,9 +36,10 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "archive": "REMEDY Member MemberType read_info read_members",
             "entry_points": "self_locating_script",
-            "file_list": "DAMAGE ArchiveFiles Unread list_local list_zip",
-            "info": "REMEDY PathEntry read_package_info",
+            "file_list": "ArchiveFiles Unread list_archive list_local",
+            "info": "PathEntry parse_package_info read_package_info",
             "payload": (
                 "OWNER_EXECUTE Payload PayloadFile PythonLayout conda_payload resolve_clobbering"
             ),

@@ -1,51 +1,23 @@
-"""Which files an archive puts into a prefix: a wheel, a `.conda` or a `.tar.bz2` package.
+"""The files that an archive puts into a prefix: a wheel, a `.conda` or a `.tar.bz2` package.
 
 Only what lists the files is read of it: the directory of a wheel, the `info/` of a conda package.
 """
 
 import configparser
-import sys
-import tarfile
-import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO
 
 import msgspec
 
 from lading.conda import PathType
-from lading.errors import ArchiveError
 from lading.net import PartialFile
-from lading.package.info import PackageInfo, read_package_info
+from lading.package.archive import archive_errors, read_info
+from lading.package.info import PackageInfo, parse_package_info
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd  # noqa: TID251  # lading.format.compression lies above this layer
+__all__ = ["ArchiveFiles", "Unread", "list_archive", "list_local"]
 
-__all__ = ["DAMAGE", "ArchiveFiles", "Unread", "list_local", "list_zip"]
-
-LONGEST_INFO = 1 << 28
-"""Bytes that the `info/` of a package may have."""
-
-DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    configparser.Error,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    zstd.ZstdError,
-)
-"""What reading a damaged or hostile archive may end with, besides a `LadingError`."""
-
-_INFO_MEMBERS = ("index.json", "paths.json", "link.json", "files", "has_prefix", "no_link")
 _SITE = "site-packages/"
 _SCRIPTS = "python-scripts/"
 _NO_ZIP = "no zip file that could be read in parts"
@@ -75,76 +47,25 @@ def list_local(file_name: str, path: Path) -> ArchiveFiles | Unread:
     """The files of the package archive `file_name`, which lies at `path`.
 
     Raises:
-        ArchiveError: It is damaged; this, or one of `DAMAGE`.
+        ArchiveError: It is damaged.
     """
-    if file_name.endswith(".tar.bz2"):
-        with tarfile.open(path, "r:bz2") as archive:
-            return _list_info(archive)
-    with path.open("rb") as stream:
-        return list_zip(file_name, stream)
+    with archive_errors(file_name), path.open("rb") as stream:
+        return list_archive(file_name, stream)
 
 
-def list_zip(file_name: str, file: IO[bytes] | PartialFile) -> ArchiveFiles | Unread:
-    """The files of the package archive `file_name`, whose content is `file`.
+def list_archive(file_name: str, stream: IO[bytes] | PartialFile) -> ArchiveFiles | Unread:
+    """The files of the package archive `file_name`, whose content is `stream`.
 
     Raises:
-        ArchiveError: It is damaged; this, or one of `DAMAGE`.
+        ArchiveError: It is damaged.
         FetchError: It cannot be read.
     """
-    if not file_name.endswith((".conda", ".whl")):
+    if file_name.endswith((".conda", ".tar.bz2")):
+        return _files_of(parse_package_info(file_name, read_info(file_name, stream)))
+    if not file_name.endswith(".whl"):
         return Unread(_NO_ZIP)
-    with zipfile.ZipFile(file) as archive:
-        if file_name.endswith(".whl"):
-            return _list_wheel(archive)
-        name = next((name for name in archive.namelist() if name.startswith("info-")), "info-")
-        with (
-            archive.open(name) as member,
-            zstd.ZstdFile(member) as stream,
-            tarfile.open(fileobj=cast("IO[bytes]", _Limited(stream)), mode="r|") as tar,
-        ):
-            return _list_info(tar)
-
-
-class _Limited:
-    """A stream that ends in an error rather than to go on for ever; tarfile only reads it."""
-
-    def __init__(self, stream: zstd.ZstdFile) -> None:
-        self._stream = stream
-        self._rest = LONGEST_INFO
-
-    def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes.
-
-        Raises:
-            ArchiveError: There are more than `info/` may have.
-        """
-        data = self._stream.read(size)
-        self._rest -= len(data)
-        if self._rest < 0:
-            raise ArchiveError("its info/ is too large", hint="tell its maintainers")
-        return data
-
-
-def _list_info(archive: tarfile.TarFile) -> ArchiveFiles:
-    """The files of a conda package, from its `info/`.
-
-    Raises:
-        ArchiveError: It is none.
-    """
-    missing = {f"info/{name}" for name in _INFO_MEMBERS}
-    with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "info").mkdir()
-        for member in archive:
-            if member.name not in missing or not member.isfile():
-                # `info/` comes first in most packages, and what follows may be gigabytes.
-                if not member.name.startswith("info/") and len(missing) < len(_INFO_MEMBERS):
-                    break
-                continue
-            stream = archive.extractfile(member)
-            if stream is not None:
-                (Path(directory) / member.name).write_bytes(stream.read(LONGEST_INFO))
-            missing.discard(member.name)
-        return _files_of(read_package_info(Path(directory)))
+    with archive_errors(file_name), zipfile.ZipFile(stream) as archive:
+        return _list_wheel(archive)
 
 
 def _files_of(info: PackageInfo) -> ArchiveFiles:

@@ -1,31 +1,34 @@
-"""What a package puts into a prefix, as its own `info/` directory says.
+"""What a package says of itself in the files of its `info/` directory.
 
 Source: CEP 34 (`info/paths.json`, `info/index.json`), CEP 20 and 17 (noarch python,
 `info/link.json`, `python_site_packages_path`), conda-build's older `info/files` and `has_prefix`.
 """
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from lading.conda import FileMode, PathType
+from lading.conda import FileMode, PathType, check_placeholder
 from lading.errors import ArchiveError
+from lading.package.archive import REMEDY, check_path
 from lading.system import Digest
 
 __all__ = [
     "EntryPoint",
     "PackageInfo",
     "PathEntry",
+    "parse_package_info",
     "read_package_info",
 ]
 
+INFO_FILES = ("index.json", "paths.json", "link.json", "files", "has_prefix")
+"""The files of `info/` that are read."""
+
 DEFAULT_PLACEHOLDER = "/opt/anaconda1anaconda2anaconda3"
 """What `info/has_prefix` means where it names no placeholder (conda-build before 1.9)."""
-
-REMEDY = "the package is damaged or no conda package: clear the package cache and fetch it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ class EntryPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageInfo:
-    """The `info/` directory of one extracted package.
+    """The `info/` of one package.
 
     Attributes:
         name: Package name.
@@ -117,33 +120,52 @@ class _Link(msgspec.Struct, frozen=True):
 
 
 def read_package_info(directory: Path) -> PackageInfo:
-    """What the extracted package in `directory` says of itself.
+    """Read the `info/` of the extracted package in `directory`.
 
     Raises:
         ArchiveError: A file of `info/` is missing or malformed.
     """
+    info = directory / "info"
     try:
-        data = (directory / "info/index.json").read_bytes()
-        index = msgspec.json.decode(data, type=_Index)
-        link_path = directory / "info/link.json"
-        link = (
-            msgspec.json.decode(link_path.read_bytes(), type=_Link) if link_path.exists() else None
-        )
-        paths = _read_paths(directory)
-        entry_points = link.noarch.entry_points if link is not None and link.noarch else []
+        files = {name: (info / name).read_bytes() for name in INFO_FILES if (info / name).exists()}
+    except OSError as error:
+        raise ArchiveError(f"{directory.name}: {error}", hint=REMEDY) from error
+    return parse_package_info(directory.name, files, lambda path: (directory / path).is_symlink())
+
+
+def parse_package_info(
+    name: str, files: Mapping[str, bytes], is_link: Callable[[str], bool] = lambda _path: False
+) -> PackageInfo:
+    """The package described by the `files` of its `info/`.
+
+    Args:
+        name: What to call it in a message.
+        files: File name → content; other files than `INFO_FILES` are ignored.
+        is_link: Whether a path of the package is a symbolic link; asked where the package does not
+            say it, in the form before 2017.
+
+    Raises:
+        ArchiveError: A file is missing or malformed.
+    """
+    try:
+        index = msgspec.json.decode(files["index.json"], type=_Index)
+        link = msgspec.json.decode(files.get("link.json", b"{}"), type=_Link)
+        entry_points = link.noarch.entry_points if link.noarch else []
         return PackageInfo(
             name=index.name,
             version=index.version,
             build=index.build,
-            index=msgspec.json.decode(data, type=dict[str, object]),
+            index=msgspec.json.decode(files["index.json"], type=dict[str, object]),
             noarch=index.noarch if isinstance(index.noarch, str) else "",
             timestamp=index.timestamp or 0,
             site_packages_path=index.python_site_packages_path or "",
             entry_points=tuple(parse_entry_point(text) for text in entry_points),
-            paths=paths,
+            paths=tuple(sorted(_paths(files, is_link), key=lambda entry: entry.path)),
         )
-    except (OSError, ValueError, msgspec.DecodeError) as error:
-        raise ArchiveError(f"{directory.name}: {error}", hint=REMEDY) from error
+    except KeyError as error:
+        raise ArchiveError(f"{name} has no info/{error.args[0]}", hint=REMEDY) from error
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError(f"{name}: {error}", hint=REMEDY) from error
 
 
 def parse_entry_point(text: str) -> EntryPoint:
@@ -164,63 +186,52 @@ def parse_entry_point(text: str) -> EntryPoint:
     return result
 
 
-def _read_paths(directory: Path) -> tuple[PathEntry, ...]:
-    """The path entries, from `info/paths.json` or, in packages before 2017, `info/files`."""
-    path = directory / "info/paths.json"
-    if not path.exists():
-        return _read_old_paths(directory)
-    document = msgspec.json.decode(path.read_bytes(), type=_Paths)
-    _refuse_unsafe(item.path for item in document.paths)
-    entries = [
-        PathEntry(
-            path=item.path,
-            type=PathType(item.path_type),
+def _paths(files: Mapping[str, bytes], is_link: Callable[[str], bool]) -> Iterator[PathEntry]:
+    """The path entries, from `paths.json` or, in packages before 2017, `files`."""
+    if "paths.json" not in files:
+        yield from _old_paths(files, is_link)
+        return
+    for item in msgspec.json.decode(files["paths.json"], type=_Paths).paths:
+        yield _entry(
+            item.path,
+            PathType(item.path_type),
+            item.prefix_placeholder or "",
+            item.file_mode or FileMode.TEXT,
             sha256=Digest.sha256(item.sha256) if item.sha256 else None,
             size=item.size_in_bytes,
-            placeholder=item.prefix_placeholder or "",
-            mode=item.file_mode or FileMode.TEXT,
         )
-        for item in document.paths
-    ]
-    return tuple(sorted(entries, key=lambda entry: entry.path))
 
 
-def _refuse_unsafe(paths: Iterable[str]) -> None:
-    """Refuse paths that lead out of the package.
-
-    Raises:
-        ValueError: There is one.
-    """
-    for path in paths:
-        if not path or "\0" in path or path.startswith("/") or ".." in path.split("/"):
-            raise ValueError(f"it lists the unsafe path {path!r}")
+def _old_paths(files: Mapping[str, bytes], is_link: Callable[[str], bool]) -> Iterator[PathEntry]:
+    placeholders = _has_prefix(files.get("has_prefix", b"").decode())
+    for path in files["files"].decode().splitlines():
+        check_path(path)
+        mode, placeholder = placeholders.get(path, (FileMode.TEXT, ""))
+        type_ = PathType.SOFTLINK if is_link(path) else PathType.HARDLINK
+        yield _entry(path, type_, placeholder, mode)
 
 
-def _read_old_paths(directory: Path) -> tuple[PathEntry, ...]:
-    placeholders = _read_has_prefix(directory / "info/has_prefix")
-    entries = []
-    names = (directory / "info/files").read_text("utf-8").splitlines()
-    _refuse_unsafe(names)
-    for name in names:
-        mode, placeholder = placeholders.get(name, (FileMode.TEXT, ""))
-        is_link = (directory / name).is_symlink()
-        entries.append(
-            PathEntry(
-                path=name,
-                type=PathType.SOFTLINK if is_link else PathType.HARDLINK,
-                placeholder=placeholder,
-                mode=mode,
-            )
-        )
-    return tuple(sorted(entries, key=lambda entry: entry.path))
+def _entry(
+    path: str,
+    type_: PathType,
+    placeholder: str,
+    mode: FileMode,
+    *,
+    sha256: Digest | None = None,
+    size: int | None = None,
+) -> PathEntry:
+    check_path(path)
+    if placeholder:
+        check_placeholder(placeholder)
+    return PathEntry(
+        path=path, type=type_, sha256=sha256, size=size, placeholder=placeholder, mode=mode
+    )
 
 
-def _read_has_prefix(path: Path) -> dict[str, tuple[FileMode, str]]:
+def _has_prefix(text: str) -> dict[str, tuple[FileMode, str]]:
     """File → how and what to replace; lines are `path` or `placeholder mode path`."""
     result: dict[str, tuple[FileMode, str]] = {}
-    if not path.exists():
-        return result
-    for line in path.read_text("utf-8").splitlines():
+    for line in text.splitlines():
         words = shlex.split(line)
         if len(words) == 1:
             result[words[0]] = (FileMode.TEXT, DEFAULT_PLACEHOLDER)

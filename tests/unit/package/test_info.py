@@ -76,7 +76,7 @@ def test_path_entries(tmp_path: Path) -> None:
             "path_type": "hardlink",
             "sha256": digest.hex,
             "size_in_bytes": 1,
-            "prefix_placeholder": "/p",
+            "prefix_placeholder": "/prefix",
             "file_mode": "binary",
         },
     )
@@ -86,7 +86,7 @@ def test_path_entries(tmp_path: Path) -> None:
             type=PathType.HARDLINK,
             sha256=digest,
             size=1,
-            placeholder="/p",
+            placeholder="/prefix",
             mode=FileMode.BINARY,
         ),
         PathEntry(path="etc", type=PathType.DIRECTORY),
@@ -97,12 +97,12 @@ def test_path_entries(tmp_path: Path) -> None:
 def test_old_packages_have_a_list_of_files(tmp_path: Path) -> None:
     """Without `paths.json` the entries come from `files` and `has_prefix`."""
     (tmp_path / "link").symlink_to("a")
-    has_prefix = b'old\n"/my place" binary "with space"\n/p text new\n\n'
+    has_prefix = b'old\n"/my place" binary "with space"\n/prefix text new\n\n'
     files = b"old\nwith space\nnew\nlink\nplain\n"
     info = read_package_info(extracted(tmp_path, files=files, has_prefix=has_prefix))
     assert (
         PathEntry(path="link", type=PathType.SOFTLINK),
-        PathEntry(path="new", type=PathType.HARDLINK, placeholder="/p"),
+        PathEntry(path="new", type=PathType.HARDLINK, placeholder="/prefix"),
         PathEntry(path="old", type=PathType.HARDLINK, placeholder=DEFAULT_PLACEHOLDER),
         PathEntry(path="plain", type=PathType.HARDLINK),
         PathEntry(
@@ -136,8 +136,11 @@ def test_entry_points(tmp_path: Path) -> None:
         {"paths.json": paths({"_path": ""})},
         {"files": b"a/../../b\n"},
         {"files": b"\xff\n"},
-        {"files": b"a\n", "has_prefix": b"/p sideways a\n"},
-        {"files": b"a\n", "has_prefix": b"/p text a b\n"},
+        {"files": b"a\n", "has_prefix": b"/prefix sideways a\n"},
+        {"files": b"a\n", "has_prefix": b"/prefix text a b\n"},
+        {"files": b"a\n", "has_prefix": b"/ text a\n"},
+        {"paths.json": paths({"_path": "a", "prefix_placeholder": "/"})},
+        {"paths.json": b"[" * 100_000},
         {"link.json": {"noarch": {"type": "python", "entry_points": ["no"]}}},
     ],
 )
@@ -149,7 +152,7 @@ def test_a_damaged_package_is_refused(tmp_path: Path, info: Mapping[str, object]
 
 def test_a_directory_without_info_is_refused(tmp_path: Path) -> None:
     """An empty directory is no package."""
-    with pytest.raises(ArchiveError, match="No such file"):
+    with pytest.raises(ArchiveError, match=r"has no info/index\.json"):
         read_package_info(tmp_path)
 
 
