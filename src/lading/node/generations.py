@@ -1,8 +1,12 @@
-"""Generations of an environment side by side, and one name that points at the present one.
+"""Generations of an environment side by side, and one name that points at the current one.
 
-/opt/envs/NAME@<digest>    an environment, by the digest of its bill
-/opt/envs/NAME             a symbolic link, changed by rename: there is always a whole one
-/opt/envs/.NAME.versions   what the link pointed at, oldest first, the present one last
+/opt/envs/NAME@<digest>    an environment, named by the first 12 digits of the digest of its bill
+/opt/envs/NAME             a symbolic link, replaced by rename: it always points at a complete one
+/opt/envs/.NAME.versions   the generations it pointed at, oldest first, the current one last
+/opt/envs/.NAME.lock       held while any of this changes
+
+Twelve digits are a name, not an identity: a directory counts as the generation of a bill only if
+its own record holds the whole digest, and only if nobody but us and root could have written it.
 """
 
 import fcntl
@@ -14,9 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.errors import NotAPrefixError, PrefixError, PrefixExistsError
+from lading.format import read_state
 from lading.system import (
     Digest,
     is_temporary_of,
+    open_lock,
+    read_regular,
+    reason_to_distrust,
     remove_atomically,
     remove_stale_temporaries,
     temporary_directory,
@@ -26,18 +34,19 @@ from lading.system import (
 __all__ = ["Generations"]
 
 DIGEST_DIGITS = 12
+LARGEST_HISTORY = 1 << 20
 
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_DIGITS}}}")
 
 
 @dataclass(frozen=True, slots=True)
 class Generations:
-    """The versions of the environment that is called `name` (absolute path of the link)."""
+    """The generations of the environment called `name` (absolute path of the link)."""
 
     name: Path
 
     def __post_init__(self) -> None:
-        """Refuse what is no name.
+        """Refuse a path that cannot be a link.
 
         Raises:
             PrefixError: It is the root of the file system.
@@ -46,31 +55,51 @@ class Generations:
             raise PrefixError(f"{self.name} cannot be a link", hint="choose another name")
 
     def prefix_of(self, manifest: Digest) -> Path:
-        """Where the version with this bill lies."""
+        """Where the generation with this bill belongs."""
         return self.name.with_name(f"{self.name.name}@{manifest.hex[:DIGEST_DIGITS]}")
 
-    def current(self) -> Path | None:
-        """The version that the name points at, or None.
+    def exists(self, manifest: Digest) -> bool:
+        """Whether the generation with this bill is there.
 
         Raises:
-            PrefixExistsError: The name is that of something else than such a link.
+            PrefixExistsError: Something else has its name.
+        """
+        prefix = self.prefix_of(manifest)
+        if not os.path.lexists(prefix):
+            return False
+        reason = reason_to_distrust(prefix)
+        if not reason:
+            state = read_state(prefix)
+            if state is not None and (state.manifest, state.prefix) == (manifest.hex, str(prefix)):
+                return True
+            reason = "it was not unpacked here from this bill"
+        raise PrefixExistsError(
+            f"{prefix} exists and cannot be used: {reason}",
+            hint="run `lading relocate` if its directory was moved; else move it away",
+        )
+
+    def current(self) -> Path | None:
+        """The generation that the name points at, or None.
+
+        Raises:
+            PrefixExistsError: The name exists and is not such a link.
         """
         if not os.path.lexists(self.name):
             return None
-        # One step, not all that Path.resolve would go.
+        # One step, unlike Path.resolve.
         target = str(self.name.readlink()) if self.name.is_symlink() else ""
-        if not self._is_version(target):
+        if not self._is_generation(target):
             raise PrefixExistsError(
-                f"{self.name} exists and is no link to a version",
+                f"{self.name} exists and is not a link to a generation",
                 hint="name another place, or move this one away",
             )
         return self.name.with_name(target)
 
     def switch(self, prefix: Path) -> None:
-        """Let the name point at `prefix`, which lies beside it.
+        """Point the name at `prefix`, which is beside it.
 
         Raises:
-            PrefixExistsError: The name is that of something else.
+            PrefixExistsError: The name is taken by something else.
             NotAPrefixError: `prefix` is gone.
             PrefixError: The link cannot be written.
         """
@@ -81,7 +110,7 @@ class Generations:
             self._point_at(prefix.name, [*past, prefix.name])
 
     def rollback(self) -> Path:
-        """Let the name point at the version before the present one; that version.
+        """Point the name at the generation before the current one; return that generation.
 
         Raises:
             NotAPrefixError: There is none any more.
@@ -95,46 +124,46 @@ class Generations:
                 past.pop()
             if not past:
                 raise NotAPrefixError(
-                    f"{self.name} has no earlier version", hint="unpack the one that you want"
+                    f"{self.name} has no earlier generation", hint="unpack the one that you want"
                 )
             self._point_at(past[-1], past)
             return self.name.with_name(past[-1])
 
     def remove_old(self, keep: int) -> tuple[Path, ...]:
-        """Remove all versions but the present one and the `keep` before it; those removed.
+        """Remove all generations but the current and the `keep` before it; return those removed.
 
-        A version that was rolled back from counts as old. What killed processes left of versions
-        goes too.
+        A generation that was rolled back from counts as old. What killed processes left of
+        generations is removed as well.
 
         Raises:
-            PrefixError: A version cannot be removed.
+            PrefixError: A generation cannot be removed.
         """
         with self._exclusive():
             current = self.current()
             past = [item for item in self._past(current) if self.name.with_name(item).is_dir()]
             kept = past[-(keep + 1) :]
-            removed = tuple(path for path in self._versions() if path.name not in kept)
+            removed = tuple(path for path in self._generations() if path.name not in kept)
             for path in removed:
                 remove_atomically(path)
-            remove_stale_temporaries(self.name.parent, self._is_version)
+            remove_stale_temporaries(self.name.parent, self._is_generation)
             self._write_history(kept)
             return removed
 
-    def _versions(self) -> Iterator[Path]:
+    def _generations(self) -> Iterator[Path]:
         for path in sorted(self.name.parent.iterdir()):
-            if self._is_version(path.name) and path.is_dir() and not path.is_symlink():
+            if self._is_generation(path.name) and path.is_dir() and not path.is_symlink():
                 yield path
 
-    def _is_version(self, name: str) -> bool:
-        """Whether a version is called so: `env@gpu` is no version of `env`."""
+    def _is_generation(self, name: str) -> bool:
+        """Whether this is the name of a generation: `env@gpu` is not one of `env`."""
         own, _, digest = name.rpartition("@")
         return own == self.name.name and _DIGEST.fullmatch(digest) is not None
 
     def _past(self, current: Path | None) -> list[str]:
-        """What the name pointed at, oldest first, the present one last where there is one.
+        """What the name pointed at, oldest first, the current one last if there is one.
 
-        The history is written before the link changes. A process that was killed in between leaves
-        one that tells of what did not happen; the link is right.
+        The history is written before the link changes. If a process was killed in between, the
+        link is right and the history is ahead of it.
         """
         history = self._history()
         if current is None:
@@ -156,19 +185,21 @@ class Generations:
         return self.name.with_name(f".{self.name.name}.versions")
 
     def _history(self) -> list[str]:
+        """The lines of the history that name a generation."""
         try:
-            return self._history_path.read_text("utf-8").splitlines()
+            text = os.fsdecode(read_regular(self._history_path, LARGEST_HISTORY))
         except FileNotFoundError:
             return []
+        return [line for line in text.splitlines() if self._is_generation(line)]
 
     def _write_history(self, history: list[str]) -> None:
-        write_atomically(self._history_path, "".join(f"{item}\n" for item in history).encode())
+        write_atomically(self._history_path, os.fsencode("".join(f"{item}\n" for item in history)))
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         try:
-            with self.name.with_name(f".{self.name.name}.lock").open("w") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX)
+            with open_lock(self.name.with_name(f".{self.name.name}.lock")) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
             raise PrefixError(

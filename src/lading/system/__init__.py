@@ -12,12 +12,10 @@ if TYPE_CHECKING:
         sha256_of_file as sha256_of_file,
         sha256_of_stream as sha256_of_stream,
     )
-    from lading.system.documents import (
-        decode_json as decode_json,
-        open_regular as open_regular,
-        read_regular as read_regular,
+    from lading.system.filesystem import (
+        network_file_system as network_file_system,
+        sync_file_system as sync_file_system,
     )
-    from lading.system.filesystem import network_file_system as network_file_system
     from lading.system.parallel import in_order as in_order
     from lading.system.process import (
         Completed as Completed,
@@ -38,6 +36,14 @@ if TYPE_CHECKING:
         temporary_file as temporary_file,
         write_atomically as write_atomically,
     )
+    from lading.system.untrusted import (
+        decode_json as decode_json,
+        is_trusted_owner as is_trusted_owner,
+        open_lock as open_lock,
+        open_regular as open_regular,
+        read_regular as read_regular,
+        reason_to_distrust as reason_to_distrust,
+    )
     from lading.system.yaml_reader import (
         YamlError as YamlError,
         parse_yaml as parse_yaml,
@@ -48,14 +54,17 @@ else:
         __name__,
         {
             "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
-            "documents": "decode_json open_regular read_regular",
-            "filesystem": "network_file_system",
+            "filesystem": "network_file_system sync_file_system",
             "parallel": "in_order",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
             "progress": "Progress no_progress",
             "temporary": (
                 "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "
                 "temporary_file write_atomically"
+            ),
+            "untrusted": (
+                "decode_json is_trusted_owner open_lock open_regular read_regular "
+                "reason_to_distrust"
             ),
             "yaml_reader": "YamlError parse_yaml read_document",
         },
