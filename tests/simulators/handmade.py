@@ -18,6 +18,7 @@ from lading.node.unpack import apply_unpack, plan_unpack
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload, PayloadFile
 from lading.system.digest import sha256_of
+from lading.system.filesystem import no_sync
 
 __all__ = ["file", "installed", "link", "pack", "payload", "snapshot", "unpack"]
 
@@ -129,7 +130,7 @@ def pack(
 def unpack(tarball: Path, prefix: Path, workers: int = 2) -> Path:
     """The prefix that `tarball` was unpacked to."""
     with open_tarball(tarball) as opened:
-        apply_unpack(plan_unpack(opened, prefix, workers))
+        apply_unpack(plan_unpack(opened, prefix, workers, sync=no_sync))
     return prefix
 
 

@@ -6,6 +6,7 @@ from lading.cli.context import Context
 from lading.format import is_remote, read_bill
 from lading.node import PrefetchPlan, Store, apply_prefetch
 from lading.report import render_json
+from lading.system import no_sync as skip_sync, sync_file_system
 
 __all__ = ["command"]
 
@@ -16,6 +17,7 @@ __all__ = ["command"]
 @click.argument("source")
 @click.option("--store", required=True, metavar="DIR", help="Where frames are kept.")
 @click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
+@click.option("--no-sync", is_flag=True, help="Do not wait until they are on disk.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and do nothing.")
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
@@ -26,6 +28,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     source: str,
     store: str,
     workers: int | None,
+    no_sync: bool,
     dry_run: bool,
 ) -> int:
     """Read of the tarball SOURCE (URL or path) only the frames that the store lacks.
@@ -43,6 +46,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         store=Store(context.project.path(store)),
         workers=workers or context.project.processors,
         environment=context.project.environment,
+        sync=skip_sync if no_sync else sync_file_system,
     )
     missing = plan.missing()
     known = {item.frame.sha256 for item in before.slices()}
@@ -56,7 +60,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     with context.progress() as progress:
         fetched = apply_prefetch(plan, progress)
     if fetched.read_whole:
-        context.say("the server knows no ranges: the whole tarball was read")
+        context.say("the server does not support ranges: the whole tarball was read")
     total = sum(item.frame.length for item in bill.manifest.slices())
     context.say(f"fetched {fetched.frames} frames, {fetched.size} of {total} bytes")
     if context.json:

@@ -5,20 +5,23 @@ import click
 from lading.cli.context import Context
 from lading.node import apply_relocate, plan_relocate
 from lading.report import render_json
+from lading.system import no_sync as skip_sync, sync_file_system
 
 __all__ = ["command"]
 
 
 @click.command("relocate", short_help="Make an environment work where it was moved to.")
 @click.argument("prefix")
+@click.option("--no-sync", is_flag=True, help="Do not wait until it is on disk.")
 @click.option("--dry-run", is_flag=True, help="Say what would be looked at, and do nothing.")
 @click.pass_obj
-def command(context: Context, *, prefix: str, dry_run: bool) -> int:
+def command(context: Context, *, prefix: str, no_sync: bool, dry_run: bool) -> int:
     """Make the environment at PREFIX work there, wherever it was before.
 
     It may have been unpacked by lading, or by tar and conda-unpack. A second run changes nothing.
     """
-    plan = plan_relocate(context.project.path(prefix))
+    sync = skip_sync if no_sync else sync_file_system
+    plan = plan_relocate(context.project.path(prefix), sync)
     if dry_run:
         for item in plan.relocations:
             context.write(f"{item.path}\n")

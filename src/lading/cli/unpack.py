@@ -12,6 +12,7 @@ from lading.errors import UsageError
 from lading.format import TarballSource, is_remote, open_tarball
 from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
 from lading.report import render_json
+from lading.system import Sync, no_sync as skip_sync, sync_file_system
 
 __all__ = ["command"]
 
@@ -29,6 +30,7 @@ class _Options:
     only: frozenset[str] | None
     workers: int
     dry_run: bool
+    sync: Sync
 
 
 @click.command("unpack", short_help="Unpack a tarball: checked, relocated, in one pass.")
@@ -39,6 +41,7 @@ class _Options:
 @click.option("--only", multiple=True, metavar="PACKAGE", help="Unpack this package alone.")
 @click.option("--store", metavar="DIR", help="Keep frames there, link them, switch PREFIX.")
 @click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
+@click.option("--no-sync", is_flag=True, help="Do not wait until it is on disk.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and do nothing.")
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
@@ -51,6 +54,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     only: tuple[str, ...],
     store: str | None,
     workers: int | None,
+    no_sync: bool,
     dry_run: bool,
 ) -> int:
     """Unpack TARBALL to PREFIX, which must not exist.
@@ -72,6 +76,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         only=frozenset(only) or None,
         workers=workers or context.project.processors,
         dry_run=dry_run,
+        sync=skip_sync if no_sync else sync_file_system,
     )
     with open_tarball(
         _tarball(context, options),
@@ -95,7 +100,7 @@ def _tarball(context: Context, options: _Options) -> str | Path | BinaryIO:
 
 
 def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
-    plan = plan_unpack(source, options.prefix, options.workers, options.only)
+    plan = plan_unpack(source, options.prefix, options.workers, options.only, options.sync)
     if options.dry_run:
         for bill in source.bill.manifest.slices():
             if options.only is None or bill.package.name in options.only:
@@ -111,8 +116,8 @@ def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
 
 def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:
     assert options.store is not None  # noqa: S101  # for the type checker
-    versions = Generations(options.prefix)
-    plan = plan_deploy(source, Store(options.store), versions, options.workers)
+    generations = Generations(options.prefix)
+    plan = plan_deploy(source, Store(options.store), generations, options.workers, options.sync)
     if options.dry_run:
         for bill in plan.missing():
             context.write(f"{bill.frame.length:>12} {bill.package.name}\n")

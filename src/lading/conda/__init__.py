@@ -26,11 +26,15 @@ if TYPE_CHECKING:
     )
     from lading.conda.paths import FileMode as FileMode, Kind as Kind, PathType as PathType
     from lading.conda.placeholder import (
+        Content as Content,
         Occurrences as Occurrences,
         check_placeholder as check_placeholder,
         find_occurrences as find_occurrences,
+        relocated_chunks as relocated_chunks,
         replace_placeholder as replace_placeholder,
+        replaced_chunks as replaced_chunks,
         restore_placeholder as restore_placeholder,
+        restored_chunks as restored_chunks,
     )
     from lading.conda.records import RepodataRecord as RepodataRecord, archive_stem as archive_stem
     from lading.conda.virtual import (
@@ -55,8 +59,8 @@ else:
             ),
             "paths": "FileMode Kind PathType",
             "placeholder": (
-                "Occurrences check_placeholder find_occurrences replace_placeholder "
-                "restore_placeholder"
+                "Content Occurrences check_placeholder find_occurrences relocated_chunks "
+                "replace_placeholder replaced_chunks restore_placeholder restored_chunks"
             ),
             "records": "RepodataRecord archive_stem",
             "virtual": (

@@ -8,19 +8,29 @@ Source: CEP 34 (`prefix_placeholder`, `file_mode`); conda-pack 0.9.2 `prefixes.p
 the same byte for byte.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 
 from lading.conda.paths import FileMode
 from lading.errors import PrefixTooLongError
 
 __all__ = [
+    "Content",
     "Occurrences",
     "check_placeholder",
     "find_occurrences",
+    "relocated_chunks",
     "replace_placeholder",
+    "replaced_chunks",
     "restore_placeholder",
+    "restored_chunks",
 ]
+
+CHUNK_BYTES = 1 << 20
+
+Content = bytes | mmap
+_String = tuple[int, Iterable[int], int | None]
 
 PLACEHOLDER_BYTES = range(5, 1025)
 """Lengths that a placeholder may have. Packages are built in prefixes of 255 bytes, a few old ones
@@ -66,26 +76,30 @@ def find_occurrences(data: bytes, placeholder: bytes, mode: FileMode) -> Occurre
 
     In binary mode only C strings count: what follows the last NUL is ignored.
     """
-    if mode is FileMode.BINARY:
-        groups = tuple(_strings_with(data, placeholder))
-    else:
-        offsets = tuple(_offsets(data, placeholder, 0, len(data)))
-        groups = (offsets,) if offsets else ()
-    return Occurrences(placeholder=placeholder, mode=mode, groups=groups)
+    groups = tuple(
+        (*offsets,) if end is None else (*offsets, end)
+        for _, offsets, end in _find_strings(data, placeholder, mode)
+    )
+    return Occurrences(placeholder=placeholder, mode=mode, groups=tuple(filter(None, groups)))
 
 
-def _strings_with(data: bytes, needle: bytes) -> Iterator[tuple[int, ...]]:
-    """For each C string that holds `needle`: its offsets, and that of the terminating NUL."""
+def _find_strings(
+    data: Content, needle: bytes, mode: FileMode
+) -> Iterator[tuple[int, Iterator[int], int | None]]:
+    """What `_strings` gives, found while it is asked for: nothing is kept of a large file."""
+    if mode is FileMode.TEXT:
+        yield 0, _offsets(data, needle, 0, len(data)), None
+        return
     start = data.find(needle)
     while start >= 0:
         end = data.find(b"\0", start)
         if end < 0:
             return
-        yield (*_offsets(data, needle, start, end), end)
+        yield start, _offsets(data, needle, start, end), end
         start = data.find(needle, end)
 
 
-def _offsets(data: bytes, needle: bytes, start: int, end: int) -> Iterator[int]:
+def _offsets(data: Content, needle: bytes, start: int, end: int) -> Iterator[int]:
     position = data.find(needle, start, end)
     while position >= 0:
         yield position
@@ -108,26 +122,64 @@ def replace_placeholder(data: bytes, where: Occurrences, prefix: bytes) -> bytes
     Raises:
         PrefixTooLongError: In binary mode, `prefix` is longer than the placeholder.
     """
-    longest = len(where.placeholder)
-    binary = where.mode is FileMode.BINARY
-    if binary and where and len(prefix) > longest:
-        raise PrefixTooLongError(
-            f"the prefix has {len(prefix)} bytes, and at most {longest} fit",
-            hint="unpack to a shorter path",
-            expected=f"at most {longest} bytes",
-            actual=f"{len(prefix)} bytes",
-        )
-    pieces: list[bytes] = []
+    return b"".join(replaced_chunks(data, where, prefix))
+
+
+def replaced_chunks(data: Content, where: Occurrences, prefix: bytes) -> Iterator[bytes]:
+    """What `replace_placeholder` gives, in chunks."""
+    return _replaced(data, _strings(where), len(where.placeholder), prefix)
+
+
+def relocated_chunks(
+    data: Content, placeholder: bytes, mode: FileMode, prefix: bytes
+) -> Iterator[bytes]:
+    """What `replace_placeholder` gives, in chunks; takes no memory for the size of the file.
+
+    Args:
+        data: Whole shipped content of one file.
+        placeholder: Its bytes, without NUL.
+        mode: How it is replaced.
+        prefix: Absolute path of the environment; holds no NUL byte.
+
+    Raises:
+        PrefixTooLongError: In binary mode, `prefix` is longer than the placeholder.
+    """
+    return _replaced(data, _find_strings(data, placeholder, mode), len(placeholder), prefix)
+
+
+def _replaced(
+    data: Content, strings: Iterator[_String], old: int, prefix: bytes
+) -> Iterator[bytes]:
     position = 0
-    for _, offsets, end in _strings(where):
+    for _, offsets, end in strings:
+        if end is not None and len(prefix) > old:
+            raise PrefixTooLongError(
+                f"the prefix has {len(prefix)} bytes, and at most {old} fit",
+                hint="unpack to a shorter path",
+                expected=f"at most {old} bytes",
+                actual=f"{len(prefix)} bytes",
+            )
+        filling = 0
         for offset in offsets:
-            pieces += [data[position:offset], prefix]
-            position = offset + longest
+            yield from _cut(data, position, offset)
+            yield prefix
+            position = offset + old
+            filling += old - len(prefix)
         if end is not None:
-            pieces += [data[position:end], bytes(len(offsets) * (longest - len(prefix)))]
+            yield from _cut(data, position, end)
+            yield from _zeros(filling)
             position = end
-    pieces.append(data[position:])
-    return b"".join(pieces)
+    yield from _cut(data, position, len(data))
+
+
+def _cut(data: Content, start: int, end: int) -> Iterator[bytes]:
+    for position in range(start, end, CHUNK_BYTES):
+        yield data[position : min(position + CHUNK_BYTES, end)]
+
+
+def _zeros(count: int) -> Iterator[bytes]:
+    for done in range(0, count, CHUNK_BYTES):
+        yield bytes(min(CHUNK_BYTES, count - done))
 
 
 def restore_placeholder(data: bytes, where: Occurrences, prefix: bytes) -> bytes | None:
@@ -141,32 +193,44 @@ def restore_placeholder(data: bytes, where: Occurrences, prefix: bytes) -> bytes
     Returns:
         The shipped content, or None if `data` does not have `prefix` at the offsets.
     """
-    if where.mode is FileMode.BINARY and len(prefix) > len(where.placeholder):
+    try:
+        return b"".join(restored_chunks(data, where, prefix))
+    except ValueError:
         return None
+
+
+def restored_chunks(data: Content, where: Occurrences, prefix: bytes) -> Iterator[bytes]:
+    """What `restore_placeholder` gives, in chunks.
+
+    Raises:
+        ValueError: `data` does not have `prefix` at the offsets.
+    """
     shrink = len(where.placeholder) - len(prefix)
-    pieces: list[bytes] = []
+    if where.mode is FileMode.BINARY and shrink < 0:
+        raise ValueError(_ANOTHER)
     position = 0
     for start, offsets, end in _strings(where):
         # In binary mode each string keeps its place; in text mode there is one, from the start.
-        pieces.append(data[position:start])
+        yield from _cut(data, position, start)
         position = start
-        moved = start
         for number, offset in enumerate(offsets):
             here = offset - number * shrink
             if data[here : here + len(prefix)] != prefix:
-                return None
-            pieces += [data[moved:here], where.placeholder]
-            moved = here + len(prefix)
-        if end is None:
-            pieces.append(data[moved:])
-            return b"".join(pieces)
-        filling = len(offsets) * shrink
-        if data[end - filling : end + 1] != bytes(filling + 1):
-            return None
-        pieces.append(data[moved : end - filling])
-        position = end
-    pieces.append(data[position:])
-    return b"".join(pieces)
+                raise ValueError(_ANOTHER)
+            yield from _cut(data, position, here)
+            yield where.placeholder
+            position = here + len(prefix)
+        if end is not None:
+            filling = len(offsets) * shrink
+            zeros = _cut(data, end - filling, end + 1)
+            if end >= len(data) or any(chunk.strip(b"\0") for chunk in zeros):
+                raise ValueError(_ANOTHER)
+            yield from _cut(data, position, end - filling)
+            position = end
+    yield from _cut(data, position, len(data))
+
+
+_ANOTHER = "another prefix is in it"
 
 
 def _strings(where: Occurrences) -> Iterator[tuple[int, Sequence[int], int | None]]:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from lading.format.opening import open_tarball as open_tarball
     from lading.format.relocation import (
+        LADING_DIRECTORY as LADING_DIRECTORY,
         MANIFEST_PATH as MANIFEST_PATH,
         RECORD_PATH as RECORD_PATH,
         STATE_PATH as STATE_PATH,
@@ -94,7 +95,7 @@ else:
             ),
             "opening": "open_tarball",
             "relocation": (
-                "MANIFEST_PATH RECORD_PATH STATE_PATH Relocation State "
+                "LADING_DIRECTORY MANIFEST_PATH RECORD_PATH STATE_PATH Relocation State "
                 "read_record read_state render_record render_state"
             ),
             "remote": "is_remote",

@@ -42,6 +42,8 @@ LONGEST_PATH = 1024
 DEEPEST_PATH = 128
 """Names in a path: one of them is removed, and listed, by a function that calls itself."""
 LONGEST_PLACEHOLDER = 1024
+LARGEST_RELOCATED = 1 << 32
+"""Bytes of a file with a placeholder."""
 MOST_LINKS = 40
 """What Linux follows before it gives up."""
 MOST_STEPS = 2_000_000
@@ -432,5 +434,8 @@ def _are_well_formed(files: Sequence[ManifestFile]) -> bool:
 def _has_sound_placeholder(item: ManifestFile) -> bool:
     if item.placeholder_mode is None:
         return not item.placeholder
-    length = len(item.placeholder.encode())
-    return 0 < length <= LONGEST_PLACEHOLDER and "\0" not in item.placeholder
+    return (
+        0 < len(item.placeholder.encode()) <= LONGEST_PLACEHOLDER
+        and "\0" not in item.placeholder
+        and item.size <= LARGEST_RELOCATED
+    )

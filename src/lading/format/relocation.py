@@ -62,6 +62,12 @@ class Relocation(msgspec.Struct, frozen=True, kw_only=True):
             path=path, size=size, placeholder=placeholder, mode=where.mode, groups=where.groups
         )
 
+    def size_with(self, prefix: bytes) -> int:
+        """The size in bytes of the file once it names `prefix`."""
+        if self.mode is FileMode.BINARY:
+            return self.size
+        return self.size + len(self.groups[0]) * (len(prefix) - len(self.placeholder.encode()))
+
     @property
     def occurrences(self) -> Occurrences:
         """What is replaced, and where."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         apply_relocate as apply_relocate,
         known_prefixes as known_prefixes,
         plan_relocate as plan_relocate,
-        shipped_content as shipped_content,
+        shipped_digest as shipped_digest,
     )
     from lading.node.staging import check_prefix as check_prefix
     from lading.node.store import Store as Store
@@ -37,7 +37,7 @@ else:
             "deploy": "Deployed apply_deploy plan_deploy",
             "generations": "Generations",
             "prefetch": "PrefetchPlan apply_prefetch",
-            "relocate": "apply_relocate known_prefixes plan_relocate shipped_content",
+            "relocate": "apply_relocate known_prefixes plan_relocate shipped_digest",
             "staging": "check_prefix",
             "store": "Store",
             "unpack": "apply_unpack plan_unpack",

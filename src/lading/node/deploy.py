@@ -1,4 +1,4 @@
-"""Unpacking through a store: what is there is linked, what is not is extracted, then switched."""
+"""Unpack through a store: link the frames it holds, extract the others, then switch the name."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from lading.format import Frame, FrameSlice, TarballSource
 from lading.node.generations import Generations
 from lading.node.staging import check_prefix, prefix_errors, staged_prefix
 from lading.node.store import Store
-from lading.system import Progress, in_order, no_progress
+from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
 
 __all__ = ["DeployPlan", "Deployed", "apply_deploy", "plan_deploy"]
 
@@ -23,16 +23,18 @@ class DeployPlan:
     Attributes:
         source: The tarball, or its bill alone.
         store: Where frames are kept.
-        versions: The name that will point at the environment.
-        prefix: Where it will lie, absolute.
-        workers: How many frames are worked on at once.
+        generations: The name that will point at the environment.
+        prefix: Where it will be, absolute.
+        workers: How many frames are processed at once.
+        sync: Writes to disk what must be there before it gets its name.
     """
 
     source: TarballSource
     store: Store
-    versions: Generations
+    generations: Generations
     prefix: Path
     workers: int
+    sync: Sync
 
     def missing(self) -> tuple[FrameSlice, ...]:
         """The frames that the store lacks now, or that were changed in it."""
@@ -45,10 +47,10 @@ class Deployed:
     """What unpacking through a store did.
 
     Attributes:
-        prefix: Where the environment lies.
-        linked: How many frames the store held already.
-        extracted: How many were extracted into it.
-        was_there: Whether the environment lay there already, so that nothing was but switched.
+        prefix: Where the environment is.
+        linked: How many frames the store already held.
+        extracted: How many frames were extracted into it.
+        was_there: Whether the environment existed already, so that only the name was switched.
     """
 
     prefix: Path
@@ -58,45 +60,53 @@ class Deployed:
 
 
 def plan_deploy(
-    source: TarballSource, store: Store, versions: Generations, workers: int
+    source: TarballSource,
+    store: Store,
+    generations: Generations,
+    workers: int,
+    sync: Sync = sync_file_system,
 ) -> DeployPlan:
     """What unpacking `source` through `store` takes; nothing is written.
 
     Raises:
         PrefixError: The place cannot be used.
     """
-    prefix = versions.prefix_of(source.bill.digest)
+    prefix = generations.prefix_of(source.bill.digest)
     check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
-    versions.current()
+    generations.current()
     return DeployPlan(
         source=source,
         store=store,
-        versions=versions,
+        generations=generations,
         prefix=prefix,
         workers=workers,
+        sync=sync,
     )
 
 
 def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed:
-    """Unpack, then let the name point at it: afterwards it does, or everything is as it was.
+    """Unpack, then point the name at the result; after an error the name is unchanged.
 
     Raises:
-        IntegrityError: The tarball is not what its bill says; or a frame was changed in the store,
-            and there is only a bill to make it anew from.
-        FetchError: The store lacks frames, and there is only a bill to make them from.
-        PrefixError: The prefix or the store cannot be written.
+        IntegrityError: The tarball does not match its bill; or a frame was changed in the store,
+            and there is only a bill, which cannot replace it.
+        FetchError: The store lacks frames, and there is only a bill.
+        PrefixError: The prefix or the store cannot be written, or something else has the name of
+            the prefix.
     """
     total = len(plan.source.bill.manifest.slices())
     extracted = 0
+    digest = plan.source.bill.digest
     with plan.store.in_use(), prefix_errors(plan.prefix):
-        was_there = plan.prefix.is_dir()
+        was_there = plan.generations.exists(digest)
         if not was_there:
             extracted = _extract(plan, progress)
-            # Another process may have been faster; what has this name is the same.
+            # Another process may have been faster; if it made the same, that is as good.
             with suppress(PrefixExistsError):
                 _assemble(plan, progress)
+            plan.generations.exists(digest)
         plan.store.records.register(plan.prefix, plan.source.bill.document)
-        plan.versions.switch(plan.prefix)
+        plan.generations.switch(plan.prefix)
     return Deployed(
         prefix=plan.prefix,
         linked=total - extracted,
@@ -106,21 +116,22 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
 
 
 def _extract(plan: DeployPlan, progress: Progress) -> int:
-    """Bring the missing frames into the store; how many there were.
+    """Bring the missing frames into the store; return how many there were.
 
-    They are looked for now: until the store was in use, they could have been collected.
+    They are determined now: before the store was in use, they could have been collected.
     """
     missing = {item.frame.sha256: item for item in plan.missing()}
     total = len(missing)
 
-    def wanted() -> Iterator[Frame]:
+    def needed() -> Iterator[Frame]:
         for frame in plan.source.frames():
             if missing.pop(frame.bill.frame.sha256, None) is not None:
                 yield frame
 
-    # A tarball is read to its end even if nothing is missing: a pipe must not be left with a rest.
-    for number, _ in enumerate(in_order(plan.store.add, wanted(), plan.workers), start=1):
-        progress("extract", number, total)
+    # A tarball is read to its end even if nothing is missing: what follows the frames is checked.
+    with plan.store.adding(plan.sync) as add:
+        for number, _ in enumerate(in_order(add, needed(), plan.workers), start=1):
+            progress("extract", number, total)
     if missing:
         raise _lack(plan.store, tuple(missing.values()))
     return total
@@ -140,10 +151,10 @@ def _lack(store: Store, missing: Sequence[FrameSlice]) -> LadingError:
 
 
 def _assemble(plan: DeployPlan, progress: Progress) -> None:
-    """Make the prefix of stored frames; it appears when it is complete."""
+    """Create the prefix from stored frames."""
     prefix = os.fsencode(plan.prefix)
     slices = plan.source.bill.manifest.slices()
-    with staged_prefix(plan.source, plan.prefix) as root:
+    with staged_prefix(plan.source.bill, plan.prefix, sync=plan.sync) as root:
 
         def link(bill: FrameSlice) -> None:
             plan.store.link(bill, root, prefix)

@@ -1,17 +1,38 @@
-"""Writing the members of a frame to the disk, hashed and relocated on the way, once."""
+"""Write the members of a frame to disk, hashed and relocated on the way.
+
+Memory does not grow with the size of a file, whether it is relocated or not.
+"""
 
 import hashlib
 import os
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from lading.conda import Kind, find_occurrences, replace_placeholder
+from lading.conda import Kind, relocated_chunks
 from lading.errors import DigestMismatchError
 from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
+from lading.system import open_regular
 
-__all__ = ["DIRECTORY_MODE", "directories_of", "make_directories", "write_all", "write_frame"]
+__all__ = [
+    "DIRECTORY_MODE",
+    "directories_of",
+    "make_directories",
+    "write_all",
+    "write_frame",
+    "write_gathered",
+    "write_relocated",
+]
 
 DIRECTORY_MODE = 0o755
+
+SMALL_BYTES = 1 << 23
+"""A file with placeholders that is larger is mapped from disk instead of held in memory."""
+
+PIECES_AT_ONCE = 128
+"""Of at most a megabyte each, most of them as short as a path: one write for many."""
 
 
 def directories_of(files: Iterable[ManifestFile], paths: Iterable[str] = ()) -> tuple[str, ...]:
@@ -27,7 +48,7 @@ def directories_of(files: Iterable[ManifestFile], paths: Iterable[str] = ()) -> 
 
 
 def make_directories(root: Path, directories: tuple[str, ...]) -> None:
-    """Make every directory below `root`, parents first, whatever the umask is."""
+    """Create every directory below `root`, parents first, whatever the umask is."""
     for directory in directories:
         # Text, since a Path for each of tens of thousands takes longer than the call itself.
         path = f"{root}/{directory}"
@@ -36,55 +57,105 @@ def make_directories(root: Path, directories: tuple[str, ...]) -> None:
 
 
 def write_frame(frame: Frame, root: Path, prefix: bytes | None) -> None:
-    """Write the members of `frame` below `root`, whose directories are there.
+    """Write the members of `frame` below `root`, whose directories exist.
 
     Args:
         frame: From a checked bill: its paths do not leave `root`.
-        root: Absolute; nothing lies where the members will.
+        root: Absolute; nothing is where the members will be.
         prefix: What takes the place of placeholders; None leaves them as they are shipped.
 
     Raises:
-        IntegrityError: The frame is not what the bill says.
+        IntegrityError: The frame does not match the bill.
         OSError: It cannot be written.
     """
     for member in read_members(frame):
         path = f"{root}/{member.file.path}"
         match member.file.type:
             case Kind.FILE:
-                _write_file(member, path, prefix)
+                chunks = _checked(member)
+                if prefix is not None and member.file.placeholder_mode is not None:
+                    chunks = _relocated(member.file, chunks, prefix, path)
+                _write_file(member.file, path, chunks, member.mtime)
             case Kind.LINK:
                 os.symlink(member.file.target, path)  # noqa: PTH211  # see `make_directories`
             case Kind.DIRECTORY:
                 os.utime(path, (member.mtime, member.mtime))
 
 
-def _write_file(member: Member, path: str, prefix: bytes | None) -> None:
-    """Write one file, hashed as shipped and relocated, without reading it again."""
+def write_relocated(item: ManifestFile, source: str, path: str, prefix: bytes, mtime: int) -> None:
+    """Write the file at `source`, which is as shipped, to `path`, relocated to `prefix`.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    with open(open_regular(source), "rb", buffering=0) as stream:  # noqa: PTH123
+        chunks = iter(lambda: stream.read(SMALL_BYTES), b"")
+        _write_file(item, path, _relocated(item, chunks, prefix, path), mtime)
+
+
+def _checked(member: Member) -> Iterator[bytes | memoryview]:
+    """The content of a file, hashed while it is read.
+
+    Raises:
+        DigestMismatchError: It does not match the bill.
+    """
     hasher = hashlib.sha256()
-    item = member.file
+    for chunk in member.content:
+        hasher.update(chunk)
+        yield chunk
+    if hasher.hexdigest() != member.file.sha256:
+        raise DigestMismatchError(
+            f"{member.file.path} does not match the bill",
+            hint=FETCH_AGAIN,
+            expected=member.file.sha256,
+            actual=hasher.hexdigest(),
+        )
+
+
+def _relocated(
+    item: ManifestFile, chunks: Iterable[bytes | memoryview], prefix: bytes, path: str
+) -> Iterator[bytes]:
+    """The relocated content of the file that will be at `path`."""
+    assert item.placeholder_mode is not None  # noqa: S101  # for the type checker
+    placeholder = item.placeholder.encode()
+    if item.size <= SMALL_BYTES:
+        data = b"".join(chunks)
+        yield b"".join(relocated_chunks(data, placeholder, item.placeholder_mode, prefix))
+        return
+    # It has no name, and is on the disk of the prefix: the directory for temporary files may be in
+    # memory.
+    with tempfile.TemporaryFile(dir=path.rpartition("/")[0]) as copy:
+        copy.writelines(chunks)
+        copy.flush()
+        with mmap(copy.fileno(), 0, access=ACCESS_READ) as mapped:
+            yield from _gathered(
+                relocated_chunks(mapped, placeholder, item.placeholder_mode, prefix)
+            )
+
+
+def _write_file(
+    item: ManifestFile, path: str, chunks: Iterable[bytes | memoryview], mtime: int
+) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
-        if prefix is not None and item.placeholder_mode is not None:
-            data = b"".join(member.content)
-            hasher.update(data)
-            where = find_occurrences(data, item.placeholder.encode(), item.placeholder_mode)
-            write_all(descriptor, replace_placeholder(data, where, prefix))
-        else:
-            for chunk in member.content:
-                hasher.update(chunk)
-                write_all(descriptor, chunk)
-        if hasher.hexdigest() != item.sha256:
-            raise DigestMismatchError(
-                f"{item.path} is not what the bill says",
-                hint=FETCH_AGAIN,
-                expected=item.sha256,
-                actual=hasher.hexdigest(),
-            )
+        for chunk in chunks:
+            write_all(descriptor, chunk)
         os.fchmod(descriptor, int(item.mode, 8))
-        os.utime(descriptor, (member.mtime, member.mtime))
+        os.utime(descriptor, (mtime, mtime))
     finally:
         os.close(descriptor)
+
+
+def write_gathered(descriptor: int, chunks: Iterator[bytes]) -> None:
+    """Write many short chunks by few calls."""
+    for gathered in _gathered(chunks):
+        write_all(descriptor, gathered)
+
+
+def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    while gathered := b"".join(islice(chunks, PIECES_AT_ONCE)):
+        yield gathered
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

@@ -1,7 +1,7 @@
-"""Getting only those frames of a tarball that a store lacks: the update of a node.
+"""Fetch the frames of a tarball that a store lacks: the update of a node.
 
-The store is told which bill they are for before the first of them comes, so that no collection
-takes them away until the environment is made.
+The bill is recorded in the store before the first frame comes, so that no collection removes the
+frames before the environment is made.
 """
 
 import os
@@ -23,14 +23,14 @@ from lading.format import (
 )
 from lading.net import RemoteFile, Transport
 from lading.node.store import Store
-from lading.system import Progress, in_order, no_progress
+from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
 
 __all__ = ["Fetched", "PrefetchPlan", "apply_prefetch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefetchPlan:
-    """What getting frames will do.
+    """What fetching frames will do.
 
     Attributes:
         bill: The bill of the tarball.
@@ -38,6 +38,7 @@ class PrefetchPlan:
         store: Where they are put.
         workers: How many are extracted at once.
         environment: Names proxies and certificates, see `Transport`.
+        sync: Writes the frames to disk before they get their names.
     """
 
     bill: Bill
@@ -45,6 +46,7 @@ class PrefetchPlan:
     store: Store
     workers: int
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sync: Sync = sync_file_system
 
     def missing(self) -> tuple[FrameSlice, ...]:
         """The frames that the store lacks now, or that were changed in it; in order."""
@@ -54,12 +56,12 @@ class PrefetchPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What getting frames did.
+    """What fetching frames did.
 
     Attributes:
-        frames: How many were got.
+        frames: How many were fetched.
         size: Their compressed bytes.
-        read_whole: Whether the server knows no ranges, so that the whole tarball was read.
+        read_whole: Whether the server does not support ranges: the whole tarball was read.
     """
 
     frames: int
@@ -70,12 +72,12 @@ class Fetched:
 def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetched:
     """Bring the missing frames into the store, each checked against its bill.
 
-    Frames that came before an error stay there: the next attempt need not get them again. What is
-    missing is looked for when the store is in use: until then, it could have been collected.
+    Frames that came before an error are kept, for the next attempt. Which ones are missing is
+    determined while the store is in use: before that, they could have been collected.
 
     Raises:
         FetchError: They cannot be read.
-        IntegrityError: They are not what the bill says.
+        IntegrityError: They do not match the bill.
         PrefixError: The store cannot be written.
     """
     with plan.store.in_use(), _open(plan) as (read, is_read_whole):
@@ -90,8 +92,9 @@ def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetc
                 # Raised below, when what has arrived is in the store.
                 failures.append(error)
 
-        for number, _ in enumerate(in_order(plan.store.add, arriving(), plan.workers), start=1):
-            progress("fetch", number, len(missing))
+        with plan.store.adding(plan.sync) as add:
+            for number, _ in enumerate(in_order(add, arriving(), plan.workers), start=1):
+                progress("fetch", number, len(missing))
         if failures:
             raise failures[0]
         size = sum(item.frame.length for item in missing)
@@ -102,7 +105,7 @@ Read = Callable[[int, int], bytes]
 
 
 def _frames(source: str, missing: Sequence[FrameSlice], read: Read) -> Iterator[Frame]:
-    """The missing frames, each read whole; in order, for servers that know no ranges."""
+    """The missing frames, each read whole; in order, for servers that do not support ranges."""
     name = source.rpartition("/")[2]
     for bill in missing:
         data = read(bill.frame.offset, bill.frame.length)

@@ -1,19 +1,27 @@
-"""Relocating an environment again: from wherever it was to where it lies now.
+"""Relocate an environment again: from wherever it was to where it is now.
 
 It works after a move, after a relocation that was cut short, and after `conda-unpack`; run twice,
-the second time changes nothing. Each file is written beside itself and renamed.
+the second run changes nothing. All new contents are written to a temporary directory, then to disk;
+only then do they replace the files, each by a rename.
+
+Files are read only if they are regular and below the prefix: it may come from anywhere.
 """
 
 import glob
+import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from lading.conda import FileMode, replace_placeholder, restore_placeholder
+from lading.conda import Content, FileMode, replaced_chunks, restored_chunks
 from lading.errors import PrefixChangedError, PrefixError
 from lading.format import (
+    LADING_DIRECTORY,
     STATE_PATH,
     Relocation,
     State,
@@ -21,11 +29,18 @@ from lading.format import (
     read_state,
     render_state,
 )
+from lading.node.frame_writer import SMALL_BYTES, write_gathered
 from lading.node.staging import check_prefix
-from lading.system import is_temporary_of, remove_stale_temporaries, temporary_file
+from lading.system import (
+    Sync,
+    open_regular,
+    remove_stale_temporaries,
+    sync_file_system,
+    temporary_directory,
+    write_atomically,
+)
 
-__all__ = ["RelocatePlan", "apply_relocate", "known_prefixes", "plan_relocate", "shipped_content"]
-
+__all__ = ["RelocatePlan", "apply_relocate", "known_prefixes", "plan_relocate", "shipped_digest"]
 
 _NOT_IN_PATHS = frozenset(b"\0\n")
 
@@ -35,21 +50,23 @@ class RelocatePlan:
     """What relocating again will do.
 
     Attributes:
-        prefix: Where the environment lies now, absolute.
+        prefix: Where the environment is now, absolute.
         known: Prefixes that its files may name, the likeliest first.
         relocations: The files.
+        sync: Writes the new contents to disk before they replace the old ones.
     """
 
     prefix: Path
     known: tuple[bytes, ...]
     relocations: tuple[Relocation, ...]
+    sync: Sync = sync_file_system
 
 
-def plan_relocate(prefix: Path) -> RelocatePlan:
-    """What relocating the environment at `prefix` takes; only its records are read.
+def plan_relocate(prefix: Path, sync: Sync = sync_file_system) -> RelocatePlan:
+    """What relocating the environment at `prefix` takes; nothing is written.
 
     Raises:
-        NotAPrefixError: It is no environment that lading packed.
+        NotAPrefixError: It is not an environment that lading packed.
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
     """
     relocations = read_record(prefix)
@@ -57,17 +74,17 @@ def plan_relocate(prefix: Path) -> RelocatePlan:
         len(item.placeholder.encode()) for item in relocations if item.mode is FileMode.BINARY
     ]
     check_prefix(prefix, min(binary, default=None))
-    # Those that a relocation which was cut short has done name another prefix than the rest.
+    # After a relocation that was cut short, some files name another prefix than the rest.
     guesses = _guesses(prefix, relocations)
     known = dict.fromkeys((*known_prefixes(prefix, relocations), *guesses))
-    return RelocatePlan(prefix=prefix, known=tuple(known), relocations=relocations)
+    return RelocatePlan(prefix=prefix, known=tuple(known), relocations=relocations, sync=sync)
 
 
 def known_prefixes(prefix: Path, relocations: Sequence[Relocation]) -> tuple[bytes, ...]:
     """The prefixes that the files of an environment should name, the likeliest first.
 
-    That is where it lies and where lading last relocated it to. Where another tool relocated it,
-    the first file that gives its prefix away speaks for all.
+    These are where it is now, and where lading last relocated it to. If another tool relocated it,
+    that prefix is read from the first file that reveals it.
     """
     state = read_state(prefix)
     if state is not None:
@@ -78,117 +95,170 @@ def known_prefixes(prefix: Path, relocations: Sequence[Relocation]) -> tuple[byt
 
 
 def _guesses(prefix: Path, relocations: Sequence[Relocation]) -> Iterator[bytes]:
-    """What each file gives away: its length tells the length of the prefix in it."""
+    """What each file reveals: its length tells the length of the prefix in it."""
     return (guess for item in relocations if (guess := _guess(prefix, item)))
 
 
 def _guess(prefix: Path, item: Relocation) -> bytes | None:
-    """The prefix that a relocated file names, or None where it names nothing like a path."""
-    where = item.occurrences
+    """The prefix that a relocated file names, or None if it names nothing like a path."""
     try:
-        data = (prefix / item.path).read_bytes()
+        with _content(prefix / item.path) as data:
+            guess = _prefix_in(data, item)
     except OSError:
         return None
-    start = where.groups[0][0]
-    if where.mode is FileMode.TEXT:
-        surplus, rest = divmod(len(data) - item.size, len(where.groups[0]))
-    else:
-        # The string keeps its place; what the prefix is shorter, it is filled up with NUL.
-        end = where.groups[0][-1]
-        surplus, rest = divmod(data.find(b"\0", start, end + 1) - end, len(where.groups[0]) - 1)
-    length = len(where.placeholder) + surplus
-    guess = data[start : start + length] if length > 0 and not rest else b""
     return guess if guess.startswith(b"/") and not _NOT_IN_PATHS.intersection(guess) else None
 
 
-def shipped_content(data: bytes, item: Relocation, known: Sequence[bytes]) -> bytes | None:
-    """The shipped content of a file that names one of the `known` prefixes, or the placeholder.
+def _prefix_in(data: Content, item: Relocation) -> bytes:
+    start = item.groups[0][0]
+    if item.mode is FileMode.TEXT:
+        surplus, rest = divmod(len(data) - item.size, len(item.groups[0]))
+    else:
+        # The string keeps its place; if the prefix is shorter, it is filled up with NUL.
+        end = item.groups[0][-1]
+        surplus, rest = divmod(data.find(b"\0", start, end + 1) - end, len(item.groups[0]) - 1)
+    length = len(item.placeholder.encode()) + surplus
+    return data[start : start + length] if length > 0 and not rest else b""
+
+
+def shipped_digest(path: Path, item: Relocation, known: Sequence[bytes]) -> str | None:
+    """SHA-256 of the shipped content of the relocated file at `path`, hexadecimal.
 
     Returns:
-        None where it names none of them: the file was changed, or comes from elsewhere.
+        None if the file names none of the `known` prefixes, nor the placeholder: it was changed, or
+        comes from elsewhere.
+
+    Raises:
+        OSError: It cannot be read.
     """
-    for candidate in (*known, item.occurrences.placeholder):
-        shipped = restore_placeholder(data, item.occurrences, candidate)
+    with _content(path) as data:
+        named = _named_prefix(data, item, known)
+        if named is None:
+            return None
+        hasher = hashlib.sha256()
+        for chunk in restored_chunks(data, item.occurrences, named):
+            hasher.update(chunk)
+        return hasher.hexdigest()
+
+
+def _named_prefix(data: Content, item: Relocation, known: Sequence[bytes]) -> bytes | None:
+    """Which of the `known` prefixes, or the placeholder, a file names; None for another one."""
+    for candidate in (*known, item.placeholder.encode()):
         # One prefix may be the beginning of another; then the length tells them apart.
-        if shipped is not None and len(shipped) == item.size:
-            return shipped
+        if len(data) == item.size_with(candidate):
+            try:
+                for _ in restored_chunks(data, item.occurrences, candidate):
+                    pass
+            except ValueError:
+                continue
+            return candidate
     return None
 
 
+@contextmanager
+def _content(path: Path) -> Iterator[Content]:
+    """The content of a regular file, mapped if it is large.
+
+    Raises:
+        OSError: It cannot be read, or is something else.
+    """
+    with os.fdopen(open_regular(path), "rb", buffering=0) as stream:
+        if os.fstat(stream.fileno()).st_size <= SMALL_BYTES:
+            yield stream.read(SMALL_BYTES)
+        else:
+            with mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
+                yield mapped
+
+
 def apply_relocate(plan: RelocatePlan) -> int:
-    """Relocate; how many files had to be written.
+    """Relocate the prefix; return the number of files rewritten.
 
     Raises:
         PrefixChangedError: A file names none of the known prefixes.
         PrefixError: A file cannot be written.
     """
-    prefix = os.fsencode(plan.prefix)
-    written = 0
-    _tidy(plan)
+    records = plan.prefix / LADING_DIRECTORY
+    if _is_elsewhere(records, plan.prefix):
+        raise PrefixChangedError(
+            f"{records} leads out of the environment", hint="unpack the tarball again"
+        )
+    remove_stale_temporaries(records)
     try:
-        for item in plan.relocations:
-            path = plan.prefix / item.path
-            data = path.read_bytes()
-            shipped = None
-            if not _is_elsewhere(path, plan.prefix):
-                shipped = shipped_content(data, item, plan.known)
-            if shipped is None:
-                raise PrefixChangedError(
-                    f"{path} was changed and cannot be relocated",
-                    hint="see `lading verify`, and unpack the tarball again",
-                )
-            moved = replace_placeholder(shipped, item.occurrences, prefix)
-            if moved != data:
+        with temporary_directory(records, "relocated") as temporary:
+            changed = []
+            for number, item in enumerate(plan.relocations):
+                path, new = plan.prefix / item.path, temporary / str(number)
+                if _write_relocated(plan, item, path, new):
+                    changed.append((new, path))
+            if changed:
+                plan.sync(temporary)
+            for new, path in changed:
                 _forget_bytecode(path)
-                _replace(path, moved)
-                written += 1
+                new.replace(path)
         state = read_state(plan.prefix)
         if state is None or state.prefix != str(plan.prefix):
             manifest = state.manifest if state is not None else ""
             new_state = State(prefix=str(plan.prefix), manifest=manifest)
-            _replace(plan.prefix / STATE_PATH, render_state(new_state))
+            write_atomically(plan.prefix / STATE_PATH, render_state(new_state))
     except OSError as error:
         raise PrefixError(
             f"cannot relocate {plan.prefix}: {error.strerror or error}",
             hint="free space there, or allow writing to it",
         ) from error
-    return written
+    return len(changed)
+
+
+def _write_relocated(plan: RelocatePlan, item: Relocation, path: Path, new: Path) -> bool:
+    """Write to `new` what belongs at `path`, with its mode and time; False if it is there."""
+    if _is_elsewhere(path, plan.prefix):
+        raise _changed(path)
+    prefix = os.fsencode(plan.prefix)
+    with _content(path) as data:
+        named = _named_prefix(data, item, plan.known)
+        if named is None:
+            raise _changed(path)
+        if named == prefix:
+            return False
+        with new.open("xb", buffering=0) as stream:
+            chunks = restored_chunks(data, item.occurrences, named)
+            with _shipped(data, chunks, new.parent) as shipped:
+                write_gathered(stream.fileno(), replaced_chunks(shipped, item.occurrences, prefix))
+            status = path.lstat()
+            os.fchmod(stream.fileno(), status.st_mode & 0o7777)
+            os.utime(stream.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+    return True
+
+
+@contextmanager
+def _shipped(data: Content, chunks: Iterator[bytes], directory: Path) -> Iterator[Content]:
+    """The shipped content of a file, in memory if the file itself is."""
+    if isinstance(data, bytes):
+        yield b"".join(chunks)
+        return
+    with tempfile.TemporaryFile(dir=directory) as copy:
+        write_gathered(copy.fileno(), chunks)
+        with mmap(copy.fileno(), 0, access=ACCESS_READ) as mapped:
+            yield mapped
+
+
+def _changed(path: Path) -> PrefixChangedError:
+    return PrefixChangedError(
+        f"{path} was changed and cannot be relocated",
+        hint="see `lading verify`, and unpack the tarball again",
+    )
 
 
 def _is_elsewhere(path: Path, prefix: Path) -> bool:
-    """Whether a path is a link, or lies below one: it was a file when it was packed."""
+    """Whether a path is a link, or below one: it was a file when it was packed."""
     return path.resolve() != prefix.resolve() / path.relative_to(prefix)
 
 
 def _forget_bytecode(path: Path) -> None:
     """Delete what python compiled of a source that is about to change.
 
-    It knows stale bytecode by time and size, and both stay as they were where the old place and
-    the new one have paths of one length.
+    It recognizes stale bytecode by time and size, and both stay as they were if the old prefix and
+    the new one have paths of the same length.
     """
     if path.suffix == ".py":
         for compiled in (path.parent / "__pycache__").glob(f"{glob.escape(path.stem)}.*.pyc"):
             compiled.unlink(missing_ok=True)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write `path` anew, with its mode and time; a hard link elsewhere keeps the old content."""
-    status = path.stat() if path.exists() else None
-    with temporary_file(path.parent, path.name) as (temporary, stream):
-        stream.write(data)
-        stream.flush()
-        os.fchmod(stream.fileno(), status.st_mode & 0o7777 if status else 0o644)
-        if status is not None:
-            os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
-        temporary.replace(path)
-
-
-def _tidy(plan: RelocatePlan) -> None:
-    """Remove what a relocation that was killed left beside the files that it wrote."""
-    names: dict[Path, set[str]] = {}
-    for relative in (*(item.path for item in plan.relocations), STATE_PATH):
-        path = plan.prefix / relative
-        names.setdefault(path.parent, set()).add(path.name)
-    for parent, known in names.items():
-        if not _is_elsewhere(parent, plan.prefix):
-            remove_stale_temporaries(parent, is_temporary_of(*known))

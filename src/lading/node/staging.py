@@ -1,6 +1,6 @@
-"""A prefix that is coming into being: beside its name until it is complete.
+"""Create a prefix atomically: fill a temporary sibling, then rename it.
 
-Both ways of unpacking, straight from a tarball and through a store, make a prefix like this.
+Both ways of unpacking do so, straight from a tarball and through a store.
 """
 
 import errno
@@ -10,15 +10,26 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError
-from lading.format import MANIFEST_PATH, STATE_PATH, State, TarballSource, render_state
+from lading.format import MANIFEST_PATH, STATE_PATH, Bill, State, render_state
 from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
-from lading.system import is_temporary_of, remove_stale_temporaries, temporary_directory
+from lading.system import (
+    Sync,
+    is_temporary_of,
+    remove_stale_temporaries,
+    sync_file_system,
+    temporary_directory,
+)
 
 __all__ = ["check_prefix", "prefix_errors", "staged_prefix"]
 
 
 def check_prefix(prefix: Path, longest: int | None) -> None:
-    """Refuse a prefix that cannot take the place of a placeholder."""
+    """Refuse a prefix that cannot replace a placeholder.
+
+    Raises:
+        PrefixTooLongError: It has more than `longest` bytes.
+        PrefixError: It has a line break, which no script can hold, or is not UTF-8.
+    """
     text = os.fsencode(prefix)
     if longest is not None and len(text) > longest:
         raise PrefixTooLongError(
@@ -32,22 +43,29 @@ def check_prefix(prefix: Path, longest: int | None) -> None:
     try:
         text.decode()
     except UnicodeDecodeError as error:
-        raise PrefixError(f"{text!r} is no UTF-8", hint="choose a path that is") from error
+        raise PrefixError(f"{text!r} is not UTF-8", hint="choose a path that is") from error
 
 
 @contextmanager
 def staged_prefix(
-    source: TarballSource, prefix: Path, only: frozenset[str] | None = None
+    bill: Bill,
+    prefix: Path,
+    *,
+    only: frozenset[str] | None = None,
+    sync: Sync = sync_file_system,
 ) -> Iterator[Path]:
-    """A directory to be filled, with every directory in it that the bill needs.
+    """Give a temporary directory to be filled, with every directory in it that the bill needs.
 
-    When the block ends well it gets lading's own records and its name; otherwise it is gone. What
-    killed processes left of earlier attempts at this prefix is removed first.
+    If the block succeeds, the directory gets lading's own records, is written to disk and renamed
+    to `prefix`; otherwise it is removed. What killed processes left of earlier attempts at this
+    prefix is removed first.
 
     Args:
-        source: What will be in it.
+        bill: What will be in it.
         prefix: The name it will get, absolute.
-        only: Names of packages, or None for all: a part is no environment and gets no records.
+        only: Names of packages, or None for all: a part is not an environment and gets no records.
+        sync: Writes the directory to disk before it is renamed: after a power failure the prefix is
+            complete, or it is not there.
 
     Raises:
         PrefixExistsError: Something got the name in the meantime.
@@ -62,20 +80,21 @@ def staged_prefix(
         own = (MANIFEST_PATH, STATE_PATH) if only is None else ()
         files = [
             item
-            for bill in source.bill.manifest.slices()
-            if only is None or bill.package.name in only
-            for item in bill.files
+            for frame in bill.manifest.slices()
+            if only is None or frame.package.name in only
+            for item in frame.files
         ]
         make_directories(temporary, directories_of(files, own))
         yield temporary
         if only is None:
-            _write_own_records(source, prefix, temporary)
+            _write_own_records(bill, prefix, temporary)
         temporary.chmod(DIRECTORY_MODE)
-        _appear(temporary, prefix)
+        sync(temporary)
+        _rename(temporary, prefix)
 
 
-def _appear(temporary: Path, prefix: Path) -> None:
-    """Give the finished environment its name; a directory may take the place of an empty one."""
+def _rename(temporary: Path, prefix: Path) -> None:
+    """Give the finished environment its name; it may replace an empty directory."""
     try:
         temporary.rename(prefix)
     except OSError as error:
@@ -88,7 +107,7 @@ def _appear(temporary: Path, prefix: Path) -> None:
 
 @contextmanager
 def prefix_errors(prefix: Path) -> Iterator[None]:
-    """Turn what the system says into what the user can do about it."""
+    """Turn an error of the system into one that says what to do about it."""
     try:
         yield
     except OSError as error:
@@ -100,7 +119,7 @@ def prefix_errors(prefix: Path) -> Iterator[None]:
 
 @contextmanager
 def _parents_of(prefix: Path) -> Iterator[None]:
-    """Make the directories above `prefix`; after a failure those that were made are gone again."""
+    """Create the directories above `prefix`; after an error remove those that were created."""
     missing = [path for path in prefix.parents if not path.exists()]
     try:
         prefix.parent.mkdir(parents=True, exist_ok=True)
@@ -112,11 +131,11 @@ def _parents_of(prefix: Path) -> Iterator[None]:
         raise
 
 
-def _write_own_records(source: TarballSource, prefix: Path, root: Path) -> None:
-    """What is true of this place only, and the bill to verify it by."""
-    state = State(prefix=str(prefix), manifest=source.bill.digest.hex)
+def _write_own_records(bill: Bill, prefix: Path, root: Path) -> None:
+    """Write the bill to verify the environment by, and the state, which is true of this place."""
+    state = State(prefix=str(prefix), manifest=bill.digest.hex)
     for path, data in (
-        (MANIFEST_PATH, source.bill.document),
+        (MANIFEST_PATH, bill.document),
         (STATE_PATH, render_state(state)),
     ):
         target = root / path

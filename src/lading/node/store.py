@@ -3,12 +3,14 @@
     STORE/frames/<aa>/<sha256 of the frame>/...   members as shipped, placeholders intact
     STORE/.lock                                   shared by users, exclusive for the collector
 
-What they are kept for stands beside them: see `store_records`.
+What the frames are kept for is recorded beside them, see `store_roots`.
 
-A frame appears under its digest when it is complete. Its files are hard links in every prefix: a
-program that writes into one of them changes all of them. So files are looked at before they are
-linked (see `stock`), and one that was changed is replaced by a new one: the prefixes that it was
-changed in keep it, which `lading verify` finds, and no further prefix gets it.
+A frame gets its name, its digest, when it is complete and on disk. Its files are hard links in
+every prefix: a program that writes into one of them changes all of them. So files are checked
+before they are linked (see `stored_frame`), and a changed one is replaced by a new file: prefixes
+that linked it keep it, where `lading verify` finds it, and no further prefix gets it.
+
+Frames are linked only from directories that we or root own and nobody else may write to.
 """
 
 import errno
@@ -16,22 +18,33 @@ import fcntl
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
-from lading.conda import Kind, find_occurrences, replace_placeholder
+from lading.conda import Kind
 from lading.errors import PrefixError
 from lading.format import Frame, FrameSlice, ManifestFile
-from lading.node.frame_writer import directories_of, make_directories, write_all, write_frame
+from lading.node.frame_writer import (
+    DIRECTORY_MODE,
+    directories_of,
+    make_directories,
+    write_frame,
+    write_relocated,
+)
 from lading.node.store_roots import StoreRoots
 from lading.node.stored_frame import changed_files
 from lading.system import (
+    Sync,
     in_order,
+    open_lock,
+    reason_to_distrust,
     remove_atomically,
     remove_stale_temporaries,
+    sync_file_system,
     temporary_directory,
 )
 
@@ -39,17 +52,17 @@ __all__ = ["Changed", "Collected", "Store"]
 
 _log = logging.getLogger(__name__)
 
+_SUBDIRECTORIES = ("frames", "manifests", "pending", "roots")
+_CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
+
 
 def _nothing() -> None:
     pass
 
 
-_CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What a collection took away.
+    """What a collection removed.
 
     Attributes:
         frames: How many frames.
@@ -62,7 +75,7 @@ class Collected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """A stored file that is not as its bill says.
+    """A stored file that does not match its bill.
 
     Attributes:
         package: Its owner; empty for the environment's own files.
@@ -75,7 +88,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The store at `directory`, which is made when it is needed."""
+    """The store at `directory`, which is created when it is first used."""
 
     directory: Path
 
@@ -85,63 +98,67 @@ class Store:
         return StoreRoots(self.directory)
 
     def holds(self, bill: FrameSlice) -> bool:
-        """Whether the frame is there, and no file of it was changed."""
-        is_there = self._path(bill.frame.sha256).is_dir()
-        return is_there and next(self.changed(bill), None) is None
-
-    def changed(self, bill: FrameSlice) -> Iterator[ManifestFile]:
-        """The files of a frame that were changed in the store; none where it is not there."""
-        path = self._path(bill.frame.sha256)
-        return changed_files(path, bill) if path.is_dir() else iter(())
-
-    def add(self, frame: Frame) -> None:
-        """Extract a frame into the store.
-
-        One that is there already is left alone, but for files of it that were changed: they are
-        replaced one by one, so that others who link the frame at this moment miss nothing.
+        """Whether the frame is there and unchanged.
 
         Raises:
-            IntegrityError: The frame is not what its bill says.
-            OSError: It cannot be written.
+            PrefixError: Others could have written it.
         """
-        target = self._path(frame.bill.frame.sha256)
-        if target.is_dir():
-            changed = tuple(self.changed(frame.bill))
-            if changed:
-                self._replace(frame, changed)
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with self._extracted(frame) as content:
-            try:
-                content.rename(target)
-            except OSError:
-                # Another process was faster; its frame is the same.
-                if not target.is_dir():
-                    raise
+        path = self._stored(bill)
+        return path is not None and next(changed_files(path, bill), None) is None
 
-    def _replace(self, frame: Frame, changed: Iterable[ManifestFile]) -> None:
-        target = self._path(frame.bill.frame.sha256)
-        with self._extracted(frame) as content:
-            for item in changed:
-                _log.warning("%s was changed in the store, and is replaced", item.path)
-                place = target / item.path
-                if place.is_dir() and not place.is_symlink():
-                    shutil.rmtree(place)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                (content / item.path).replace(place)
+    def changed(self, bill: FrameSlice) -> Iterator[ManifestFile]:
+        """The files of a frame that were changed in the store; none if the frame is not there.
+
+        Raises:
+            PrefixError: Others could have written it.
+        """
+        path = self._stored(bill)
+        return changed_files(path, bill) if path is not None else iter(())
 
     @contextmanager
-    def _extracted(self, frame: Frame) -> Iterator[Path]:
-        """Extract a frame into a directory that is removed afterwards, unless it was renamed."""
-        with temporary_directory(self.directory, "frame") as temporary:
-            content = temporary / "content"
-            content.mkdir()
-            make_directories(content, directories_of(frame.bill.files))
-            write_frame(frame, content, None)
-            yield content
+    def adding(self, sync: Sync = sync_file_system) -> Iterator[Callable[[Frame], None]]:
+        """Give a function, to be called by any thread, that extracts a frame into the store.
+
+        The frames get their names together when the block ends, after one `sync`; an error ends
+        the block, and the frames that were extracted before it are kept.
+
+        A frame that is there already is left alone, except for changed files: they are replaced one
+        by one, so that others who link the frame at this moment miss nothing.
+
+        Raises:
+            IntegrityError: A frame does not match its bill.
+            OSError: It cannot be written.
+        """
+        with temporary_directory(self.directory, "frames") as temporary:
+            extracted = temporary / "extracted"
+            extracted.mkdir()
+            try:
+                yield partial(self._add, temporary, extracted)
+            finally:
+                found = sorted(extracted.iterdir())
+                if found:
+                    sync(temporary)
+                for content in found:
+                    target = self._path(content.name)
+                    _make_directory(target.parent)
+                    _rename_unless_there(content, target)
+
+    def _add(self, temporary: Path, extracted: Path, frame: Frame) -> None:
+        stored = self._stored(frame.bill)
+        changed = tuple(self.changed(frame.bill)) if stored is not None else ()
+        if stored is not None and not changed:
+            return
+        content = Path(tempfile.mkdtemp(dir=temporary))
+        content.chmod(DIRECTORY_MODE)
+        make_directories(content, directories_of(frame.bill.files))
+        write_frame(frame, content, None)
+        if stored is not None:
+            _replace(stored, content, changed)
+        else:
+            _rename_unless_there(content, extracted / frame.bill.frame.sha256)
 
     def link(self, bill: FrameSlice, root: Path, prefix: bytes) -> None:
-        """Put the members of a stored frame below `root`, whose directories are there.
+        """Put the members of a stored frame below `root`, whose directories exist.
 
         Args:
             bill: Of a frame that the store holds.
@@ -157,7 +174,7 @@ class Store:
             place = f"{root}/{item.path}"
             match item.type:
                 case Kind.FILE if item.placeholder_mode is not None:
-                    _relocated(item, source + item.path, place, prefix, bill.package.mtime)
+                    write_relocated(item, source + item.path, place, prefix, bill.package.mtime)
                 case Kind.FILE:
                     _link_or_copy(source + item.path, place)
                 case Kind.LINK:
@@ -177,11 +194,11 @@ class Store:
             yield
 
     def collect(self, first: Callable[[], None] = _nothing) -> Collected:
-        """Remove what no prefix needs that is still there.
+        """Remove the frames that no existing prefix needs.
 
         Args:
-            first: Called when nobody else uses the store any more: what removes prefixes here
-                removes none that another process is making or about to switch to.
+            first: Called when nobody else uses the store any more: if it removes prefixes, none is
+                one that another process is making or about to switch to.
 
         Raises:
             PrefixError: The store cannot be written.
@@ -200,7 +217,7 @@ class Store:
             return Collected(frames=frames, size=size)
 
     def check(self, workers: int) -> tuple[Changed, ...]:
-        """Hash every file, and remove the frames of those that are not as their bills say.
+        """Hash every file, and remove the frames of those that do not match their bills.
 
         They come back from a tarball when they are needed.
 
@@ -234,18 +251,21 @@ class Store:
             remove_stale_temporaries(parent)
 
     @contextmanager
-    def _alone(self) -> Iterator[BinaryIO]:
+    def _alone(self) -> Iterator[int]:
         with self._opened() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock
 
     @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
-        """The file to be locked."""
+    def _opened(self) -> Iterator[int]:
+        """Create the store if it is missing; give the descriptor of its lock."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with (self.directory / ".lock").open("wb") as stream:
-                yield stream
+            self.directory.parent.mkdir(parents=True, exist_ok=True)
+            for path in (self.directory, *(self.directory / name for name in _SUBDIRECTORIES)):
+                _make_directory(path)
+                _refuse_untrusted(path)
+            with open_lock(self.directory / ".lock") as lock:
+                yield lock
         except OSError as error:
             raise PrefixError(
                 f"cannot use the store {self.directory}: {error.strerror or error}",
@@ -255,31 +275,67 @@ class Store:
     def _path(self, digest: str) -> Path:
         return self.directory / "frames" / digest[:2] / digest
 
+    def _stored(self, bill: FrameSlice) -> Path | None:
+        """The directory of a frame, or None.
 
-def _now(lock: BinaryIO) -> float:
-    """Unix seconds by the clock that times files there: machines that share a store share it."""
-    os.utime(lock.fileno())
-    return os.fstat(lock.fileno()).st_mtime
+        Raises:
+            PrefixError: Others could have written it.
+        """
+        path = self._path(bill.frame.sha256)
+        try:
+            for place in (path.parent, path):
+                _refuse_untrusted(place)
+        except FileNotFoundError:
+            return None
+        return path
 
 
-def _relocated(item: ManifestFile, source: str, place: str, prefix: bytes, mtime: int) -> None:
-    """Write a file of the store anew, with `prefix` in the place of its placeholder."""
-    data = Path(source).read_bytes()
-    if item.placeholder_mode is not None:
-        where = find_occurrences(data, item.placeholder.encode(), item.placeholder_mode)
-        data = replace_placeholder(data, where, prefix)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(place, flags, 0o600)
+def _make_directory(path: Path) -> None:
+    """Create a directory, if it is missing, with a mode that does not depend on the umask."""
     try:
-        write_all(descriptor, data)
-        os.fchmod(descriptor, int(item.mode, 8))
-        os.utime(descriptor, (mtime, mtime))
-    finally:
-        os.close(descriptor)
+        path.mkdir(mode=DIRECTORY_MODE)
+    except FileExistsError:
+        return
+    path.chmod(DIRECTORY_MODE)
+
+
+def _refuse_untrusted(path: Path) -> None:
+    reason = reason_to_distrust(path)
+    if reason:
+        raise PrefixError(
+            f"{path} in the store cannot be trusted: {reason}",
+            hint="remove it, or choose another directory with --store",
+        )
+
+
+def _rename_unless_there(content: Path, target: Path) -> None:
+    """Rename a frame, unless another thread or process was faster: its frame is the same."""
+    try:
+        content.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+
+
+def _replace(stored: Path, content: Path, changed: Iterable[ManifestFile]) -> None:
+    """Replace changed files of a stored frame by those that were extracted to `content`."""
+    for item in changed:
+        _log.warning("%s was changed in the store, and is replaced", item.path)
+        place = stored / item.path
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (content / item.path).replace(place)
+
+
+def _now(lock: int) -> float:
+    """Unix seconds by the clock of the file system, which machines that share a store share."""
+    os.utime(lock)
+    return os.fstat(lock).st_mtime
 
 
 def _link_or_copy(source: str, place: str) -> None:
-    """A second name of the file; where that cannot be, a copy, which some file systems share."""
+    """A second name of the file; where that is not possible a copy, which may share its blocks."""
     try:
         os.link(source, place)
     except OSError as error:

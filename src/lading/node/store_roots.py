@@ -1,10 +1,10 @@
-"""What a store keeps its frames for.
+"""The records of what a store keeps its frames for.
 
     STORE/manifests/<sha256>.json                 bills of the prefixes that were made from it
     STORE/roots/<sha256 of its path>.json         which prefix needs which bill
-    STORE/pending/<sha256 of a bill>              whose frames were fetched, for a prefix to come
+    STORE/pending/<sha256 of a bill>              frames of it were fetched, the prefix will follow
 
-Records are written while the store is in use, and forgotten while nobody else uses it.
+Records are written while the store is in use, and removed while nobody else uses it.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from lading.errors import ManifestError, NotAPrefixError
-from lading.format import FrameSlice, parse_manifest, read_state
-from lading.system import sha256_of, write_atomically
+from lading.errors import ManifestError
+from lading.format import STATE_PATH, FrameSlice, State, parse_manifest
+from lading.system import decode_json, read_regular, sha256_of, write_atomically
 
 __all__ = ["PENDING_SECONDS", "StoreRoots"]
 
 PENDING_SECONDS = 7 * 86_400
-"""How long fetched frames wait for the prefix that they were fetched for."""
+"""How long fetched frames are kept for the prefix that they were fetched for."""
 
 
 class _Root(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class StoreRoots:
     directory: Path
 
     def register(self, prefix: Path, document: bytes) -> None:
-        """Note that `prefix` was made from the store by the bill `document`."""
+        """Record that `prefix` was made from the store by the bill `document`."""
         digest = sha256_of(document).hex
         root = msgspec.json.encode(_Root(prefix=str(prefix), manifest=digest))
         name = hashlib.sha256(os.fsencode(prefix)).hexdigest()
@@ -48,9 +48,9 @@ class StoreRoots:
         self._pending(digest).unlink(missing_ok=True)
 
     def expect(self, document: bytes) -> None:
-        """Note that a prefix will be made by the bill `document`: its frames are kept till then.
+        """Record that a prefix will be made by the bill `document`.
 
-        A prefix that does not come is waited for a week, by the clock of the file system.
+        Its frames are kept until then, for at most a week by the clock of the file system.
         """
         digest = sha256_of(document).hex
         self._keep_bill(digest, document)
@@ -59,7 +59,7 @@ class StoreRoots:
     def _keep_bill(self, digest: str, document: bytes) -> None:
         path = self.directory / f"manifests/{digest}.json"
         try:
-            is_kept = path.read_bytes() == document
+            is_kept = read_regular(path) == document
         except FileNotFoundError:
             is_kept = False
         if not is_kept:
@@ -69,9 +69,9 @@ class StoreRoots:
         return self.directory / "pending" / digest
 
     def live_frames(self, now: float) -> set[str]:
-        """The digests that registered prefixes need; forgets the prefixes that are gone.
+        """Remove the records of prefixes that are gone; return the digests that the others need.
 
-        A record that cannot be read counts as gone: at worst its frames are fetched again, since
+        A damaged record counts as one of those: at worst its frames are fetched again, since
         prefixes hold their files themselves.
 
         Args:
@@ -91,7 +91,7 @@ class StoreRoots:
                 path.unlink()
         live: set[str] = set()
         for path in self.directory.glob("manifests/*.json"):
-            document = path.read_bytes()
+            document = read_regular(path)
             if path.stem not in bills or path.stem != sha256_of(document).hex:
                 path.unlink()
                 continue
@@ -99,11 +99,11 @@ class StoreRoots:
         return live
 
     def bills(self) -> tuple[FrameSlice, ...]:
-        """What each frame must be, each once, for all bills that can be read."""
+        """What each frame must be, each once, by all bills that can be read."""
         found: dict[str, FrameSlice] = {}
         for path in sorted(self.directory.glob("manifests/*.json")):
             with suppress(ManifestError):
-                manifest = parse_manifest(path.read_bytes(), path.name)
+                manifest = parse_manifest(read_regular(path), path.name)
                 found |= {bill.frame.sha256: bill for bill in manifest.slices()}
         return tuple(found.values())
 
@@ -121,20 +121,32 @@ class _ManifestFrames(msgspec.Struct, frozen=True):
 
 
 def _frame_digests(document: bytes) -> set[str]:
-    """The digests of the frames of a bill; its files, which are the bulk of it, are skipped."""
+    """The digests of the frames of a bill; its files, the bulk of it, are skipped."""
     try:
-        manifest = msgspec.json.decode(document, type=_ManifestFrames)
-    except msgspec.DecodeError:
+        manifest = decode_json(document, _ManifestFrames)
+    except ValueError:
         return set()
     return {frame.sha256 for package in manifest.packages for frame in package.frames}
 
 
 def _digest_of_living(path: Path) -> str | None:
-    """The digest of the bill that a registered prefix was made by; None where it is gone."""
-    with suppress(msgspec.DecodeError, NotAPrefixError):
-        root = msgspec.json.decode(path.read_bytes(), type=_Root)
-        prefix = Path(root.prefix)
-        state = read_state(prefix) if prefix.is_dir() else None
-        if state is not None and state.manifest == root.manifest:
-            return root.manifest
-    return None
+    """The digest of the bill that a registered prefix was made from; None if it is gone."""
+    try:
+        root = decode_json(read_regular(path), _Root)
+        return root.manifest if _is_living(root) else None
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _is_living(root: _Root) -> bool:
+    """Whether a prefix still is what it was registered as.
+
+    One that cannot be looked at, behind a directory of another user for example, counts as living.
+    """
+    try:
+        state = decode_json(read_regular(Path(root.prefix, STATE_PATH)), State)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return state.manifest == root.manifest

@@ -1,4 +1,4 @@
-"""From a tarball to an environment at its place: checked, relocated and written in one pass."""
+"""Unpack a tarball to a prefix: checked, relocated and written in one pass."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from lading.errors import PrefixExistsError, UsageError
 from lading.format import Frame, TarballSource
 from lading.node.frame_writer import write_frame
 from lading.node.staging import check_prefix, prefix_errors, staged_prefix
-from lading.system import Progress, in_order, no_progress
+from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
 
 __all__ = ["UnpackPlan", "apply_unpack", "plan_unpack"]
 
@@ -22,21 +22,27 @@ class UnpackPlan:
         prefix: Where the environment will be, absolute.
         workers: How many frames are unpacked at once.
         only: Names of the packages to unpack, or None for all.
+        sync: Writes to disk what must be there before it gets its name.
     """
 
     source: TarballSource
     prefix: Path
     workers: int
     only: frozenset[str] | None = None
+    sync: Sync = sync_file_system
 
 
 def plan_unpack(
-    source: TarballSource, prefix: Path, workers: int, only: frozenset[str] | None = None
+    source: TarballSource,
+    prefix: Path,
+    workers: int,
+    only: frozenset[str] | None = None,
+    sync: Sync = sync_file_system,
 ) -> UnpackPlan:
     """What unpacking `source` to `prefix` takes; nothing is written.
 
     Raises:
-        PrefixExistsError: `prefix` exists and is no empty directory.
+        PrefixExistsError: `prefix` exists and is not an empty directory.
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
         PrefixError: Its path has a character that no script can hold.
         UsageError: A package of `only` is not in it, or `source` is a bill without its tarball.
@@ -59,6 +65,7 @@ def plan_unpack(
         prefix=prefix,
         workers=workers,
         only=only,
+        sync=sync,
     )
 
 
@@ -67,15 +74,15 @@ def _is_empty_directory(path: Path) -> bool:
 
 
 def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
-    """Unpack: afterwards the prefix is there and complete, or as it was.
+    """Unpack; after an error the prefix is as it was.
 
     Raises:
-        IntegrityError: The tarball is not what its bill says.
+        IntegrityError: The tarball does not match its bill.
         PrefixError: The prefix cannot be written.
     """
     prefix = os.fsencode(plan.prefix)
     total = len(plan.source.bill.manifest.slices())
-    with staged_prefix(plan.source, plan.prefix, plan.only) as root:
+    with staged_prefix(plan.source.bill, plan.prefix, only=plan.only, sync=plan.sync) as root:
 
         def write(frame: Frame) -> None:
             write_frame(frame, root, prefix)

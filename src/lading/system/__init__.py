@@ -13,7 +13,9 @@ if TYPE_CHECKING:
         sha256_of_stream as sha256_of_stream,
     )
     from lading.system.filesystem import (
+        Sync as Sync,
         network_file_system as network_file_system,
+        no_sync as no_sync,
         sync_file_system as sync_file_system,
     )
     from lading.system.parallel import in_order as in_order
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     )
     from lading.system.untrusted import (
         decode_json as decode_json,
-        is_trusted_owner as is_trusted_owner,
         open_lock as open_lock,
         open_regular as open_regular,
         read_regular as read_regular,
@@ -54,7 +55,7 @@ else:
         __name__,
         {
             "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
-            "filesystem": "network_file_system sync_file_system",
+            "filesystem": "Sync network_file_system no_sync sync_file_system",
             "parallel": "in_order",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
             "progress": "Progress no_progress",
@@ -62,10 +63,7 @@ else:
                 "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "
                 "temporary_file write_atomically"
             ),
-            "untrusted": (
-                "decode_json is_trusted_owner open_lock open_regular read_regular "
-                "reason_to_distrust"
-            ),
+            "untrusted": ("decode_json open_lock open_regular read_regular reason_to_distrust"),
             "yaml_reader": "YamlError parse_yaml read_document",
         },
     )

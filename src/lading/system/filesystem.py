@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["network_file_system", "sync_file_system"]
+__all__ = ["Sync", "network_file_system", "no_sync", "sync_file_system"]
+
+Sync = Callable[[Path], None]
+"""Writes the file system of a directory to disk."""
 
 _NETWORK = re.compile(
     r"nfs4?|cifs|smb3?|smbfs|lustre|gpfs|fuse(\..+)?|ceph|afs|beegfs|panfs|9p|coda|ocfs2|gfs2?"
@@ -73,3 +76,7 @@ def sync_file_system(directory: Path) -> None:
             raise OSError(number, os.strerror(number), str(directory))
     finally:
         os.close(descriptor)
+
+
+def no_sync(_directory: Path) -> None:
+    """Leave it to the system when to write: for disks whose content nobody needs after a crash."""

@@ -22,7 +22,6 @@ import msgspec
 __all__ = [
     "LARGEST_RECORD",
     "decode_json",
-    "is_trusted_owner",
     "open_lock",
     "open_regular",
     "read_regular",
@@ -94,7 +93,7 @@ def open_lock(path: Path) -> Iterator[int]:
     descriptor = os.open(path, flags, 0o644)
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or not is_trusted_owner(status):
+        if not stat.S_ISREG(status.st_mode) or not _is_trusted_owner(status):
             owner = _name_of(status.st_uid)
             raise PermissionError(
                 errno.EPERM, f"{path.name} is not a lock of ours, but belongs to {owner}"
@@ -104,7 +103,7 @@ def open_lock(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def is_trusted_owner(status: os.stat_result) -> bool:
+def _is_trusted_owner(status: os.stat_result) -> bool:
     """Whether a file belongs to this user or to root."""
     return status.st_uid in {0, os.geteuid()}
 
@@ -116,7 +115,7 @@ def reason_to_distrust(path: Path | str) -> str:
         OSError: It cannot be looked at.
     """
     status = os.lstat(path)
-    if not is_trusted_owner(status):
+    if not _is_trusted_owner(status):
         return f"it belongs to {_name_of(status.st_uid)}"
     if not stat.S_ISDIR(status.st_mode):
         return "it is not a directory"

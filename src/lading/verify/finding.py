@@ -1,4 +1,4 @@
-"""What a check found: data, never an exception."""
+"""What a check found, as data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The answer to: is it exactly what the bill says?
+    """The result of comparing something with its bill.
 
     Attributes:
         subject: What was verified: a path.

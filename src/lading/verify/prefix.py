@@ -9,9 +9,9 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lading.conda import FileMode, Kind
+from lading.conda import Kind
 from lading.errors import ManifestError, NotAPrefixError
 from lading.format import (
     MANIFEST_PATH,
@@ -22,10 +22,12 @@ from lading.format import (
     read_record,
     read_state,
 )
-from lading.install import InstallRecord
-from lading.node import known_prefixes, shipped_content
-from lading.system import in_order, sha256_of, sha256_of_file
+from lading.node import known_prefixes, shipped_digest
+from lading.system import in_order, open_regular, read_regular, sha256_of, sha256_of_stream
 from lading.verify.finding import Finding, Report, Rule, Severity
+
+if TYPE_CHECKING:
+    from lading.install import InstallRecord
 
 __all__ = ["Thoroughness", "read_prefix_manifest", "verify_installed", "verify_unpacked"]
 
@@ -51,17 +53,17 @@ def read_prefix_manifest(prefix: Path, manifest: Path | None) -> Manifest:
     """The bill of an unpacked prefix: the file given, or the one that unpacking left in it.
 
     Raises:
-        NotAPrefixError: `prefix` is no environment.
+        NotAPrefixError: `prefix` is not an environment.
         ManifestError: There is no bill, or it is malformed.
         IntegrityError: The bill in the prefix was changed.
     """
     if not (prefix / "conda-meta").is_dir():
         raise NotAPrefixError(
-            f"{prefix} is no environment", hint="name the directory that holds conda-meta"
+            f"{prefix} is not an environment", hint="name the directory that holds conda-meta"
         )
     path = manifest or prefix / MANIFEST_PATH
     try:
-        data = path.read_bytes()
+        data = read_regular(path, follow=manifest is not None)
     except OSError as error:
         raise ManifestError(
             f"{path}: {error.strerror}", hint="name the manifest with --manifest"
@@ -81,7 +83,7 @@ class Thoroughness:
 
     Attributes:
         workers: How many threads look.
-        quick: Whether size, mode and time must do, and contents are not read.
+        quick: Compare size, mode and time only; contents are not read.
     """
 
     workers: int = 1
@@ -89,10 +91,10 @@ class Thoroughness:
 
 
 def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Report:
-    """What of the environment at `prefix` is not as the bill of its tarball says.
+    """Compare the environment at `prefix` with the bill of its tarball.
 
-    Where the relocation record is missing or damaged, that is a finding; the files that it is about
-    are findings as well, since nobody can tell any more whether they were changed.
+    If the relocation record is missing or damaged, that is a finding, and so is each file that it
+    is about, since it cannot be told any more whether they were changed.
     """
     try:
         record = read_record(prefix)
@@ -122,8 +124,8 @@ def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Repo
     )
 
 
-def verify_installed(prefix: Path, record: InstallRecord, how: Thoroughness) -> Report:
-    """What of the installed prefix is not as its install record says."""
+def verify_installed(prefix: Path, record: "InstallRecord", how: Thoroughness) -> Report:
+    """Compare an installed prefix with its install record."""
     expected = {
         item.path: _Expected(
             kind=item.kind,
@@ -190,16 +192,16 @@ class _Inspector:
         try:
             status = os.lstat(place)
             if _kind(status.st_mode) is not item.kind:
-                found = str(_kind(status.st_mode) or "something else")
-                yield _modified(path, item, "it has become something else", str(item.kind), found)
+                found = str(_kind(status.st_mode) or "neither file nor link nor directory")
+                yield _modified(path, item, "its type was changed", str(item.kind), found)
             elif item.kind is Kind.LINK:
                 target = os.readlink(place)  # noqa: PTH115  # the text as it is
                 if target != item.target:
-                    yield _modified(path, item, "the link leads elsewhere", item.target, target)
+                    yield _modified(path, item, "its target was changed", item.target, target)
             elif item.kind is Kind.FILE:
                 yield from self._of_file(path, place, item, status)
         except FileNotFoundError:
-            yield Finding(rule=Rule.MISSING, path=path, owner=item.owner, message="it is gone")
+            yield Finding(rule=Rule.MISSING, path=path, owner=item.owner, message="it is missing")
         except OSError as error:
             yield _modified(path, item, f"it cannot be read: {error.strerror}", "", "")
 
@@ -215,33 +217,33 @@ class _Inspector:
         sizes = self._sizes(item)
         if sizes and status.st_size not in sizes:
             expected = " or ".join(f"{size} bytes" for size in sizes)
-            yield _modified(path, item, "its size changed", expected, f"{status.st_size} bytes")
+            yield _modified(path, item, "its size was changed", expected, f"{status.st_size} bytes")
         elif not self.quick:
             digest = self._digest(Path(place), item)
             if digest != item.sha256:
-                yield _modified(path, item, "its content changed", item.sha256, digest)
+                yield _modified(path, item, "its content was changed", item.sha256, digest)
         elif item.mtime is not None and int(status.st_mtime) != item.mtime and not item.relocation:
             yield _modified(
-                path, item, "its time changed", str(item.mtime), str(int(status.st_mtime))
+                path, item, "its time was changed", str(item.mtime), str(int(status.st_mtime))
             )
 
     def _sizes(self, item: _Expected) -> tuple[int, ...]:
         """The sizes that the file may have; empty for any."""
         if item.size is None:
             return ()
-        if item.relocation is None or item.relocation.occurrences.mode is FileMode.BINARY:
+        relocation = item.relocation
+        if relocation is None:
             return (item.size,)
-        where = item.relocation.occurrences
-        count = sum(len(group) for group in where.groups)
-        lengths = dict.fromkeys(len(name) for name in (*self.known, where.placeholder))
-        return tuple(item.size + count * (length - len(where.placeholder)) for length in lengths)
+        names = (*self.known, relocation.placeholder.encode())
+        return tuple(dict.fromkeys(map(relocation.size_with, names)))
 
     def _digest(self, place: Path, item: _Expected) -> str:
         """The digest of the shipped content, hexadecimal, or why there is none."""
-        if item.relocation is None:
-            return sha256_of_file(place).hex
-        shipped = shipped_content(place.read_bytes(), item.relocation, self.known)
-        return sha256_of(shipped).hex if shipped is not None else "another prefix in it"
+        if item.relocation is not None:
+            digest = shipped_digest(place, item.relocation, self.known)
+            return digest or "another prefix in it"
+        with open(open_regular(place), "rb", buffering=0) as stream:  # noqa: PTH123
+            return sha256_of_stream(stream).hex
 
 
 def _modified(path: str, item: _Expected, message: str, expected: str, found: str) -> Finding:
@@ -268,29 +270,32 @@ def _foreign_findings(prefix: Path, expected: Mapping[str, _Expected]) -> Iterab
 
     Bytecode is only noted: python writes it beside sources that relocation changes.
     """
-    for path in _paths_below(str(prefix), ""):
+    for path in _paths_below(str(prefix)):
         if path in expected or path in OWN_PATHS:
             continue
         bytecode = path.endswith(".pyc") and path.rpartition("/")[0].endswith("__pycache__")
         yield Finding(
             rule=Rule.FOREIGN,
             path=path,
-            message="python wrote it" if bytecode else "nothing on the bill",
+            message="python wrote it" if bytecode else "it is not on the bill",
             severity=Severity.NOTE if bytecode else Severity.ERROR,
         )
 
 
-def _paths_below(directory: str, base: str) -> Iterator[str]:
-    """The paths of everything below a directory but directories, each beginning with `base`.
+def _paths_below(root: str) -> Iterator[str]:
+    """The paths below a directory of everything but directories, relative to it.
 
-    What cannot be listed has nothing below it.
+    A directory that cannot be listed counts as empty.
     """
-    try:
-        entries = list(os.scandir(directory))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _paths_below(entry.path, f"{base}{entry.name}/")
-        else:
-            yield base + entry.name
+    bases = [""]
+    while bases:
+        base = bases.pop()
+        try:
+            entries = list(os.scandir(f"{root}/{base}"))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                bases.append(f"{base}{entry.name}/")
+            else:
+                yield base + entry.name

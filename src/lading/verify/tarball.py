@@ -1,4 +1,4 @@
-"""Is a tarball exactly what its bill says?"""
+"""Compare a tarball with its bill."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ __all__ = ["verify_tarball"]
 
 
 def verify_tarball(tarball: TarballSource, workers: int) -> Report:
-    """What of an open tarball is not as its bill says.
+    """Compare an open tarball with its bill.
 
     Every frame's digest is compared, and every member's header, content and padding; `workers`
     frames at once.
@@ -48,7 +48,7 @@ def _frame_findings(frame: Frame) -> list[Finding]:
                         rule=Rule.MODIFIED,
                         path=member.file.path,
                         owner=owner,
-                        message="its content is not what the bill says",
+                        message="its content does not match the bill",
                         expected=member.file.sha256,
                         found=hasher.hexdigest(),
                     )

@@ -319,10 +319,10 @@ def test_links_are_followed_for_a_bounded_time() -> None:
 
 
 def test_placeholders_are_bounded() -> None:
-    """Their length, and what is in them: no path has a NUL byte."""
-    for placeholder in ("/" * 1025, "/a\0"):
+    """Their length, what is in them (no path has a NUL byte), and the size of their files."""
+    for placeholder, size in (("/" * 1025, 1), ("/a\0", 1), ("/aaaa", (1 << 32) + 1)):
         item = msgspec.structs.replace(
-            entry("a"), placeholder=placeholder, placeholder_mode=FileMode.BINARY
+            entry("a"), placeholder=placeholder, placeholder_mode=FileMode.BINARY, size=size
         )
         with pytest.raises(ManifestError, match="the entry of 'a' is malformed"):
             check_members([item], "m")

@@ -27,6 +27,7 @@ from lading.node.deploy import Deployed, DeployPlan, apply_deploy, plan_deploy
 from lading.node.generations import Generations
 from lading.node.store import Store
 from lading.system.digest import sha256_of
+from lading.system.filesystem import no_sync
 from simulators.command import listing
 from simulators.handmade import snapshot, unpack
 from simulators.versions import (
@@ -58,7 +59,7 @@ def bill_only(manifest: Manifest) -> TarballSource:
 
 def plan(root: Path, given: TarballSource, workers: int = 2, name: str = "env") -> DeployPlan:
     """To unpack to `root/NAME` through `root/store`."""
-    return plan_deploy(given, Store(root / "store"), Generations(root / name), workers)
+    return plan_deploy(given, Store(root / "store"), Generations(root / name), workers, no_sync)
 
 
 def deploy(root: Path, version: str = "1", workers: int = 2, name: str = "env") -> Deployed:

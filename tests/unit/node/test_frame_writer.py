@@ -151,7 +151,7 @@ def test_content_that_is_not_as_billed_is_refused(tmp_path: Path) -> None:
     with open_tarball(packed.plan.tarball) as opened:
         [frame] = [item for item in opened.frames() if item.bill.package.name == "tool"]
         make_directories(target, directories_of(frame.bill.files))
-        with pytest.raises(DigestMismatchError, match="share/tool/version is not what the bill"):
+        with pytest.raises(DigestMismatchError, match="share/tool/version does not match the bill"):
             write_frame(frame, target, PREFIX)
 
 

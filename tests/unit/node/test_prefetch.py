@@ -11,6 +11,7 @@ from lading.format.opening import open_tarball
 from lading.node.prefetch import Fetched, PrefetchPlan, apply_prefetch
 from lading.node.store import Store
 from lading.pack.packer import Packed
+from lading.system.filesystem import no_sync
 from simulators.rangeserver import serve_ranges
 from simulators.versions import flip_bit, slice_of, versioned_tarball
 
@@ -19,9 +20,13 @@ def store_with(root: Path, packed: Packed) -> Store:
     """A store that holds all frames of a tarball."""
     store = Store(root / "store")
     store.directory.mkdir()
-    with open_tarball(packed.plan.tarball) as opened:
+    with (
+        open_tarball(packed.plan.tarball) as opened,
+        store.in_use(),
+        store.adding(no_sync) as add,
+    ):
         for frame in opened.frames():
-            store.add(frame)
+            add(frame)
     return store
 
 
@@ -35,6 +40,7 @@ def plan(
         store=store,
         workers=workers,
         environment=environment,
+        sync=no_sync,
     )
 
 

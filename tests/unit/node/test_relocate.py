@@ -1,5 +1,6 @@
 """Relocating an environment again."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import pytest
 
 from lading.conda.paths import FileMode
 from lading.errors import NotAPrefixError, PrefixChangedError, PrefixTooLongError
-from lading.format.relocation import STATE_PATH, read_state
-from lading.node.relocate import apply_relocate, plan_relocate
+from lading.format.relocation import STATE_PATH, read_record, read_state
+from lading.node.frame_writer import SMALL_BYTES
+from lading.node.relocate import apply_relocate, plan_relocate, shipped_digest
+from lading.system.digest import sha256_of
+from lading.system.filesystem import no_sync
 from simulators.handmade import file, link, pack, payload, snapshot, unpack
 
 OLD = "/build/" + "placeholder" * 20
@@ -33,7 +37,7 @@ def tarball(tmp_path: Path) -> Path:
 
 def move(prefix: Path) -> int:
     """How many files relocating `prefix` wrote."""
-    return apply_relocate(plan_relocate(prefix))
+    return apply_relocate(plan_relocate(prefix, no_sync))
 
 
 def texts(prefix: Path) -> set[bytes]:
@@ -220,20 +224,87 @@ def test_other_directories_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_relocation_left_goes(tarball: Path, tmp_path: Path) -> None:
-    """Beside the files that it writes; what belongs to others stays."""
+    """It is beside lading's own records; what belongs to others stays."""
     prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
-    for name in (".conf.lading-abcdefgh", ".theirs.lading-abcdefgh"):
-        (prefix / "etc" / name).touch()
+    records = prefix / "conda-meta/lading"
+    (records / ".relocated.lading-abcdefgh").mkdir()
+    (prefix / "etc/.theirs.lading-abcdefgh").touch()
     move(prefix)
-    assert [".theirs.lading-abcdefgh"] == [path.name for path in (prefix / "etc").glob(".*")]
+    assert ([], True) == (
+        list(records.glob(".*")),
+        (prefix / "etc/.theirs.lading-abcdefgh").exists(),
+    )
 
 
-def test_nothing_is_tidied_where_a_link_leads_out(tarball: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["etc", "conda-meta/lading"])
+def test_nothing_is_written_where_a_link_leads_out(
+    tarball: Path, tmp_path: Path, place: str
+) -> None:
     """A directory of the environment that somebody made a link to his own is his."""
     prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
-    left = (prefix / "etc").rename(tmp_path / "theirs") / ".conf.lading-abcdefgh"
-    left.touch()
-    (prefix / "etc").symlink_to(left.parent)
+    theirs = (prefix / place).rename(tmp_path / "theirs")
+    (prefix / place).symlink_to(theirs)
+    before = snapshot(theirs)
     with pytest.raises(PrefixChangedError):
         move(prefix)
-    assert left.exists()
+    assert before == snapshot(theirs)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "link"])
+def test_what_is_behind_a_recorded_name_is_not_waited_for(
+    tarball: Path, tmp_path: Path, kind: str
+) -> None:
+    """A pipe may never be written into, a device never end, and a link leads anywhere."""
+    prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    for path in (prefix / "etc/conf", prefix / STATE_PATH):
+        path.unlink()
+        if kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("/dev/zero" if kind == "device" else tmp_path / "victim")
+    with pytest.raises((PrefixChangedError, NotAPrefixError)):
+        move(prefix)
+
+
+def test_everything_is_on_disk_before_a_file_is_replaced(tarball: Path, tmp_path: Path) -> None:
+    """One call for all files; a relocation that changes nothing needs none."""
+    prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    before = snapshot(prefix)
+    seen = []
+
+    def sync(_directory: Path) -> None:
+        found = snapshot(prefix)
+        seen.append({path: item for path, item in found.items() if path in before} == before)
+
+    for _ in range(2):
+        apply_relocate(plan_relocate(prefix, sync))
+    assert [True] == seen
+
+
+def test_a_file_that_cannot_be_relocated_leaves_the_others_alone(
+    tarball: Path, tmp_path: Path
+) -> None:
+    """Nothing is replaced before all new contents are there."""
+    prefix = unpack(tarball, tmp_path / "env").rename(tmp_path / "new")
+    (prefix / "lib/x.so").write_bytes(b"changed")
+    before = snapshot(prefix)
+    with pytest.raises(PrefixChangedError):
+        move(prefix)
+    assert before == snapshot(prefix)
+
+
+def test_a_large_file_is_relocated_without_being_held_in_memory(tmp_path: Path) -> None:
+    """Twice over, and its digest is that of what was shipped."""
+    line = OLD.encode() + b"/lib" + b"x" * 500
+    content = (line + b"\n") * (3 * SMALL_BYTES // len(line))
+    large = file("share/large", content, placeholder=OLD, directory=tmp_path / "source")
+    packed = pack(tmp_path / "dist", payload(large))
+    prefix = unpack(packed.plan.tarball, tmp_path / "env")
+    for place in (tmp_path / "new", tmp_path / "newer-than-new"):
+        prefix = prefix.rename(place)
+        assert 1 == move(prefix)
+        expected = content.replace(OLD.encode(), str(prefix).encode())
+        assert expected == (prefix / "share/large").read_bytes()
+    [item] = read_record(prefix)
+    digest = shipped_digest(prefix / item.path, item, [str(prefix).encode()])
+    assert sha256_of(content).hex == digest

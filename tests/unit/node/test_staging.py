@@ -1,5 +1,6 @@
-"""A prefix that is coming into being."""
+"""Create a prefix atomically."""
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 
 from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError
 from lading.format.opening import open_tarball
-from lading.format.relocation import MANIFEST_PATH, read_state
+from lading.format.relocation import MANIFEST_PATH, STATE_PATH, read_state
 from lading.format.tarball import TarballSource
 from lading.node.staging import check_prefix, staged_prefix
+from lading.system.filesystem import no_sync
 from simulators.command import listing
 from simulators.versions import versioned_tarball
 
@@ -31,7 +33,7 @@ def source(root: Path) -> Iterator[TarballSource]:
 
 def make(found: TarballSource, prefix: Path, work: Callable[[Path], None]) -> None:
     """Make a prefix; `work` is done on the directory that will be it."""
-    with staged_prefix(found, prefix) as root:
+    with staged_prefix(found.bill, prefix, sync=no_sync) as root:
         work(root)
 
 
@@ -58,7 +60,7 @@ def test_a_prefix_without_limit_is_as_long_as_it_likes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "message"), [("/a\nb", "holds a line break"), ("/a\udcff", "is no UTF-8")]
+    ("prefix", "message"), [("/a\nb", "holds a line break"), ("/a\udcff", "is not UTF-8")]
 )
 def test_a_prefix_that_no_script_can_hold_is_refused(prefix: str, message: str) -> None:
     """Text files are UTF-8 and have lines."""
@@ -70,14 +72,17 @@ def test_a_prefix_appears_when_it_is_done(tmp_path: Path) -> None:
     """Until then there is nothing under its name."""
     prefix = tmp_path / "a/b/prefix"
     with source(tmp_path) as found:
-        with staged_prefix(found, prefix):
+        with staged_prefix(found.bill, prefix, sync=no_sync):
             before = prefix.exists()
         assert (False, True) == (before, prefix.is_dir())
 
 
 def test_directories_are_there_from_the_start(tmp_path: Path) -> None:
     """Threads that write files need not make any."""
-    with source(tmp_path) as found, staged_prefix(found, tmp_path / "prefix") as root:
+    with (
+        source(tmp_path) as found,
+        staged_prefix(found.bill, tmp_path / "prefix", sync=no_sync) as root,
+    ):
         directories = {path for path in listing(root) if (root / path).is_dir()}
     assert {"bin", "lib", "share/base", "var/empty", "conda-meta/lading"} <= directories
 
@@ -86,7 +91,7 @@ def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
     """Lading's own records are written last."""
     prefix = tmp_path / "prefix"
     with source(tmp_path) as found:
-        with staged_prefix(found, prefix):
+        with staged_prefix(found.bill, prefix, sync=no_sync):
             pass
         state = read_state(prefix)
         assert state is not None
@@ -98,15 +103,18 @@ def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
 
 
 def test_a_part_has_no_records(tmp_path: Path) -> None:
-    """One package is no environment; only its own directories are made."""
-    with source(tmp_path) as found, staged_prefix(found, tmp_path / "p", frozenset({"tool"})):
+    """One package is not an environment; only its own directories are made."""
+    with (
+        source(tmp_path) as found,
+        staged_prefix(found.bill, tmp_path / "p", only=frozenset({"tool"}), sync=no_sync),
+    ):
         pass
     assert ["bin", "share", "share/tool"] == listing(tmp_path / "p")
 
 
 def test_everybody_may_enter(tmp_path: Path) -> None:
     """A temporary directory is private; the environment is not."""
-    with source(tmp_path) as found, staged_prefix(found, tmp_path / "prefix"):
+    with source(tmp_path) as found, staged_prefix(found.bill, tmp_path / "prefix", sync=no_sync):
         pass
     assert 0o755 == (tmp_path / "prefix").stat().st_mode & 0o7777
 
@@ -135,7 +143,7 @@ def test_a_failure_leaves_the_directories_of_others(tmp_path: Path) -> None:
 def test_an_empty_directory_is_replaced(tmp_path: Path) -> None:
     """A mount point that was made beforehand, for example."""
     (tmp_path / "prefix").mkdir()
-    with source(tmp_path) as found, staged_prefix(found, tmp_path / "prefix"):
+    with source(tmp_path) as found, staged_prefix(found.bill, tmp_path / "prefix", sync=no_sync):
         pass
     assert read_state(tmp_path / "prefix") is not None
 
@@ -164,7 +172,7 @@ def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, kind: str) -> None
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
     """What is beside it until it is done has a shorter one, in bytes."""
     prefix = tmp_path / LONG_NAME
-    with source(tmp_path) as found, staged_prefix(found, prefix):
+    with source(tmp_path) as found, staged_prefix(found.bill, prefix, sync=no_sync):
         pass
     assert prefix.is_dir()
 
@@ -175,6 +183,34 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with (
         source(tmp_path) as found,
         pytest.raises(PrefixError, match=r"cannot write .*: File exists"),
-        staged_prefix(found, tmp_path / "file/prefix"),
+        staged_prefix(found.bill, tmp_path / "file/prefix", sync=no_sync),
     ):
         pytest.fail("there is no such directory")
+
+
+def test_it_is_on_disk_before_it_gets_its_name(tmp_path: Path) -> None:
+    """With its records: after a power failure it is complete, or not there."""
+    prefix = tmp_path / "prefix"
+    seen = []
+
+    def sync(directory: Path) -> None:
+        seen.append(((directory / STATE_PATH).exists(), prefix.exists()))
+
+    with source(tmp_path) as found, staged_prefix(found.bill, prefix, sync=sync):
+        pass
+    assert [(True, False)] == seen
+
+
+def test_the_disk_may_fail_at_last(tmp_path: Path) -> None:
+    """Then there is no prefix."""
+
+    def sync(_directory: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with (
+        source(tmp_path) as found,
+        pytest.raises(PrefixError, match="Input/output error"),
+        staged_prefix(found.bill, tmp_path / "prefix", sync=sync),
+    ):
+        pass
+    assert not (tmp_path / "prefix").exists()

@@ -21,6 +21,7 @@ from lading.node.staging import staged_prefix
 from lading.node.store import Changed, Collected, Store
 from lading.node.store_roots import PENDING_SECONDS
 from lading.system.digest import sha256_of
+from lading.system.filesystem import no_sync
 from lading.system.temporary import temporary_directory
 from simulators.command import listing
 from simulators.handmade import snapshot
@@ -41,15 +42,20 @@ def frame_of(opened: TarballSource, package: str) -> Frame:
     return next(item for item in opened.frames() if item.bill.package.name == package)
 
 
+def add(store: Store, *frames: Frame) -> None:
+    """Put frames into a store."""
+    with store.in_use(), store.adding(no_sync) as put:
+        for frame in frames:
+            put(frame)
+
+
 def filled(root: Path, version: str = "1", prefix: Path | None = None) -> Store:
     """A store with all frames of a version; where a prefix is named, it is made and registered."""
     store = Store(root / "store")
-    store.directory.mkdir(exist_ok=True)
     with tarball(root, version) as opened:
-        for frame in opened.frames():
-            store.add(frame)
+        add(store, *opened.frames())
         if prefix is not None:
-            with staged_prefix(opened, prefix) as place:
+            with staged_prefix(opened.bill, prefix, sync=no_sync) as place:
                 for bill in opened.bill.manifest.slices():
                     store.link(bill, place, os.fsencode(prefix))
             store.records.register(prefix, opened.bill.document)
@@ -82,7 +88,7 @@ def test_an_added_frame_is_held(tmp_path: Path) -> None:
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
         before = store.holds(frame.bill)
-        store.add(frame)
+        add(store, frame)
         assert (False, True) == (before, store.holds(frame.bill))
 
 
@@ -91,7 +97,7 @@ def test_a_frame_is_kept_as_it_is_shipped(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
-        store.add(frame)
+        add(store, frame)
         script = (stored(store, frame.bill) / "bin/tool").read_text()
     assert f"#!/bin/sh\necho {PLACEHOLDER}/share 1\n" == script
 
@@ -101,10 +107,10 @@ def test_a_frame_that_is_there_is_left_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with tarball(tmp_path) as opened:
         frame = frame_of(opened, "tool")
-        store.add(frame)
+        add(store, frame)
         file = stored(store, frame.bill) / "bin/tool"
         before = file.stat().st_ino
-        store.add(frame)
+        add(store, frame)
         assert before == file.stat().st_ino
 
 
@@ -116,10 +122,10 @@ def test_a_frame_that_comes_twice_at_once_is_kept_once(tmp_path: Path) -> None:
         frame = frame_of(opened, "tool")
 
         def late() -> Iterator[bytes]:
-            store.add(frame)
+            add(store, frame)
             return frame.read()
 
-        store.add(replace(frame, read=late))
+        add(store, replace(frame, read=late))
         assert (True, []) == (store.holds(frame.bill), leftovers(store.directory))
 
 
@@ -132,9 +138,9 @@ def test_a_damaged_frame_is_not_kept(tmp_path: Path) -> None:
         data = b"".join(frame.read())
         damaged = replace(frame, read=partial(iter, [data[:-1] + b"x"]))
         with pytest.raises(IntegrityError):
-            store.add(damaged)
-        files = [path for path in store.directory.rglob("*") if path.is_file()]
-        assert ([], set()) == (files, frames_in(store))
+            add(store, damaged)
+        files = [path.name for path in store.directory.rglob("*") if path.is_file()]
+        assert ([".lock"], set()) == (files, frames_in(store))
 
 
 def test_linked_files_are_those_of_the_store(tmp_path: Path) -> None:
@@ -251,7 +257,10 @@ def test_a_prefix_with_another_bill_is_forgotten(tmp_path: Path) -> None:
     """Something else lies in its place by now."""
     store = filled(tmp_path, "1", prefix=tmp_path / "prefix")
     shutil.rmtree(tmp_path / "prefix")
-    with tarball(tmp_path, "2") as opened, staged_prefix(opened, tmp_path / "prefix"):
+    with (
+        tarball(tmp_path, "2") as opened,
+        staged_prefix(opened.bill, tmp_path / "prefix", sync=no_sync),
+    ):
         pass
     store.collect()
     assert set() == frames_in(store)
@@ -357,7 +366,7 @@ def test_a_file_that_was_changed_is_replaced(tmp_path: Path) -> None:
         version.write_text("x" * 100)
         held = store.holds(frame.bill)
         (tmp_path / "link").hardlink_to(version)
-        store.add(frame)
+        add(store, frame)
         assert (False, True, "1" * 100, "x" * 100, (False, True)) == (
             held,
             store.holds(frame.bill),
@@ -382,7 +391,7 @@ def test_whatever_became_of_a_file_it_is_replaced(tmp_path: Path, kind: str) -> 
             place.symlink_to("../../bin/tool")
         if kind == "directory":
             (place / "x").mkdir(parents=True)
-        store.add(frame)
+        add(store, frame)
         assert (True, "1" * 100) == (store.holds(frame.bill), place.read_text())
 
 
@@ -477,7 +486,7 @@ def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """A file in its place, for example."""
     (tmp_path / "store").touch()
     with (
-        pytest.raises(PrefixError, match=r"cannot use the store .*: File exists"),
+        pytest.raises(PrefixError, match="it is not a directory"),
         Store(tmp_path / "store").in_use(),
     ):
         pytest.fail("there is no store")
@@ -493,9 +502,129 @@ def test_a_frame_with_the_wrong_digest_is_not_kept(tmp_path: Path) -> None:
         placed = type(one.bill.frame)(**(_fields(one.bill.frame) | {"sha256": digest}))
         bill = type(one.bill)(**(_fields(one.bill) | {"frame": placed}))
         with pytest.raises(DigestMismatchError):
-            store.add(replace(one, bill=bill))
+            add(store, replace(one, bill=bill))
         assert set() == frames_in(store)
 
 
 def _fields(struct: object) -> dict[str, object]:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+OTHERS = 12_345
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+@needs_root
+@pytest.mark.parametrize("place", ["", "frames", "frames/aa", "frame"])
+def test_what_another_user_planted_is_refused_by_his_name(tmp_path: Path, place: str) -> None:
+    """Whatever is in it, under the right digest or not."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        bill = frame_of(opened, "tool").bill
+    path = stored(store, bill)
+    planted = {"frames/aa": path.parent, "frame": path}.get(place, store.directory / place)
+    os.chown(planted, OTHERS, OTHERS)
+    with pytest.raises(PrefixError, match=f"it belongs to user {OTHERS}"), store.in_use():
+        store.holds(bill)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+@pytest.mark.parametrize("place", ["", "frame"])
+def test_what_others_may_write_to_is_refused(tmp_path: Path, place: str, mode: int) -> None:
+    """Nobody can tell what they put there."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        bill = frame_of(opened, "tool").bill
+    (stored(store, bill) if place else store.directory).chmod(mode)
+    with pytest.raises(PrefixError, match="may write to it"), store.in_use():
+        store.holds(bill)
+
+
+@needs_root
+def test_a_file_of_another_user_is_replaced(tmp_path: Path) -> None:
+    """He could write into it at any time."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        os.chown(stored(store, frame.bill) / "bin/tool", OTHERS, OTHERS)
+        assert not store.holds(frame.bill)
+        add(store, frame)
+        assert store.holds(frame.bill)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    """Neither may others write to a store, nor are they kept from reading it."""
+    store = Store(tmp_path / "store")
+    with tarball(tmp_path) as opened:
+        frames = list(opened.frames())
+        before = os.umask(umask)
+        try:
+            add(store, *frames)
+        finally:
+            os.umask(before)
+    assert {0o755} == {
+        path.stat().st_mode & 0o7777
+        for path in (store.directory, *store.directory.glob("frames/**/*"))
+        if path.is_dir() and not path.is_symlink()
+    }
+
+
+def test_frames_are_on_disk_before_they_get_their_names(tmp_path: Path) -> None:
+    """After one call for all of them; none where nothing was extracted."""
+    store = Store(tmp_path / "store")
+    seen = []
+    with tarball(tmp_path) as opened:
+        frames = list(opened.frames())
+        for _ in range(2):
+            with (
+                store.in_use(),
+                store.adding(lambda _path: seen.append(frames_in(store))) as put,
+            ):
+                for frame in frames:
+                    put(frame)
+    assert ([set()], digests(tmp_path, "1")) == (seen, frames_in(store))
+
+
+def test_frames_that_came_before_an_error_are_kept(tmp_path: Path) -> None:
+    """The next attempt need not extract them again."""
+    store = Store(tmp_path / "store")
+    with tarball(tmp_path) as opened:
+        frame = frame_of(opened, "tool")
+        late = replace(frame_of(opened, "base"), read=partial(iter, [b"x"]))
+        with pytest.raises(IntegrityError):
+            add(store, frame, late)
+        assert [True, False] == [store.holds(item.bill) for item in (frame, late)]
+
+
+def test_a_lock_that_somebody_planted_is_not_followed(tmp_path: Path) -> None:
+    """Whatever it leads to keeps its content."""
+    (tmp_path / "victim").write_text("content")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/.lock").symlink_to(tmp_path / "victim")
+    with (
+        pytest.raises(PrefixError, match="cannot use the store"),
+        Store(tmp_path / "store").in_use(),
+    ):
+        pass
+    assert "content" == (tmp_path / "victim").read_text()
+
+
+def test_a_pipe_among_the_records_is_not_waited_for(tmp_path: Path) -> None:
+    """A collection ends, with an error of the store."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    [root] = store.directory.glob("roots/*")
+    root.unlink()
+    os.mkfifo(root)
+    with pytest.raises(PrefixError, match="Not a regular file"):
+        store.collect()
+
+
+def test_a_prefix_that_cannot_be_looked_at_counts_as_living(tmp_path: Path) -> None:
+    """It may lie behind a directory of another user; here its state is a link to itself."""
+    store = filled(tmp_path, prefix=tmp_path / "prefix")
+    state = tmp_path / "prefix/conda-meta/lading/state.json"
+    state.unlink()
+    state.symlink_to(state.name)
+    store.collect()
+    assert digests(tmp_path, "1") == frames_in(store)

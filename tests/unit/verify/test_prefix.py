@@ -1,4 +1,4 @@
-"""Is a prefix exactly what its bill says?"""
+"""Compare a prefix with its bill."""
 
 import os
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from lading.format.manifest import parse_manifest
 from lading.format.relocation import MANIFEST_PATH, RECORD_PATH, STATE_PATH
 from lading.install.record import list_files
 from lading.node.relocate import apply_relocate, plan_relocate
+from lading.system.filesystem import no_sync
 from lading.verify.finding import Report
 from lading.verify.prefix import (
     Thoroughness,
@@ -170,7 +171,7 @@ def test_a_directory_that_became_a_link_is_found(prefix: Path) -> None:
 def test_it_may_be_moved(prefix: Path) -> None:
     """The bill holds at every place that the environment was relocated to."""
     prefix.rename(prefix.parent / "new")
-    apply_relocate(plan_relocate(prefix.parent / "new"))
+    apply_relocate(plan_relocate(prefix.parent / "new", no_sync))
     assert [] == found(verify(prefix.parent / "new"))
 
 
@@ -224,7 +225,7 @@ def test_a_missing_manifest_is_named(prefix: Path) -> None:
 
 def test_another_directory_is_no_environment(tmp_path: Path) -> None:
     """A directory without `conda-meta` is told from an environment without a bill."""
-    with pytest.raises(NotAPrefixError, match="is no environment"):
+    with pytest.raises(NotAPrefixError, match="is not an environment"):
         read_prefix_manifest(tmp_path, None)
 
 

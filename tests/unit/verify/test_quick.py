@@ -55,10 +55,10 @@ def test_a_whole_prefix_is_clean(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lengthen, "its size changed"),
-        (flip, "its time changed"),
+        (lengthen, "its size was changed"),
+        (flip, "its time was changed"),
         (lambda path: path.chmod(0o755), "its mode was changed"),
-        (lambda path: path.unlink(), "it is gone"),
+        (lambda path: path.unlink(), "it is missing"),
     ],
     ids=["size", "time", "mode", "gone"],
 )
@@ -75,7 +75,7 @@ def test_what_a_quick_look_does_not_find(tmp_path: Path) -> None:
     """Another content of the same size and time; a thorough look finds it."""
     place = prefix(tmp_path)
     flip(place / "share/base/data", keep_time=True)
-    assert ([], [("share/base/data", "its content changed")]) == (
+    assert ([], [("share/base/data", "its content was changed")]) == (
         told(place, QUICK),
         told(place, Thoroughness()),
     )
@@ -86,14 +86,14 @@ def test_the_size_of_relocated_files_is_known(tmp_path: Path, path: str) -> None
     """It follows from the lengths of the placeholder and the prefix."""
     place = prefix(tmp_path)
     lengthen(place / path)
-    assert [(path, "its size changed")] == told(place, QUICK)
+    assert [(path, "its size was changed")] == told(place, QUICK)
 
 
 def test_foreign_files_are_found(tmp_path: Path) -> None:
     """However quickly one looks."""
     place = prefix(tmp_path)
     (place / "share/mine").touch()
-    assert [("share/mine", "nothing on the bill")] == told(place, QUICK)
+    assert [("share/mine", "it is not on the bill")] == told(place, QUICK)
 
 
 def test_links_are_read(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_links_are_read(tmp_path: Path) -> None:
     place = prefix(tmp_path)
     (place / "lib/libbase.so").unlink()
     (place / "lib/libbase.so").symlink_to("elsewhere")
-    assert [("lib/libbase.so", "the link leads elsewhere")] == told(place, QUICK)
+    assert [("lib/libbase.so", "its target was changed")] == told(place, QUICK)
 
 
 @pytest.mark.parametrize("quick", [True, False])
