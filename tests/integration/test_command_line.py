@@ -65,6 +65,26 @@ def test_help(tmp_path: Path, command: str, option: str) -> None:
     )
 
 
+def test_no_command_prints_help(tmp_path: Path) -> None:
+    """`lading` alone is a question, and no mistake."""
+    done = lading([], tmp_path)
+    assert (0, "Usage: lading ", "") == (done.code, done.stdout[:14], done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--verison", "hint: did you mean --version? see `lading --help`"),
+        ("--platform", "hint: see `lading --help`"),
+        ("--jso", "hint: did you mean --json? see `lading --help`"),
+    ],
+)
+def test_a_misspelt_option(tmp_path: Path, option: str, hint: str) -> None:
+    """Only what is spelt almost the same is suggested."""
+    done = lading([option], tmp_path)
+    assert (2, f"error: no such option: {option}\n{hint}\n") == (done.code, done.stderr)
+
+
 def test_help_lists_every_command(tmp_path: Path) -> None:
     """The commands are listed without importing them."""
     done = lading(["--help"], tmp_path)
@@ -362,7 +382,10 @@ def test_a_mistake_is_no_answer(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     done = lading(["verify", "x"], gone, preparation=gone.rmdir)
-    assert (70, True) == (done.code, done.stderr.endswith("hint: report the lines above\n"))
+    assert (70, True) == (
+        done.code,
+        done.stderr.endswith("error: internal error; please report it with this traceback\n"),
+    )
 
 
 @pytest.mark.parametrize(("variable", "shown"), [("X", True), ("NO_PROGRESS", False)])

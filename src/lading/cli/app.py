@@ -1,9 +1,8 @@
-"""The command `lading`: options that all commands share, engines, errors and exit codes."""
+"""The command `lading`: its commands, and the options that all of them share."""
 
-import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from types import FrameType
@@ -13,50 +12,45 @@ import click
 
 from lading.api import open_project
 from lading.cli.context import Context
-from lading.errors import EngineNotFoundError, LadingError, UsageError
+from lading.cli.ending import guarded
 from lading.version import VERSION
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
-INTERRUPTED = 130
 SIGNALLED = 128
-PROGRAM_ERROR = 70
-
-BUILD_MODULES = {"conda_lock", "conda_pack", "networkx", "packaging", "rattler", "uv", "yaml"}
-"""What the extra `build` brings, and a node lacks."""
 
 COMMANDS = {
-    "bootstrap": "Get the pinned micromamba, its digest checked.",
+    "bootstrap": "Download the pinned micromamba and check its digest.",
     "clean": "Remove caches.",
-    "diff": "Say what differs between two locks.",
-    "export": "Write a lock in another form.",
-    "fetch": "Download what an installation needs, to install offline.",
-    "fetch-frames": "Get the frames of a tarball that a store lacks.",
-    "gc": "Remove old versions, and frames that no prefix needs.",
-    "graph": "Draw what needs what.",
-    "install": "Fill a prefix from a lockfile.",
-    "lock": "Resolve environment files into lockfiles, one a platform.",
-    "merge-lock": "Merge two sides of a lockfile, as a git merge driver.",
-    "mirror": "Write all packages of a lock, as a channel.",
+    "diff": "Show what differs between two locks.",
+    "export": "Write a lock in another format.",
+    "fetch": "Download everything an installation needs, to install offline.",
+    "fetch-frames": "Download the frames of a tarball that a store lacks.",
+    "gc": "Remove old generations, and frames that no prefix uses.",
+    "graph": "Draw the dependency graph of a lock.",
+    "install": "Install an environment from its lockfile.",
+    "lock": "Resolve environment files into lockfiles, one per platform.",
+    "merge-lock": "Merge two versions of a lockfile (a git merge driver).",
+    "mirror": "Write all packages of a lock as a channel.",
     "pack": "Pack an environment into a tarball with its bill.",
-    "relocate": "Make an environment work at the place it was moved to.",
-    "rollback": "Let a name point at the version before.",
-    "tree": "Show what needs what, as a tree.",
-    "run": "Run a program inside of an environment.",
-    "shell-hook": "Print what activates an environment in a shell.",
-    "unpack": "Unpack a tarball: checked, relocated and written in one pass.",
+    "relocate": "Make a moved environment work at its new path.",
+    "rollback": "Switch a name back to its previous generation.",
+    "run": "Run a program inside an environment.",
+    "shell-hook": "Print the shell commands that activate an environment.",
+    "tree": "Show dependencies as a tree.",
+    "unpack": "Unpack a tarball: check, relocate and write in one pass.",
     "verify": "Compare a tarball or an environment with its bill.",
-    "why": "Say why a package is locked.",
+    "why": "Show why a package is locked.",
 }
 
 
 def _json_option() -> click.Option:
-    """`--json` behind the name of a command, where most people write it."""
+    """`--json` after the name of a command, where most people write it."""
     return click.Option(
         ["--json"],
         is_flag=True,
         expose_value=False,
-        help="Write data as JSON.",
+        help="Write results as JSON.",
         callback=_choose_json,
     )
 
@@ -67,7 +61,7 @@ def _choose_json(context: click.Context, _option: click.Parameter, *chosen: bool
 
 
 class _Commands(click.Group):
-    """Commands that are imported only when they are asked for."""
+    """Commands that are imported only when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return sorted(COMMANDS)
@@ -89,19 +83,26 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 yes or done, 1 no, 2 usage, 3 input, 4 no solution, 5 engine,"
     " 6 download, 7 digest or archive, 8 prefix, 9 shipping.",
 )
 @click.version_option(VERSION, prog_name="lading", message="%(prog)s %(version)s")
-@click.option("-C", "--directory", default=".", help="The project.", show_default=True)
-@click.option("--engine", type=click.Choice(["micromamba", "embedded"]), help="Who installs.")
+@click.option(
+    "-C", "--directory", metavar="DIR", default=".", help="The project.", show_default=True
+)
+@click.option(
+    "--engine", type=click.Choice(["micromamba", "embedded"]), help="Conda engine to use."
+)
 @click.option("--micromamba", metavar="PATH", help="The micromamba executable.")
-@click.option("--pkgs-dir", metavar="DIR", help="Package cache instead of .lading/pkgs.")
-@click.option("--pkgs-layer", metavar="DIR", multiple=True, help="A cache or mirror to read from.")
-@click.option("--json", "as_json", is_flag=True, help="Write data as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
+@click.option("--pkgs-dir", metavar="DIR", help="Package cache to use instead of .lading/pkgs.")
+@click.option(
+    "--pkgs-layer", metavar="DIR", multiple=True, help="Cache or mirror that is only read."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write results as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what is being done.")
 @click.pass_context
 def cli(  # noqa: PLR0913  # one parameter for each shared option
     context: click.Context,
@@ -116,6 +117,9 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
     verbose: bool,
 ) -> None:
     """environment.yml to locked, relocatable, verified tarballs of conda environments."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        return
     import logging  # noqa: PLC0415  # not for --version and --help
 
     logging.basicConfig(
@@ -141,67 +145,18 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run `lading` and end the process with its exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # Who runs it under nohup wants it to go on.
+        # Under nohup SIGHUP is ignored, and stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
     sys.exit(run(arguments))
 
 
 def _terminate(number: int, _frame: FrameType | None) -> Never:
-    """End like an exception does, so that everything half done is taken away."""
+    """End as an exception does, so that temporary files are removed."""
     raise SystemExit(SIGNALLED + number)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of `lading` with `arguments`."""
+    """Run `lading` with `arguments`; return its exit code."""
     options = sys.argv[1:] if arguments is None else list(arguments)
-    return _guarded(lambda: cli.main(options, prog_name="lading", standalone_mode=False), options)
-
-
-def _guarded(call: Callable[[], object], options: Sequence[str]) -> int:
-    """The exit code of `call`, with every expected end rendered for a person."""
-    try:
-        result = call()
-        sys.stdout.flush()
-    except LadingError as error:
-        return _tell(error, options)
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx is not None else "lading"
-        return _tell(UsageError(error.format_message(), hint=f"see `{command} --help`"), options)
-    except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("interrupted; nothing half done was left behind\n")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our data went away, which is its right. Nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # exit code 1 would mean that the answer is no
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        is_extra = (missing or "").partition(".")[0] in BUILD_MODULES
-        return _tell(_missing_extra(missing), options) if is_extra else _internal_error()
-    return result if isinstance(result, int) else 0
-
-
-def _internal_error() -> int:
-    import traceback  # noqa: PLC0415  # not needed on a good day
-
-    traceback.print_exc()
-    sys.stderr.write("error: internal error; please report it with this traceback\n")
-    return PROGRAM_ERROR
-
-
-def _missing_extra(module: str | None) -> EngineNotFoundError:
-    return EngineNotFoundError(
-        f"this needs the build side of lading, which is not installed ({module} is missing)",
-        hint="python -m pip install 'lading[build]'",
-    )
-
-
-def _tell(error: LadingError, options: Sequence[str]) -> int:
-    """The exit code of `error`, told to a person and, where that was asked for, to a program."""
-    from lading.report import render_error, render_error_json  # noqa: PLC0415
-
-    if "--json" in options:
-        sys.stdout.write(render_error_json(error))
-    sys.stderr.write(render_error(error))
-    return error.exit_code
+    return guarded(lambda: cli.main(options, prog_name="lading", standalone_mode=False), options)

@@ -3,6 +3,7 @@
 import click
 
 from lading.cli.context import Context
+from lading.cli.options import dry_run_option, platform_option
 from lading.engine import BootstrapPlan, apply_bootstrap, plan_bootstrap
 from lading.errors import UsageError
 from lading.report import render_bootstrap, render_bootstrap_json
@@ -11,18 +12,22 @@ from lading.system import Digest
 __all__ = ["command"]
 
 
-@click.command("bootstrap", short_help="Get the pinned micromamba, its digest checked.")
-@click.option("--from", "source", metavar="URL|FILE", default="", help="A mirror or a copy.")
-@click.option("--sha256", metavar="HEX", help="What its bytes must have.  [default: the table's]")
-@click.option("-p", "--platform", help="Subdir to get it for.  [default: this machine's]")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.command("bootstrap")
+@click.option(
+    "--from", "source", metavar="URL|FILE", default="", help="Download from here instead."
+)
+@click.option(
+    "--sha256", metavar="HEX", help="SHA-256 of the executable.  [default: the pinned one]"
+)
+@platform_option
+@dry_run_option
 @click.pass_obj
 def command(
     context: Context, *, source: str, sha256: str | None, platform: str | None, dry_run: bool
 ) -> int:
-    """Put micromamba into .lading/bin, where lading finds it before any other on PATH.
+    """Download micromamba into .lading/bin, where lading looks for it before PATH.
 
-    An interrupted download goes on where it stopped.
+    An interrupted download is resumed.
     """
     plan = plan_bootstrap(
         context.project.platform(platform),

@@ -14,22 +14,26 @@ from lading.system import remove_stale_temporaries
 __all__ = ["command"]
 
 
-@click.command("clean", short_help="Remove caches.")
-@click.option("--frames", is_flag=True, help="Frames of tarballs.")
-@click.option("--bytecode", is_flag=True, help="Compiled bytecode.")
-@click.option("--packages", is_flag=True, help="Archives, extracted packages and wheels.")
-@click.option("--leftovers", multiple=True, metavar="DIR", help="What killed runs left in DIR.")
+@click.command("clean")
+@click.option("--frames", is_flag=True, help="Remove cached frames of tarballs.")
+@click.option("--bytecode", is_flag=True, help="Remove compiled bytecode.")
+@click.option("--packages", is_flag=True, help="Remove archives, extracted packages and wheels.")
+@click.option(
+    "--leftovers", multiple=True, metavar="DIR", help="Remove what killed runs left in DIR."
+)
 @click.pass_obj
 def command(
     context: Context, *, frames: bool, bytecode: bool, packages: bool, leftovers: tuple[str, ...]
 ) -> int:
-    """Remove caches below .lading; what is in them is made or fetched again when it is needed.
+    """Remove caches below .lading; their contents are made or downloaded again when needed.
 
-    With --leftovers, remove unfinished environments and tarballs from a directory, if those that
-    worked on them are gone. Each run does so for its own target when it begins.
+    With --leftovers, remove unfinished environments and tarballs from a directory, if the process
+    that was writing them has ended. Each run does so for its own target when it begins.
     """
     if not (frames or bytecode or packages or leftovers):
-        raise UsageError("nothing to clean was named", hint="name --frames, for example")
+        raise UsageError(
+            "nothing to clean", hint="use --frames, --bytecode, --packages or --leftovers DIR"
+        )
     tree = context.project.tree
     removed = []
     if frames:

@@ -9,12 +9,12 @@ from lading.report import render_diff, render_diff_json, render_diff_markdown
 __all__ = ["command"]
 
 
-@click.command("diff", short_help="Say what differs between two locks.")
+@click.command("diff")
 @click.argument("old")
 @click.argument("new")
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text")
-@click.option("-p", "--platform", "platforms", multiple=True, help="Only of this subdir.")
-@click.option("--exit-code", is_flag=True, help="End with 1 where they differ.")
+@click.option("-p", "--platform", "platforms", multiple=True, help="Compare only this platform.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if they differ.")
 @click.pass_obj
 def command(
     context: Context,
@@ -25,7 +25,7 @@ def command(
     platforms: tuple[str, ...],
     exit_code: bool,
 ) -> int:
-    """Say what has to be done to the lock OLD to get the lock NEW.
+    """Show what was added, removed and changed from the lock OLD to the lock NEW.
 
     Each is a lockfile, a directory of lockfiles, the name of an environment, or one of these in a
     git revision: `lading diff main:service service`.

@@ -8,6 +8,7 @@ import click
 from lading.api import read_one_lock
 from lading.cli.context import Context
 from lading.cli.graph import write_text
+from lading.cli.options import output_option, platform_option
 from lading.errors import LockError
 from lading.lock import (
     LockRevisions,
@@ -20,16 +21,22 @@ from lading.lock import (
 __all__ = ["command"]
 
 
-@click.command("export", short_help="Write a lock in another form.")
+@click.command("export")
 @click.argument("environment", required=False)
-@click.option("-p", "--platform", help="Subdir of the lock.  [default: this machine's]")
+@platform_option
 @click.option(
-    "--explicit", "form", flag_value="explicit", default=True, help="URLs with SHA-256. [default]"
+    "--explicit",
+    "form",
+    flag_value="explicit",
+    default=True,
+    help="Package URLs with SHA-256.  [default]",
 )
-@click.option("--environment-yml", "form", flag_value="yml", help="Every package pinned.")
-@click.option("--requirements", "form", flag_value="pip", help="The pip part, with hashes.")
+@click.option(
+    "--environment-yml", "form", flag_value="yml", help="environment.yml with every package pinned."
+)
+@click.option("--requirements", "form", flag_value="pip", help="pip packages with hashes.")
 @click.option("--unified", "form", flag_value="unified", help="One conda-lock.yml, all platforms.")
-@click.option("-o", "--output", metavar="FILE", help="Write it there.  [default: standard output]")
+@output_option
 @click.pass_obj
 def command(
     context: Context,
@@ -39,9 +46,9 @@ def command(
     form: str,
     output: str | None,
 ) -> int:
-    """Write the lock of ENVIRONMENT in a form that another tool reads.
+    """Write the lock of ENVIRONMENT in a format that other tools read.
 
-    ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile.
+    ENVIRONMENT is the name of a locked environment, or the path of a lockfile.
     """
     path, lock = read_one_lock(context.project, environment, platform)
     name = lock.environment or path.parent.name
@@ -56,7 +63,7 @@ def command(
         case _:
             text = export_explicit(lock)
             if lock.pip:
-                context.say(f"{len(lock.pip)} pip packages are not in it; see --requirements")
+                context.say(f"{len(lock.pip)} pip packages are not included; see --requirements")
     if output is None:
         context.write(text)
     else:
@@ -72,7 +79,8 @@ def _unified(context: Context, path: Path, name: str, target: Path) -> str:
     locks = list(places.read(str(path.parent)).values())
     if any((lock.environment or name) != name for lock in locks):
         raise LockError(
-            f"{path.parent} holds lockfiles of several environments", hint="keep them apart"
+            f"{path.parent} holds lockfiles of several environments",
+            hint="keep each environment in its own directory",
         )
     sources = dict.fromkeys(
         Path(os.path.relpath(path.parent / source, target)).as_posix()

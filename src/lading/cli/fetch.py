@@ -4,25 +4,26 @@ import click
 
 from lading.api import plan_installation
 from lading.cli.context import Context
+from lading.cli.options import dry_run_option, platform_option
 from lading.install import fetch_archives
 from lading.report import render_fetched, render_fetched_json
 
 __all__ = ["command"]
 
 
-@click.command("fetch", short_help="Download what an installation needs, to install offline.")
+@click.command("fetch")
 @click.argument("environment")
-@click.option("-p", "--platform", help="Subdir to fetch for.  [default: this machine's]")
-@click.option("--offline", is_flag=True, help="Only say whether everything is there.")
-@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and do nothing.")
+@platform_option
+@click.option("--offline", is_flag=True, help="Only check that everything is there.")
+@dry_run_option
 @click.pass_obj
 def command(
     context: Context, *, environment: str, platform: str | None, offline: bool, dry_run: bool
 ) -> int:
-    """Download all archives and wheels of ENVIRONMENT's lock into the cache, checked.
+    """Download all archives and wheels of ENVIRONMENT's lock into the cache, and check them.
 
-    Afterwards `lading install --offline` needs no network. Interrupted downloads go on where they
-    stopped; mirrors are asked in the order of the configuration.
+    Afterwards `lading install --offline` needs no network. Interrupted downloads are resumed;
+    mirrors are tried in the order of the configuration.
     """
     plan = plan_installation(
         context.project, environment, platform, bytecode=True, offline=offline, only_fetch=True

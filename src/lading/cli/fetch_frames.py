@@ -3,6 +3,7 @@
 import click
 
 from lading.cli.context import Context
+from lading.cli.options import dry_run_option, no_sync_option, store_option, workers_option
 from lading.format import is_remote, read_bill
 from lading.node import PrefetchPlan, Store, apply_prefetch
 from lading.report import render_json
@@ -11,14 +12,14 @@ from lading.system import no_sync as skip_sync, sync_file_system
 __all__ = ["command"]
 
 
-@click.command("fetch-frames", short_help="Get the frames of a tarball that a store lacks.")
+@click.command("fetch-frames")
 @click.argument("old")
 @click.argument("new")
 @click.argument("source")
-@click.option("--store", required=True, metavar="DIR", help="Where frames are kept.")
-@click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
-@click.option("--no-sync", is_flag=True, help="Do not wait until they are on disk.")
-@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and do nothing.")
+@store_option
+@workers_option
+@no_sync_option
+@dry_run_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
@@ -31,11 +32,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
     no_sync: bool,
     dry_run: bool,
 ) -> int:
-    """Read of the tarball SOURCE (URL or path) only the frames that the store lacks.
+    """Download from the tarball SOURCE (URL or path) only the frames that the store lacks.
 
-    OLD and NEW are manifests: of what the node runs, and of SOURCE. Then
-    `lading unpack --store DIR NEW NAME` makes the environment without the tarball; until it does,
-    but no longer than a week, `lading gc` leaves the frames alone.
+    OLD is the manifest of what the node runs now, NEW that of SOURCE. Afterwards
+    `lading unpack --store DIR NEW NAME` makes the environment without the tarball. `lading gc`
+    keeps the frames for a week, or until then.
     """
     bill = read_bill(context.project.path(new))
     before = read_bill(context.project.path(old)).manifest
@@ -52,7 +53,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     known = {item.frame.sha256 for item in before.slices()}
     lost = sum(1 for item in missing if item.frame.sha256 in known)
     if lost:
-        context.say(f"{lost} frames of {old} are not in the store either, and are fetched too")
+        context.say(f"{lost} frames of {old} are missing from the store, and are downloaded too")
     if dry_run:
         for item in missing:
             context.write(f"{item.frame.offset} {item.frame.length} {item.package.name}\n")

@@ -3,24 +3,25 @@
 import click
 
 from lading.cli.context import Context
+from lading.cli.options import store_option, workers_option
 from lading.node import Generations, Store
 from lading.report import render_json
 
 __all__ = ["command"]
 
 
-@click.command("gc", short_help="Remove old versions, and frames that no prefix needs.")
+@click.command("gc")
 @click.argument("names", nargs=-1)
-@click.option("--store", required=True, metavar="DIR", help="Where frames are kept.")
+@store_option
 @click.option(
     "--keep",
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="Generations to go back to.",
+    help="Previous generations to keep.",
 )
-@click.option("--verify", is_flag=True, help="Hash what stays, and remove what was changed.")
-@click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
+@click.option("--verify", is_flag=True, help="Hash what stays, and remove changed frames.")
+@workers_option
 @click.pass_obj
 def command(
     context: Context,
@@ -31,14 +32,14 @@ def command(
     verify: bool,
     workers: int | None,
 ) -> int:
-    """Remove old versions of NAMES, then every frame of the store that no prefix needs.
+    """Remove old generations of NAMES, then every frame of the store that no prefix uses.
 
-    The present version of a name is never removed, nor are frames that were fetched less than a
-    week ago for a version to come. What killed processes left goes too.
+    The current generation of a name is always kept, and so are frames that `lading fetch-frames`
+    downloaded less than a week ago. What killed processes left is removed too.
 
-    With --verify every stored file is hashed: exit code 1 where one was changed, through one of the
-    prefixes that share it. Its frame is removed, and made anew when a tarball brings it again;
-    prefixes are left as they are, and `lading verify` tells of each.
+    With --verify every stored file is hashed: the exit code is 1 if one was changed through a
+    prefix that shares it. Its frame is removed, and written again by the next unpack that needs
+    it. Prefixes are not changed; check each with `lading verify`.
     """
 
     def remove_old() -> None:

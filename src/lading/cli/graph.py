@@ -6,18 +6,19 @@ import click
 
 from lading.api import read_graph
 from lading.cli.context import Context
+from lading.cli.options import environment_option, output_option, platform_option
 from lading.errors import UsageError
 from lading.report import render_dot, render_graph_json, render_svg
 
 __all__ = ["command"]
 
 
-@click.command("graph", short_help="Draw what needs what.")
+@click.command("graph")
 @click.argument("packages", nargs=-1)
-@click.option("-e", "--environment", help="Name of an environment, or a lockfile.")
-@click.option("-p", "--platform", help="Subdir of the lock.  [default: this machine's]")
+@environment_option
+@platform_option
 @click.option("--format", "form", type=click.Choice(["dot", "json", "svg"]), default="dot")
-@click.option("-o", "--output", metavar="FILE", help="Write it there.  [default: standard output]")
+@output_option
 @click.pass_obj
 def command(
     context: Context,
@@ -28,7 +29,7 @@ def command(
     form: str,
     output: str | None,
 ) -> int:
-    """Draw what needs what in a lock: all of it, or the part around PACKAGES."""
+    """Draw the dependency graph of a lock: all of it, or the part around PACKAGES."""
     graph = read_graph(context.project, environment, platform)
     graph.graph = graph.graph.around([graph.find(name) for name in packages])
     render = {"dot": render_dot, "json": render_graph_json, "svg": render_svg}
@@ -41,7 +42,7 @@ def command(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write what a user wants to have in a file.
+    """Write `text` to a file that the user named.
 
     Raises:
         UsageError: It cannot be written.
@@ -50,5 +51,5 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"cannot write {path}: {error.strerror}", hint="name a file in a directory that exists"
+            f"cannot write {path}: {error.strerror}", hint="choose a file in an existing directory"
         ) from error

@@ -4,6 +4,7 @@ import click
 
 from lading.api import install_planned, plan_installation
 from lading.cli.context import Context
+from lading.cli.options import dry_run_option, link_scripts_option, offline_option, platform_option
 from lading.install import Installed, InstallPlan
 from lading.report import render_installed, render_installed_json
 from lading.system import Progress, network_file_system
@@ -11,14 +12,14 @@ from lading.system import Progress, network_file_system
 __all__ = ["command", "installed"]
 
 
-@click.command("install", short_help="Fill a prefix from a lockfile.")
+@click.command("install")
 @click.argument("environment")
-@click.option("-p", "--platform", help="Subdir to install for.  [default: this machine's]")
+@platform_option
 @click.option("--bytecode/--no-bytecode", default=True, help="Compile python bytecode.")
-@click.option("--link-scripts", is_flag=True, help="Run the link scripts of packages.")
-@click.option("--offline", is_flag=True, help="Fetch nothing over a network.")
-@click.option("--force", is_flag=True, help="Install from nothing, whatever is there.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@link_scripts_option
+@offline_option
+@click.option("--force", is_flag=True, help="Install from scratch.")
+@dry_run_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
@@ -31,11 +32,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
     force: bool,
     dry_run: bool,
 ) -> int:
-    """Fill the prefix build/ENVIRONMENT/PLATFORM/prefix from its lockfile.
+    """Install into build/ENVIRONMENT/PLATFORM/prefix what the lockfile lists.
 
-    ENVIRONMENT is the name of an environment that was locked, or the path of a lockfile. What is
-    installed from this very lock stays; where only a few packages moved since, these are moved, and
-    the result is that of an installation from nothing.
+    ENVIRONMENT is the name of a locked environment, or the path of a lockfile. A prefix that was
+    installed from this very lock is kept. If only a few packages changed, only these are replaced;
+    the result is the same as that of an installation from scratch.
     """
     plan = plan_installation(
         context.project,
@@ -64,18 +65,18 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
 
 def installed(context: Context, plan: InstallPlan, progress: Progress) -> Installed:
-    """The installation, made now unless it is there already."""
+    """Install what `plan` says, unless it is installed already."""
     if not plan.is_current:
         _warn_of_network(context)
     return install_planned(context.project, plan, progress)
 
 
 def _warn_of_network(context: Context) -> None:
-    """Tell of a package cache that lies where locks hang or do not hold."""
+    """Warn if the package cache is on a network file system, where locks may hang or not hold."""
     cache = context.project.tree.package_cache
     kind = network_file_system(cache)
     if kind:
         context.say(
-            f"warning: the package cache {cache} lies on {kind}, where locks may hang or not hold\n"
-            "hint: name a directory on a local disk with --pkgs-dir, and this one with --pkgs-layer"
+            f"warning: the package cache {cache} is on {kind}, where locks may hang or not hold\n"
+            "hint: use a local directory with --pkgs-dir, and this one with --pkgs-layer"
         )

@@ -9,24 +9,48 @@ from lading.report import render_locked, render_locked_json
 __all__ = ["command"]
 
 
-@click.command("lock", short_help="Resolve environment files into lockfiles, one a platform.")
+@click.command("lock")
 @click.argument("sources", nargs=-1)
-@click.option("-f", "--file", "files", multiple=True, help="A source, as an argument is.")
-@click.option("-n", "--name", help="Name of the environment.  [default: that of the first source]")
-@click.option("-p", "--platform", "platforms", multiple=True, help="Subdir to lock for.")
-@click.option("-c", "--channel", "channels", multiple=True, help="Instead of the sources' own.")
-@click.option("--check", "checking", is_flag=True, help="Only say whether the lock is fresh.")
-@click.option("--strict", is_flag=True, help="With --check: the content hash must be the same too.")
-@click.option("--update", multiple=True, metavar="PACKAGE", help="Move this package and no other.")
-@click.option("--update-all", is_flag=True, help="Keep no pin.")
-@click.option("--from-prefix", metavar="DIR", help="Keep what is installed there.")
-@click.option("--from-conda-lock", metavar="FILE", help="Keep what is locked there.")
-@click.option("--virtual-package-spec", metavar="FILE", help="What machines have, by platform.")
-@click.option("--exclude-newer", metavar="DATE", help="Ignore what was published after it.")
-@click.option("--build-sdists", is_flag=True, help="Let source distributions be built and locked.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds for one platform's solver.")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Environment file (same as SOURCES).",
+)
+@click.option("-n", "--name", help="Name of the environment.  [default: from the first source]")
+@click.option("-p", "--platform", "platforms", multiple=True, help="Platform to lock for.")
+@click.option(
+    "-c", "--channel", "channels", multiple=True, help="Channel to use instead of those in SOURCES."
+)
+@click.option(
+    "--check",
+    "checking",
+    is_flag=True,
+    help="Check that the locks satisfy SOURCES; change nothing.",
+)
+@click.option("--strict", is_flag=True, help="With --check: compare the content hash too.")
+@click.option(
+    "--update", multiple=True, metavar="PACKAGE", help="Update PACKAGE and what it requires."
+)
+@click.option("--update-all", is_flag=True, help="Update all packages.")
+@click.option("--from-prefix", metavar="DIR", help="Prefer the versions installed in DIR.")
+@click.option("--from-conda-lock", metavar="FILE", help="Prefer the versions locked in FILE.")
+@click.option(
+    "--virtual-package-spec",
+    metavar="FILE",
+    help="Virtual packages of the target machines, by platform.",
+)
+@click.option("--exclude-newer", metavar="DATE", help="Ignore packages published after DATE.")
+@click.option("--build-sdists", is_flag=True, help="Build source distributions, and lock them.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    help="Time limit for solving one platform, in seconds.",
+)
 @click.option("--pip-index", default="", metavar="URL", help="Package index instead of PyPI.")
-@click.option("--dry-run", is_flag=True, help="Say what would move, and write no lockfile.")
+@click.option("--dry-run", is_flag=True, help="Print what would change, and write nothing.")
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
@@ -49,11 +73,12 @@ def command(  # noqa: PLR0913  # one parameter for each option
     pip_index: str,
     dry_run: bool,
 ) -> int:
-    """Resolve SOURCES into locks/NAME/PLATFORM.conda-lock.yml, all platforms at once.
+    """Resolve SOURCES into locks/NAME/PLATFORM.conda-lock.yml, for all platforms.
 
     SOURCES are environment files, merged in this order, or the name of one environment of the
-    configuration. Pins that still satisfy them are kept. With --check nothing is solved, fetched or
-    written: exit code 0 says that the lock answers its sources, 1 that it does not.
+    configuration. Locked versions that still satisfy them are kept. With --check nothing is
+    solved, downloaded or written: exit code 0 means that the locks satisfy SOURCES, 1 that they do
+    not.
     """
     if checking:
         from lading.cli.lock_check import check  # noqa: PLC0415  # what locking does not need

@@ -24,16 +24,16 @@ from lading.lock import (
 __all__ = ["command"]
 
 
-@click.command("merge-lock", short_help="Merge two sides of a lockfile, as a git merge driver.")
+@click.command("merge-lock")
 @click.argument("base")
 @click.argument("ours")
 @click.argument("theirs")
 @click.argument("path")
 @click.pass_obj
 def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -> int:
-    """Lock again with the pins of both sides preferred, and write the lockfile over OURS.
+    """Lock again, preferring the versions of both sides, and write the result to OURS.
 
-    Git calls it, once it is told to:
+    To let git call it:
 
     \b
         git config merge.lading.driver "lading merge-lock %O %A %B %P"
@@ -44,7 +44,9 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
     )
     name = sides.ours.environment
     if not name:
-        raise LockError(f"{path} was not made by lading", hint="lock the environment with it")
+        raise LockError(
+            f"{path} was not made by lading", hint="lock the environment with `lading lock`"
+        )
     with tempfile.TemporaryDirectory(prefix="lading-merge-") as directory:
         root = Path(directory).resolve()
         sources = _sources(
@@ -61,7 +63,7 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
         lists = file_lists_of(context.project, request)
         data = merge_locks(request, sides, context.project.build_engine(), lists)
     context.project.path(ours).write_bytes(data)
-    context.say(f"{path}: locked again, with the pins of both sides")
+    context.say(f"{path}: locked again, preferring the versions of both sides")
     return 0
 
 

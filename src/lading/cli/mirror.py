@@ -4,18 +4,19 @@ import click
 
 from lading.api import plan_installation
 from lading.cli.context import Context
+from lading.cli.options import dry_run_option, platform_option
 from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
 from lading.report import render_mirrored, render_mirrored_json
 
 __all__ = ["command"]
 
 
-@click.command("mirror", short_help="Write all packages of a lock, as a channel.")
+@click.command("mirror")
 @click.argument("environment")
 @click.argument("directory")
-@click.option("-p", "--platform", help="Subdir to mirror.  [default: this machine's]")
-@click.option("--offline", is_flag=True, help="Take only what was fetched before.")
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and do nothing.")
+@platform_option
+@click.option("--offline", is_flag=True, help="Use only what was downloaded before.")
+@dry_run_option
 @click.pass_obj
 def command(  # one parameter for each option
     context: Context,
@@ -26,11 +27,11 @@ def command(  # one parameter for each option
     offline: bool,
     dry_run: bool,
 ) -> int:
-    """Write DIRECTORY: the packages of ENVIRONMENT's lock, as a channel, and its wheels.
+    """Write the packages of ENVIRONMENT's lock into DIRECTORY as a channel, and its wheels.
 
-    It can be carried across an air gap, read from file:// and served by any static web server. The
-    lines to put under [mirrors] are said; or name it with --pkgs-layer. Several locks may go into
-    one directory.
+    DIRECTORY can be carried across an air gap, read through file:// or served by any static web
+    server. The command prints the lines to put under [mirrors]; or use --pkgs-layer DIRECTORY.
+    Several locks may share one directory.
     """
     plan = plan_installation(
         context.project, environment, platform, bytecode=True, offline=offline, only_fetch=True

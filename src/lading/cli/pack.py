@@ -5,6 +5,13 @@ import click
 from lading.api import pack_request, plan_installation
 from lading.cli.context import Context
 from lading.cli.install import installed
+from lading.cli.options import (
+    dry_run_option,
+    link_scripts_option,
+    offline_option,
+    platform_option,
+    workers_option,
+)
 from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.pack import apply_image, apply_pack, plan_image, plan_pack
@@ -13,9 +20,9 @@ from lading.report import render_installed, render_packed, render_packed_json
 __all__ = ["command"]
 
 
-@click.command("pack", short_help="Pack an environment into a tarball with its bill.")
+@click.command("pack")
 @click.argument("environment")
-@click.option("-p", "--platform", help="Subdir to pack for.  [default: this machine's]")
+@platform_option
 @click.option(
     "-f",
     "--format",
@@ -29,7 +36,7 @@ __all__ = ["command"]
     type=click.Choice([item.value for item in Level]),
     default=Level.DEFAULT.value,
     show_default=True,
-    help="How hard to compress.",
+    help="Compression: speed or size.",
 )
 @click.option(
     "--prefix",
@@ -37,12 +44,14 @@ __all__ = ["command"]
     help="Where an image (sqsh) will be mounted.  [default: /opt/lading/ENVIRONMENT]",
 )
 @click.option("-o", "--output", default="dist", show_default=True, help="Directory to write to.")
-@click.option("--bytecode/--no-bytecode", default=True, help="Ship python bytecode.")
-@click.option("--link-scripts", is_flag=True, help="Run the link scripts of packages.")
-@click.option("--offline", is_flag=True, help="Fetch nothing over a network.")
-@click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
-@click.option("--frame-cache/--no-frame-cache", default=True, help="Keep and reuse frames.")
-@click.option("--dry-run", is_flag=True, help="Say what would be packed, and do nothing.")
+@click.option("--bytecode/--no-bytecode", default=True, help="Include python bytecode.")
+@link_scripts_option
+@offline_option
+@workers_option
+@click.option(
+    "--frame-cache/--no-frame-cache", default=True, help="Reuse compressed frames of earlier runs."
+)
+@dry_run_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
@@ -60,7 +69,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     frame_cache: bool,
     dry_run: bool,
 ) -> int:
-    """Pack ENVIRONMENT, installing it first where that has not been done from its present lock.
+    """Pack ENVIRONMENT; install it first if it is not installed from its current lock.
 
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256. With -f sqsh it is a
     squashfs image, relocated to --prefix, to be mounted or run, never unpacked.

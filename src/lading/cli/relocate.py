@@ -3,6 +3,7 @@
 import click
 
 from lading.cli.context import Context
+from lading.cli.options import dry_run_option, no_sync_option
 from lading.node import apply_relocate, plan_relocate
 from lading.report import render_json
 from lading.system import no_sync as skip_sync, sync_file_system
@@ -10,13 +11,13 @@ from lading.system import no_sync as skip_sync, sync_file_system
 __all__ = ["command"]
 
 
-@click.command("relocate", short_help="Make an environment work where it was moved to.")
+@click.command("relocate")
 @click.argument("prefix")
-@click.option("--no-sync", is_flag=True, help="Do not wait until it is on disk.")
-@click.option("--dry-run", is_flag=True, help="Say what would be looked at, and do nothing.")
+@no_sync_option
+@dry_run_option
 @click.pass_obj
-def command(context: Context, *, prefix: str, no_sync: bool, dry_run: bool) -> int:
-    """Make the environment at PREFIX work there, wherever it was before.
+def command(context: Context, *, prefix: str, dry_run: bool) -> int:
+    """Make the environment at PREFIX work there after it was moved or copied.
 
     It may have been unpacked by lading, or by tar and conda-unpack. A second run changes nothing.
     """

@@ -9,11 +9,11 @@ from lading.report import render_json
 __all__ = ["command"]
 
 
-@click.command("rollback", short_help="Let a name point at the version before.")
+@click.command("rollback")
 @click.argument("name")
 @click.pass_obj
 def command(context: Context, *, name: str) -> int:
-    """Let NAME, made by `lading unpack --store`, point at the version before the present one."""
+    """Switch NAME, made by `lading unpack --store`, back to its previous generation."""
     prefix = Generations(context.project.path(name)).rollback()
     context.say(f"{name} is {prefix.name} again")
     if context.json:

@@ -10,7 +10,7 @@ from lading.report import render_json
 __all__ = ["command"]
 
 
-@click.command("shell-hook", short_help="Print what activates an environment in a shell.")
+@click.command("shell-hook")
 @click.argument("environment")
 @click.option(
     "-s",
@@ -18,11 +18,11 @@ __all__ = ["command"]
     type=click.Choice([item.value for item in Shell]),
     default=Shell.POSIX.value,
     show_default=True,
-    help="Whose words to use.",
+    help="Shell to write for.",
 )
 @click.pass_obj
 def command(context: Context, *, environment: str, shell: str) -> int:
-    """Print what activates ENVIRONMENT, its name or the path of a prefix.
+    """Print the shell commands that activate ENVIRONMENT, a name or the path of a prefix.
 
     For example: eval "$(lading shell-hook data-service)"
     """

@@ -4,6 +4,7 @@ import click
 
 from lading.api import read_graph
 from lading.cli.context import Context
+from lading.cli.options import environment_option, platform_option
 from lading.report import render_graph_json, render_tree
 
 __all__ = ["command"]
@@ -11,12 +12,12 @@ __all__ = ["command"]
 ALL = 1_000_000
 
 
-@click.command("tree", short_help="Show what needs what, as a tree.")
+@click.command("tree")
 @click.argument("packages", nargs=-1)
-@click.option("-e", "--environment", help="Name of an environment, or a lockfile.")
-@click.option("-p", "--platform", help="Subdir of the lock.  [default: this machine's]")
-@click.option("--reverse", is_flag=True, help="Show who needs a package.")
-@click.option("--depth", type=click.IntRange(min=0), default=ALL, help="How many steps down.")
+@environment_option
+@platform_option
+@click.option("--reverse", is_flag=True, help="Show what requires a package.")
+@click.option("--depth", type=click.IntRange(min=0), default=ALL, help="Levels to show.")
 @click.pass_obj
 def command(
     context: Context,
@@ -27,9 +28,9 @@ def command(
     reverse: bool,
     depth: int,
 ) -> int:
-    """Show what each of PACKAGES needs, or what all that was asked for needs.
+    """Show what PACKAGES require; without PACKAGES, what all requested packages require.
 
-    What was shown above is marked with `*` and not shown again.
+    A package whose dependencies were shown above is marked with `*`.
     """
     graph = read_graph(context.project, environment, platform)
     if context.json:
@@ -40,5 +41,5 @@ def command(
     roots = [graph.find(name) for name in packages] or sorted(ends)
     context.write(render_tree(graph, roots, depth, reverse=reverse))
     for cycle in graph.graph.cycles():
-        context.say(f"need each other: {', '.join(cycle)}")
+        context.say(f"dependency cycle: {', '.join(cycle)}")
     return 0

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from lading.cli.context import Context
+from lading.cli.options import dry_run_option, no_sync_option, workers_option
 from lading.errors import UsageError
 from lading.format import TarballSource, is_remote, open_tarball
 from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
@@ -33,16 +34,16 @@ class _Options:
     sync: Sync
 
 
-@click.command("unpack", short_help="Unpack a tarball: checked, relocated, in one pass.")
+@click.command("unpack")
 @click.argument("tarball")
 @click.argument("prefix")
-@click.option("--manifest", metavar="FILE", help="The bill, where it is not inside or beside.")
-@click.option("--manifest-sha256", metavar="HEX", help="Refuse any other bill than this one.")
-@click.option("--only", multiple=True, metavar="PACKAGE", help="Unpack this package alone.")
-@click.option("--store", metavar="DIR", help="Keep frames there, link them, switch PREFIX.")
-@click.option("-j", "--workers", type=click.IntRange(1), help="[default: one a processor]")
-@click.option("--no-sync", is_flag=True, help="Do not wait until it is on disk.")
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and do nothing.")
+@click.option("--manifest", metavar="FILE", help="The bill, if not inside or beside TARBALL.")
+@click.option("--manifest-sha256", metavar="HEX", help="Accept only the bill with this SHA-256.")
+@click.option("--only", multiple=True, metavar="PACKAGE", help="Unpack only this package.")
+@click.option("--store", metavar="DIR", help="Keep frames in DIR and link them.")
+@workers_option
+@no_sync_option
+@dry_run_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
@@ -62,12 +63,12 @@ def command(  # noqa: PLR0913  # one parameter for each option
     Every file is checked against the bill and relocated while it is written. PREFIX appears only
     when it is complete. TARBALL is a path, a URL (http or https), or - for standard input.
 
-    With --store PREFIX becomes a link to PREFIX@DIGEST, which is made of frames that the store
-    keeps; `lading rollback` goes back, `lading gc` tidies up. Of a URL only those frames are read
-    that the store lacks. TARBALL may then be a manifest, too, whose frames are all in the store.
+    With --store, PREFIX becomes a link to PREFIX@DIGEST, made of frames that the store keeps.
+    `lading rollback` switches back, `lading gc` removes what is no longer used. From a URL only
+    missing frames are read. TARBALL may also be a manifest whose frames are all in the store.
     """
     if store and only:
-        raise UsageError("--only and --store exclude each other", hint="choose one of them")
+        raise UsageError("--only and --store cannot be combined", hint="use one of them")
     options = _Options(
         tarball=tarball,
         prefix=context.project.path(prefix),
@@ -125,7 +126,7 @@ def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:
     with context.progress() as progress:
         deployed = apply_deploy(plan, progress)
     done = (
-        "it was there"
+        "was there already"
         if deployed.was_there
         else f"{deployed.linked} frames linked, {deployed.extracted} extracted"
     )

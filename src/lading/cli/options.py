@@ -1,0 +1,44 @@
+"""Options that several commands share."""
+
+import click
+
+__all__ = [
+    "dry_run_option",
+    "environment_option",
+    "link_scripts_option",
+    "no_sync_option",
+    "offline_option",
+    "output_option",
+    "platform_option",
+    "store_option",
+    "workers_option",
+]
+
+platform_option = click.option(
+    "-p", "--platform", metavar="SUBDIR", help="Such as linux-64.  [default: this machine's]"
+)
+environment_option = click.option(
+    "-e", "--environment", help="Name of an environment, or path of a lockfile."
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Print what would be done, and do nothing."
+)
+no_sync_option = click.option(
+    "--no-sync", is_flag=True, help="Do not wait until the files are on disk."
+)
+offline_option = click.option("--offline", is_flag=True, help="Do not use the network.")
+link_scripts_option = click.option(
+    "--link-scripts", is_flag=True, help="Run the packages' link scripts."
+)
+workers_option = click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(1),
+    help="Parallel workers.  [default: one per processor]",
+)
+output_option = click.option(
+    "-o", "--output", metavar="FILE", help="File to write to.  [default: standard output]"
+)
+store_option = click.option(
+    "--store", required=True, metavar="DIR", help="Directory of the frames."
+)
