@@ -15,7 +15,8 @@ from lading.conda.channels import ChannelUrl, MirrorMap
 from lading.conda.names import MatchSpecText, Platform
 from lading.conda.virtual import default_virtual_packages
 from lading.engine.embedded import EmbeddedEngine
-from lading.engine.micromamba import MicromambaEngine, read_version
+from lading.engine.micromamba import MicromambaEngine
+from lading.engine.micromamba_executable import read_version
 from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import (
     ArchiveError,

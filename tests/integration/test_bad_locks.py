@@ -173,7 +173,7 @@ def test_record_that_ends_micromamba(project: Path) -> None:
     """
     before = (project / LOCK).read_bytes()
     outcome = _lock_with(project, "micromamba", RECORD | {"version": 1})
-    expected = {5: "--engine embedded names it", 6: "describes a-1-0.conda wrongly"}
+    expected = {5: "--engine embedded names it", 6: "describes a-1-0.conda: malformed"}
     assert outcome.is_plain_error, outcome.stderr
     assert expected[outcome.code] in outcome.stderr
     assert before == (project / LOCK).read_bytes()

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
         compare_versions as compare_versions,
         satisfies as satisfies,
     )
-    from lading.engine.micromamba import (
-        MicromambaEngine as MicromambaEngine,
-        find_micromamba as find_micromamba,
-    )
+    from lading.engine.micromamba import MicromambaEngine as MicromambaEngine
+    from lading.engine.micromamba_executable import find_micromamba as find_micromamba
     from lading.engine.protocol import (
         Engine as Engine,
         InstallRequest as InstallRequest,
@@ -32,7 +30,8 @@ else:
             "bootstrap": "BootstrapPlan apply_bootstrap plan_bootstrap",
             "embedded": "EmbeddedEngine",
             "matching": "admits compare_versions satisfies",
-            "micromamba": "MicromambaEngine find_micromamba",
+            "micromamba": "MicromambaEngine",
+            "micromamba_executable": "find_micromamba",
             "protocol": "Engine InstallRequest SolveRequest",
         },
     )

@@ -1,4 +1,4 @@
-"""The pinned micromamba: where it comes from, and getting it.
+"""Download the pinned micromamba.
 
 Source: the releases of mamba-org/micromamba-releases, one executable a platform.
 """
@@ -26,7 +26,7 @@ class Release:
     Attributes:
         version: Of micromamba.
         url: Its official location.
-        sha256: Of the executable; None where nobody has checked one yet.
+        sha256: Of the executable; None while no digest has been checked.
     """
 
     version: str
@@ -42,8 +42,8 @@ def _release(name: str, sha256: str = "") -> Release:
     )
 
 
-# A digest is entered here by somebody who downloaded the release and checked its signature; until
-# then it must be given on the command line.
+# Enter a digest here only after downloading the release and checking its signature; until then it
+# must be given on the command line.
 RELEASES: Mapping[Platform, Release] = {
     Platform.LINUX_64: _release("linux-64"),
     Platform.LINUX_AARCH64: _release("linux-aarch64"),
@@ -55,13 +55,13 @@ RELEASES: Mapping[Platform, Release] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapPlan:
-    """What will be fetched, and where it will lie.
+    """What will be downloaded, and its target.
 
     Attributes:
-        version: Of micromamba, as the table has it.
-        url: Where it is fetched from: http, https or file.
-        sha256: What its bytes must have.
-        target: Where the executable is put, absolute.
+        version: Of micromamba.
+        url: Source: http, https or file.
+        sha256: Required digest of the executable.
+        target: Path of the executable, absolute.
         is_current: Whether it is there already.
     """
 
@@ -75,29 +75,29 @@ class BootstrapPlan:
 def plan_bootstrap(
     platform: Platform, target: Path, *, source: str = "", sha256: Digest | None = None
 ) -> BootstrapPlan:
-    """What getting micromamba takes; nothing is changed.
+    """Plan the download of micromamba; nothing is changed.
 
     Args:
         platform: Of this machine.
-        target: Where the executable is to lie, absolute.
+        target: Path for the executable, absolute.
         source: URL of a mirror or a copy; empty for the official location.
-        sha256: What its bytes must have; None for what the table says.
+        sha256: Required digest; None for the pinned one.
 
     Raises:
-        UsageError: The table has no executable for this platform, or no digest and none was given.
+        UsageError: There is no executable for this platform, or no digest is pinned or given.
     """
     release = RELEASES.get(platform)
     if release is None and not source:
         raise UsageError(
-            f"there is no micromamba for {platform} in the table",
-            hint="name one with --from and --sha256, or use the embedded engine",
+            f"no micromamba is known for {platform}",
+            hint="use --from and --sha256, or the embedded engine",
         )
     digest = sha256 or (release.sha256 if release is not None else None)
     url = source or (release.url if release is not None else "")
     if digest is None:
         raise UsageError(
-            f"the digest of {without_credentials(url)} is not known, so it is not downloaded",
-            hint="give the published one with --sha256; meanwhile the embedded engine serves",
+            f"no digest is known for {without_credentials(url)}, so it is not downloaded",
+            hint="use --sha256 with the published digest, or use the embedded engine",
         )
     return BootstrapPlan(
         version=VERSION,
@@ -111,11 +111,11 @@ def plan_bootstrap(
 def apply_bootstrap(
     plan: BootstrapPlan, inherited: Mapping[str, str], progress: Progress = no_progress
 ) -> None:
-    """Put the executable in its place; its digest is checked before it may be executed.
+    """Download the executable; it becomes executable only after its digest was checked.
 
     Raises:
-        FetchError: It cannot be had; the hint says that the embedded engine serves.
-        DigestMismatchError: It has other bytes than were promised.
+        FetchError: The download failed.
+        DigestMismatchError: The executable has another digest.
     """
     if not plan.is_current:
         download = Download(url=plan.url, sha256=plan.sha256, target=plan.target, mode=EXECUTABLE)
@@ -124,6 +124,6 @@ def apply_bootstrap(
         except FetchError as error:
             raise FetchError(
                 f"micromamba cannot be downloaded: {error}",
-                hint="bring a copy and name it with --from; meanwhile the embedded engine serves",
+                hint="use a local copy with --from FILE, or use the embedded engine",
             ) from error
     plan.target.chmod(EXECUTABLE)

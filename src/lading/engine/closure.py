@@ -1,8 +1,8 @@
-"""Is a solution closed: is everything there that it needs?
+"""Check that a solution is complete: everything it requires is part of it.
 
 Solvers have returned solutions with packages left out (micromamba 2.1.1 to 2.3.2, from a damaged
-solver cache). Such a lock installs without complaint and fails on the node, so every solution of
-either engine is checked. By name: that versions fit is what the solver was asked for.
+solver cache). Such a lock installs without an error and fails on the node, so every solution of
+either engine is checked, by name only: the solver has compared the versions.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,10 @@ __all__ = ["check_closure", "missing_dependencies", "needed_records"]
 def missing_dependencies(
     records: Sequence[RepodataRecord], virtual_packages: Iterable[VirtualPackage]
 ) -> tuple[tuple[str, str], ...]:
-    """Pairs of (name of a package, a MatchSpec of it that no package of the set has the name of).
+    """Pairs of (package name, a MatchSpec in its `depends` that no package of the set matches).
 
     Returns:
-        In the order of `records` and of their `depends`; empty for a closed set.
+        In the order of `records` and of their `depends`; empty for a complete set.
     """
     present: set[str] = {record.name for record in records}
     present |= {package.name for package in virtual_packages}
@@ -35,7 +35,7 @@ def missing_dependencies(
 def needed_records(
     records: Sequence[RepodataRecord], specs: Iterable[MatchSpecText]
 ) -> tuple[RepodataRecord, ...]:
-    """Those of `records` that `specs` need, directly or through others; in the order given."""
+    """Those of `records` that `specs` require, directly or indirectly; in the order given."""
     needed = reachable(dependencies_of(records), map(dependency_name, specs))
     return tuple(record for record in records if record.name in needed)
 
@@ -45,25 +45,25 @@ def check_closure(
     specs: Iterable[MatchSpecText],
     virtual_packages: Iterable[VirtualPackage],
 ) -> None:
-    """Refuse a solution that leaves out what was asked for or what one of its packages needs.
+    """Refuse a solution that leaves out a requested package, or one that another requires.
 
     Raises:
-        EngineFailedError: Something is left out; the message names the first, `details` all.
+        EngineFailedError: The solution is incomplete; `details` list all gaps.
     """
     virtual = tuple(virtual_packages)
     names = {record.name for record in records} | {package.name for package in virtual}
     unmet = [
-        f"{text} was asked for, and no package has this name"
+        f"{text} is requested, and no package has this name"
         for text in specs
         if dependency_name(text) not in names
     ]
     unmet += [
-        f"{name} needs {text}, and no package has this name"
+        f"{name} requires {text}, and no package has this name"
         for name, text in missing_dependencies(records, virtual)
     ]
     if unmet:
         raise EngineFailedError(
-            f"the solution is not closed: {unmet[0]}",
-            hint="clear the engine's state directory and try again, or use the other engine",
+            f"the engine's solution is incomplete: {unmet[0]}",
+            hint="delete .lading/state and try again, or use the other engine with --engine",
             details=tuple(unmet),
         )

@@ -4,7 +4,7 @@ It reads no configuration file, no credential store and no cache of the user: re
 the state directory alone. An engine sees one state of each channel, that of its first request, so
 platforms solved together see the same `noarch`.
 
-py-rattler is asynchronous and native; what must be known of it stands in `_run`.
+py-rattler is asynchronous and native code; `_run` says what that demands.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ from lading.conda import (
     has_credentials,
     without_credentials,
 )
+from lading.engine.broken_records import repaired_channels
 from lading.engine.closure import check_closure
 from lading.engine.errors import (
     BLAME_HINT,
@@ -47,10 +48,8 @@ from lading.engine.errors import (
     install_error,
     solve_error,
 )
-from lading.engine.location import Sources, canonical_url, located_spec
+from lading.engine.location import BearerTokens, Sources, canonical_url, located_spec
 from lading.engine.protocol import LINKING, InstallRequest, SolveRequest
-from lading.engine.repaired import repaired_channels
-from lading.engine.tokens import BearerTokens
 from lading.errors import (
     EngineFailedError,
     FetchError,
@@ -72,7 +71,7 @@ SETTLE_SECONDS = 0.1
 PATIENCE_SECONDS = 300
 PYTHON = "python"
 NOBODY = "lading-asks-for-nobody"
-# How rattler begins when a record of a package that it looks at is none.
+# How rattler's message begins where a record cannot be read.
 BROKEN_RECORD = "failed to extract repodata records"
 
 Result = TypeVar("Result")
@@ -94,7 +93,7 @@ class EmbeddedEngine:
         """An engine that keeps repodata below `state_directory`, absolute and private."""
         self._state = state_directory
         self._lock = threading.Lock()
-        self._gateways: dict[bool, rattler.Gateway] = {}
+        self._gateways: dict[bool, tuple[rattler.Gateway, Path]] = {}
         self._bearers = BearerTokens()
 
     @property
@@ -125,7 +124,7 @@ class EmbeddedEngine:
         try:
             return _solution(gateway, sources, request)
         except BrokenRecordError as error:
-            caches = (self._state / "repodata", *self._state.glob(".secret.lading-*"))
+            caches = [directory for _, directory in tuple(self._gateways.values())]
             with repaired_channels(sources, request.platform, caches, error) as repaired:
                 gateway = rattler.Gateway(cache_dir=repaired.directory, client=rattler.Client())
                 with repaired.blamed():
@@ -145,15 +144,15 @@ class EmbeddedEngine:
                 execute_link_scripts=False,
                 show_progress=False,
                 client=rattler.Client(),
-                # The protocol's bodies are empty on purpose: what is not told is not counted.
+                # The bodies that it does not override are empty on purpose.
                 reporter=_Reporter(request.progress),  # type: ignore[abstract]
             )
 
         with _translated():
             _run(install)
-        # rattler marks a prefix as a cache; what lading installs is no cache.
+        # rattler marks a prefix as a cache, which backup programs would skip.
         (request.prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
-        # The losers of clobbering went there; its empty directories stay now and then.
+        # rattler moves clobbered files there, and sometimes leaves empty directories behind.
         shutil.rmtree(request.prefix / "__clobbers__", ignore_errors=True)
 
     def _open_gateway(self, *, is_secret: bool, timeout: float | None) -> rattler.Gateway:
@@ -175,8 +174,9 @@ class EmbeddedEngine:
                     timeout=max(1, int(timeout or PATIENCE_SECONDS)),
                 )
                 cache = self._cache_directory(is_secret=is_secret)
-                self._gateways[is_secret] = rattler.Gateway(cache_dir=cache, client=client)
-            return self._gateways[is_secret]
+                gateway = rattler.Gateway(cache_dir=cache, client=client)
+                self._gateways[is_secret] = gateway, cache
+            return self._gateways[is_secret][0]
 
     def _cache_directory(self, *, is_secret: bool) -> Path:
         """The directory for repodata; rattler stores URLs in it, so secret ones get a temporary."""
@@ -214,11 +214,11 @@ class _Reporter(InstallerReporter):
 
 
 def _run(make: Callable[[], Coroutine[None, None, Result]]) -> Result:
-    """The result of a coroutine, whether or not an event loop runs in this thread.
+    """Run a coroutine, whether or not an event loop runs in this thread; return its result.
 
-    rattler completes a future from a thread of its own, and that thread holds on to the event loop
-    for a moment longer. Where the interpreter ends in this moment, it crashes (seen in one of three
-    runs of a short program; PyO3/pyo3-async-runtimes#40). So wait until nobody else holds the loop.
+    rattler completes a future from a thread of its own, and that thread keeps a reference to the
+    event loop for a moment longer. If the interpreter ends in this moment, it crashes (seen in one
+    of three runs of a short program; PyO3/pyo3-async-runtimes#40). So wait for the reference to go.
     """
     try:
         asyncio.get_running_loop()
@@ -243,18 +243,18 @@ def _run(make: Callable[[], Coroutine[None, None, Result]]) -> Result:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Every exception of rattler as one of ours, without credentials."""
+    """Raise every exception of rattler as one of ours, without credentials."""
     try:
         yield
     except (native.InvalidMatchSpecError, native.InvalidVersionSpecError) as error:
-        raise SpecError(f"a MatchSpec is not understood: {error}", hint="correct it") from error
+        raise SpecError(f"invalid MatchSpec: {error}", hint="correct it") from error
     except native.SolverError as error:
         raise _solver_error(error) from error
     except (native.GatewayError, native.FetchRepoDataError, native.InvalidChannelError) as error:
         lines = clean_lines(str(error))
         if any(BROKEN_RECORD in line for line in lines):
             raise BrokenRecordError(
-                f"a channel describes a package wrongly: {lines[-1]}",
+                f"a channel has a malformed package record: {lines[-1]}",
                 hint=BLAME_HINT,
                 details=lines,
             ) from error
@@ -276,7 +276,7 @@ def _solver_error(error: Exception) -> LadingError:
     text = str(error)
     if "cancelled" in text or "timeout" in text:
         return EngineFailedError(
-            "the solver did not end in the time allowed", hint="allow more time with --timeout"
+            "the solver exceeded its time limit", hint="allow more time with --timeout"
         )
     return solve_error(clean_lines(text.removeprefix("Cannot solve the request because of: ")))
 
@@ -284,12 +284,12 @@ def _solver_error(error: Exception) -> LadingError:
 def _solution(
     gateway: rattler.Gateway, sources: Sources, request: SolveRequest
 ) -> tuple[RepodataRecord, ...]:
-    """The records that satisfy the request, from channels that answer.
+    """Solve the request with the locations in `sources`; return the records, sorted by name.
 
     Raises:
-        BrokenRecordError: One that may be needed is described wrongly.
+        BrokenRecordError: A record that may be needed is malformed.
         SolveError: There is no solution.
-        EngineFailedError: The solution is not closed, or rattler failed.
+        EngineFailedError: The solution is incomplete, or rattler failed.
     """
     specs = [_native_spec(text, sources) for text in sorted(request.specs)]
     locked = _still_offered(gateway, sources, request)
@@ -327,17 +327,17 @@ def _solution(
 
 
 def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: SolveRequest) -> str:
-    """The first location of `channel` whose repodata can be read.
+    """Fetch the repodata of `channel`; return the first of its locations that can be read.
 
     Raises:
-        FetchError: None of them can.
+        FetchError: No location can be read.
     """
     failures: list[str] = []
     for location in request.mirrors.locations(channel):
         try:
             with _translated():
-                # Asking for any name makes the gateway fetch both subdirs and keep them. It is one
-                # that no package has: what is not needed may be described as wrongly as it likes.
+                # Any query makes the gateway fetch both subdirs. No package has this name, so
+                # that malformed records of packages that are not needed do no harm.
                 _query(gateway, [location], request.platform, [NOBODY])
         except FetchError as error:
             _log.warning("cannot read %s", without_credentials(location))
@@ -356,8 +356,8 @@ def _still_offered(
 ) -> list[rattler.RepoDataRecord]:
     """The locked records as the channels offer them today.
 
-    A lock keeps neither `constrains` nor builds of dependencies, so its own records would make the
-    solver blind to conflicts; and an archive that a channel took away cannot be kept.
+    A lock keeps neither `constrains` nor builds of dependencies, so the solver would miss conflicts
+    with its own records; and an archive that a channel has removed cannot be kept.
     """
     if not request.locked:
         return []
@@ -369,7 +369,7 @@ def _still_offered(
         record
         for record in found
         if (mine := wanted.get(record.file_name)) is not None
-        and (mine.sha256 is None or _hex(record.sha256) == mine.sha256.hex)
+        and (mine.sha256 is None or (record.sha256 or b"").hex() == mine.sha256.hex)
     ]
     _log.debug("%s: %d of %d pins still offered", request.platform, len(kept), len(wanted))
     return kept
@@ -378,7 +378,6 @@ def _still_offered(
 def _query(
     gateway: rattler.Gateway, locations: Iterable[str], platform: Platform, names: Sequence[str]
 ) -> list[rattler.RepoDataRecord]:
-    """All records of `names`."""
     found = _run(
         lambda: gateway.query(
             [rattler.Channel(location) for location in locations],
@@ -404,7 +403,7 @@ async def _native_record(
     archive = archives[record.distribution]
     site_packages: str | None = None
     if record.name == PYTHON:
-        # Locks do not keep it, and without it noarch packages of a free-threaded Python go astray.
+        # Locks do not keep it, and noarch packages of a free-threaded Python depend on it.
         described = await rattler.RepoDataRecord.from_package_archive(archive)
         site_packages = described.python_site_packages_path
     package = rattler.PackageRecord(
@@ -451,7 +450,3 @@ def _record(item: rattler.RepoDataRecord, sources: Sources) -> RepodataRecord:
 
 def _subdirs(platform: Platform) -> list[rattler.Subdir]:
     return [rattler.Subdir(platform.value), rattler.Subdir("noarch")]
-
-
-def _hex(digest: bytes | None) -> str:
-    return digest.hex() if digest else ""

@@ -1,7 +1,7 @@
-"""What an engine complains of, as one of our errors.
+"""The messages of engines, turned into our errors. Pure: text in, an error out.
 
-Both engines put everything that can go wrong with an installation into one class, or into text;
-what it was is told by its words. Pure: text in, an error out.
+Both engines report every failure of an installation as one class, or as text; which error it was
+can only be told from the words.
 """
 
 import re
@@ -20,7 +20,7 @@ from lading.errors import (
 __all__ = ["BLAME_HINT", "BrokenRecordError", "clean_lines", "install_error", "solve_error"]
 
 BLAME_HINT = "tell the maintainers of the channel, or use another one"
-"""What to do about a record that is wrong."""
+"""What to do about a malformed record."""
 
 REFETCH = "delete it from the cache and fetch it again"
 
@@ -38,15 +38,15 @@ _DAMAGED = re.compile(
 
 
 class BrokenRecordError(FetchError):
-    """A channel describes a package wrongly; no other location of it will do better."""
+    """A channel has a malformed package record; its mirrors will have the same."""
 
 
 def clean_lines(text: str, noise: Iterable[str] = ()) -> tuple[str, ...]:
-    """The lines of `text` that say something, URLs without credentials.
+    """The meaningful lines of `text`, URLs without credentials.
 
     Args:
         text: What an engine printed.
-        noise: Regular expressions; a line that one of them matches from its beginning is dropped.
+        noise: Regular expressions; lines that begin with a match are dropped.
     """
     patterns = [re.compile(pattern) for pattern in noise]
     lines = (
@@ -61,13 +61,13 @@ def clean_lines(text: str, noise: Iterable[str] = ()) -> tuple[str, ...]:
 def solve_error(lines: tuple[str, ...]) -> LadingError:
     """The error for a request without solution; `lines` explain it.
 
-    Where all that stands against it is that records cannot be read, the channel is to blame.
+    If every reason is a record that cannot be read, the error blames the channel.
     """
     leaves = [line for line in lines if not line.rstrip().endswith((":", "incompatible"))]
     if leaves and all(_UNREADABLE.search(line) for line in leaves):
         reason = leaves[0].strip(" └├│─")
         return BrokenRecordError(
-            f"a channel describes a package wrongly: {reason}", hint=BLAME_HINT, details=lines
+            f"a channel has a malformed package record: {reason}", hint=BLAME_HINT, details=lines
         )
     return SolveError(
         "no set of packages satisfies the request",
@@ -77,23 +77,23 @@ def solve_error(lines: tuple[str, ...]) -> LadingError:
 
 
 def install_error(lines: tuple[str, ...]) -> LadingError:
-    """The error for an installation that failed, `lines` say why."""
+    """The error for an installation that failed; `lines` say why."""
     text = "\n".join(lines)
     message = _decisive_line(lines)
     if _DIGEST.search(text):
         return DigestMismatchError(
-            f"an archive is not what the lock promises: {message}", hint=REFETCH, details=lines
+            f"an archive does not match the lock: {message}", hint=REFETCH, details=lines
         )
     if _DISK.search(text):
         return EngineFailedError(
             f"the disk is full: {message}",
-            hint="free space, or put the build directory on another disk",
+            hint="free space, or use a directory on another disk",
             details=lines,
         )
     if _LOCK.search(text):
         return EngineFailedError(
             f"the package cache is in use: {message}",
-            hint="wait for the other process, or give this build a cache of its own",
+            hint="wait for the other process, or use another cache with --pkgs-dir",
             details=lines,
         )
     if _MISSING.search(text):
@@ -104,12 +104,12 @@ def install_error(lines: tuple[str, ...]) -> LadingError:
         return ArchiveError(f"an archive is damaged: {message}", hint=REFETCH, details=lines)
     return EngineFailedError(
         f"the installation failed: {message}",
-        hint="run again with -vv, or try the other engine",
+        hint="run again with -v, or try the other engine with --engine",
         details=lines,
     )
 
 
 def _decisive_line(lines: tuple[str, ...]) -> str:
     """The first line, without the severity that a program puts before it."""
-    first = lines[0] if lines else "the engine does not say why"
+    first = lines[0] if lines else "the engine gives no reason"
     return re.sub(r"^(error|critical|warning)\s+libmamba\s+", "", first).strip()

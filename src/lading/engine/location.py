@@ -1,14 +1,21 @@
-"""Between canonical channels and the locations they are read from.
+"""Canonical channel URLs, the locations they are read from, and the tokens for these.
 
 `sources` is canonical channel URL → the location that answered, in order of priority.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
-from lading.conda import ChannelUrl, MatchSpecText, canonical_channel, without_credentials
+from lading.conda import (
+    ChannelUrl,
+    MatchSpecText,
+    MirrorMap,
+    canonical_channel,
+    without_credentials,
+)
 from lading.errors import EngineFailedError, SpecError
 
-__all__ = ["canonical_url", "located_spec"]
+__all__ = ["BearerTokens", "Sources", "canonical_url", "located_spec"]
 
 Sources = Mapping[ChannelUrl, str]
 
@@ -17,7 +24,7 @@ def located_spec(text: MatchSpecText, sources: Sources) -> str:
     """`text` with the channel that it may name replaced by the location that is read.
 
     Raises:
-        SpecError: It names a channel that is none of `sources`.
+        SpecError: It names a channel that is not in `sources`.
     """
     channel, separator, rest = text.rpartition("::")
     if not separator:
@@ -35,16 +42,43 @@ def canonical_url(url: str, sources: Sources) -> tuple[ChannelUrl, str]:
     """The canonical URLs of the channel and of the archive that an engine found at `url`.
 
     Raises:
-        EngineFailedError: `url` lies in none of `sources`.
+        EngineFailedError: `url` is not below any of `sources`.
     """
-    # An engine may leave the credentials of a location out of the URLs it answers with, or mask
-    # them with asterisks.
+    # An engine may answer with URLs without the credentials of a location, or with asterisks.
     plain = without_credentials(url)
     for channel, location in sources.items():
         base = without_credentials(location).rstrip("/")
         if plain.startswith(base + "/"):
             return channel, channel + plain[len(base) :]
     raise EngineFailedError(
-        f"the engine answered with a package of another channel: {without_credentials(url)}",
+        f"the engine chose a package of another channel: {without_credentials(url)}",
         hint="clear the engine's state directory and try again",
     )
+
+
+class BearerTokens:
+    """The bearer tokens of channels, by host and path as rattler asks for them.
+
+    rattler passes neither scheme nor port. So two servers on one host that have a channel of the
+    same path share a token, and one of them refuses it.
+    """
+
+    def __init__(self) -> None:
+        """Begin without tokens."""
+        self._tokens: dict[tuple[str, str], str] = {}
+
+    def learn(self, locations: Iterable[str], mirrors: MirrorMap) -> None:
+        """Remember the tokens for the channels at `locations`."""
+        for location in locations:
+            bearer = mirrors.bearer(location)
+            if bearer:
+                parts = urlsplit(location)
+                self._tokens[parts.hostname or "", parts.path.rstrip("/")] = bearer
+
+    def headers(self, host: str, path: str) -> dict[str, str] | None:
+        """The headers to add to a request for `path` on `host`, or None."""
+        # A copy: rattler asks from its threads, while `learn` may run for another platform.
+        for (known_host, known_path), bearer in tuple(self._tokens.items()):
+            if host == known_host and path.startswith(f"{known_path}/"):
+                return {"Authorization": f"Bearer {bearer}"}
+        return None

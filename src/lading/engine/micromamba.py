@@ -1,24 +1,22 @@
 """The micromamba engine: the executable, as a subprocess.
 
-Each call runs in a scrubbed environment with a home, a root prefix and a package cache of its own,
-without rc files. Solving is a dry run whose JSON is read; installing is from an explicit file, so
-that no solver is involved. `micromamba_output` reads what it prints.
+Each call runs in a scrubbed environment with its own home, root prefix and package cache, without
+rc files. Solving is a dry run whose JSON is read; installing is from an explicit file, so that no
+solver is involved. `micromamba_output` reads what it prints.
 
-Some habits of micromamba are worked around:
+Workarounds:
 
-- It runs link scripts and has no option against it; it looks for `bash` on PATH to run them with.
-  There it finds one that does nothing.
+- It runs link scripts and has no option against it; it looks for `bash` on PATH to run them.
+  So PATH begins with a `bash` that does nothing.
 - It adds pip to python unasked: 2.5 and earlier to the package, later ones to the request.
-- It has no notion of records to prefer. All of them are pinned first. Where that has no solution,
-  it is asked for an update of a prefix that seems to hold them, which moves only what must move;
-  and where that fails too (a pinned archive is gone), nothing is pinned.
+- It cannot prefer records. All of them are pinned first. If that has no solution, it is asked to
+  update a prefix that seems to hold them, which changes as little as possible; and if that fails
+  too (a pinned archive is gone), nothing is pinned.
 """
 
 import json
 import logging
-import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from lading.conda import (
 from lading.engine.closure import check_closure, needed_records
 from lading.engine.errors import BrokenRecordError, clean_lines, install_error
 from lading.engine.location import Sources, located_spec
+from lading.engine.micromamba_executable import Runner, read_version
 from lading.engine.micromamba_output import (
     NOISE,
     changed_names,
@@ -44,30 +43,20 @@ from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import (
     EngineError,
     EngineFailedError,
-    EngineNotFoundError,
     FetchError,
     SolveError,
 )
 from lading.system import Completed, Run, run, scrubbed_environment, temporary_directory
 
-__all__ = ["MicromambaEngine", "find_micromamba", "read_version"]
+__all__ = ["MicromambaEngine"]
 
 PYTHON = "python"
-VARIABLE = "LADING_MICROMAMBA"
-PRIVATE_PATH = Path(".lading/bin/micromamba")
-
-FIRST_SUPPORTED = (2, 0)
-LAST_SUPPORTED = (2, 8)
-# Their solver cache drops packages silently (mamba-org/mamba#4052).
-FIRST_BROKEN = (2, 1, 1)
-LAST_BROKEN = (2, 3, 2)
-
-# Those that micromamba lets be overridden (CEP 30); one that is not asked for is switched off.
+# Virtual packages that micromamba can override (CEP 30); those not requested are switched off.
 _OVERRIDES = ("__glibc", "__linux", "__osx", "__win", "__cuda", "__archspec")
 # Follows from the platform alone.
 _IMPLIED = ("__unix",)
 
-# With JSON it says nothing of a server that fails unless it is asked to.
+# With --json alone it does not report failing servers.
 _AS_JSON = ("--json", "--log-level", "warning")
 
 _NO_SHELL = (
@@ -75,64 +64,6 @@ _NO_SHELL = (
 )
 
 _log = logging.getLogger(__name__)
-
-Runner = Callable[[Run], Completed]
-
-
-def find_micromamba(
-    explicit: Path | None, environment: Mapping[str, str], directory: Path
-) -> Path | None:
-    """The executable to use, or None where there is none.
-
-    Args:
-        explicit: What the user named; it must exist.
-        environment: Looked up for `LADING_MICROMAMBA`, which must exist too, and for PATH.
-        directory: The directory of the project; `.lading/bin/micromamba` is looked for below it.
-
-    Raises:
-        EngineNotFoundError: The one named does not exist or may not be executed.
-    """
-    named = explicit or (Path(environment[VARIABLE]) if environment.get(VARIABLE) else None)
-    if named is not None:
-        found = shutil.which(str(directory / named))
-        if found is None:
-            raise EngineNotFoundError(
-                f"{named} is no executable",
-                hint=f"correct --micromamba or {VARIABLE}, or get one with `lading bootstrap`",
-            )
-        return Path(found)
-    private = shutil.which(str(directory / PRIVATE_PATH))
-    found = private or shutil.which("micromamba", path=environment.get("PATH", ""))
-    return Path(found) if found else None
-
-
-def read_version(
-    executable: Path, inherited_environment: Mapping[str, str], runner: Runner = run
-) -> str:
-    """The version of `executable`, one that works.
-
-    Raises:
-        EngineNotFoundError: It does not run.
-        EngineError: It is no micromamba, or a version that is known to be broken.
-    """
-    environment = scrubbed_environment(inherited_environment, Path("/nonexistent"))
-    answer = runner(Run(argv=(str(executable), "--version"), environment=environment, timeout=60))
-    match = re.search(r"\b(\d+)\.(\d+)\.(\d+)\b", answer.stdout)
-    if answer.returncode != 0 or match is None:
-        raise EngineError(
-            f"{executable} does not answer as micromamba does",
-            hint="name another one, or get one with `lading bootstrap`",
-            details=answer.last_lines(),
-        )
-    number = tuple(int(part) for part in match.groups())
-    if FIRST_BROKEN <= number <= LAST_BROKEN:
-        raise EngineError(
-            f"micromamba {match[0]} leaves packages out of its solutions without a word",
-            hint="use 2.3.3 or later, or get one with `lading bootstrap`",
-        )
-    if not FIRST_SUPPORTED <= number[:2] <= LAST_SUPPORTED:
-        _log.warning("micromamba %s is untested; lading is tested with 2.0 to 2.8", match[0])
-    return match[0]
 
 
 class MicromambaEngine:
@@ -151,7 +82,7 @@ class MicromambaEngine:
 
         Args:
             executable: Absolute.
-            version: As it says itself.
+            version: Of the executable.
             state_directory: Absolute, private to the build.
             inherited_environment: Of the caller; proxies and certificates are taken from it.
             runner: Runs programs.
@@ -171,11 +102,11 @@ class MicromambaEngine:
         *,
         runner: Runner = run,
     ) -> "MicromambaEngine":
-        """An engine around `executable`, its version read and accepted.
+        """Read the version of `executable`, and make an engine around it.
 
         Raises:
-            EngineNotFoundError: It does not run.
-            EngineError: It is no micromamba, or a version that is known to be broken.
+            EngineNotFoundError: It cannot be run.
+            EngineError: It is not micromamba, or a version that is known to be broken.
         """
         version = read_version(executable, inherited_environment, runner)
         return cls(executable, version, state_directory, inherited_environment, runner=runner)
@@ -194,12 +125,12 @@ class MicromambaEngine:
         """The records that satisfy the request, see `Engine.solve`.
 
         Raises:
-            EngineError: The request excludes newer records, which micromamba has no option for; or
-                a channel demands a token in a header, which it would read from a file of its home.
+            EngineError: The request has `exclude_newer`, or a channel needs a bearer token;
+                micromamba supports neither.
         """
         if request.exclude_newer is not None:
             raise EngineError(
-                "micromamba cannot leave out packages by their date",
+                "micromamba cannot exclude packages by date",
                 hint="lock with --engine embedded",
             )
         failures: list[str] = []
@@ -248,22 +179,22 @@ class MicromambaEngine:
         (request.prefix / ".mambarc").unlink(missing_ok=True)
 
     def _solve_from(self, request: SolveRequest, sources: Sources) -> tuple[RepodataRecord, ...]:
-        """The solution with the channels read from `sources`, as little moved as possible."""
+        """Solve with the channels at `sources`; keep as many locked records as possible."""
         if request.locked:
             pinned = self._dry_run_pinned(request, sources, request.locked)
             if pinned is None:
-                _log.info("%s: the pins cannot all be kept", request.platform)
+                _log.info("%s: not all locked versions can be kept", request.platform)
                 moved = self._update(request, sources)
                 pinned = self._dry_run_pinned(request, sources, moved) if moved else None
             if pinned is not None:
                 return needed_records(pinned, request.specs)
-            _log.warning("%s: no pin can be kept, solving anew", request.platform)
+            _log.warning("%s: no locked version can be kept", request.platform)
         return self._dry_run(request, sources, ())
 
     def _dry_run_pinned(
         self, request: SolveRequest, sources: Sources, pins: Iterable[RepodataRecord]
     ) -> tuple[RepodataRecord, ...] | None:
-        """The solution that holds all of `pins`, or None where there is none."""
+        """The solution that contains all of `pins`, or None if there is none."""
         try:
             return self._dry_run(request, sources, [_pin(record) for record in pins])
         except SolveError:
@@ -272,10 +203,10 @@ class MicromambaEngine:
     def _dry_run(
         self, request: SolveRequest, sources: Sources, pins: Sequence[MatchSpecText]
     ) -> tuple[RepodataRecord, ...]:
-        """A solution without any prefix.
+        """Solve without a prefix.
 
         Raises:
-            SolveError: There is none.
+            SolveError: There is no solution.
             FetchError: A channel could not be read.
             EngineFailedError: micromamba failed.
         """
@@ -285,12 +216,12 @@ class MicromambaEngine:
             if answer.returncode == 0:
                 return read_records(answer, sources)
             if answer.stdout.strip() and not pins:
-                # With --json there is one terse line; the explanation is only for people.
+                # The explanation is printed only without --json.
                 answer = self._ask(request, sources, ask, pins)
         raise solve_failure(answer)
 
     def _update(self, request: SolveRequest, sources: Sources) -> tuple[RepodataRecord, ...]:
-        """The locked records after the least change that satisfies the request, or none."""
+        """The locked records after the smallest update that satisfies the request, or none."""
         with self._workplace() as workplace:
             metadata = workplace / "conda-meta"
             metadata.mkdir()
@@ -313,10 +244,10 @@ class MicromambaEngine:
         ask: Sequence[str],
         pins: Sequence[MatchSpecText],
     ) -> Completed:
-        """What micromamba answers to a dry run.
+        """Run a dry run; return the answer.
 
         Raises:
-            FetchError: A channel was not read, and micromamba went on without it.
+            FetchError: A channel was not read, and micromamba continued without it.
         """
         channels = [word for location in sources.values() for word in ("--channel", location)]
         specs = [
@@ -324,10 +255,10 @@ class MicromambaEngine:
         ]
         priority = "strict" if request.strict_priority else "disabled"
         with ExitStack() as stack:
-            # One a platform: they are solved at the same time, and would wait for each other.
+            # One per platform: platforms are solved in parallel, and the cache has a lock.
             cache = self._state / "solve" / request.platform.value
             if any(has_credentials(location) for location in sources.values()):
-                # micromamba writes the URLs beside the repodata that it keeps.
+                # micromamba writes the URLs beside the repodata it keeps.
                 cache = stack.enter_context(self._workplace()) / "pkgs"
             answer = self._call(
                 [*ask, "--dry-run", "--yes", "--override-channels", *channels],
@@ -351,10 +282,9 @@ class MicromambaEngine:
         home.mkdir(parents=True, exist_ok=True)
         root = {
             "MAMBA_ROOT_PREFIX": str(self._state / "root"),
-            # Up to 2.5 it is added unasked, and the engines would disagree.
+            # Up to 2.5 pip is added to python, and the engines would disagree.
             "MAMBA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
-            # It extracts in processes of its own, and does not tell them of --no-rc: these would
-            # read what the machine has in /etc/conda.
+            # It extracts in child processes without --no-rc, which would read /etc/conda.
             "MAMBA_NO_RC": "true",
         }
         return self._runner(
@@ -367,7 +297,7 @@ class MicromambaEngine:
         )
 
     def _path_without_shell(self) -> str:
-        """A PATH on which the only shell for link scripts is one that does nothing."""
+        """A PATH whose first `bash`, which micromamba runs link scripts with, does nothing."""
         shell = self._state / "no-shell" / "bash"
         shell.parent.mkdir(parents=True, exist_ok=True)
         shell.write_text(_NO_SHELL, encoding="utf-8")
@@ -383,38 +313,38 @@ class MicromambaEngine:
 
 
 def _attempts(request: SolveRequest) -> Iterator[Sources]:
-    """Where to read the channels from: each channel's first location, then each one's next."""
+    """The locations to try: the first of each channel, then the second of each, and so on."""
     locations = {channel: request.mirrors.locations(channel) for channel in request.channels}
     for number in range(max((len(found) for found in locations.values()), default=0)):
         yield {channel: found[min(number, len(found) - 1)] for channel, found in locations.items()}
 
 
 def _refuse_bearers(sources: Sources, mirrors: MirrorMap) -> None:
-    """Refuse to ask a server for what it gives only to those who have a token in a header.
+    """Refuse channels that need a bearer token, which micromamba would read from a file.
 
     Raises:
-        EngineError: A token is known for a channel.
+        EngineError: There is a token for a channel.
     """
     for channel, location in sources.items():
         if mirrors.bearer(location):
             raise EngineError(
-                f"micromamba cannot be given the bearer token of {without_credentials(channel)}",
-                hint="lock with --engine embedded, or use a token that goes into the URL",
+                f"micromamba cannot use the bearer token of {without_credentials(channel)}",
+                hint="lock with --engine embedded, or use a token in the URL",
             )
 
 
 def _overrides(request: SolveRequest) -> dict[str, str]:
-    """The variables that give micromamba the virtual packages of the request, and no other.
+    """The variables that set micromamba's virtual packages to exactly those of the request.
 
     Raises:
-        EngineError: One of them cannot be given to micromamba.
+        EngineError: micromamba has no variable for one of them.
     """
     wanted = {package.name: package for package in request.virtual_packages}
     unknown = sorted(wanted.keys() - {*_OVERRIDES, *_IMPLIED})
     if unknown:
         raise EngineError(
-            f"micromamba cannot be told of the virtual package {unknown[0]}",
-            hint="use the embedded engine for this environment",
+            f"micromamba cannot use the virtual package {unknown[0]}",
+            hint="lock with --engine embedded",
         )
     values: dict[str, str] = {}
     for name in _OVERRIDES:
@@ -427,9 +357,9 @@ def _overrides(request: SolveRequest) -> dict[str, str]:
 
 
 def _without_pip(spec: str) -> str:
-    """`spec` in a form in which 2.6 and later do not add a request for pip to one for python.
+    """`spec` in a form for which 2.6 and later do not add pip to python.
 
-    They look for a request that has the name alone before its first space or operator.
+    They add it where the text before the first space or operator is `python`.
     """
     name, version, build = (*spec.split(), "", "")[:3]
     if name != PYTHON:
@@ -443,7 +373,7 @@ def _pin(record: RepodataRecord) -> MatchSpecText:
 
 
 def _prefix_record(record: RepodataRecord) -> dict[str, object]:
-    """As much of a prefix record as the solver reads."""
+    """The part of a prefix record that the solver reads."""
     return {
         "name": record.name,
         "version": record.version,

@@ -1,6 +1,6 @@
-"""What micromamba prints: the JSON of a dry run, and its complaints. Pure.
+"""Parse what micromamba prints: the JSON of a dry run, and error messages. Pure.
 
-Recorded from micromamba 2.5.0 and 2.8.1; both generations are read.
+Written from the output of micromamba 2.5.0 and 2.8.1.
 """
 
 import re
@@ -35,7 +35,7 @@ _FIRST_MILLISECONDS = 10**11
 
 _UNREACHABLE = re.compile(r"Download error|not loaded!|Could not resolve host|Multiple errors")
 _UNSOLVABLE = re.compile(r"(error|critical)\s+libmamba Could not solve[^\n]*\n?")
-# Never of a spec that a user wrote: these are in a form that micromamba reads.
+# Not a spec that a user wrote: these are rewritten before micromamba sees them.
 _MISREAD_RECORD = re.compile(r"critical libmamba (Error parsing version[^\n]*)")
 _MISREAD = re.compile(r"MatchSpec|InvalidSpec|Failed to parse|Error parsing")
 
@@ -77,8 +77,8 @@ def read_records(answer: Completed, sources: Sources) -> tuple[RepodataRecord, .
     """The records that a dry run would link, sorted by name, URLs canonical.
 
     Raises:
-        EngineFailedError: The output is not understood.
-        BrokenRecordError: A record has no version that can be read; micromamba does not mind.
+        EngineFailedError: The output cannot be parsed.
+        BrokenRecordError: The version of a record is invalid, which micromamba accepts.
     """
     actions = _decode(answer).actions
     found = {action.name: action for action in (*actions.link, *actions.fetch)}
@@ -89,7 +89,7 @@ def changed_names(answer: Completed) -> frozenset[str]:
     """The names of the packages that a dry run would remove or replace.
 
     Raises:
-        EngineFailedError: The output is not understood.
+        EngineFailedError: The output cannot be parsed.
     """
     actions = _decode(answer).actions
     return frozenset(item.name for item in actions.removed) | {item.name for item in actions.link}
@@ -101,11 +101,11 @@ def solve_failure(answer: Completed) -> LadingError:
     broken = _MISREAD_RECORD.search(text)
     if broken:
         return BrokenRecordError(
-            f"a channel describes a package wrongly: {broken[1].strip()}",
+            f"a channel has a malformed package record: {broken[1].strip()}",
             hint=BLAME_HINT,
             details=clean_lines(text, NOISE),
         )
-    # Next: 2.5 warns of a missing repodata.json.zst in the words of an unreachable channel.
+    # Before the next test: 2.5 warns of a missing repodata.json.zst as of an unreachable channel.
     if _UNSOLVABLE.search(text):
         return solve_error(clean_lines(textwrap.dedent(_UNSOLVABLE.split(text)[2]), NOISE))
     lines = clean_lines(text, NOISE)
@@ -118,18 +118,18 @@ def solve_failure(answer: Completed) -> LadingError:
     if answer.returncode < 0:
         return EngineFailedError(
             f"micromamba was ended by signal {-answer.returncode}: {' '.join(lines[:1])}",
-            hint="a channel may describe a package wrongly: --engine embedded names it",
+            hint="a channel may have a malformed package record: --engine embedded names it",
             details=lines,
         )
     if _MISREAD.search(text):
         return SpecError(
-            f"micromamba does not understand a MatchSpec: {' '.join(lines[:1])}",
+            f"micromamba rejects a MatchSpec: {' '.join(lines[:1])}",
             hint="correct it",
             details=lines,
         )
     return EngineFailedError(
         f"micromamba ended with exit code {answer.returncode}: {' '.join(lines[:1])}",
-        hint="run again with -vv, or use the embedded engine",
+        hint="run again with -v, or use --engine embedded",
         details=lines,
     )
 
@@ -142,8 +142,8 @@ def _decode(answer: Completed) -> _Answer:
         return msgspec.json.decode(text[start:].encode() if start >= 0 else b"", type=_Answer)
     except msgspec.DecodeError as error:
         raise EngineFailedError(
-            "the output of micromamba is not understood",
-            hint="use a version that lading is tested with, or the embedded engine",
+            "the output of micromamba cannot be parsed",
+            hint="use micromamba 2.3.3 to 2.8, or --engine embedded",
             details=(str(error), *answer.last_lines()),
         ) from error
 
@@ -154,7 +154,7 @@ def _record(action: _Action, sources: Sources) -> RepodataRecord:
         parse_version(action.version)
     except ValueError as error:
         raise BrokenRecordError(
-            f"the channel {channel} describes {url.rpartition('/')[2]} wrongly: {error}",
+            f"the channel {channel} has a malformed record of {url.rpartition('/')[2]}: {error}",
             hint=BLAME_HINT,
         ) from error
     timestamp = action.timestamp or 0

@@ -1,9 +1,8 @@
-"""What micromamba could not read of a channel, and did not tell.
+"""Find what micromamba could not read of a channel and did not report.
 
-It takes a subdir that a server fails to send for one that is not there, repodata that is none (the
-page of a proxy that asks to sign in, half a file) for one without packages, and `depends` that is
-no list for an empty one: without a word, and it keeps all three. So what it keeps is looked at
-after each solution.
+It treats a subdir that the server failed to send as missing, a document that is not repodata (the
+sign-in page of a proxy, half a file) as one without packages, and `depends` of a wrong type as
+empty, and it caches all three. So its cache is checked after each solve.
 
 Seen in micromamba 2.5.0 and 2.8.1.
 """
@@ -27,7 +26,7 @@ from lading.system import Completed
 __all__ = ["check_records", "check_repodata"]
 
 LARGEST_BYTES = 1 << 26
-"""Repodata in which records are looked up; larger ones are made by conda-index, and well made."""
+"""Size of repodata in which records are checked; larger ones come from conda-index, well-formed."""
 
 _RETRIES = "libmamba Retrying in"
 _LOOKED_AT_BYTES = 64
@@ -36,13 +35,13 @@ _log = logging.getLogger(__name__)
 
 
 class _State(msgspec.Struct, frozen=True):
-    """What micromamba notes beside repodata that it keeps."""
+    """What micromamba writes beside the repodata that it keeps."""
 
     url: str
 
 
 def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Completed) -> None:
-    """Refuse a solution for which a channel was not read.
+    """Refuse a solution if a channel was not read.
 
     Args:
         cache: The package cache of the call; repodata is kept in `cache/` below it.
@@ -51,7 +50,7 @@ def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Co
         answer: Of the call, with warnings.
 
     Raises:
-        FetchError: A subdir was not sent, or is no repodata; what is kept of the latter is gone.
+        FetchError: A subdir was not sent, or is not repodata (and leaves the cache).
     """
     kept = _kept(cache / "cache")
     for channel, location in sources.items():
@@ -60,10 +59,10 @@ def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Co
             path = kept.get(f"{base}/{subdir}/repodata.json")
             reason = ""
             if path is None:
-                # What is not there (404) is not asked for again, so this was something else.
+                # A missing file (404) is not retried, so this was another failure.
                 reason = "its server fails" if _RETRIES in answer.stderr else ""
             elif not _is_document(path):
-                reason = "what its server sent is no repodata"
+                reason = "its server sent something that is not repodata"
                 _forget(path)
             if reason:
                 raise FetchError(
@@ -76,7 +75,7 @@ def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Co
 def check_records(
     cache: Path, sources: Sources, platform: Platform, records: Sequence[RepodataRecord]
 ) -> None:
-    """Refuse a solution with a package that needs nothing only because its record is broken.
+    """Refuse a solution with a package whose dependencies are missing from a malformed record.
 
     Args:
         cache: As of `check_repodata`.
@@ -85,14 +84,16 @@ def check_records(
         records: The solution.
 
     Raises:
-        BrokenRecordError: There is one; the message names its archive.
+        BrokenRecordError: There is such a package; the message names its archive.
     """
-    needless = [record for record in records if not record.depends]
-    kept = _kept(cache / "cache") if needless else {}
+    independent = [record for record in records if not record.depends]
+    kept = _kept(cache / "cache") if independent else {}
     for channel, location in sources.items():
         base = without_credentials(location).rstrip("/")
         for subdir in (platform.value, "noarch"):
-            here = [item for item in needless if (item.channel, item.subdir) == (channel, subdir)]
+            here = [
+                item for item in independent if (item.channel, item.subdir) == (channel, subdir)
+            ]
             path = kept.get(f"{base}/{subdir}/repodata.json")
             if not here or path is None or path.stat().st_size > LARGEST_BYTES:
                 continue
@@ -101,14 +102,14 @@ def check_records(
                 fault = _fault_in(text, record.file_name)
                 if fault:
                     raise BrokenRecordError(
-                        f"the channel {without_credentials(channel)} describes {record.file_name}"
-                        f" wrongly: {fault}",
+                        f"the channel {without_credentials(channel)} has a malformed record of"
+                        f" {record.file_name}: {fault}",
                         hint=BLAME_HINT,
                     )
 
 
 def _fault_in(text: str, file_name: str) -> str:
-    """What is wrong with the record of an archive in the text of a repodata, or empty."""
+    """What is wrong with the record of an archive in a repodata; empty if nothing is."""
     match = re.search(rf'"{re.escape(file_name)}"\s*:\s*(?={{)', text)
     if match is None:
         return ""
@@ -120,14 +121,14 @@ def _fault_in(text: str, file_name: str) -> str:
 
 
 def _kept(directory: Path) -> Mapping[str, Path]:
-    """URL of a `repodata.json` → where it is kept."""
+    """URL of a `repodata.json` → its path in the cache."""
     found = {}
     for path in sorted(directory.glob("*.state.json")):
         document = path.with_name(path.name.replace(".state.json", ".json"))
         try:
             url = msgspec.json.decode(path.read_bytes(), type=_State).url
         except (OSError, ValueError) as error:
-            _log.debug("%s is passed over: %s", path, error)
+            _log.debug("%s is ignored: %s", path, error)
             continue
         if document.is_file():
             found[without_credentials(url).removesuffix(".zst")] = document
@@ -135,7 +136,7 @@ def _kept(directory: Path) -> Mapping[str, Path]:
 
 
 def _is_document(path: Path) -> bool:
-    """Whether a file begins and ends as a JSON object does; all of it may be gigabytes."""
+    """Whether a file begins and ends like a JSON object; it may be too large to parse."""
     with path.open("rb") as stream:
         head = stream.read(_LOOKED_AT_BYTES)
         stream.seek(max(0, path.stat().st_size - _LOOKED_AT_BYTES), os.SEEK_SET)

@@ -1,7 +1,7 @@
-"""How far a child process has come with an installation, read from the prefix it fills.
+"""The progress of a child process that fills a prefix, read from the prefix.
 
-A prefix record is the last thing that is written of a package, by every version. What programs
-print of their progress differs from version to version, and is meant for terminals.
+Every version of micromamba writes a package's prefix record last. What it prints about progress
+differs from version to version, and is meant for terminals.
 """
 
 import os
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.1
 
 @contextmanager
 def watched(request: InstallRequest) -> Iterator[None]:
-    """Tell `request.progress` of each package that is linked while the block runs."""
+    """Report each package that is linked while the block runs to `request.progress`."""
     total = len(request.records)
     over = threading.Event()
     records = request.prefix / "conda-meta"
@@ -35,7 +35,7 @@ def watched(request: InstallRequest) -> Iterator[None]:
                 told = done
                 request.progress(LINKING, done, total)
 
-    thread = threading.Thread(target=look, name="watch", daemon=True)
+    thread = threading.Thread(target=look, name="progress", daemon=True)
     thread.start()
     try:
         yield

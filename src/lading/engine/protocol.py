@@ -1,7 +1,7 @@
-"""The `Engine` port: two verbs, frozen requests, plain results.
+"""The `Engine` protocol: two verbs, frozen requests, plain results.
 
-An engine sees the network only through the locations it is given; canonical URLs are mapped out of
-its results before they are returned. It reads no configuration file and no variable of the caller.
+An engine reads channels only from the locations it is given, and returns canonical URLs. It reads
+no configuration file and no environment variable of the caller.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ from lading.system import Progress, no_progress
 __all__ = ["LINKING", "Engine", "InstallRequest", "SolveRequest"]
 
 LINKING = "link"
-"""What engines tell a `Progress` that they are doing."""
+"""The name of linking in a `Progress`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,11 @@ class SolveRequest:
         specs: What the user asked for, normalised by `lading.conda.match_spec`.
         channels: Canonical, in order of priority.
         mirrors: Where the channels are read from.
-        virtual_packages: All that may be expected of the target.
+        virtual_packages: Of the target machines; all that the solver may rely on.
         locked: Records to prefer where they still satisfy `specs`.
-        strict_priority: Whether the first channel that has a name is the only one for it.
+        strict_priority: Whether a package is taken only from the first channel that has its name.
         timeout: Seconds, or None.
-        exclude_newer: Records that were published after it do not exist; aware, or None.
+        exclude_newer: Records published later are ignored; with a time zone, or None.
     """
 
     platform: Platform
@@ -58,7 +58,7 @@ class InstallRequest:
     """Fill a prefix.
 
     Attributes:
-        platform: The platform of the records; programs of it need not run here.
+        platform: The platform of the records; it may differ from this machine's.
         records: What to install, dependencies first; names unique.
         archives: `RepodataRecord.distribution` → the archive on this machine, digest checked.
         prefix: Absolute; must not exist.
@@ -88,12 +88,12 @@ class Engine(Protocol):
         ...
 
     def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
-        """The records that satisfy the request, sorted by name; names unique, URLs canonical.
+        """Solve the request; return the records, sorted by name, names unique, URLs canonical.
 
         Raises:
             SolveError: There is no solution; `details` explain it.
             FetchError: A channel could not be read.
-            SpecError: A MatchSpec was not understood.
+            SpecError: A MatchSpec is invalid.
             EngineError: The engine failed for another reason.
         """
         ...

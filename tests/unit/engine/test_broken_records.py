@@ -7,9 +7,8 @@ import pytest
 
 from lading.conda.channels import ChannelUrl
 from lading.conda.names import Platform
-from lading.engine.broken_records import named_in, without_broken
+from lading.engine.broken_records import named_in, repaired_channels, without_broken
 from lading.engine.errors import BrokenRecordError
-from lading.engine.repaired import repaired_channels
 from lading.errors import SolveError
 
 GOOD = {

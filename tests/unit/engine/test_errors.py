@@ -73,7 +73,7 @@ def test_records_that_cannot_be_read() -> None:
     """Where nothing else stands against a solution, the channel is to blame."""
     error = solve_error(UNREADABLE)
     assert isinstance(error, BrokenRecordError)
-    assert "wrongly: a 1.0 is excluded because the dependency" in str(error)
+    assert "record: a 1.0 is excluded because the dependency" in str(error)
 
 
 def test_records_that_cannot_be_read_among_others() -> None:

@@ -1,10 +1,10 @@
-"""`lading.engine.location`: canonical URLs in and out."""
+"""`lading.engine.location`: canonical URLs in and out, and tokens by host and path."""
 
 import pytest
 
-from lading.conda.channels import ChannelUrl
+from lading.conda.channels import ChannelUrl, Credential, MirrorMap
 from lading.conda.names import MatchSpecText
-from lading.engine.location import canonical_url, located_spec
+from lading.engine.location import BearerTokens, canonical_url, located_spec
 from lading.errors import EngineFailedError, SpecError
 
 FORGE = ChannelUrl("https://conda.anaconda.org/conda-forge")
@@ -39,3 +39,15 @@ def test_spec_with_foreign_channel() -> None:
     with pytest.raises(SpecError, match="not among those given") as caught:
         located_spec(MatchSpecText("bioconda::samtools"), SOURCES)
     assert "add bioconda" in caught.value.hint
+
+
+def test_only_below_the_channel() -> None:
+    """A token is sent for what lies in its channel, and for nothing else on its host."""
+    bearers = BearerTokens()
+    credentials = (Credential(host="a.invalid:8443", bearer="secret"),)
+    locations = ["https://a.invalid:8443/channel", "https://b.invalid/channel"]
+    bearers.learn(locations, MirrorMap(credentials=credentials))
+    path = "/channel/noarch/repodata.json"
+    assert bearers.headers("a.invalid", path) == {"Authorization": "Bearer secret"}
+    assert bearers.headers("b.invalid", path) is None
+    assert bearers.headers("a.invalid", "/channel-of-others/x") is None

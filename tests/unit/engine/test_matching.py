@@ -48,7 +48,7 @@ def test_what_is_not_a_version() -> None:
     ],
 )
 def test_queries(query: str, answer: object) -> None:
-    """CEP 29, in the spellings of channels; a query that is not understood admits everything."""
+    """CEP 29, in the spellings of channels; a query that is cannot be parsed admits everything."""
     assert answer is admits(query, "1.26.4")
 
 

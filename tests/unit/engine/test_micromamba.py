@@ -14,7 +14,8 @@ import pytest
 from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.conda.virtual import VirtualPackage
-from lading.engine.micromamba import MicromambaEngine, find_micromamba, read_version
+from lading.engine.micromamba import MicromambaEngine
+from lading.engine.micromamba_executable import find_micromamba, read_version
 from lading.errors import (
     DigestMismatchError,
     EngineError,
@@ -117,7 +118,7 @@ def test_none_found(tmp_path: Path) -> None:
 def test_named_but_missing(tmp_path: Path, environment: dict[str, str]) -> None:
     """One that was named must be there."""
     named = None if environment else tmp_path / "nowhere"
-    with pytest.raises(EngineNotFoundError, match="nowhere is no executable"):
+    with pytest.raises(EngineNotFoundError, match="nowhere is not an executable file"):
         find_micromamba(named, environment, tmp_path)
 
 
@@ -148,7 +149,7 @@ def test_broken_versions(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("answer", [_completed("hello"), _completed("2.5.0", "no", 1)])
 def test_not_micromamba(tmp_path: Path, answer: Completed) -> None:
     """Something else is refused."""
-    with pytest.raises(EngineError, match="does not answer as micromamba does"):
+    with pytest.raises(EngineError, match="is not micromamba"):
         MicromambaEngine.start(tmp_path / "m", tmp_path, {}, runner=_Recorder(lambda _: answer))
 
 
@@ -194,7 +195,7 @@ def test_unknown_virtual_package(tmp_path: Path, channel: ChannelSimulator) -> N
 def test_solution_with_a_hole(tmp_path: Path, channel: ChannelSimulator) -> None:
     """A solution that leaves out what is needed is refused."""
     recorder = _Recorder(lambda _: _linking(_chosen(channel, "tool-1.0-0"), channel.url))
-    with pytest.raises(EngineFailedError, match="tool needs python"):
+    with pytest.raises(EngineFailedError, match="tool requires python"):
         _engine(tmp_path, recorder).solve(solve_request((channel.url,), "tool"))
 
 

@@ -53,7 +53,7 @@ def test_changed_names() -> None:
 @pytest.mark.parametrize("stdout", ["", "nothing", '{"actions": {"LINK": [{}]}}'])
 def test_not_understood(stdout: str) -> None:
     """Output of another kind is the engine's failure, never a traceback."""
-    with pytest.raises(EngineFailedError, match="not understood"):
+    with pytest.raises(EngineFailedError, match="cannot be parsed"):
         read_records(_answer(stdout), SOURCES)
 
 
@@ -72,7 +72,7 @@ def test_misread_record() -> None:
 def test_record_without_version() -> None:
     """A record whose version is none is refused with its archive's name."""
     text = json.dumps({"actions": {"LINK": [ACTION | {"version": "1..!!"}]}})
-    with pytest.raises(BrokenRecordError, match=r"tool-1\.0-h0_0\.conda wrongly"):
+    with pytest.raises(BrokenRecordError, match=r"tool-1\.0-h0_0\.conda: malformed"):
         read_records(_answer(text), SOURCES)
 
 
