@@ -146,7 +146,7 @@ def _assert_blamed(project: Path, engine: str, kind: str) -> None:
     before = (project / LOCK).read_bytes()
     outcome = _lock_with(project, engine, RECORD | BROKEN[kind])
     assert (outcome.code, outcome.is_plain_error) == (6, True), outcome.stderr
-    assert "describes" in outcome.error_lines[0]
+    assert "malformed" in outcome.error_lines[0]
     assert "hint: tell the maintainers of the channel" in outcome.stderr
     assert before == (project / LOCK).read_bytes()
 
@@ -173,7 +173,7 @@ def test_record_that_ends_micromamba(project: Path) -> None:
     """
     before = (project / LOCK).read_bytes()
     outcome = _lock_with(project, "micromamba", RECORD | {"version": 1})
-    expected = {5: "--engine embedded names it", 6: "describes a-1-0.conda: malformed"}
+    expected = {5: "--engine embedded names it", 6: "malformed record of a-1-0.conda"}
     assert outcome.is_plain_error, outcome.stderr
     assert expected[outcome.code] in outcome.stderr
     assert before == (project / LOCK).read_bytes()

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
         Credential as Credential,
         MirrorMap as MirrorMap,
         canonical_channel as canonical_channel,
-        has_credentials as has_credentials,
-        without_credentials as without_credentials,
     )
     from lading.conda.dependency import dependency_name as dependency_name, is_virtual as is_virtual
     from lading.conda.match_spec import MatchSpec as MatchSpec, parse_matchspec as parse_matchspec
@@ -47,10 +45,7 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "channels": (
-                "ChannelUrl Credential MirrorMap canonical_channel has_credentials "
-                "without_credentials"
-            ),
+            "channels": ("ChannelUrl Credential MirrorMap canonical_channel"),
             "dependency": "dependency_name is_virtual",
             "match_spec": "MatchSpec parse_matchspec",
             "names": (

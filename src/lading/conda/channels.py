@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import NewType
 from urllib.parse import urlsplit
 
+from lading.system import has_credentials
+
 __all__ = [
     "ChannelUrl",
     "Credential",
     "MirrorMap",
     "canonical_channel",
-    "has_credentials",
-    "without_credentials",
 ]
 
 ChannelUrl = NewType("ChannelUrl", str)
@@ -34,21 +34,6 @@ def canonical_channel(name: str, alias: str = DEFAULT_ALIAS) -> ChannelUrl:
     return ChannelUrl(text)
 
 
-def without_credentials(url: str) -> str:
-    """`url` without `user:password@` and without a `/t/<token>` in its path, safe to be written."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    path = parts.path
-    if path.startswith("/t/"):
-        path = "/" + "/".join(path.split("/")[3:])
-    return parts._replace(netloc=host, path=path).geturl()
-
-
-def has_credentials(url: str) -> bool:
-    """Whether there is something in `url` that must not be written."""
-    return without_credentials(url) != url
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """What opens the URLs of a host. It shows in no `repr`, so that no log line holds it.
@@ -57,7 +42,8 @@ class Credential:
         host: Host, with or without port; `*.example.org` means all below it.
         path: Begin of the paths it is for, without trailing slash; may be empty.
         userinfo: `user:password`, percent-encoded; or empty.
-        token: Comes as `/t/<token>` before the path; or empty.
+        token: Comes as `/t/<token>` in the path, after `mount`; or empty.
+        mount: Begin of the path that stands before the token; mostly empty.
         bearer: Comes in a header, `Authorization: Bearer <bearer>`, and in no URL; or empty.
     """
 
@@ -65,6 +51,7 @@ class Credential:
     path: str = ""
     userinfo: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    mount: str = ""
     bearer: str = field(default="", repr=False)
 
     def opens(self, url: str) -> bool:
@@ -81,7 +68,9 @@ class Credential:
         """`url` with the credential in it, if it is one that goes there."""
         parts = urlsplit(url)
         netloc = f"{self.userinfo}@{parts.netloc}" if self.userinfo else parts.netloc
-        path = f"/t/{self.token}{parts.path}" if self.token else parts.path
+        path = parts.path
+        if self.token:
+            path = f"{self.mount}/t/{self.token}{path.removeprefix(self.mount)}"
         return parts._replace(netloc=netloc, path=path).geturl()
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.conda import MirrorMap, Platform, without_credentials
+from lading.conda import MirrorMap, Platform
 from lading.errors import FetchError, UsageError
 from lading.net import Download, Network, fetch_all
-from lading.system import Digest, Progress, no_progress, sha256_of_file
+from lading.system import Digest, Progress, no_progress, sha256_of_file, without_credentials
 
 __all__ = ["RELEASES", "BootstrapPlan", "Release", "apply_bootstrap", "plan_bootstrap"]
 

@@ -18,12 +18,12 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from lading.conda import ChannelUrl, Platform, without_credentials
+from lading.conda import ChannelUrl, Platform
 from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.engine.matching import parse_version
 from lading.errors import SolveError
-from lading.system import temporary_directory
+from lading.system import temporary_directory, without_credentials
 
 __all__ = [
     "BrokenRecords",

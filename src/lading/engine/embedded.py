@@ -36,8 +36,6 @@ from lading.conda import (
     PackageName,
     Platform,
     RepodataRecord,
-    has_credentials,
-    without_credentials,
 )
 from lading.engine.broken_records import repaired_channels
 from lading.engine.closure import check_closure
@@ -59,9 +57,11 @@ from lading.errors import (
 from lading.system import (
     Digest,
     Progress,
+    has_credentials,
     is_temporary_of,
     remove_stale_temporaries,
     temporary_directory,
+    without_credentials,
 )
 
 __all__ = ["EmbeddedEngine"]

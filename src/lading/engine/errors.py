@@ -7,7 +7,6 @@ can only be told from the words.
 import re
 from collections.abc import Iterable
 
-from lading.conda import without_credentials
 from lading.errors import (
     ArchiveError,
     DigestMismatchError,
@@ -16,6 +15,7 @@ from lading.errors import (
     LadingError,
     SolveError,
 )
+from lading.system import redact
 
 __all__ = ["BLAME_HINT", "BrokenRecordError", "clean_lines", "install_error", "solve_error"]
 
@@ -24,7 +24,6 @@ BLAME_HINT = "tell the maintainers of the channel, or use another one"
 
 REFETCH = "delete it from the cache and fetch it again"
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>\[\]()]+")
 _DIGEST = re.compile(
     r"(?i)hash mismatch|mismatched hash|incorrect (sha256|md5)|(sha256|md5) doesn't match"
 )
@@ -49,10 +48,7 @@ def clean_lines(text: str, noise: Iterable[str] = ()) -> tuple[str, ...]:
         noise: Regular expressions; lines that begin with a match are dropped.
     """
     patterns = [re.compile(pattern) for pattern in noise]
-    lines = (
-        _URL.sub(lambda match: without_credentials(match[0]), line).rstrip()
-        for line in text.splitlines()
-    )
+    lines = (line.rstrip() for line in redact(text).splitlines())
     return tuple(
         line for line in lines if line and not any(pattern.match(line) for pattern in patterns)
     )

@@ -6,14 +6,9 @@
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from lading.conda import (
-    ChannelUrl,
-    MatchSpecText,
-    MirrorMap,
-    canonical_channel,
-    without_credentials,
-)
+from lading.conda import ChannelUrl, MatchSpecText, MirrorMap, canonical_channel
 from lading.errors import EngineFailedError, SpecError
+from lading.system import without_credentials
 
 __all__ = ["BearerTokens", "Sources", "canonical_url", "located_spec"]
 

@@ -20,13 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lading.conda import (
-    MatchSpecText,
-    MirrorMap,
-    RepodataRecord,
-    has_credentials,
-    without_credentials,
-)
+from lading.conda import MatchSpecText, MirrorMap, RepodataRecord
 from lading.engine.closure import check_closure, needed_records
 from lading.engine.errors import BrokenRecordError, clean_lines, install_error
 from lading.engine.location import Sources, located_spec
@@ -46,7 +40,15 @@ from lading.errors import (
     FetchError,
     SolveError,
 )
-from lading.system import Completed, Run, run, scrubbed_environment, temporary_directory
+from lading.system import (
+    Completed,
+    Run,
+    has_credentials,
+    run,
+    scrubbed_environment,
+    temporary_directory,
+    without_credentials,
+)
 
 __all__ = ["MicromambaEngine"]
 

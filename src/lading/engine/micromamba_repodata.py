@@ -16,12 +16,12 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda import Platform, RepodataRecord, without_credentials
+from lading.conda import Platform, RepodataRecord
 from lading.engine.broken_records import fault_of
 from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.errors import FetchError
-from lading.system import Completed
+from lading.system import Completed, without_credentials
 
 __all__ = ["check_records", "check_repodata"]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
-from lading.conda import without_credentials
 from lading.errors import FetchError
 from lading.format.compression import Format
 from lading.format.tarball import SeekableFile
+from lading.system import without_credentials
 
 __all__ = ["is_remote", "open_remote_tarball"]
 

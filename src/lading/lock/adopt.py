@@ -9,11 +9,11 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from lading.conda import MirrorMap, Platform, without_credentials
+from lading.conda import MirrorMap, Platform
 from lading.engine import compare_versions
 from lading.errors import LockError, NotAPrefixError
 from lading.lock.model import LockedPackage, Manager, parse_lockfiles
-from lading.system import Digest
+from lading.system import Digest, without_credentials
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lading.conda import without_credentials
 from lading.lock.condalock_pip import fake_repodata, solve_pip
 from lading.lock.exchange import (
     FailedError,
@@ -33,6 +32,7 @@ from lading.lock.exchange import (
     SourceQuestion,
     ValidationQuestion,
 )
+from lading.system import without_credentials
 
 if TYPE_CHECKING:
     from conda_lock.models.lock_spec import Dependency, LockSpecification

@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
-from lading.conda import without_credentials
 from lading.lock.exchange import FailedError, FailureKind, PipAnswer, PipQuestion, VirtualPackages
 from lading.lock.model import MAIN, LockedPackage, Manager
-from lading.system import Digest
+from lading.system import Digest, without_credentials
 
 if TYPE_CHECKING:
     from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from lading.conda import MatchSpec, Platform, parse_matchspec, parse_platform, without_credentials
+from lading.conda import MatchSpec, Platform, parse_matchspec, parse_platform
 from lading.errors import SpecError
-from lading.system import YamlError, parse_yaml, read_document
+from lading.system import YamlError, parse_yaml, read_document, without_credentials
 
 __all__ = ["EnvironmentFile", "read_environment"]
 

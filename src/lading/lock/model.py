@@ -23,10 +23,16 @@ from lading.conda import (
     RepodataRecord,
     archive_stem,
     parse_platform,
-    without_credentials,
 )
 from lading.errors import LockError
-from lading.system import Digest, YamlError, parse_yaml, read_document, sha256_of
+from lading.system import (
+    Digest,
+    YamlError,
+    parse_yaml,
+    read_document,
+    sha256_of,
+    without_credentials,
+)
 
 __all__ = [
     "ENVIRONMENT_KEY",

@@ -5,13 +5,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lading.conda import MirrorMap, Platform, VirtualPackage, without_credentials
+from lading.conda import MirrorMap, Platform, VirtualPackage
 from lading.errors import SpecError
 from lading.lock.exchange import Operation, PipAnswer, PipQuestion
 from lading.lock.isolation import CondaLock
 from lading.lock.model import MAIN, LockedPackage
 from lading.lock.requested import MAPPING, Requested, plain_virtual_packages
 from lading.lock.requirement import requirement_name
+from lading.system import without_credentials
 
 __all__ = ["PipRequest", "solve_pip"]
 

@@ -18,7 +18,6 @@ from lading.conda import (
     VirtualPackage,
     canonical_channel,
     parse_matchspec,
-    without_credentials,
 )
 from lading.errors import SpecError
 from lading.lock.environment_file import EnvironmentFile, read_environment
@@ -31,6 +30,7 @@ from lading.lock.exchange import (
     VirtualPackages,
 )
 from lading.lock.isolation import CondaLock
+from lading.system import without_credentials
 
 __all__ = ["MAPPING", "Requested", "Sources", "ask_conda_lock", "read_sources"]
 

@@ -14,9 +14,10 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from lading.conda import MirrorMap, without_credentials
+from lading.conda import MirrorMap
 from lading.errors import FetchError
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
+from lading.system import without_credentials
 
 __all__ = ["Part", "Sink", "Transport"]
 

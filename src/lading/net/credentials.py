@@ -21,9 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from lading.conda import Credential, without_credentials
+from lading.conda import Credential
 from lading.errors import SpecError
-from lading.system import YamlError, parse_yaml, read_document
+from lading.system import YamlError, parse_yaml, read_document, split_token, without_credentials
 
 __all__ = ["channel_credentials", "read_credentials"]
 
@@ -71,13 +71,14 @@ def channel_credentials(
         if "://" in channel and plain != channel.rstrip("/") and plain != channel:
             parts = urlsplit(_expanded(channel, plain, environment))
             bare = urlsplit(plain)
-            token = parts.path.split("/")[2] if parts.path.startswith("/t/") else ""
+            mount, token, _ = split_token(parts.path)
             found.append(
                 Credential(
                     host=bare.netloc,
                     path=bare.path.rstrip("/"),
                     userinfo=parts.netloc.rpartition("@")[0],
                     token=token,
+                    mount=mount,
                 )
             )
     return tuple(found)

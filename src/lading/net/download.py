@@ -20,10 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from lading.conda import MirrorMap, without_credentials
+from lading.conda import MirrorMap
 from lading.errors import DigestMismatchError, FetchError
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
-from lading.system import CHUNK_BYTES, Digest, Progress, no_progress, sha256_of_file
+from lading.system import (
+    CHUNK_BYTES,
+    Digest,
+    Progress,
+    no_progress,
+    sha256_of_file,
+    without_credentials,
+)
 
 if TYPE_CHECKING:
     from lading.net.client import Transport

@@ -8,8 +8,8 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lading.conda import without_credentials
 from lading.errors import FetchError
+from lading.system import without_credentials
 
 if TYPE_CHECKING:
     from lading.net.client import Part, Transport

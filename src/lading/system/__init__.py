@@ -30,6 +30,12 @@ if TYPE_CHECKING:
         scrubbed_environment as scrubbed_environment,
     )
     from lading.system.progress import Progress as Progress, no_progress as no_progress
+    from lading.system.redaction import (
+        has_credentials as has_credentials,
+        redact as redact,
+        split_token as split_token,
+        without_credentials as without_credentials,
+    )
     from lading.system.temporary import (
         is_temporary_of as is_temporary_of,
         remove_atomically as remove_atomically,
@@ -59,6 +65,7 @@ else:
             "parallel": "in_order",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
             "progress": "Progress no_progress",
+            "redaction": "has_credentials redact split_token without_credentials",
             "temporary": (
                 "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "
                 "temporary_file write_atomically"

@@ -9,7 +9,6 @@ makes anew.
 import ctypes
 import logging
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import IO, Never
 
 from lading.errors import EngineFailedError, EngineNotFoundError
+from lading.system.redaction import redact
 
 __all__ = ["Completed", "Run", "become", "fed", "read_from", "run", "scrubbed_environment"]
 
@@ -46,9 +46,6 @@ _KEPT_VARIABLES = (
     "ALL_PROXY",
     "all_proxy",
 )
-
-# `user:password@` and `/t/<token>` in the URLs of channels: arguments, but nothing to be logged.
-_CREDENTIALS = re.compile(r"(://)[^/@\s]+@|(?<=[^/:])/t/[^/\s]+(?=/)")
 
 _log = logging.getLogger(__name__)
 
@@ -118,7 +115,7 @@ def run(request: Run) -> Completed:
         EngineNotFoundError: The executable does not exist or may not be executed.
         EngineFailedError: It ran longer than `request.timeout` seconds.
     """
-    _log.debug("run %s", _CREDENTIALS.sub(r"\1", command_line(request.argv)))
+    _log.debug("run %s", redact(command_line(request.argv)))
     started = time.monotonic()
     try:
         child = subprocess.Popen(  # noqa: S603  # argv is built by the adapters, never by a shell

@@ -2,12 +2,8 @@
 
 import pytest
 
-from lading.conda.channels import (
-    Credential,
-    MirrorMap,
-    canonical_channel,
-    without_credentials,
-)
+from lading.conda.channels import Credential, MirrorMap, canonical_channel
+from lading.system.redaction import without_credentials
 
 BASE = "https://conda.anaconda.org/conda-forge"
 MIRRORS = MirrorMap(
