@@ -22,8 +22,9 @@ Each direct child of `LadingError` owns one exit code; its descendants share it.
     │   ├── PrefixExistsError
     │   ├── PrefixTooLongError
     │   └── PrefixChangedError      a file in it is not what was installed
-    └── ShipError               9   shipping failed
-        └── OutputError             a tarball cannot be written where it should be
+    ├── ShipError               9   shipping failed
+    │   └── OutputError             a tarball cannot be written where it should be
+    └── MachineError           71   the machine failed: too little memory, an I/O error
 
 Exit code 0 means yes or done, 1 means that the answer to a check is no: neither is an error.
 """
@@ -41,6 +42,7 @@ __all__ = [
     "IntegrityError",
     "LadingError",
     "LockError",
+    "MachineError",
     "ManifestError",
     "NotAPrefixError",
     "OutputError",
@@ -186,6 +188,12 @@ class ShipError(LadingError):
     """Shipping to a registry or to a node failed."""
 
     exit_code = 9
+
+
+class MachineError(LadingError):
+    """The machine failed: too little memory, or an error of the operating system."""
+
+    exit_code = 71
 
 
 class OutputError(ShipError):

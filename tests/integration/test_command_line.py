@@ -377,15 +377,12 @@ def test_no_micromamba(project: Path, tmp_path: Path) -> None:
     assert (5, "error: there is no micromamba") == (done.code, done.error_lines[0])
 
 
-def test_a_mistake_is_no_answer(tmp_path: Path) -> None:
-    """What nobody foresaw has an exit code of its own: 1 would mean that the answer is no."""
+def test_an_error_of_the_system_is_no_mistake(tmp_path: Path) -> None:
+    """What the operating system refuses is told in a line, without a traceback."""
     gone = tmp_path / "gone"
     gone.mkdir()
     done = lading(["verify", "x"], gone, preparation=gone.rmdir)
-    assert (70, True) == (
-        done.code,
-        done.stderr.endswith("error: internal error; please report it with this traceback\n"),
-    )
+    assert (71, True) == (done.code, done.is_plain_error)
 
 
 @pytest.mark.parametrize(("variable", "shown"), [("X", True), ("NO_PROGRESS", False)])

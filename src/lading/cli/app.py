@@ -1,5 +1,6 @@
 """The command `lading`: its commands, and the options that all of them share."""
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -120,13 +121,9 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         return
-    import logging  # noqa: PLC0415  # not for --version and --help
+    from lading.cli.logs import configure_logging  # noqa: PLC0415  # not for --version and --help
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    configure_logging(sys.stderr, verbose=verbose)
     context.obj = Context(
         project=open_project(
             directory,
@@ -144,6 +141,10 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
 
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run `lading` and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the locale's encoding lacks is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Under nohup SIGHUP is ignored, and stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:

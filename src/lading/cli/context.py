@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from lading.api import Project
+from lading.report import printable
 from lading.system import Progress, no_progress
 
 __all__ = ["Context"]
@@ -30,13 +31,17 @@ class Context:
     quiet: bool
 
     def say(self, line: str) -> None:
-        """Tell a person something that is no data."""
+        """Print a message for a person, unless `quiet`."""
         if not self.quiet:
-            self.stderr.write(line + "\n")
+            self.stderr.write(printable(line) + "\n")
 
     def write(self, document: str) -> None:
-        """Write data."""
-        self.stdout.write(document)
+        """Write data for people and programs: without secrets and control characters."""
+        self.stdout.write(printable(document))
+
+    def write_exactly(self, program: str) -> None:
+        """Write what another program evaluates, as it is."""
+        self.stdout.write(program)
 
     @contextmanager
     def progress(self) -> "Iterator[Progress]":

@@ -1,12 +1,13 @@
 """How a command ends: its exit code, and what is said of an error."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 import click
 
-from lading.errors import EngineNotFoundError, LadingError, UsageError
+from lading.errors import EngineNotFoundError, LadingError, MachineError, UsageError
 
 __all__ = ["guarded"]
 
@@ -15,6 +16,8 @@ PROGRAM_ERROR = 70
 
 BUILD_MODULES = {"conda_lock", "conda_pack", "networkx", "packaging", "rattler", "uv", "yaml"}
 """What the extra `build` brings, and a node lacks."""
+
+MEMORY_HINT = "use fewer workers (-j 1), or raise the memory limit"
 
 SIMILAR = 0.8
 """How alike an option must be to be suggested, from 0 to 1."""
@@ -25,22 +28,41 @@ def guarded(call: Callable[[], object], options: Sequence[str]) -> int:
     try:
         result = call()
         sys.stdout.flush()
-    except LadingError as error:
-        return _print(error, options)
-    except click.UsageError as error:
-        return _print(_usage_error(error), options)
-    except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader closed its end, as `head` does. Python would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # exit code 1 would mean that the answer is no
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        is_extra = (missing or "").partition(".")[0] in BUILD_MODULES
-        return _print(_missing_extra(missing), options) if is_extra else _internal_error()
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001  # panics of rattler, too; 1 would mean "no"
+        return _ended(error, options)
     return result if isinstance(result, int) else 0
+
+
+def _ended(error: BaseException, options: Sequence[str]) -> int:
+    match error:
+        case KeyboardInterrupt() | click.Abort():
+            sys.stderr.write("interrupted\n")
+            return INTERRUPTED
+        case BrokenPipeError():
+            # The reader closed its end, as `head` does. Python would complain when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return INTERRUPTED
+        case _:
+            expected = _expected(error)
+            return _internal_error(error) if expected is None else _print(expected, options)
+
+
+def _expected(error: BaseException) -> LadingError | None:
+    """The error to print for `error`; None for a mistake in lading."""
+    match error:
+        case LadingError():
+            return error
+        case click.UsageError():
+            return _usage_error(error)
+        case MemoryError():
+            return MachineError("not enough memory", hint=MEMORY_HINT)
+        case OSError():
+            return _machine_error(error)
+        case ModuleNotFoundError() if (error.name or "").partition(".")[0] in BUILD_MODULES:
+            return _missing_extra(error.name)
+    return None
 
 
 def _usage_error(error: click.UsageError) -> UsageError:
@@ -57,12 +79,24 @@ def _usage_error(error: click.UsageError) -> UsageError:
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 
-def _internal_error() -> int:
+def _internal_error(error: BaseException) -> int:
     import traceback  # noqa: PLC0415  # not needed on a good day
 
-    traceback.print_exc()
+    from lading.report import printable  # noqa: PLC0415
+
+    sys.stderr.write(printable("".join(traceback.format_exception(error))))
     sys.stderr.write("error: internal error; please report it with this traceback\n")
     return PROGRAM_ERROR
+
+
+def _machine_error(error: OSError) -> MachineError:
+    """The error for a failure of the operating system that no command expects."""
+    if error.errno == errno.ENOMEM:
+        return MachineError("not enough memory", hint=MEMORY_HINT)
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return MachineError(
+        f"{place}{error.strerror or error}", hint="check the disk, its mounts and permissions"
+    )
 
 
 def _missing_extra(module: str | None) -> EngineNotFoundError:
@@ -74,9 +108,9 @@ def _missing_extra(module: str | None) -> EngineNotFoundError:
 
 def _print(error: LadingError, options: Sequence[str]) -> int:
     """Print `error`, as JSON too where that was asked for; return its exit code."""
-    from lading.report import render_error, render_error_json  # noqa: PLC0415
+    from lading.report import printable, render_error, render_error_json  # noqa: PLC0415
 
     if "--json" in options:
-        sys.stdout.write(render_error_json(error))
-    sys.stderr.write(render_error(error))
+        sys.stdout.write(printable(render_error_json(error)))
+    sys.stderr.write(printable(render_error(error)))
     return error.exit_code

@@ -37,7 +37,7 @@ def command(context: Context, *, environment: str, shell: str) -> int:
             unset=[name for name, value in variables.items() if value is None],
             scripts=activation.scripts,
         )
-        context.write(document)
+        context.write_exactly(document)
     else:
-        context.write(render_hook(activation, Shell(shell)))
+        context.write_exactly(render_hook(activation, Shell(shell)))
     return 0

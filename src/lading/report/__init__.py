@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         render_packed as render_packed,
         render_packed_json as render_packed_json,
     )
+    from lading.report.terminal import one_line as one_line, printable as printable
     from lading.report.verified import (
         render_report as render_report,
         render_report_json as render_report_json,
@@ -68,6 +69,7 @@ else:
             "locked": "render_locked render_locked_json",
             "progress": "progress_bar",
             "summary": "render_installed render_installed_json render_packed render_packed_json",
+            "terminal": "one_line printable",
             "verified": "render_report render_report_json",
         },
     )
