@@ -16,7 +16,7 @@ __all__ = ["command"]
 @no_sync_option
 @dry_run_option
 @click.pass_obj
-def command(context: Context, *, prefix: str, dry_run: bool) -> int:
+def command(context: Context, *, prefix: str, no_sync: bool, dry_run: bool) -> int:
     """Make the environment at PREFIX work there after it was moved or copied.
 
     It may have been unpacked by lading, or by tar and conda-unpack. A second run changes nothing.
