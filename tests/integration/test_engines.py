@@ -1,7 +1,9 @@
 """Both engines: one result, whatever lies around in caches, layers and mirrors."""
 
+import hashlib
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -153,6 +155,34 @@ def test_layers_are_read_and_never_written(tmp_path: Path, expected: bytes, engi
     ]
 
 
+def poison(package: Path) -> None:
+    """Change a file of the extracted package `first`, and its list of digests with it."""
+    file, listed = package / "share/both", package / "info/paths.json"
+    old, new = file.read_bytes(), b"evil!"
+    assert len(old) == len(new)
+    file.unlink()
+    file.write_bytes(new)
+    text = listed.read_text()
+    digests = [hashlib.sha256(data).hexdigest() for data in (old, new)]
+    assert digests[0] in text
+    listed.write_text(text.replace(*digests))
+
+
+@engines
+def test_a_shared_cache_cannot_poison(tmp_path: Path, expected: bytes, engine: str) -> None:
+    """Of a package cache that others may write to, only archives are read."""
+    first = EngineProject.of(tmp_path / "first", engine)
+    first.tarball()
+    shared = first.base.tree.package_cache
+    shared.chmod(0o777)
+    poison(next(shared.rglob("first-1.0-0/info")).parent)
+    before = snapshot(shared)
+    project = EngineProject.of(tmp_path / "project", engine)
+    shutil.rmtree(project.base.channel.root / "linux-64")
+    assert expected == project.tarball(before=["--pkgs-dir", shared])
+    assert before == snapshot(shared)
+
+
 @engines
 def test_two_builds_on_one_cache(tmp_path: Path, engine: str) -> None:
     """Two projects that fill one cache at once both succeed."""
@@ -178,7 +208,7 @@ def test_two_builds_on_one_cache(tmp_path: Path, engine: str) -> None:
 def test_a_damaged_cache(
     tmp_path: Path, expected: bytes, engine: str, damage: Callable[[Path], object]
 ) -> None:
-    """What was changed in the cache is fetched or extracted anew."""
+    """What was changed in the cache is fetched or extracted again."""
     project = EngineProject.of(tmp_path / "project", engine)
     assert project.install().code == 0
     damage(project.base.tree.package_cache)

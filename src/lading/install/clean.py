@@ -5,23 +5,24 @@ directory is cleared only if it carries the marker that lading leaves in a direc
 from the beginning; and in it only archives, wheels, extracted packages and locks are removed.
 """
 
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lading.errors import UsageError
 from lading.install.layout import WHEELS, BuildTree
-from lading.install.package_cache import MARKER_NAME, shared_cache
+from lading.install.package_cache import MARKER_NAME, find_extracted, shared_cache
 from lading.system import remove_stale_temporaries
 
 __all__ = ["clear_package_cache"]
 
 _OWN_FILE = re.compile(
-    rf".+\.(conda|tar\.bz2|lock)|\.fetch-[0-9a-f]{{64}}|urls(\.txt)?|{re.escape(MARKER_NAME)}"
+    rf".+\.(conda|tar\.bz2|whl|lock)|\.fetch-[0-9a-f]{{64}}|urls(\.txt)?|{re.escape(MARKER_NAME)}"
 )
-_OWN_WHEEL = re.compile(r".+\.whl|\.fetch-[0-9a-f]{64}")
-_BESIDE_EXTRACTED = (".conda", ".tar.bz2", ".lock")
+_SUBDIRECTORIES = (WHEELS, "file", "http", "https")
+"""Where wheels lie, and below which micromamba since 2.6 keeps packages."""
 
 
 def clear_package_cache(tree: BuildTree) -> tuple[Path, ...] | None:
@@ -44,39 +45,30 @@ def clear_package_cache(tree: BuildTree) -> tuple[Path, ...] | None:
             hint="remove it yourself, if nothing else is in it",
         )
     with shared_cache(directory, alone=True):
+        for path in find_extracted(directory):
+            if path.parent == directory or path.relative_to(directory).parts[0] in _SUBDIRECTORIES:
+                shutil.rmtree(path)
+        for name in _SUBDIRECTORIES:
+            _clear_below(directory / name)
         remove_stale_temporaries(directory)
-        _clear_wheels(directory / WHEELS)
-        for path in [*_extracted(directory)]:
-            shutil.rmtree(path)
-        _unlink_matching(directory, _OWN_FILE)
+        _unlink_own(directory)
     left = tuple(sorted(directory.iterdir()))
     if not left:
         directory.rmdir()
     return left
 
 
-def _clear_wheels(directory: Path) -> None:
-    if directory.is_symlink() or not directory.is_dir():
+def _clear_below(directory: Path) -> None:
+    if directory.is_symlink():
         return
-    remove_stale_temporaries(directory)
-    _unlink_matching(directory, _OWN_WHEEL)
-    if not any(directory.iterdir()):
-        directory.rmdir()
+    for root, _, _ in os.walk(directory, topdown=False):
+        remove_stale_temporaries(Path(root))
+        _unlink_own(Path(root))
+        with suppress(OSError):  # what others put there
+            os.rmdir(root)  # noqa: PTH106  # os.walk speaks text
 
 
-def _extracted(directory: Path) -> Iterator[Path]:
-    """Yield each extracted package; one that lacks its `info/` is known by its archive or lock."""
+def _unlink_own(directory: Path) -> None:
     for path in directory.iterdir():
-        beside = (directory / f"{path.name}{suffix}" for suffix in _BESIDE_EXTRACTED)
-        if (
-            path.is_dir()
-            and not path.is_symlink()
-            and ((path / "info/index.json").is_file() or any(item.is_file() for item in beside))
-        ):
-            yield path
-
-
-def _unlink_matching(directory: Path, pattern: re.Pattern[str]) -> None:
-    for path in directory.iterdir():
-        if pattern.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+        if _OWN_FILE.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
             path.unlink()

@@ -30,7 +30,7 @@ from lading.install.contents import (
     read_contents_file,
     write_contents_file,
 )
-from lading.install.layout import BuildTree
+from lading.install.layout import BuildTree, with_private_cache
 from lading.install.link import link_packages, run_link_scripts
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages
@@ -122,6 +122,7 @@ def apply_install(
         EngineError: The engine or uv failed.
         PrefixError: Two packages cannot share a prefix, or the disk is full.
     """
+    tree = with_private_cache(tree)
     with _prefix_errors(plan, tree), _exclusive(plan.directory):
         if not (plan.is_current or plan.reinstall) and is_installed(plan):
             # Another process installed the same while this one waited.

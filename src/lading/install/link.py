@@ -8,14 +8,19 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
 from lading.errors import ArchiveError, EngineError, EngineFailedError, IntegrityError
 from lading.install.contents import script_paths
-from lading.install.package_cache import damaged_packages, remove_extracted, shared_cache
+from lading.install.package_cache import (
+    damaged_packages,
+    find_extracted,
+    remove_extracted,
+    shared_cache,
+)
 from lading.package import read_package_info
 from lading.system import Run, run_checked
 
@@ -42,7 +47,9 @@ def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
             damaged = damaged_packages(extracted)
     except (EngineError, IntegrityError):
         # A package that lacks files cannot even be linked.
-        extracted = dict(_extracted_below(request.package_cache, request.records))
+        wanted = {record.distribution for record in request.records}
+        found = find_extracted(request.package_cache)
+        extracted = {path.name: path for path in found if path.name in wanted}
         damaged = damaged_packages(extracted)
         if not damaged:
             raise
@@ -105,20 +112,6 @@ def _refuse_damaged(damaged: Mapping[str, str]) -> None:
             hint="the package is broken: take another build of it, and lock again",
             details=tuple(f"{name}: {fault}" for name, fault in damaged.items()),
         )
-
-
-def _extracted_below(
-    package_cache: Path, records: Iterable[RepodataRecord]
-) -> Iterator[tuple[str, Path]]:
-    """Yield distribution string and directory of what lies extracted in a cache, of any engine."""
-    wanted = {record.distribution for record in records}
-    for root, names, _ in os.walk(package_cache):
-        if "info" in names:
-            # An extracted package: nothing below it is one.
-            names.clear()
-            directory = Path(root)
-            if directory.name in wanted:
-                yield directory.name, directory
 
 
 def run_link_scripts(

@@ -1,11 +1,15 @@
 """The package cache: private, with read-only layers below it, and never trusted.
 
-An archive is known by its sha256, wherever it lies; an extracted package by the digests in its own
-`info/paths.json`. Layers, such as a cache that many share, are read and never written: nothing is
-linked from them, so a later change in them cannot reach an environment.
+1. An archive is known by its sha256, wherever it lies.
+2. An extracted package is compared, file by file, with the `info/` of its archive.
+3. Packages are extracted and linked only where no other user may write. A package cache that others
+   may write to counts as a layer.
+4. Layers, such as a cache that many share, are read and never written, and only their archives are
+   read. An archive that others may write to is copied before it is used.
 """
 
 import fcntl
+import hashlib
 import logging
 import os
 import shutil
@@ -18,17 +22,29 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from lading.conda import MirrorMap, PathType
-from lading.errors import ArchiveError, LockError
-from lading.install.layout import WHEELS, BuildTree
+from lading.errors import ArchiveError, LockError, PrefixError
+from lading.install.layout import WHEELS, BuildTree, with_private_cache
 from lading.install.plan import InstallPlan
 from lading.net import Download, Network, fetch_all
 from lading.package import PathEntry, read_package_info
-from lading.system import Digest, Progress, no_progress, sha256_of_file, sha256_of_stream
+from lading.system import (
+    CHUNK_BYTES,
+    Digest,
+    Progress,
+    is_trusted_owner,
+    no_progress,
+    open_regular,
+    reason_to_distrust,
+    sha256_of_file,
+    sha256_of_stream,
+    temporary_file,
+)
 
 __all__ = [
     "Archives",
     "damaged_packages",
     "fetch_archives",
+    "find_extracted",
     "locate_archives",
     "place_of_wheel",
     "remove_extracted",
@@ -40,6 +56,8 @@ LOCK_NAME = ".lading.lock"
 
 MARKER_NAME = ".lading-package-cache"
 """A file in a directory that held nothing before lading used it as a package cache."""
+
+BESIDE_EXTRACTED = (".conda", ".tar.bz2", ".lock")
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +97,8 @@ def fetch_archives(
         FetchError: An archive or a wheel could not be fetched.
         DigestMismatchError: It has other bytes than the lock promises.
     """
-    _mark(tree.package_cache)
+    tree = with_private_cache(tree)
+    _prepare(tree)
     located = locate_archives(plan.downloads, tree.layers)
     wanted = [item for item in plan.downloads if item.target not in located]
     fetch_all(wanted, mirrors, progress, Network(environment=inherited, offline=plan.offline))
@@ -91,15 +110,37 @@ def fetch_archives(
     )
 
 
-def _mark(directory: Path) -> None:
-    """Create the package cache where it is missing; mark it, if nothing else was in it before."""
-    directory.mkdir(parents=True, exist_ok=True)
+def _prepare(tree: BuildTree) -> None:
+    """Create the package cache where it is missing; mark it, if nothing else was in it before.
+
+    Raises:
+        PrefixError: It lies in the project and belongs to another user.
+    """
+    directory = tree.package_cache
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # Whatever the umask: nobody else may write to it.
+    directory.mkdir(mode=0o755, exist_ok=True)
     if not {path.name for path in directory.iterdir()} - {WHEELS, LOCK_NAME}:
         (directory / MARKER_NAME).touch()
+    reason = reason_to_distrust(directory.resolve())
+    if not reason:
+        return
+    if not is_trusted_owner(directory.stat()):
+        raise PrefixError(
+            f"the package cache {directory} cannot be trusted: {reason}",
+            hint="name a directory of your own with --pkgs-dir, and this one with --pkgs-layer",
+        )
+    _log.warning("%s is closed to other users: %s", directory, reason)
+    with shared_cache(directory, alone=True):
+        directory.chmod(0o755)
+        for path in find_extracted(directory):
+            shutil.rmtree(path)
 
 
 def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> dict[Path, Path]:
     """Find target of a download → its place in a layer, for each that is not at its target yet.
+
+    What lies where other users may write is copied to its target, and hashed on the way.
 
     Args:
         downloads: Archives of conda packages, and wheels.
@@ -120,12 +161,44 @@ def _find_in_layers(download: Download, layers: Sequence[Path]) -> Path | None:
             try:
                 if not path.is_file():
                     continue
-                if sha256_of_file(path) == download.sha256:
-                    return path
+                place = _verified(download, path, layer)
+                if place is not None:
+                    return place
                 _log.warning("%s is passed over: it is not what the lock promises", path)
             except OSError as error:
                 _log.warning("%s is passed over: %s", path, error.strerror)
     return None
+
+
+def _verified(download: Download, path: Path, layer: Path) -> Path | None:
+    """Where the file at `path` may be read from, if its digest is right: there, or from a copy."""
+    if not _others_may_write(path, layer):
+        return path if sha256_of_file(path) == download.sha256 else None
+    target = download.target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_file(target.parent, target.name) as (temporary, stream):
+        hasher = hashlib.sha256()
+        with open(open_regular(path, follow=True), "rb", buffering=0) as source:  # noqa: PTH123  # a descriptor
+            while chunk := source.read(CHUNK_BYTES):
+                hasher.update(chunk)
+                stream.write(chunk)
+        if Digest.sha256(hasher.hexdigest()) != download.sha256:
+            return None
+        stream.flush()
+        temporary.chmod(download.mode)
+        temporary.replace(target)
+    return target
+
+
+def _others_may_write(path: Path, layer: Path) -> bool:
+    """Whether another user could change the file at `path`, or put another one in its place."""
+    resolved, root = path.resolve(), layer.resolve()
+    status = resolved.stat()
+    if not is_trusted_owner(status) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return True
+    inside = resolved.is_relative_to(root)
+    above = (item for item in resolved.parents if not inside or item.is_relative_to(root))
+    return any(map(reason_to_distrust, above))
 
 
 def _candidates(download: Download, layer: Path) -> Iterator[Path]:
@@ -220,6 +293,22 @@ def _fault(directory: Path, entry: PathEntry) -> str:
 def _digest_at(path: str) -> Digest:
     with open(path, "rb", buffering=0) as stream:  # noqa: PTH123  # as above
         return sha256_of_stream(stream)
+
+
+def find_extracted(package_cache: Path) -> Iterator[Path]:
+    """Yield each extracted package; one that lacks its `info/` is known by what lies beside it.
+
+    micromamba since 2.6 keeps packages below directories such as `https/HOST/PATH/`.
+    """
+    for root, names, files in os.walk(package_cache):
+        beside = set(files)
+        for name in sorted(names):
+            path = Path(root, name)
+            if not path.is_symlink() and (
+                (path / "info").is_dir() or any(name + end in beside for end in BESIDE_EXTRACTED)
+            ):
+                names.remove(name)
+                yield path
 
 
 def remove_extracted(directory: Path, package_cache: Path) -> None:

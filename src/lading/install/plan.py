@@ -6,7 +6,7 @@ from pathlib import Path
 from lading.conda import RepodataRecord, is_path_separator_free, native_platform
 from lading.errors import LockError
 from lading.graph import topological_order
-from lading.install.layout import BuildTree
+from lading.install.layout import BuildTree, with_private_cache
 from lading.install.record import read_install_record
 from lading.lock import LockedPackage, Lockfile
 from lading.net import Download
@@ -87,6 +87,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
     Raises:
         LockError: An entry of the lock cannot be installed.
     """
+    tree = with_private_cache(tree)
     conda = tuple(item for item in lockfile.conda if not item.optional)
     directory = tree.build(environment, lockfile.platform)
     downloads = [

@@ -50,13 +50,14 @@ def test_any_other_directory_is_refused(tmp_path: Path) -> None:
 def test_what_others_put_there_stays(tmp_path: Path) -> None:
     """Only archives, extracted packages, wheels and locks are removed."""
     tree = filled(tmp_path, tmp_path / "cache")
-    theirs = [tree.package_cache / name for name in ("notes.txt", "wheels/notes.txt", "mine/x")]
+    names = ("notes.txt", "wheels/notes.txt", "mine/x", "mine/package/info/index.json")
+    theirs = [tree.package_cache / name for name in names]
     for path in theirs:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("kept")
     left = clear_package_cache(tree)
     assert ["mine", "notes.txt", "wheels"] == [path.name for path in left or ()]
-    assert ["kept"] * 3 == [path.read_text() for path in theirs]
+    assert ["kept"] * 4 == [path.read_text() for path in theirs]
 
 
 def test_links_lead_nowhere(tmp_path: Path) -> None:
@@ -65,9 +66,19 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
     target = tmp_path / "elsewhere/info"
     target.mkdir(parents=True)
     (target / "index.json").write_text("{}")
-    (tree.package_cache / "linked-1.0-0").symlink_to(target.parent)
+    for name in ("linked-1.0-0", "file"):
+        (tree.package_cache / name).symlink_to(target.parent)
     clear_package_cache(tree)
     assert (target / "index.json").exists()
+
+
+def test_packages_of_micromamba_are_removed(tmp_path: Path) -> None:
+    """Since 2.6 it keeps them below directories that are named after the URL."""
+    tree = filled(tmp_path, None)
+    nested = tree.package_cache / "file/tmp/channel"
+    (nested / "a-1.0-0/info").mkdir(parents=True)
+    (nested / "a-1.0-0.lock").touch()
+    assert ((), False) == (clear_package_cache(tree), tree.package_cache.exists())
 
 
 def test_there_may_be_no_cache(tmp_path: Path) -> None:

@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from lading.errors import ArchiveError
+from lading.errors import ArchiveError, PrefixError
 from lading.install.package_cache import (
     damaged_packages,
+    fetch_archives,
     locate_archives,
     remove_extracted,
     shared_cache,
 )
+from lading.install.plan import plan_install
+from lading.lock.model import read_lockfile
 from lading.net.download import Download
 from lading.system.digest import sha256_of
 from simulators.channel import File, Package, Symlink
 from simulators.extraction import extract
+from simulators.project import ENVIRONMENT, Project
 
 DATA = b"archive"
 PACKAGE = Package(
@@ -81,6 +85,73 @@ def test_another_archive_of_that_name(tmp_path: Path, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING):
         found = locate_archives([item], [tmp_path / "bad", tmp_path / "good"])
     assert ({item.target: path}, True) == (found, "not what the lock promises" in caplog.text)
+
+
+@pytest.mark.parametrize("shared", ["layer", "layer/linux-64", "layer/linux-64/a-1-0.conda"])
+def test_what_others_may_write_is_copied(tmp_path: Path, shared: str) -> None:
+    """An archive that another user could still change is used from a copy, checked on the way."""
+    item = download(tmp_path / "cache")
+    path = put(tmp_path / "layer/linux-64/a-1-0.conda")
+    (tmp_path / shared).chmod(0o777)
+    found = locate_archives([item], [tmp_path / "layer"])
+    path.write_bytes(b"poison")
+    assert ({item.target: item.target}, DATA) == (found, item.target.read_bytes())
+
+
+def test_poison_is_not_copied(tmp_path: Path) -> None:
+    """What has another digest leaves nothing behind."""
+    item = download(tmp_path / "cache")
+    put(tmp_path / "layer/a-1-0.conda", b"poison")
+    (tmp_path / "layer").chmod(0o777)
+    assert ({}, []) == (
+        locate_archives([item], [tmp_path / "layer"]),
+        list((tmp_path / "cache").iterdir()),
+    )
+
+
+def prepared(root: Path) -> Path:
+    """An extracted package in the package cache of a project that has just fetched its archives."""
+    project = Project.of(root, [PACKAGE])
+    tree = project.tree
+    path = put(tree.package_cache / "a-1.0-0/info/index.json", b"{}")
+    tree.package_cache.chmod(0o777)
+    plan = plan_install(ENVIRONMENT, read_lockfile(project.lock), tree)
+    fetch_archives(plan, tree, project.mirrors, {})
+    return path
+
+
+def test_a_cache_is_closed_to_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What lay extracted where others may write is extracted again, where they may not."""
+    path = prepared(tmp_path / "project")
+    cache = path.parents[2]
+    assert (False, 0o755, True) == (
+        path.exists(),
+        cache.stat().st_mode & 0o777,
+        "is closed to other users" in caplog.text,
+    )
+
+
+def test_the_umask_does_not_open_a_cache(tmp_path: Path) -> None:
+    """A group that shares files by its umask does not share the cache."""
+    before = os.umask(0o002)
+    try:
+        project = Project.of(tmp_path / "project", [PACKAGE])
+        plan = plan_install(ENVIRONMENT, read_lockfile(project.lock), project.tree)
+        fetch_archives(plan, project.tree, project.mirrors, {})
+    finally:
+        os.umask(before)
+    assert 0o755 == project.tree.package_cache.stat().st_mode & 0o777
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_the_cache_of_another_user(tmp_path: Path) -> None:
+    """It is refused with the name of its owner."""
+    project = Project.of(tmp_path / "project", [PACKAGE])
+    project.tree.package_cache.mkdir(parents=True)
+    os.chown(project.tree.package_cache, 54321, -1)
+    plan = plan_install(ENVIRONMENT, read_lockfile(project.lock), project.tree)
+    with pytest.raises(PrefixError, match="it belongs to user 54321"):
+        fetch_archives(plan, project.tree, project.mirrors, {})
 
 
 def test_what_is_in_the_cache_is_not_looked_for(tmp_path: Path) -> None:
