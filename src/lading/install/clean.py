@@ -7,14 +7,13 @@ from the beginning; and in it only archives, wheels, extracted packages and lock
 
 import os
 import re
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from lading.errors import UsageError
 from lading.install.layout import WHEELS, BuildTree
 from lading.install.package_cache import MARKER_NAME, find_extracted, shared_cache
-from lading.system import remove_stale_temporaries
+from lading.system import remove_stale_temporaries, remove_tree
 
 __all__ = ["clear_package_cache"]
 
@@ -47,7 +46,7 @@ def clear_package_cache(tree: BuildTree) -> tuple[Path, ...] | None:
     with shared_cache(directory, alone=True):
         for path in find_extracted(directory):
             if path.parent == directory or path.relative_to(directory).parts[0] in _SUBDIRECTORIES:
-                shutil.rmtree(path)
+                remove_tree(path)
         for name in _SUBDIRECTORIES:
             _clear_below(directory / name)
         remove_stale_temporaries(directory)

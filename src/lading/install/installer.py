@@ -10,10 +10,9 @@ does not depend on the engine: entry points, prefix records, history, bytecode.
 import fcntl
 import logging
 import os
-import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,7 +54,7 @@ from lading.install.update import (
 )
 from lading.lock import LockedPackage
 from lading.package import PayloadFile
-from lading.system import Progress, no_progress, scrubbed_environment
+from lading.system import Progress, no_progress, open_lock, remove_tree, scrubbed_environment
 from lading.version import VERSION
 
 __all__ = ["Installed", "apply_install", "read_installed"]
@@ -175,14 +174,23 @@ def _prefix_errors(plan: InstallPlan, tree: BuildTree) -> Iterator[None]:
             f"cannot install into {plan.prefix}: {error.strerror or error}",
             hint=f"free space in, or allow writing to, {tree.root}",
         ) from error
+    except RecursionError as error:
+        raise PrefixError(
+            f"cannot install into {plan.prefix}: its directories are nested too deeply",
+            hint="take another build of the package that brings them",
+        ) from error
+    except MemoryError as error:
+        raise PrefixError(
+            f"cannot install into {plan.prefix}: too little memory", hint="allow more memory"
+        ) from error
 
 
 @contextmanager
 def _exclusive(directory: Path) -> Iterator[None]:
     """Let one process at a time install into `directory`; the system frees a killed one's lock."""
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with open_lock(directory / ".lock") as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
 
@@ -192,7 +200,7 @@ def _discard(plan: InstallPlan, *, keep_prefix: bool = False) -> None:
     for name in (*([] if keep_prefix else [plan.prefix.name]), *BESIDE):
         path = plan.directory / name
         if path.exists():
-            shutil.rmtree(path)
+            remove_tree(path)
 
 
 def _discard_records(plan: InstallPlan) -> None:
@@ -208,12 +216,14 @@ def _discard_busy(plan: InstallPlan) -> None:
     """
     _discard_records(plan)
     for name in BESIDE:
-        shutil.rmtree(plan.directory / name, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(plan.directory / name)
     quiet = 0
     deadline = time.monotonic() + BUSY_SECONDS
     while quiet < QUIET_LOOKS and time.monotonic() < deadline:
         quiet = 0 if os.path.lexists(plan.prefix) else quiet + 1
-        shutil.rmtree(plan.prefix, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(plan.prefix)
         time.sleep(LOOK_SECONDS)
 
 

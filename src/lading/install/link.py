@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lading.conda import RepodataRecord
@@ -22,7 +23,7 @@ from lading.install.package_cache import (
     shared_cache,
 )
 from lading.package import read_package_info
-from lading.system import Run, run_checked
+from lading.system import Run, remove_tree, run_checked
 
 __all__ = ["extracted_directories", "link_packages", "run_link_scripts"]
 
@@ -59,7 +60,8 @@ def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
         for name, fault in damaged.items():
             _log.warning("%s is extracted again: %s", name, fault)
             remove_extracted(extracted[name], request.package_cache)
-    shutil.rmtree(request.prefix, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        remove_tree(request.prefix)
     with shared_cache(request.package_cache):
         engine.install(request)
         extracted = extracted_directories(request.prefix, request.records)

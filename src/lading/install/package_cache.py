@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,8 +32,10 @@ from lading.system import (
     Progress,
     is_trusted_owner,
     no_progress,
+    open_lock,
     open_regular,
     reason_to_distrust,
+    remove_tree,
     sha256_of_file,
     sha256_of_stream,
     temporary_file,
@@ -134,7 +135,7 @@ def _prepare(tree: BuildTree) -> None:
     with shared_cache(directory, alone=True):
         directory.chmod(0o755)
         for path in find_extracted(directory):
-            shutil.rmtree(path)
+            remove_tree(path)
 
 
 def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> dict[Path, Path]:
@@ -244,8 +245,8 @@ def shared_cache(directory: Path, *, alone: bool = False) -> Iterator[None]:
     Several builds may link at once; removing a damaged package waits for them.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / LOCK_NAME).open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    with open_lock(directory / LOCK_NAME) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
 
 
@@ -322,4 +323,4 @@ def remove_extracted(directory: Path, package_cache: Path) -> None:
             f"{directory} is damaged, and lies outside of the package cache",
             hint="let --pkgs-dir name a directory that belongs to this build",
         )
-    shutil.rmtree(directory)
+    remove_tree(directory)

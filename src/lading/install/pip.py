@@ -10,8 +10,8 @@ import base64
 import csv
 import io
 import re
-import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,7 @@ from lading.errors import (
 from lading.install.bytecode import is_bytecode
 from lading.lock import LockedPackage
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile, PythonLayout, self_locating_script
-from lading.system import Run, run_checked, sha256_of_file
+from lading.system import Run, remove_tree, run_checked, sha256_of_file
 
 __all__ = ["PipInstall", "install_pip_packages", "pip_payloads"]
 
@@ -76,12 +76,13 @@ def install_pip_packages(request: PipInstall, workplace: Path) -> None:
                 f"{package.name} {package.version} is locked as {package.file_name}, not a wheel",
                 hint="choose a version that has wheels and lock again",
             )
-    shutil.rmtree(workplace, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        remove_tree(workplace)
     workplace.mkdir()
     try:
         _run_uv(request, workplace)
     finally:
-        shutil.rmtree(workplace)
+        remove_tree(workplace)
     # Only these: a distribution of a conda package is a hard link into the package cache.
     wanted = {canonicalize_name(item.name) for item in request.packages}
     for name, directory in _distributions(request.prefix, request.python).items():

@@ -5,7 +5,6 @@ and files that no package owns.
 """
 
 import os
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from lading.errors import ArchiveError, PrefixTooLongError
 from lading.install.bytecode import is_bytecode, place_file
 from lading.install.contents import PrefixContents
 from lading.package import PayloadFile
-from lading.system import sha256_of
+from lading.system import remove_tree, sha256_of
 
 __all__ = ["adopt_files", "foreign_paths", "place_contents", "place_winner", "remove_foreign"]
 
@@ -94,7 +93,7 @@ def place_winner(item: PayloadFile, prefix: Path) -> None:
     if target.is_dir() and not target.is_symlink():
         if item.kind is Kind.DIRECTORY:
             return
-        shutil.rmtree(target)
+        remove_tree(target)
     target.unlink(missing_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     match item.kind:

@@ -11,7 +11,6 @@ Meanwhile there is no install record, so after an interruption nothing half done
 
 import logging
 import os
-import shutil
 import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -31,7 +30,7 @@ from lading.install.record import (
 )
 from lading.lock import LockedPackage
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile
-from lading.system import Digest
+from lading.system import Digest, remove_tree
 from lading.version import VERSION
 
 __all__ = [
@@ -303,7 +302,7 @@ def move_packages(
     prefix.rename(incoming)
     aside.rename(prefix)
     _move_in(incoming, prefix, update.kept)
-    shutil.rmtree(incoming)
+    remove_tree(incoming)
     return {**update.extracted, **linked}
 
 

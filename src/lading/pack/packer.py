@@ -205,6 +205,10 @@ def output_errors(path: Path) -> Iterator[None]:
             f"cannot write {path}: {error.strerror or error}",
             hint="free space there, or choose another directory with --output",
         ) from error
+    except MemoryError as error:
+        raise OutputError(
+            f"cannot write {path}: too little memory", hint="pack with fewer --workers"
+        ) from error
 
 
 class _HashedOutput:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         split_token as split_token,
         without_credentials as without_credentials,
     )
+    from lading.system.removal import remove_tree as remove_tree
     from lading.system.temporary import (
         is_temporary_of as is_temporary_of,
         remove_atomically as remove_atomically,
@@ -66,6 +67,7 @@ else:
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
             "progress": "Progress no_progress",
             "redaction": "has_credentials redact split_token without_credentials",
+            "removal": "remove_tree",
             "temporary": (
                 "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "
                 "temporary_file write_atomically"

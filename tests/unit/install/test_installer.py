@@ -163,6 +163,17 @@ def test_a_full_disk_is_told(project: Project) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(MemoryError(), "too little memory"), (RecursionError(), "are nested too deeply")],
+)
+def test_what_overflows_is_told(project: Project, error: BaseException, told: str) -> None:
+    """Too little memory, or a tree that is too deep, is an error of ours with a hint."""
+    with pytest.raises(PrefixError, match=told) as caught:
+        apply(project, FailingEngine(error))
+    assert (True, False) == (bool(caught.value.hint), project.prefix.exists())
+
+
 def test_a_directory_that_cannot_be_made_is_told(project: Project) -> None:
     """A file where the build directory should be is an error, no traceback."""
     (project.root / "build").write_text("")

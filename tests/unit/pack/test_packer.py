@@ -17,6 +17,7 @@ from lading.errors import (
     UsageError,
 )
 from lading.format.compression import Format
+from lading.pack.encode import EncodedFrame
 from lading.pack.frame_cache import FrameCache
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload
@@ -135,6 +136,22 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "dist").write_text("")
     with pytest.raises(OutputError, match=r"cannot write .*sample-linux-64\.tar\.zst: File exists"):
         pack(tmp_path / "dist", payload())
+
+
+def test_too_little_memory_is_told(tmp_path: Path) -> None:
+    """It is an error of ours that names the way out, and nothing is left."""
+
+    class Exhausted(FrameCache):
+        def find(self, key: str) -> EncodedFrame | None:
+            raise MemoryError(key)
+
+    wanted = replace(
+        request(tmp_path / "dist", payload(file("a"))),
+        frame_cache=Exhausted(directory=tmp_path / "frames"),
+    )
+    with pytest.raises(OutputError, match="too little memory"):
+        apply_pack(plan_pack(wanted))
+    assert [] == list((tmp_path / "dist").iterdir())
 
 
 def test_the_longest_prefix_is_that_of_the_shortest_placeholder(tmp_path: Path) -> None:
