@@ -202,8 +202,9 @@ def test_two_builds_on_one_cache(tmp_path: Path, engine: str) -> None:
         lambda cache: next(cache.rglob("first-1.0-*/share/both")).write_bytes(b"FIRST"),
         lambda cache: next(cache.rglob("many-1.0-*/share/many/007")).unlink(),
         lambda cache: next(cache.rglob("pure-1.0-*/info/paths.json")).write_bytes(b"{"),
+        lambda cache: poison(next(cache.rglob("first-1.0-0/info")).parent),
     ],
-    ids=["archive", "file", "missing", "list"],
+    ids=["archive", "file", "missing", "list", "file and list"],
 )
 def test_a_damaged_cache(
     tmp_path: Path, expected: bytes, engine: str, damage: Callable[[Path], object]

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from lading.errors import UsageError
+from lading.install.extracted import find_extracted
 from lading.install.layout import WHEELS, BuildTree
-from lading.install.package_cache import MARKER_NAME, find_extracted, shared_cache
+from lading.install.package_cache import MARKER_NAME, shared_cache
 from lading.system import remove_stale_temporaries, remove_tree
 
 __all__ = ["clear_package_cache"]

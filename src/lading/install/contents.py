@@ -27,7 +27,7 @@ from lading.package import (
     read_package_info,
     resolve_clobbering,
 )
-from lading.system import Digest, sha256_of, write_atomically
+from lading.system import Digest, sha256_of, sha256_of_file, write_atomically
 
 __all__ = [
     "CONTENTS_NAME",
@@ -112,6 +112,7 @@ def read_contents(request: ContentsRequest) -> PrefixContents:
         )
         for record in request.records
     )
+    conda = tuple(map(_with_digests, conda))
     installed = pip_payloads(request.pip, request.prefix, python) if python is not None else ()
     pip, _ = resolve_clobbering(installed)
     _refuse_overwritten(conda, pip)
@@ -169,6 +170,19 @@ def packages_with_scripts(contents: PrefixContents) -> tuple[str, ...]:
 def script_paths(name: str) -> tuple[str, ...]:
     """Where a package would have its link scripts, in the order in which they run."""
     return tuple(f"bin/.{name}-{kind}.sh" for kind in ("pre-link", "post-link"))
+
+
+def _with_digests(payload: Payload) -> Payload:
+    """Hash the files of which the package gives no digest, so that a later change is noticed."""
+    if all(item.sha256 is not None or not item.place for item in payload.files):
+        return payload
+    files = tuple(
+        msgspec.structs.replace(item, sha256=sha256_of_file(Path(item.place)))
+        if item.place and item.sha256 is None
+        else item
+        for item in payload.files
+    )
+    return msgspec.structs.replace(payload, files=files)
 
 
 def _without_bytecode(payload: Payload) -> Payload:

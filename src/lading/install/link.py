@@ -16,12 +16,8 @@ from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
 from lading.errors import ArchiveError, EngineError, EngineFailedError, IntegrityError
 from lading.install.contents import script_paths
-from lading.install.package_cache import (
-    damaged_packages,
-    find_extracted,
-    remove_extracted,
-    shared_cache,
-)
+from lading.install.extracted import damaged_packages, find_extracted, remove_extracted
+from lading.install.package_cache import shared_cache
 from lading.package import read_package_info
 from lading.system import Run, remove_tree, run_checked
 
@@ -45,13 +41,13 @@ def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
         with shared_cache(request.package_cache):
             engine.install(request)
             extracted = extracted_directories(request.prefix, request.records)
-            damaged = damaged_packages(extracted)
+            damaged = damaged_packages(extracted, request.archives)
     except (EngineError, IntegrityError):
         # A package that lacks files cannot even be linked.
         wanted = {record.distribution for record in request.records}
         found = find_extracted(request.package_cache)
         extracted = {path.name: path for path in found if path.name in wanted}
-        damaged = damaged_packages(extracted)
+        damaged = damaged_packages(extracted, request.archives)
         if not damaged:
             raise
     if not damaged:
@@ -65,7 +61,7 @@ def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
     with shared_cache(request.package_cache):
         engine.install(request)
         extracted = extracted_directories(request.prefix, request.records)
-        _refuse_damaged(damaged_packages(extracted))
+        _refuse_damaged(damaged_packages(extracted, request.archives))
     return extracted
 
 

@@ -11,7 +11,6 @@
 import fcntl
 import hashlib
 import logging
-import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lading.conda import MirrorMap, PathType
-from lading.errors import ArchiveError, LockError, PrefixError
+from lading.conda import MirrorMap
+from lading.errors import LockError, PrefixError
+from lading.install.extracted import find_extracted
 from lading.install.layout import WHEELS, BuildTree, with_private_cache
 from lading.install.plan import InstallPlan
 from lading.net import Download, Network, fetch_all
-from lading.package import PathEntry, read_package_info
 from lading.system import (
     CHUNK_BYTES,
     Digest,
@@ -37,18 +36,14 @@ from lading.system import (
     reason_to_distrust,
     remove_tree,
     sha256_of_file,
-    sha256_of_stream,
     temporary_file,
 )
 
 __all__ = [
     "Archives",
-    "damaged_packages",
     "fetch_archives",
-    "find_extracted",
     "locate_archives",
     "place_of_wheel",
-    "remove_extracted",
     "shared_cache",
 ]
 
@@ -57,8 +52,6 @@ LOCK_NAME = ".lading.lock"
 
 MARKER_NAME = ".lading-package-cache"
 """A file in a directory that held nothing before lading used it as a package cache."""
-
-BESIDE_EXTRACTED = (".conda", ".tar.bz2", ".lock")
 
 _log = logging.getLogger(__name__)
 
@@ -248,79 +241,3 @@ def shared_cache(directory: Path, *, alone: bool = False) -> Iterator[None]:
     with open_lock(directory / LOCK_NAME) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
-
-
-def damaged_packages(extracted: Mapping[str, Path], workers: int = WORKERS) -> dict[str, str]:
-    """Compare every file with `info/paths.json`; return distribution string → what is wrong.
-
-    Args:
-        extracted: Distribution string → extracted package directory.
-        workers: How many threads hash.
-    """
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="verify") as pool:
-        faults = pool.map(_fault_of_package, extracted.values())
-        return {name: fault for name, fault in zip(extracted, faults, strict=True) if fault}
-
-
-def _fault_of_package(directory: Path) -> str:
-    try:
-        paths = read_package_info(directory).paths
-    except ArchiveError as error:
-        return str(error)
-    return next((fault for entry in paths if (fault := _fault(directory, entry))), "")
-
-
-def _fault(directory: Path, entry: PathEntry) -> str:
-    """What is wrong with one path of an extracted package, or empty."""
-    # Text, and one look: there are tens of thousands.
-    path = f"{directory}/{entry.path}"
-    try:
-        status = os.lstat(path)
-        if entry.type is PathType.DIRECTORY:
-            return "" if os.path.isdir(path) else f"{entry.path} is not a directory"  # noqa: PTH112  # as above
-        # A soft link has no digest of its own.
-        if stat.S_ISLNK(status.st_mode) or entry.type is PathType.SOFTLINK:
-            return ""
-        if entry.size is not None and status.st_size != entry.size:
-            return f"{entry.path} has another size"
-        if entry.sha256 is not None and _digest_at(path) != entry.sha256:
-            return f"{entry.path} has another digest"
-    except OSError as error:
-        is_missing = isinstance(error, FileNotFoundError)
-        return f"{entry.path} is missing" if is_missing else f"{entry.path}: {error.strerror}"
-    return ""
-
-
-def _digest_at(path: str) -> Digest:
-    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123  # as above
-        return sha256_of_stream(stream)
-
-
-def find_extracted(package_cache: Path) -> Iterator[Path]:
-    """Yield each extracted package; one that lacks its `info/` is known by what lies beside it.
-
-    micromamba since 2.6 keeps packages below directories such as `https/HOST/PATH/`.
-    """
-    for root, names, files in os.walk(package_cache):
-        beside = set(files)
-        for name in sorted(names):
-            path = Path(root, name)
-            if not path.is_symlink() and (
-                (path / "info").is_dir() or any(name + end in beside for end in BESIDE_EXTRACTED)
-            ):
-                names.remove(name)
-                yield path
-
-
-def remove_extracted(directory: Path, package_cache: Path) -> None:
-    """Remove an extracted package from the cache, so that its archive is extracted again.
-
-    Raises:
-        ArchiveError: It lies elsewhere, and is not lading's to remove.
-    """
-    if not directory.resolve().is_relative_to(package_cache.resolve()):
-        raise ArchiveError(
-            f"{directory} is damaged, and lies outside of the package cache",
-            hint="let --pkgs-dir name a directory that belongs to this build",
-        )
-    remove_tree(directory)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         list_local as list_local,
     )
     from lading.package.info import (
+        INFO_FILES as INFO_FILES,
         PathEntry as PathEntry,
         parse_package_info as parse_package_info,
         read_package_info as read_package_info,
@@ -39,7 +40,7 @@ else:
             "archive": "REMEDY Member MemberType read_info read_members",
             "entry_points": "self_locating_script",
             "file_list": "ArchiveFiles Unread list_archive list_local",
-            "info": "PathEntry parse_package_info read_package_info",
+            "info": "INFO_FILES PathEntry parse_package_info read_package_info",
             "payload": (
                 "OWNER_EXECUTE Payload PayloadFile PythonLayout conda_payload resolve_clobbering"
             ),

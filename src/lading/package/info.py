@@ -17,6 +17,7 @@ from lading.package.archive import REMEDY, check_path
 from lading.system import Digest
 
 __all__ = [
+    "INFO_FILES",
     "EntryPoint",
     "PackageInfo",
     "PathEntry",

@@ -107,6 +107,13 @@ def test_the_last_linked_package_has_a_contested_path(tmp_path: Path) -> None:
     )
 
 
+def test_every_file_has_a_digest(tmp_path: Path) -> None:
+    """A package of the days before `paths.json` gives none: it is taken from what was linked."""
+    contents = read_contents(request(tmp_path, {"a": {"x": b"1"}}))
+    found = {item.path: item.sha256 for each in contents.payloads for item in each.files}
+    assert (sha256_of(b"1"), False) == (found["x"], None in found.values())
+
+
 def test_bytecode_is_left_out_without_compiler(tmp_path: Path) -> None:
     """Without a compiler there is no bytecode, not even that of packages."""
     contents = read_contents(request(tmp_path, {"a": {"lib/__pycache__/x.pyc": b""}}))

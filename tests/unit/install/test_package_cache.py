@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lading.errors import ArchiveError, PrefixError
+from lading.errors import PrefixError
 from lading.install.package_cache import (
-    damaged_packages,
     fetch_archives,
     locate_archives,
-    remove_extracted,
     shared_cache,
 )
 from lading.install.plan import plan_install
@@ -21,7 +19,6 @@ from lading.lock.model import read_lockfile
 from lading.net.download import Download
 from lading.system.digest import sha256_of
 from simulators.channel import File, Package, Symlink
-from simulators.extraction import extract
 from simulators.project import ENVIRONMENT, Project
 
 DATA = b"archive"
@@ -160,40 +157,6 @@ def test_what_is_in_the_cache_is_not_looked_for(tmp_path: Path) -> None:
     put(item.target)
     put(tmp_path / "layer/a-1-0.conda")
     assert {} == locate_archives([item], [tmp_path / "layer"])
-
-
-def test_a_whole_package(tmp_path: Path) -> None:
-    """A package as it was extracted is not damaged."""
-    assert {} == damaged_packages({"a-1.0-0": extract(PACKAGE, tmp_path)})
-
-
-def test_damage_is_found(tmp_path: Path) -> None:
-    """Another byte, another size, a missing file, a broken list: each is named."""
-    found = []
-    for number, damage in enumerate(
-        (
-            lambda root: (root / "lib/x").write_bytes(b"CONTENT"),
-            lambda root: (root / "lib/x").write_bytes(b"longer content"),
-            lambda root: (root / "lib/y").unlink(),
-            lambda root: (root / "lib/link").unlink(),
-            lambda root: (root / "info/paths.json").write_bytes(b"{"),
-        )
-    ):
-        root = extract(PACKAGE, tmp_path / str(number))
-        damage(root)
-        found += damaged_packages({"a": root}).values()
-    expected = ("another digest", "another size", "lib/y is missing", "lib/link is missing")
-    assert all(words in text for words, text in zip(expected, found[:4], strict=True))
-    assert len(found) == 5
-
-
-def test_only_the_cache_is_cleaned(tmp_path: Path) -> None:
-    """A directory outside of the cache is never removed."""
-    inside, outside = extract(PACKAGE, tmp_path / "cache"), extract(PACKAGE, tmp_path / "layer")
-    remove_extracted(inside, tmp_path / "cache")
-    with pytest.raises(ArchiveError, match="outside of the package cache"):
-        remove_extracted(outside, tmp_path / "cache")
-    assert (False, True) == (inside.exists(), outside.exists())
 
 
 def test_who_removes_waits(tmp_path: Path) -> None:

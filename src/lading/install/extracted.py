@@ -1,0 +1,153 @@
+"""Extracted packages: found in a package cache, compared with their archives, removed.
+
+1. What an extracted package says of itself counts only where its archive says the same.
+2. Every file that has a digest there is hashed.
+3. What belongs to another user is damaged: its owner could change it later. Directories that a
+   group may write to, because engines extract by the umask, are closed first.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from lading.conda import PathType
+from lading.errors import ArchiveError
+from lading.package import INFO_FILES, PathEntry, read_info, read_package_info
+from lading.system import (
+    Digest,
+    is_trusted_owner,
+    read_regular,
+    reason_to_distrust,
+    remove_tree,
+    sha256_of_stream,
+)
+
+__all__ = ["damaged_packages", "find_extracted", "remove_extracted"]
+
+WORKERS = 8
+BESIDE_EXTRACTED = (".conda", ".tar.bz2", ".lock")
+
+
+def damaged_packages(
+    extracted: Mapping[str, Path], archives: Mapping[str, Path], workers: int = WORKERS
+) -> dict[str, str]:
+    """Compare every extracted file with the `info/` of its archive; return what is wrong.
+
+    Args:
+        extracted: Distribution string → extracted package directory.
+        archives: Distribution string → archive, digest checked.
+        workers: How many threads hash.
+
+    Returns:
+        Distribution string → fault; empty if all are whole.
+    """
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="verify") as pool:
+        pairs = [(directory, archives[name]) for name, directory in extracted.items()]
+        faults = pool.map(lambda pair: _fault_of_package(*pair), pairs)
+        return {name: fault for name, fault in zip(extracted, faults, strict=True) if fault}
+
+
+def _fault_of_package(directory: Path, archive: Path) -> str:
+    try:
+        fault = _fault_of_info(directory / "info", archive)
+        if fault:
+            return fault
+        paths = read_package_info(directory).paths
+        _close_directories(directory, paths)
+    except (ArchiveError, OSError) as error:
+        return str(error)
+    return next((fault for entry in paths if (fault := _fault(directory, entry))), "")
+
+
+def _fault_of_info(info: Path, archive: Path) -> str:
+    """What the extracted package says of itself in other words than its archive, or empty."""
+    with archive.open("rb") as stream:
+        packed = read_info(archive.name, stream)
+    for name in INFO_FILES:
+        try:
+            found = read_regular(info / name)
+        except FileNotFoundError:
+            found = None
+        if found != packed.get(name):
+            return f"info/{name} is not that of its archive"
+    return ""
+
+
+def _close_directories(directory: Path, paths: Sequence[PathEntry]) -> None:
+    """Forbid other users to write into an extracted package: engines extract by the umask.
+
+    Raises:
+        PermissionError: A directory belongs to another user.
+    """
+    names = {entry.path.rpartition("/")[0] for entry in paths}
+    for name in [*names]:
+        names.update(str(parent) for parent in PurePosixPath(name).parents)
+    for name in names:
+        path = directory / name
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            continue
+        if reason := reason_to_distrust(path):
+            if not is_trusted_owner(path.lstat()):
+                raise PermissionError(f"{path}: {reason}")
+            path.chmod(0o755)
+
+
+def _fault(directory: Path, entry: PathEntry) -> str:
+    """What is wrong with one path of an extracted package, or empty."""
+    # Text, and one look: there are tens of thousands.
+    path = f"{directory}/{entry.path}"
+    fault = ""
+    try:
+        status = os.lstat(path)
+        if not is_trusted_owner(status):
+            fault = "belongs to another user"
+        elif entry.type is PathType.DIRECTORY:
+            fault = "" if os.path.isdir(path) else "is not a directory"  # noqa: PTH112  # as above
+        # A soft link has no digest of its own.
+        elif not (stat.S_ISLNK(status.st_mode) or entry.type is PathType.SOFTLINK):
+            if entry.size is not None and status.st_size != entry.size:
+                fault = "has another size"
+            elif entry.sha256 is not None and _digest_at(path) != entry.sha256:
+                fault = "has another digest"
+    except FileNotFoundError:
+        fault = "is missing"
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror}"
+    return f"{entry.path} {fault}" if fault else ""
+
+
+def _digest_at(path: str) -> Digest:
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123  # as above
+        return sha256_of_stream(stream)
+
+
+def find_extracted(package_cache: Path) -> Iterator[Path]:
+    """Yield each extracted package; one that lacks its `info/` is known by what lies beside it.
+
+    micromamba since 2.6 keeps packages below directories such as `https/HOST/PATH/`.
+    """
+    for root, names, files in os.walk(package_cache):
+        beside = set(files)
+        for name in sorted(names):
+            path = Path(root, name)
+            if not path.is_symlink() and (
+                (path / "info").is_dir() or any(name + end in beside for end in BESIDE_EXTRACTED)
+            ):
+                names.remove(name)
+                yield path
+
+
+def remove_extracted(directory: Path, package_cache: Path) -> None:
+    """Remove an extracted package from the cache, so that its archive is extracted again.
+
+    Raises:
+        ArchiveError: It lies elsewhere, and is not lading's to remove.
+    """
+    if not directory.resolve().is_relative_to(package_cache.resolve()):
+        raise ArchiveError(
+            f"{directory} is damaged, and lies outside of the package cache",
+            hint="let --pkgs-dir name a directory that belongs to this build",
+        )
+    remove_tree(directory)
