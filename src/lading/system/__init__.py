@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from lading.system.untrusted import (
         decode_json as decode_json,
+        is_trusted_owner as is_trusted_owner,
         open_lock as open_lock,
         open_regular as open_regular,
         read_regular as read_regular,
@@ -72,7 +73,10 @@ else:
                 "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "
                 "temporary_file write_atomically"
             ),
-            "untrusted": ("decode_json open_lock open_regular read_regular reason_to_distrust"),
+            "untrusted": (
+                "decode_json is_trusted_owner open_lock open_regular read_regular "
+                "reason_to_distrust"
+            ),
             "yaml_reader": "YamlError parse_yaml read_document",
         },
     )

@@ -22,6 +22,7 @@ import msgspec
 __all__ = [
     "LARGEST_RECORD",
     "decode_json",
+    "is_trusted_owner",
     "open_lock",
     "open_regular",
     "read_regular",
@@ -93,7 +94,7 @@ def open_lock(path: Path) -> Iterator[int]:
     descriptor = os.open(path, flags, 0o644)
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or not _is_trusted_owner(status):
+        if not stat.S_ISREG(status.st_mode) or not is_trusted_owner(status):
             owner = _name_of(status.st_uid)
             raise PermissionError(
                 errno.EPERM, f"{path.name} is not a lock of ours, but belongs to {owner}"
@@ -103,7 +104,7 @@ def open_lock(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _is_trusted_owner(status: os.stat_result) -> bool:
+def is_trusted_owner(status: os.stat_result) -> bool:
     """Whether a file belongs to this user or to root."""
     return status.st_uid in {0, os.geteuid()}
 
@@ -115,7 +116,7 @@ def reason_to_distrust(path: Path | str) -> str:
         OSError: It cannot be looked at.
     """
     status = os.lstat(path)
-    if not _is_trusted_owner(status):
+    if not is_trusted_owner(status):
         return f"it belongs to {_name_of(status.st_uid)}"
     if not stat.S_ISDIR(status.st_mode):
         return "it is not a directory"
