@@ -10,10 +10,12 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lading.conda import PathType
 from lading.errors import ArchiveError
+from lading.install.layout import BuildTree
 from lading.package import INFO_FILES, PathEntry, read_info, read_package_info
 from lading.system import (
     Digest,
@@ -24,10 +26,22 @@ from lading.system import (
     sha256_of_stream,
 )
 
-__all__ = ["damaged_packages", "find_extracted", "remove_extracted"]
+__all__ = ["damaged_packages", "find_extracted", "remove_extracted", "with_private_cache"]
 
 WORKERS = 8
 BESIDE_EXTRACTED = (".conda", ".tar.bz2", ".lock")
+
+
+def with_private_cache(tree: BuildTree) -> BuildTree:
+    """`tree`, in which a package cache that other users may write to is a layer, only read.
+
+    Packages that lie extracted in such a cache could be changed at any time, together with their
+    own lists of digests; its archives are known by digests of the lock.
+    """
+    cache = tree.package_cache_override
+    if cache is None or not cache.exists() or not reason_to_distrust(cache.resolve()):
+        return tree
+    return replace(tree, package_cache_override=None, layers=(cache, *tree.layers))
 
 
 def damaged_packages(

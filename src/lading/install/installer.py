@@ -29,7 +29,8 @@ from lading.install.contents import (
     read_contents_file,
     write_contents_file,
 )
-from lading.install.layout import BuildTree, with_private_cache
+from lading.install.extracted import with_private_cache
+from lading.install.layout import BuildTree
 from lading.install.link import link_packages, run_link_scripts
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages

@@ -1,12 +1,11 @@
 """Where things lie in the directory of a project."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lading.conda import Platform
-from lading.system import reason_to_distrust
 
-__all__ = ["WHEELS", "BuildTree", "with_private_cache"]
+__all__ = ["WHEELS", "BuildTree"]
 
 WHEELS = "wheels"
 """Directory of wheels in a package cache, and in a mirror."""
@@ -66,15 +65,3 @@ class BuildTree:
     def build(self, environment: str, platform: Platform) -> Path:
         """The directory of one installation: `prefix`, and `install.json` once it is complete."""
         return self.root / "build" / environment / str(platform)
-
-
-def with_private_cache(tree: BuildTree) -> BuildTree:
-    """`tree`, in which a package cache that other users may write to is a layer, only read.
-
-    Packages that lie extracted in such a cache could be changed at any time, together with their
-    own lists of digests; its archives are known by digests of the lock.
-    """
-    cache = tree.package_cache_override
-    if cache is None or not cache.exists() or not reason_to_distrust(cache.resolve()):
-        return tree
-    return replace(tree, package_cache_override=None, layers=(cache, *tree.layers))

@@ -21,8 +21,8 @@ from urllib.parse import unquote, urlsplit
 
 from lading.conda import MirrorMap
 from lading.errors import LockError, PrefixError
-from lading.install.extracted import find_extracted
-from lading.install.layout import WHEELS, BuildTree, with_private_cache
+from lading.install.extracted import find_extracted, with_private_cache
+from lading.install.layout import WHEELS, BuildTree
 from lading.install.plan import InstallPlan
 from lading.net import Download, Network, fetch_all
 from lading.system import (

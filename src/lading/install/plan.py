@@ -6,7 +6,8 @@ from pathlib import Path
 from lading.conda import RepodataRecord, is_path_separator_free, native_platform
 from lading.errors import LockError
 from lading.graph import topological_order
-from lading.install.layout import BuildTree, with_private_cache
+from lading.install.extracted import with_private_cache
+from lading.install.layout import BuildTree
 from lading.install.record import read_install_record
 from lading.lock import LockedPackage, Lockfile
 from lading.net import Download

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lading.errors import ArchiveError
-from lading.install.extracted import damaged_packages, remove_extracted
+from lading.install.extracted import damaged_packages, remove_extracted, with_private_cache
+from lading.install.layout import BuildTree
 from lading.system.digest import sha256_of
 from simulators.channel import File, Package, Symlink, build_archive
 from simulators.extraction import extract
@@ -86,3 +87,11 @@ def test_only_the_cache_is_cleaned(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="outside of the package cache"):
         remove_extracted(outside, tmp_path / "cache")
     assert (False, True) == (inside.exists(), outside.exists())
+
+
+def test_a_shared_package_cache_is_a_layer(tmp_path: Path) -> None:
+    """Where others may write nothing is extracted; archives are read from there."""
+    tree = BuildTree(Path("/project"), tmp_path, (Path("/layer"),))
+    assert tree == with_private_cache(tree)
+    tmp_path.chmod(0o775)
+    assert BuildTree(Path("/project"), None, (tmp_path, Path("/layer"))) == with_private_cache(tree)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lading.conda.names import Platform
-from lading.install.layout import BuildTree, with_private_cache
+from lading.install.layout import BuildTree
 
 ROOT = Path("/project")
 
@@ -41,11 +41,3 @@ def test_the_package_cache_may_lie_elsewhere() -> None:
         tree.wheel_cache,
         tree.state,
     )
-
-
-def test_a_shared_package_cache_is_a_layer(tmp_path: Path) -> None:
-    """Where others may write nothing is extracted; archives are read from there."""
-    tree = BuildTree(ROOT, tmp_path, (Path("/layer"),))
-    assert tree == with_private_cache(tree)
-    tmp_path.chmod(0o775)
-    assert BuildTree(ROOT, None, (tmp_path, Path("/layer"))) == with_private_cache(tree)
