@@ -10,10 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda import MirrorMap, Platform, parse_platform, virtual_package_name
+from lading.conda import (
+    MirrorMap,
+    Platform,
+    is_environment_name,
+    parse_platform,
+    virtual_package_name,
+)
 from lading.errors import SpecError
+from lading.system import YamlError, read_document
 
-__all__ = ["EnvironmentSettings", "Settings", "read_settings"]
+__all__ = ["EnvironmentSettings", "Settings", "read_settings", "read_toml"]
 
 FILE_NAMES = ("lading.toml", "pyproject.toml")
 
@@ -81,13 +88,13 @@ def read_settings(directory: Path) -> Settings:
     """The settings that hold in `directory`, from the nearest file there.
 
     Raises:
-        SpecError: The file is no TOML, or holds an unknown or ill-typed key.
+        SpecError: The file cannot be read, is not TOML, or holds an unknown or ill-typed key.
     """
     for name in FILE_NAMES:
         path = directory / name
         if not path.is_file():
             continue
-        document = _read_toml(path)
+        document = read_toml(path)
         if name == "pyproject.toml":
             tools = document.get("tool")
             if not isinstance(tools, dict) or "lading" not in tools:
@@ -97,12 +104,27 @@ def read_settings(directory: Path) -> Settings:
     return Settings()
 
 
-def _read_toml(path: Path) -> dict[str, object]:
+def read_toml(path: Path) -> dict[str, object]:
+    """The TOML document at `path`.
+
+    Raises:
+        SpecError: It cannot be read, is too large or too deep, or is not TOML.
+    """
     try:
-        with path.open("rb") as stream:
-            return tomllib.load(stream)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} is no TOML: {error}", hint="correct the line named") from error
+        return tomllib.loads(read_document(path).decode())
+    except OSError as error:
+        raise SpecError(
+            f"cannot read {path}: {error.strerror}", hint="correct its permissions"
+        ) from error
+    except YamlError as error:
+        raise SpecError(f"cannot read {path}: {error}", hint="name a smaller file") from error
+    except RecursionError as error:
+        raise SpecError(
+            f"{path} is not valid TOML: it is too deep", hint="write fewer arrays in arrays"
+        ) from error
+    except ValueError as error:
+        # No TOML, no UTF-8, or an integer of more than 4,300 digits.
+        raise SpecError(f"{path} is not valid TOML: {error}", hint="correct it") from error
 
 
 def _settings(path: Path, document: object) -> Settings:
@@ -117,7 +139,7 @@ def _settings(path: Path, document: object) -> Settings:
             f"{path}: channel-priority is {table.channel_priority!r}",
             hint='write "strict" or "disabled"',
         )
-    _check_platforms(path, table.environments)
+    _check_environments(path, table.environments)
     return Settings(
         path=path,
         environments=table.environments,
@@ -128,13 +150,18 @@ def _settings(path: Path, document: object) -> Settings:
     )
 
 
-def _check_platforms(path: Path, environments: Mapping[str, EnvironmentSettings]) -> None:
-    """Refuse a table of virtual packages that is named after no platform.
+def _check_environments(path: Path, environments: Mapping[str, EnvironmentSettings]) -> None:
+    """Refuse a name that leads elsewhere, and a table of virtual packages without a platform.
 
     Raises:
         SpecError: There is one.
     """
     for name, settings in environments.items():
+        if not is_environment_name(name):
+            raise SpecError(
+                f"{path}: {name!r} cannot name an environment",
+                hint="write a name without slashes, escapes, and a leading dot or dash",
+            )
         for key, value in settings.virtual_packages.items():
             if isinstance(value, str):
                 continue

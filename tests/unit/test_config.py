@@ -97,7 +97,7 @@ def test_the_file_of_its_own_comes_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("engine =", "is no TOML"),
+        ("engine =", "is not valid TOML"),
         ("engines = 'x'", "unknown field `engines`"),
         ("engine = 3", "Expected `str`, got `int`"),
         ("channel-priority = 'flexible'", "channel-priority is 'flexible'"),
@@ -116,9 +116,9 @@ def test_a_wrong_file_is_refused(tmp_path: Path, text: str, complaint: str) -> N
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
-    """A binary file is no TOML."""
+    """A binary file is not valid TOML."""
     (tmp_path / "lading.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(SpecError, match="is no TOML"):
+    with pytest.raises(SpecError, match="is not valid TOML"):
         read_settings(tmp_path)
 
 
@@ -126,3 +126,27 @@ def test_package_layers_are_absolute(tmp_path: Path) -> None:
     """Layers are named relative to the file, or absolute."""
     settings = settings_of(tmp_path, 'package-layers = ["shared", "/srv/pkgs"]')
     assert (tmp_path / "shared", Path("/srv/pkgs")) == settings.package_layers
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 100_000, "not valid TOML: it is too deep"),
+        ("a = " + "9" * 5000, "not valid TOML: Exceeds the limit"),
+        ("#" * 50_000_000, "larger than 32 MiB"),
+        ('[environments."../x"]', "'../x' cannot name an environment"),
+        ('[environments."a\\u001b[31m"]', "cannot name an environment"),
+    ],
+)
+def test_hostile_settings(tmp_path: Path, text: str, message: str) -> None:
+    """What is deep, huge or leads elsewhere is an error of ours."""
+    with pytest.raises(SpecError, match=message) as caught:
+        settings_of(tmp_path, text)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_disk_that_fails(tmp_path: Path) -> None:
+    """A read error is an error of ours; the memory of a process gives one."""
+    (tmp_path / "lading.toml").symlink_to("/proc/self/mem")
+    with pytest.raises(SpecError, match="Input/output error"):
+        read_settings(tmp_path)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         MatchSpecText as MatchSpecText,
         PackageName as PackageName,
         Platform as Platform,
+        is_environment_name as is_environment_name,
         is_path_separator_free as is_path_separator_free,
+        is_variable_name as is_variable_name,
         native_platform as native_platform,
         parse_platform as parse_platform,
     )
@@ -49,8 +51,8 @@ else:
             "dependency": "dependency_name is_virtual",
             "match_spec": "MatchSpec parse_matchspec",
             "names": (
-                "BuildString MatchSpecText PackageName Platform is_path_separator_free "
-                "native_platform parse_platform"
+                "BuildString MatchSpecText PackageName Platform is_environment_name "
+                "is_path_separator_free is_variable_name native_platform parse_platform"
             ),
             "paths": "FileMode Kind PathType",
             "placeholder": (

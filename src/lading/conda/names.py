@@ -17,12 +17,20 @@ __all__ = [
     "MatchSpecText",
     "PackageName",
     "Platform",
+    "is_environment_name",
+    "is_path_separator_free",
+    "is_variable_name",
     "native_platform",
     "parse_platform",
 ]
 
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
 """A package name at the beginning of a MatchSpec."""
+
+LONGEST_NAME = 100
+"""Bytes of the name of an environment: it becomes part of longer file names."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 PackageName = NewType("PackageName", str)
 """Lower-case name of a conda package; a leading `__` marks a virtual one (CEP 26)."""
@@ -95,6 +103,17 @@ def native_platform(
     operating_system = {"linux": "linux", "darwin": "osx", "win32": "win"}.get(system, system)
     architecture = _ARCHITECTURES.get(machine().lower(), machine().lower())
     return parse_platform(f"{operating_system}-{architecture}")
+
+
+def is_environment_name(name: str) -> bool:
+    """Whether `name` can name an environment: one visible path component, no option, no escapes."""
+    is_plain = is_path_separator_free(name) and name.isprintable() and name[0] not in ".-"
+    return is_plain and len(name.encode()) <= LONGEST_NAME
+
+
+def is_variable_name(name: str) -> bool:
+    """Whether `name` can name an environment variable in every shell."""
+    return _VARIABLE.fullmatch(name) is not None
 
 
 def is_path_separator_free(name: str) -> bool:

@@ -73,7 +73,7 @@ def _pin(path: Path, mirrors: MirrorMap) -> LockedPackage | None:
             sha256=digest,
             dependencies={},
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LockError(
             f"{path} is no prefix record: {' '.join(str(error).split())}",
             hint="reinstall this package, or make the lock from the sources alone",

@@ -25,6 +25,7 @@ from lading.lock.model import (
     Manager,
     lock_path,
     read_lockfile,
+    require_environment_name,
 )
 from lading.lock.requested import Requested
 from lading.lock.requirement import applies, parse_requirement, requirement_name
@@ -55,6 +56,14 @@ class CheckRequest:
     channels: tuple[str, ...] = ()
     virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     all_platforms: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a name that leads elsewhere.
+
+        Raises:
+            UsageError: There is one.
+        """
+        require_environment_name(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

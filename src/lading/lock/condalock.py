@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+LONGEST_REASON = 1000
+"""Characters of what conda-lock says that are shown."""
+
 
 def main(arguments: list[str]) -> None:
     """Answer the question in the file named by the second argument, on standard output."""
@@ -111,37 +114,50 @@ def _lock_spec(question: SourceQuestion, source: str) -> "LockSpecification":
 @contextmanager
 def _source_failures(platforms: Iterable[str]) -> Iterator[None]:
     """Turn what reading sources raises into a `FailedError`."""
-    from conda_lock.errors import CondaLockError
-
     try:
         yield
     except KeyError as error:
-        if error.args[0] not in platforms:
+        if error.args[0] in platforms:
+            reason = f"conda-lock knows no selectors for {error}"
+        else:
             reason = f"a line of the sources that holds {error} is taken away by its own selector"
-            raise FailedError(FailureKind.SOURCE, reason) from error
-        reason = f"conda-lock knows no selectors for {error}"
         raise FailedError(FailureKind.SOURCE, reason) from error
-    except (CondaLockError, RuntimeError, ValueError, TypeError, OSError) as error:
+    except Exception as error:
+        # Of pydantic, Jinja, lark, tomllib, PyYAML, or a defect that the source brings to light.
         reason = f"{error}" if error.__cause__ is None else f"{error}: {error.__cause__}"
-        raise FailedError(FailureKind.SOURCE, " ".join(reason.split())) from error
+        words = " ".join(reason.split()) or type(error).__name__
+        message = f"conda-lock cannot read the sources: {words[:LONGEST_REASON]}"
+        raise FailedError(FailureKind.SOURCE, message) from error
 
 
 def _conda_part(
     specs: "Iterable[LockSpecification]", platform: str
 ) -> tuple[RequestedPackage, ...]:
-    found = (
-        RequestedPackage(
-            name=item.name,
-            category=item.category,
-            version=item.version,
-            build=item.build or "",
-            channel=item.conda_channel or "",
+    items = (item for spec in specs for item in spec.dependencies[platform])
+    return tuple(dict.fromkeys(_requested(item) for item in items if item.manager == "conda"))
+
+
+def _requested(item: "Dependency") -> RequestedPackage:
+    """A conda package that is asked for.
+
+    Raises:
+        FailedError: It is asked for by a URL, a repository or a path.
+    """
+    from conda_lock.models.lock_spec import VersionedDependency
+
+    if not isinstance(item, VersionedDependency):
+        raise FailedError(
+            FailureKind.SOURCE,
+            f"{item.name} is not a conda package: it is asked for by its place",
+            hint="ask for a version of it, or for a wheel below `pip:`",
         )
-        for spec in specs
-        for item in spec.dependencies[platform]
-        if item.manager == "conda"
+    return RequestedPackage(
+        name=item.name,
+        category=item.category,
+        version=item.version,
+        build=item.build or "",
+        channel=item.conda_channel or "",
     )
-    return tuple(dict.fromkeys(found))
 
 
 def _pip_part(spec: "LockSpecification", platform: str) -> PipRequirements:

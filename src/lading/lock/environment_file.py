@@ -18,9 +18,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from lading.conda import MatchSpec, Platform, parse_matchspec, parse_platform
+from lading.conda import (
+    MatchSpec,
+    Platform,
+    is_environment_name,
+    is_variable_name,
+    parse_matchspec,
+    parse_platform,
+)
 from lading.errors import SpecError
-from lading.system import YamlError, parse_yaml, read_document, without_credentials
+from lading.lock.requirement import parse_requirement
+from lading.system import YamlError, parse_yaml, read_document, redact, without_credentials
 
 __all__ = ["EnvironmentFile", "read_environment"]
 
@@ -51,6 +59,8 @@ _SELECTORS = {
 _SELECTOR = re.compile(r"(.+?)\s*(#.*)\[([^\[\]]+)\](?(2)[^()]*)$")
 _LOCAL_PIP = re.compile(r"(-e\b|--editable\b|\.{0,2}/|~/|file:|.+@\s*(file:|\.{0,2}/))")
 _PIP_OPTION = re.compile(r"--?\w")
+_BARE_URL = re.compile(r"\w+://")
+_REPOSITORY = re.compile(r"([\w.,\[\]-]+\s*@\s*)?(git|hg|svn|bzr)\+")
 _READABLE = "name a readable file"
 
 
@@ -137,22 +147,24 @@ def _selected_lines(text: str, platform: Platform) -> list[str] | None:
 def _parse(path: Path, selected: str, text: str) -> EnvironmentFile:
     """The file at `path`, of which `selected` is looked at; `text` is all of it."""
     reader = _Reader(_parse_mapping(path, selected))
-    channels = reader.texts("channels")
     result = EnvironmentFile(
         path=path,
         text=text,
-        name=reader.text("name"),
-        channels=tuple(without_credentials(item) for item in channels if item != NO_DEFAULTS),
-        platforms=reader.platforms(),
+        name=reader.name(),
+        channels=tuple(
+            item for item in reader.parsed("channels", without_credentials) if item != NO_DEFAULTS
+        ),
+        platforms=reader.parsed("platforms", parse_platform),
         category=reader.text("category") or "main",
         specs=reader.specs(),
         pip=reader.pip(),
         variables=reader.variables(),
-        channels_as_written=channels,
+        channels_as_written=reader.texts("channels"),
     )
     reader.check_the_rest()
     if reader.problems:
-        raise _problems(path, reader.problems)
+        # Channels are read twice: as written, and cleaned.
+        raise _problems(path, list(dict.fromkeys(reader.problems)))
     return result
 
 
@@ -177,85 +189,70 @@ class _Reader:
     """Reads the fields of one file and collects what is wrong."""
 
     def __init__(self, content: Mapping[object, object]) -> None:
-        """A reader of `content`, without problems so far."""
         self.problems: list[str] = []
         self._content = content
 
     def text(self, key: str) -> str:
         """A string field, empty where it is absent."""
         value = self._content.get(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            self.problems.append(f"{key}: a {_kind(value)} stands where a text is expected")
-            return ""
-        return value
+        if value is None or isinstance(value, str):
+            return value or ""
+        self._wrong(key, value, "a text")
+        return ""
+
+    def name(self) -> str:
+        """The name of the environment, empty where it is absent."""
+        name = self.text("name")
+        if name and not is_environment_name(name):
+            self.problems.append(f"name: {name!r} cannot name an environment")
+        return name
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A field that lists strings, empty where it is absent."""
-        value = self._content.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list):
-            self.problems.append(f"{key}: a {_kind(value)} stands where a list is expected")
-            return ()
-        return tuple(self._strings(key, value))
+        return tuple(text for _, text in self._strings(key, self._content.get(key)))
 
-    def platforms(self) -> tuple[Platform, ...]:
-        """The platforms that the file names."""
-        return tuple(self._parsed("platforms", self.texts("platforms"), parse_platform))
+    def parsed(self, key: str, parse: Callable[[str], Value]) -> tuple[Value, ...]:
+        """A field that lists values written as strings, empty where it is absent."""
+        items = self._strings(key, self._content.get(key))
+        return tuple(value for place, text in items for value in self._try(place, text, parse))
 
     def specs(self) -> tuple[MatchSpec, ...]:
         """The conda dependencies."""
-        if "dependencies" not in self._content:
-            self.problems.append("dependencies: missing")
-        value = self._content.get("dependencies")
-        if value is None:
-            if "dependencies" in self._content:
-                self.problems.append("dependencies: empty")
-            return ()
-        if not isinstance(value, list):
-            self.problems.append(f"dependencies: a {_kind(value)} stands where a list is expected")
-            return ()
+        if self._content.get("dependencies") is None:
+            state = "empty" if "dependencies" in self._content else "missing"
+            self.problems.append(f"dependencies: {state}")
         found: list[MatchSpec] = []
-        for index, item in enumerate(value):
-            place = f"dependencies[{index}]"
+        for place, item in self._items("dependencies", self._content.get("dependencies")):
             if isinstance(item, str):
-                found.extend(self._parsed(place, (item,), parse_matchspec, single=True))
+                found.extend(self._try(place, item, _parse_spec))
             elif not isinstance(item, dict) or list(item) != ["pip"]:
-                self.problems.append(
-                    f"{place}: a {_kind(item)} stands where a MatchSpec or `pip:` is expected"
-                )
+                self._wrong(place, item, "a MatchSpec or `pip:`")
         return tuple(found)
 
     def pip(self) -> tuple[str, ...]:
-        """The requirements below every `pip:`."""
+        """The requirements below every `pip:`, without credentials."""
         found: list[str] = []
-        for place, value in self._pip_sections():
-            if value is None:
-                continue
-            if not isinstance(value, list):
-                self.problems.append(f"{place}: a {_kind(value)} stands where a list is expected")
-                continue
-            for index, item in enumerate(self._strings(place, value)):
-                reason = _refused_requirement(item)
-                if reason:
-                    self.problems.append(f"{place}[{index}]: {item}: {reason}")
-                found.append(item)
+        value = self._content.get("dependencies")
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(item, dict) and "pip" in item:
+                for place, text in self._strings(f"dependencies[{index}].pip", item["pip"]):
+                    reason = _refused_requirement(text)
+                    if reason:
+                        self.problems.append(f"{place}: {text}: {reason}")
+                    found.append(redact(text))
         return tuple(found)
 
     def variables(self) -> Mapping[str, str]:
         """Name → value of the variables to set."""
         value = self._content.get("variables")
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            self.problems.append(f"variables: a {_kind(value)} stands where a mapping is expected")
-            return {}
+        if value is not None and not isinstance(value, dict):
+            self._wrong("variables", value, "a mapping")
         result: dict[str, str] = {}
-        for name, content in value.items():
-            if not isinstance(name, str) or isinstance(content, list | dict | None):
-                self.problems.append(f"variables.{name}: it is no text")
+        for name, content in value.items() if isinstance(value, dict) else ():
+            if not isinstance(name, str) or not is_variable_name(name):
+                self.problems.append(f"variables: {name!r}: names are letters, digits and _")
+            elif isinstance(content, list | dict | None):
+                self._wrong(f"variables.{name}", content, "a text")
             else:
                 result[name] = str(content)
         return result
@@ -273,42 +270,53 @@ class _Reader:
         if not isinstance(self._content.get("allow-pypi-requests", True), bool):
             self.problems.append("allow-pypi-requests: write true or false")
 
-    def _strings(self, place: str, values: list[object]) -> Iterator[str]:
-        for index, item in enumerate(values):
-            if isinstance(item, str) and item.strip():
-                yield item
+    def _items(self, place: str, value: object) -> Iterator[tuple[str, object]]:
+        """(place, item) of a list, of nothing where it is absent."""
+        if isinstance(value, list):
+            yield from ((f"{place}[{index}]", item) for index, item in enumerate(value))
+        elif value is not None:
+            self._wrong(place, value, "a list")
+
+    def _strings(self, place: str, value: object) -> Iterator[tuple[str, str]]:
+        for where, item in self._items(place, value):
+            if not isinstance(item, str) or not item.strip():
+                self._wrong(where, item, "a text")
+            elif not item.isprintable():
+                self.problems.append(f"{where}: it holds control characters")
             else:
-                self.problems.append(
-                    f"{place}[{index}]: a {_kind(item)} stands where a text is expected"
-                )
+                yield where, item
 
-    def _parsed(
-        self,
-        place: str,
-        texts: tuple[str, ...],
-        parse: Callable[[str], Value],
-        *,
-        single: bool = False,
-    ) -> Iterator[Value]:
-        for index, text in enumerate(texts):
-            try:
-                yield parse(text)
-            except (SpecError, ValueError) as error:
-                self.problems.append(f"{place}{'' if single else f'[{index}]'}: {error}")
+    def _try(self, place: str, text: str, parse: Callable[[str], Value]) -> Iterator[Value]:
+        try:
+            yield parse(text)
+        except (SpecError, ValueError) as error:
+            self.problems.append(f"{place}: {error}")
 
-    def _pip_sections(self) -> Iterator[tuple[str, object]]:
-        value = self._content.get("dependencies")
-        for index, item in enumerate(value if isinstance(value, list) else ()):
-            if isinstance(item, dict) and "pip" in item:
-                yield f"dependencies[{index}].pip", item["pip"]
+    def _wrong(self, place: str, value: object, expected: str) -> None:
+        self.problems.append(f"{place}: a {_kind(value)} stands where {expected} is expected")
+
+
+def _parse_spec(text: str) -> MatchSpec:
+    if not text.isprintable():
+        raise SpecError("it holds control characters", hint="delete them")
+    return parse_matchspec(text)
 
 
 def _refused_requirement(text: str) -> str:
     """Why a pip requirement cannot be locked, or empty."""
-    if _LOCAL_PIP.match(text.strip()):
+    text = text.strip()
+    if _LOCAL_PIP.match(text):
         return "a local or editable package has no digest to lock; build a wheel and publish it"
-    if _PIP_OPTION.match(text.strip()):
+    if _REPOSITORY.match(text):
+        return "a repository has no digest to lock; build a wheel and publish it"
+    if _PIP_OPTION.match(text):
         return "options of pip are not read; write the requirements themselves"
+    if _BARE_URL.match(text):
+        return "a URL has no name; write NAME @ URL"
+    try:
+        parse_requirement(text)
+    except SpecError as error:
+        return error.message
     return ""
 
 
@@ -330,7 +338,8 @@ def _kind(value: object) -> str:
 
 
 def _problems(path: Path, problems: list[str]) -> SpecError:
-    lines = tuple(f"{path}: {problem}" for problem in problems)
+    # What is wrong may be a URL with a password in it.
+    lines = tuple(f"{path}: {redact(problem)}" for problem in problems)
     if len(lines) == 1:
         return SpecError(lines[0], hint="correct this line")
     return SpecError(

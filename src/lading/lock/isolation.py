@@ -21,7 +21,7 @@ from lading.errors import (
     SpecError,
 )
 from lading.lock.exchange import Failure, FailureKind, Operation
-from lading.system import Completed, Run, run, scrubbed_environment, temporary_directory
+from lading.system import Completed, Run, redact, run, scrubbed_environment, temporary_directory
 
 __all__ = ["CondaLock"]
 
@@ -55,7 +55,7 @@ class CondaLock:
             EngineFailedError: It ended without an answer.
         """
         home = self.state_directory / "home"
-        home.mkdir(parents=True, exist_ok=True)
+        _make_directory(home)
         with temporary_directory(self.state_directory, "ask") as directory:
             path = directory / "question.json"
             path.write_bytes(msgspec.json.encode(question))
@@ -66,6 +66,11 @@ class CondaLock:
                     environment=self._environment(home),
                     directory=home,
                 )
+            )
+        if operation is Operation.READ and completed.returncode < 0:
+            raise SpecError(
+                "conda-lock crashed while it read the sources",
+                hint="simplify the source that is not an environment file",
             )
         return _decoded(completed, kind)
 
@@ -85,6 +90,15 @@ class CondaLock:
         )
 
 
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LockError(
+            f"cannot create {path}: {error.strerror}", hint="make room, or correct its permissions"
+        ) from error
+
+
 def _decoded(completed: Completed, kind: type[Answer]) -> Answer:
     if completed.returncode != 0:
         raise EngineFailedError(
@@ -99,26 +113,26 @@ def _decoded(completed: Completed, kind: type[Answer]) -> Answer:
 
 
 def _error(failure: Failure) -> LadingError:
+    # conda-lock may quote a URL with a password in it.
+    message, details = redact(failure.message), tuple(map(redact, failure.details))
     match failure.failure:
         case FailureKind.SOURCE:
             return SpecError(
-                failure.message,
+                message,
                 hint=failure.hint or "correct the source named",
-                details=failure.details,
+                details=details,
             )
         case FailureKind.SOLVE:
             return SolveError(
-                failure.message,
+                message,
                 hint="relax a requirement, or lock the package with conda instead",
-                details=failure.details,
+                details=details,
             )
         case FailureKind.FETCH:
             return FetchError(
-                failure.message,
+                message,
                 hint="check the network, or name another index",
-                details=failure.details,
+                details=details,
             )
         case FailureKind.FORMAT:
-            return LockError(
-                failure.message, hint="this is a defect; report it", details=failure.details
-            )
+            return LockError(message, hint="this is a defect; report it", details=details)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -22,9 +23,11 @@ from lading.conda import (
     Platform,
     RepodataRecord,
     archive_stem,
+    is_environment_name,
+    is_variable_name,
     parse_platform,
 )
-from lading.errors import LockError
+from lading.errors import LockError, SpecError, UsageError
 from lading.system import (
     Digest,
     YamlError,
@@ -47,6 +50,7 @@ __all__ = [
     "lock_path",
     "parse_lockfiles",
     "read_lockfile",
+    "require_environment_name",
 ]
 
 FORMAT_VERSION = 1
@@ -214,33 +218,52 @@ def lock_path(directory: Path, environment: str, platform: Platform) -> Path:
     return directory / "locks" / environment / f"{platform}{LOCK_SUFFIX}"
 
 
+def require_environment_name(name: str) -> None:
+    """Refuse what cannot name an environment.
+
+    Raises:
+        UsageError: `name` is it.
+    """
+    if not is_environment_name(name):
+        raise UsageError(
+            f"{name!r} cannot name an environment",
+            hint="name it with -n, without slashes, escapes, and a leading dot or dash",
+        )
+
+
+_Text = Annotated[
+    str, msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z")
+]
+"""A text without control characters: what a lock says is shown on terminals."""
+
+
 class _Hash(msgspec.Struct, frozen=True):
     md5: str | None = None
     sha256: str | None = None
 
 
 class _Channel(msgspec.Struct, frozen=True):
-    url: str
+    url: _Text
 
 
 class _Package(msgspec.Struct, frozen=True):
-    name: str
-    version: str
+    name: _Text
+    version: _Text
     manager: Manager
-    platform: str
-    url: str
+    platform: _Text
+    url: _Text
     hash: _Hash
-    dependencies: dict[str, str] = {}  # msgspec copies defaults
-    category: str = "main"
+    dependencies: dict[_Text, _Text] = {}  # msgspec copies defaults
+    category: _Text = "main"
     optional: bool = False
 
 
 class _Metadata(msgspec.Struct, frozen=True):
-    content_hash: dict[str, str]
+    content_hash: dict[_Text, _Text]
     channels: tuple[_Channel, ...]
-    platforms: tuple[str, ...]
-    sources: tuple[str, ...] = ()
-    custom_metadata: dict[str, str] | None = None
+    platforms: tuple[_Text, ...]
+    sources: tuple[_Text, ...] = ()
+    custom_metadata: dict[_Text, str] | None = None
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -295,15 +318,32 @@ def _lockfile(path: Path, document: "_Document", chosen: Platform, data: bytes) 
     packages = _unique(
         path, (_locked(path, item) for item in document.package if item.platform == chosen)
     )
+    metadata = document.metadata.custom_metadata or {}
+    _check_names(path, metadata)
     return Lockfile(
         platform=chosen,
-        channels=tuple(without_credentials(item.url) for item in document.metadata.channels),
+        channels=tuple(_clean(path, item.url) for item in document.metadata.channels),
         sources=document.metadata.sources,
         content_hash=document.metadata.content_hash.get(chosen, ""),
         packages=packages,
-        metadata=document.metadata.custom_metadata or {},
+        metadata=metadata,
         digest=sha256_of(data),
     )
+
+
+def _check_names(path: Path, metadata: Mapping[str, str]) -> None:
+    """Refuse names that a shell or a path would take for more than names.
+
+    Raises:
+        LockError: There is one.
+    """
+    environment = metadata.get(ENVIRONMENT_KEY, "")
+    if environment and not is_environment_name(environment):
+        raise LockError(f"{path}: {environment!r} cannot name an environment", hint=REMEDY)
+    for key in metadata:
+        name = key.removeprefix(VARIABLE_KEY)
+        if name != key and not is_variable_name(name):
+            raise LockError(f"{path}: {name!r} cannot name a variable", hint=REMEDY)
 
 
 def _parse_document(path: Path, data: bytes) -> _Document:
@@ -344,7 +384,7 @@ def _locked(path: Path, item: _Package) -> LockedPackage:
             name=item.name,
             version=item.version,
             manager=item.manager,
-            url=without_credentials(item.url),
+            url=_clean(path, item.url),
             sha256=Digest.sha256(item.hash.sha256),
             md5=Digest.md5(item.hash.md5) if item.hash.md5 else None,
             dependencies=item.dependencies,
@@ -352,6 +392,18 @@ def _locked(path: Path, item: _Package) -> LockedPackage:
         )
     except ValueError as error:
         raise LockError(f"{path}: {item.name}: {error}", hint=REMEDY) from error
+
+
+def _clean(path: Path, url: str) -> str:
+    """The URL without credentials.
+
+    Raises:
+        LockError: It is malformed, so that a password may stand anywhere in it.
+    """
+    try:
+        return without_credentials(url)
+    except SpecError as error:
+        raise LockError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def _unique(path: Path, packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:

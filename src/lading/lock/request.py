@@ -9,7 +9,7 @@ from lading.conda import MirrorMap, Platform
 from lading.engine import SolveRequest
 from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.isolation import CondaLock
-from lading.lock.model import LockedPackage, Lockfile, Manager
+from lading.lock.model import LockedPackage, Lockfile, Manager, require_environment_name
 from lading.lock.reasons import LockStep, explain_changes
 from lading.lock.requested import Requested, Sources
 
@@ -60,6 +60,14 @@ class LockRequest:
     pip_index: str = ""
     exclude_newer: dt.datetime | None = None
     build_sdists: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a name that leads elsewhere.
+
+        Raises:
+            UsageError: There is one.
+        """
+        require_environment_name(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

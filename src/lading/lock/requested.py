@@ -19,6 +19,7 @@ from lading.conda import (
     canonical_channel,
     parse_matchspec,
 )
+from lading.config import read_toml
 from lading.errors import SpecError
 from lading.lock.environment_file import EnvironmentFile, read_environment
 from lading.lock.exchange import (
@@ -121,12 +122,34 @@ def read_sources(paths: Sequence[Path]) -> Sources:
         SpecError: One is missing, or an environment file is wrong.
     """
     for path in paths:
-        if path.name in FOREIGN and not path.is_file():
-            raise SpecError(f"there is no source {path}", hint="name an existing file")
+        if path.name in FOREIGN:
+            _check_foreign(path)
     return Sources(
         paths=tuple(paths),
         files=tuple(read_environment(path) for path in paths if path.name not in FOREIGN),
     )
+
+
+def _check_foreign(path: Path) -> None:
+    """Refuse what conda-lock would end at without an explanation.
+
+    Raises:
+        SpecError: The source is missing, or a pyproject.toml that is wrong or says nothing.
+    """
+    if not path.is_file():
+        raise SpecError(f"there is no source {path}", hint="name an existing file")
+    if path.name != "pyproject.toml":
+        return
+    content = read_toml(path)
+    project, build = content.get("project"), content.get("build-system")
+    has_dependencies = isinstance(project, dict) and "dependencies" in project
+    has_backend = isinstance(build, dict) and isinstance(build.get("build-backend"), str)
+    if not (has_dependencies or has_backend):
+        raise SpecError(
+            f"{path} has no `dependencies` under [project], and no `build-backend` under"
+            " [build-system] that says where others are",
+            hint="list them under [project], or write an environment.yml",
+        )
 
 
 def ask_conda_lock(

@@ -9,6 +9,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from lading.conda import Platform
 from lading.errors import SpecError
+from lading.system import redact
 
 __all__ = ["applies", "parse_requirement", "requirement_name"]
 
@@ -26,7 +27,7 @@ def parse_requirement(line: str) -> Requirement:
         return Requirement(line.partition(" --hash")[0].partition(" #")[0].strip())
     except InvalidRequirement as error:
         raise SpecError(
-            f"cannot use the requirement {line!r}: {' '.join(str(error).split())}",
+            redact(f"cannot use the requirement {line!r}: {' '.join(str(error).split())}"),
             hint="write it as pip does, such as `requests >=2,<3`",
         ) from error
 

@@ -108,7 +108,7 @@ def test_no_text(tmp_path: Path) -> None:
         ("dependencies: [a]\nname: [x]\n", "name: a list stands"),
         ("dependencies: [a]\nplatforms: [linux]\n", "platforms[0]: there is no platform 'linux'"),
         ("dependencies: [a]\nvariables: [x]\n", "variables: a list stands"),
-        ("dependencies: [a]\nvariables: {x: [1]}\n", "variables.x: it is no text"),
+        ("dependencies: [a]\nvariables: {x: [1]}\n", "variables.x: a list stands where a text"),
         ("dependencies: [a]\nallow-pypi-requests: no thanks\n", "write true or false"),
         ("dependencies: [a]\nchanels: [x]\n", "`chanels`, did you mean `channels`?"),
         ("dependencies: [a]\nzzz: 1\n", "unknown key `zzz`; known are name,"),

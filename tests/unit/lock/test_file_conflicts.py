@@ -99,7 +99,7 @@ def test_brought_by_another(tmp_path: Path, sources: Sources) -> None:
 
 def test_a_source_of_another_kind(tmp_path: Path) -> None:
     """Where the line cannot be shown, what to delete is."""
-    path = tmp_path / "pyproject.toml"
+    path = tmp_path / "meta.yaml"
     path.touch()
     sources = read_sources([path])
     error = refusal(tmp_path, lockfile(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
