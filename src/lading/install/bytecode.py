@@ -202,12 +202,11 @@ def _rename_directory(source: Path, target: Path) -> None:
 
 
 def place_file(item: PayloadFile, prefix: Path) -> None:
-    """Put a generated or compiled file into `prefix`, replacing whatever lies there.
+    """Put a generated or compiled file into `prefix`, replacing what lies there; its parents exist.
 
     An old file may be a hard link to the package cache: it is removed, never written through.
     """
     target = prefix / item.path
-    target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     if item.content is not None:
         target.write_bytes(item.content)

@@ -112,24 +112,32 @@ def _fault(directory: Path, entry: PathEntry) -> str:
     """What is wrong with one path of an extracted package, or empty."""
     # Text, and one look: there are tens of thousands.
     path = f"{directory}/{entry.path}"
-    fault = ""
     try:
         status = os.lstat(path)
         if not is_trusted_owner(status):
             fault = "belongs to another user"
         elif entry.type is PathType.DIRECTORY:
             fault = "" if os.path.isdir(path) else "is not a directory"  # noqa: PTH112  # as above
-        # A soft link has no digest of its own.
-        elif not (stat.S_ISLNK(status.st_mode) or entry.type is PathType.SOFTLINK):
-            if entry.size is not None and status.st_size != entry.size:
-                fault = "has another size"
-            elif entry.sha256 is not None and _digest_at(path) != entry.sha256:
-                fault = "has another digest"
+        elif entry.type is PathType.HARDLINK:
+            fault = _fault_of_file(path, status, entry)
+        else:
+            # A soft link has no digest of its own.
+            fault = ""
     except FileNotFoundError:
         fault = "is missing"
     except OSError as error:
         fault = f"cannot be read: {error.strerror}"
     return f"{entry.path} {fault}" if fault else ""
+
+
+def _fault_of_file(path: str, status: os.stat_result, entry: PathEntry) -> str:
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a file"
+    if entry.size is not None and status.st_size != entry.size:
+        return "has another size"
+    if entry.sha256 is not None and _digest_at(path) != entry.sha256:
+        return "has another digest"
+    return ""
 
 
 def _digest_at(path: str) -> Digest:

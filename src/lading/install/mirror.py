@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lading.conda import RepodataRecord, dependency_name
-from lading.errors import OutputError
+from lading.conda import RepodataRecord, dependency_name, is_path_separator_free
+from lading.errors import ArchiveError, LockError, OutputError
 from lading.install.package_cache import place_of_wheel
 from lading.package import parse_package_info, read_info
 from lading.system import (
@@ -82,14 +82,11 @@ def write_mirror(request: MirrorRequest, directory: Path) -> Mirrored:
 
     Raises:
         ArchiveError: An archive is damaged.
-        LockError: A wheel would lie outside of the directory.
+        LockError: An archive or a wheel would lie outside of the directory.
         OutputError: The directory cannot be written.
     """
     records, archives = request.records, request.archives
-    found: dict[str, Entries] = {"noarch": {}, request.platform: {}}
-    for record in records:
-        archive = archives[record.distribution]
-        found.setdefault(record.subdir, {})[record.file_name] = _entry(record, archive)
+    found = _read_entries(request)
     places = {url: place_of_wheel(url) for url in request.wheels}
     try:
         for record in records:
@@ -111,6 +108,26 @@ def write_mirror(request: MirrorRequest, directory: Path) -> Mirrored:
         wheels=tuple(sorted(map(str, places.values()))),
         bases=dict(sorted(bases.items())),
     )
+
+
+def _read_entries(request: MirrorRequest) -> dict[str, Entries]:
+    """Read the repodata entries of all archives: subdir → file name → entry."""
+    found: dict[str, Entries] = {"noarch": {}, request.platform: {}}
+    for record in request.records:
+        if not is_path_separator_free(record.subdir):
+            raise LockError(
+                f"{record.file_name} has the unsafe subdir {record.subdir!r}",
+                hint="do not use this lock",
+            )
+        archive = request.archives[record.distribution]
+        try:
+            entry = _entry(record, archive)
+        except OSError as error:
+            raise ArchiveError(
+                f"{archive} cannot be read: {error.strerror}", hint="check the disk that it lies on"
+            ) from error
+        found.setdefault(record.subdir, {})[record.file_name] = entry
+    return found
 
 
 def _base(url: str) -> str:

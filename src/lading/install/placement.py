@@ -5,17 +5,25 @@ and files that no package owns.
 """
 
 import os
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from lading.conda import Kind, find_occurrences, replace_placeholder
-from lading.errors import ArchiveError, PrefixTooLongError
+from lading.errors import ArchiveError, PrefixTooLongError, UnsafePathError
 from lading.install.bytecode import is_bytecode, place_file
 from lading.install.contents import PrefixContents
 from lading.package import PayloadFile
 from lading.system import remove_tree, sha256_of
 
-__all__ = ["adopt_files", "foreign_paths", "place_contents", "place_winner", "remove_foreign"]
+__all__ = [
+    "adopt_files",
+    "foreign_paths",
+    "make_parents",
+    "place_contents",
+    "place_winner",
+    "remove_foreign",
+]
 
 PLACEHOLDER = "/lading/" + "placehold_" * 24
 """Stands for the prefix in text files that link scripts wrote."""
@@ -64,27 +72,57 @@ def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[st
         placed: Paths that are known to be correct.
 
     Raises:
+        UnsafePathError: A path lies below a link or a file.
         PrefixTooLongError: A placeholder has no room for the prefix.
     """
     present = set(foreign_paths(prefix, ()))
     owned = set()
+    made: set[str] = set()
     for payload in contents.payloads:
         for item in payload.files:
             owned.add(item.path)
             if item.path in placed:
                 continue
-            if item.path in contents.clobbered:
-                place_winner(item, prefix)
-            elif item.content is not None or is_bytecode(item.path):
+            is_lost = item.path in contents.clobbered or item.path not in present
+            is_generated = item.content is not None or is_bytecode(item.path)
+            if is_generated or is_lost:
+                make_parents(prefix, item.path, made)
+            if is_generated and item.path not in contents.clobbered:
                 place_file(item, prefix)
-            elif item.path not in present:
+            elif is_lost:
                 place_winner(item, prefix)
     for path in present - owned:
         remove_foreign(prefix, path, owned)
 
 
+def make_parents(prefix: Path, path: str, made: set[str]) -> None:
+    """Create the directories above `path`; a symbolic link among them is not followed.
+
+    Args:
+        prefix: Absolute.
+        path: Prefix-relative.
+        made: Directories that are known to be ones; extended.
+
+    Raises:
+        UnsafePathError: One of them is a link or a file.
+    """
+    directory = path.rpartition("/")[0]
+    if not directory or directory in made:
+        return
+    make_parents(prefix, directory, made)
+    try:
+        (prefix / directory).mkdir()
+    except FileExistsError:
+        if not stat.S_ISDIR((prefix / directory).lstat().st_mode):
+            raise UnsafePathError(
+                f"{directory} is a link or a file, and {path} lies below it",
+                hint="one of these packages must go: lock another build of it",
+            ) from None
+    made.add(directory)
+
+
 def place_winner(item: PayloadFile, prefix: Path) -> None:
-    """Put a path of a package into `prefix`, replacing whatever lies there.
+    """Put a path of a package into `prefix`, replacing what lies there; its parents exist.
 
     Raises:
         PrefixTooLongError: A placeholder in it has no room for the prefix.
@@ -95,7 +133,6 @@ def place_winner(item: PayloadFile, prefix: Path) -> None:
             return
         remove_tree(target)
     target.unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
     match item.kind:
         case Kind.DIRECTORY:
             target.mkdir()

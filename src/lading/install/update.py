@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.conda import Kind, RepodataRecord
-from lading.errors import NotAPrefixError
+from lading.errors import NotAPrefixError, UnsafePathError
 from lading.install.contents import PrefixContents, read_contents_file
-from lading.install.placement import foreign_paths, remove_foreign
+from lading.install.placement import foreign_paths, make_parents, remove_foreign
 from lading.install.plan import InstallPlan
 from lading.install.record import (
     INSTALL_RECORD_NAME,
@@ -319,7 +319,7 @@ def _take_out(payload: Payload, prefix: Path, kept: Mapping[str, str]) -> None:
 
 
 def _move_in(incoming: Path, prefix: Path, kept: Mapping[str, str]) -> None:
-    made = {""}
+    made: set[str] = set()
     for path in sorted(foreign_paths(incoming, ())):
         owner = kept.get(path)
         if owner in {PYTHON, ""}:
@@ -327,21 +327,11 @@ def _move_in(incoming: Path, prefix: Path, kept: Mapping[str, str]) -> None:
             continue
         if owner is not None:
             raise NotUpdatableError(f"{path} is owned by {owner} already")
-        directory = path.rpartition("/")[0]
-        if directory not in made:
-            _make_directories(prefix, directory)
-            made.add(directory)
+        try:
+            make_parents(prefix, path, made)
+        except UnsafePathError as error:
+            raise NotUpdatableError(str(error)) from error
         target = prefix / path
         if target.is_dir() and not target.is_symlink():
             raise NotUpdatableError(f"{path} is a directory of another package")
         (incoming / path).replace(target)
-
-
-def _make_directories(prefix: Path, path: str) -> None:
-    """Make a directory in the prefix and those above it; none may be a link or a file."""
-    directory = prefix
-    for name in path.split("/"):
-        directory /= name
-        if directory.is_symlink() or directory.is_file():
-            raise NotUpdatableError(f"{directory} is a link or a file")
-        directory.mkdir(exist_ok=True)

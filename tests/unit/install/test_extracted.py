@@ -29,6 +29,12 @@ def damages(root: Path, damage: Callable[[Path], object]) -> list[str]:
     return list(damaged_packages({"a": directory}, {"a": archive}).values())
 
 
+def replace_by_link(path: Path) -> None:
+    """Put a link to the same content in the place of a file."""
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+
 def test_a_whole_package(tmp_path: Path) -> None:
     """A package as it was extracted is not damaged."""
     assert [] == damages(tmp_path, bool)
@@ -41,6 +47,7 @@ def test_a_whole_package(tmp_path: Path) -> None:
         (lambda root: (root / "lib/x").write_bytes(b"longer than it was"), "has another size"),
         (lambda root: (root / "lib/y").unlink(), "lib/y is missing"),
         (lambda root: (root / "lib/link").unlink(), "lib/link is missing"),
+        (lambda root: replace_by_link(root / "lib/y"), "lib/y is not a file"),
         (lambda root: (root / "info/paths.json").write_bytes(b"{"), "info/paths.json is not that"),
         (lambda root: (root / "info/paths.json").unlink(), "info/paths.json is not that"),
         (lambda root: (root / "info/link.json").write_bytes(b"{}"), "info/link.json is not that"),

@@ -153,3 +153,19 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, channel: ChannelSimulato
     (tmp_path / "mirror").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot write"):
         mirror(channel, tmp_path / "mirror", *ALL)
+
+
+def test_a_subdir_must_not_lead_out(tmp_path: Path, channel: ChannelSimulator) -> None:
+    """A URL with a relative step where its subdir stands is refused."""
+    records = [replace(channel.records()[0], subdir="..")]
+    with pytest.raises(LockError, match=r"has the unsafe subdir '\.\.'"):
+        write_mirror(request_for(channel, records), tmp_path / "mirror")
+
+
+def test_an_archive_that_cannot_be_read(tmp_path: Path, channel: ChannelSimulator) -> None:
+    """A disk that fails, or a file that is gone, is named."""
+    records = channel.records()[:1]
+    gone = {records[0].distribution: tmp_path / "gone.conda"}
+    request = replace(request_for(channel, records), archives=gone)
+    with pytest.raises(ArchiveError, match=r"gone\.conda cannot be read: No such file"):
+        write_mirror(request, tmp_path / "mirror")

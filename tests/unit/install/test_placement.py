@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lading.conda.paths import FileMode, Kind
-from lading.errors import ArchiveError, PrefixTooLongError
+from lading.errors import ArchiveError, PrefixTooLongError, UnsafePathError
 from lading.install.contents import HISTORY, PrefixContents, environment_payload
 from lading.install.placement import (
     PLACEHOLDER,
@@ -94,6 +94,7 @@ def test_placeholders_are_replaced(
 ) -> None:
     """The winner's placeholder becomes the prefix; a binary keeps its length."""
     item = file("x", data.encode(), placeholder=LONG, mode=mode, directory=tmp_path / "cache")
+    (tmp_path / "prefix").mkdir()
     place_winner(item, tmp_path / "prefix")
     written = (tmp_path / "prefix/x").read_bytes()
     assert written.startswith(expected.format(prefix=tmp_path / "prefix").encode())
@@ -178,3 +179,35 @@ def test_a_binary_of_a_script_that_names_the_prefix(tmp_path: Path) -> None:
     put(tmp_path / "prefix/bin/made", b"\x7fELF\0" + bytes(tmp_path / "prefix") + b"/lib\0")
     with pytest.raises(ArchiveError, match="a link script made bin/made, a binary file"):
         adopt_files(["bin/made"], tmp_path / "prefix", tmp_path / "scripted")
+
+
+@pytest.mark.parametrize(
+    "item", [file("share/v/new", b"evil"), link("share/v/new", "x")], ids=["file", "link"]
+)
+def test_nothing_is_written_through_a_link(tmp_path: Path, item: PayloadFile) -> None:
+    """Where a package has a link to a directory, no other package writes into that directory."""
+    outside, prefix = tmp_path / "home", tmp_path / "prefix"
+    (prefix / "share").mkdir(parents=True)
+    outside.mkdir()
+    (prefix / "share/v").symlink_to(outside)
+    contents = PrefixContents(
+        payloads=(payload(link("share/v", str(outside))), payload(item, name="other")),
+        python=None,
+        clobbered={},
+    )
+    with pytest.raises(UnsafePathError, match="share/v is a link or a file"):
+        place_contents(contents, prefix)
+    assert [] == list(outside.iterdir())
+
+
+def test_bytecode_is_not_written_through_a_link(tmp_path: Path) -> None:
+    """A package whose `__pycache__` is a link gets no bytecode there."""
+    outside, prefix = tmp_path / "home", tmp_path / "prefix"
+    (prefix / "lib").mkdir(parents=True)
+    outside.mkdir()
+    (prefix / "lib/__pycache__").symlink_to(outside)
+    compiled = file("lib/__pycache__/x.pyc", b"code", directory=tmp_path / "cache")
+    contents = PrefixContents(payloads=(payload(compiled),), python=None, clobbered={})
+    with pytest.raises(UnsafePathError):
+        place_contents(contents, prefix)
+    assert [] == list(outside.iterdir())
