@@ -23,6 +23,7 @@ from lading.system import (
     Progress,
     Run,
     is_temporary_of,
+    make_private_directory,
     no_progress,
     remove_stale_temporaries,
     run_checked,
@@ -77,6 +78,7 @@ class Compiler:
         Raises:
             EngineFailedError: The environment's python cannot run.
         """
+        make_private_directory(self.cache)
         done = 0
 
         def compiled(payload: Payload) -> Payload:
@@ -135,7 +137,6 @@ class Compiler:
 
     def _fill(self, directory: Path, sources: Iterable[PayloadFile]) -> None:
         """Compile `sources` into `directory`, which appears only when complete."""
-        self.cache.mkdir(parents=True, exist_ok=True)
         remove_stale_temporaries(self.cache, is_temporary_of("compile"))
         with temporary_directory(self.cache, "compile") as temporary:
             output = temporary / "output"

@@ -23,7 +23,7 @@ import msgspec
 from lading.format import FRAME_FORMAT_VERSION, ManifestFile, Relocation, describe
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frames import FramePlan
-from lading.system import Digest, write_atomically
+from lading.system import Digest, make_private_directory, write_atomically
 
 __all__ = ["CachingEncoder", "FrameCache", "frame_key"]
 
@@ -103,6 +103,18 @@ class FrameCache:
 
     directory: Path
     limit: int = LARGEST_BYTES
+
+    def open(self) -> bool:
+        """Create the directory where it is missing; return whether it may be used.
+
+        A frame in it is believed, so nobody else may write there.
+        """
+        try:
+            make_private_directory(self.directory)
+        except OSError as error:
+            _log.warning("no frames are kept in %s: %s", self.directory, error.strerror)
+            return False
+        return True
 
     def find(self, key: str) -> EncodedFrame | None:
         """Read the frame with `key`; None where it is missing or damaged."""

@@ -298,6 +298,9 @@ class FrameWriter:
 def write_frames(plan: PackPlan, writer: FrameWriter, progress: Progress) -> None:
     """Write every frame of `plan`, the environment's own files last."""
     request = plan.request
+    cache = request.frame_cache
+    if cache is not None and not cache.open():
+        cache = None
     encoder = CachingEncoder(
         encoder=Encoder(
             format=request.format,
@@ -305,7 +308,7 @@ def write_frames(plan: PackPlan, writer: FrameWriter, progress: Progress) -> Non
             prefix=request.installed.plan.prefix,
             newest=request.newest,
         ),
-        cache=request.frame_cache,
+        cache=cache,
     )
     total = len(plan.frames) + 1
     encoded = in_order(encoder.encode, plan.frames, request.workers)
@@ -315,8 +318,8 @@ def write_frames(plan: PackPlan, writer: FrameWriter, progress: Progress) -> Non
     last = environment_frame(plan, writer.relocations)
     writer.append(last.payload, encoder.encode(last, END_OF_ARCHIVE))
     check_members(writer.files, "the environment")
-    if request.frame_cache is not None:
-        request.frame_cache.prune()
+    if cache is not None:
+        cache.prune()
     progress("pack", total, total)
 
 

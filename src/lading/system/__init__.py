@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         sync_file_system as sync_file_system,
     )
     from lading.system.parallel import in_order as in_order
+    from lading.system.private import make_private_directory as make_private_directory
     from lading.system.process import (
         Completed as Completed,
         Run as Run,
@@ -65,6 +66,7 @@ else:
             "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
             "filesystem": "Sync network_file_system no_sync sync_file_system",
             "parallel": "in_order",
+            "private": "make_private_directory",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
             "progress": "Progress no_progress",
             "redaction": "has_credentials redact split_token without_credentials",

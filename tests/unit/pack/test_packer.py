@@ -138,6 +138,22 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
         pack(tmp_path / "dist", payload())
 
 
+def test_a_frame_that_others_planted_is_not_packed(tmp_path: Path) -> None:
+    """A cache that others may write to is emptied: a frame in it is believed."""
+    cache = FrameCache(directory=tmp_path / "frames")
+    asked = replace(request(tmp_path / "dist", payload(file("a", b"right"))), frame_cache=cache)
+    right = apply_pack(plan_pack(asked)).sha256
+    wanted = [path.name for path in cache.directory.rglob("*.frame")]
+    evil = replace(request(tmp_path / "evil", payload(file("a", b"wrong"))), frame_cache=None)
+    planted = FrameCache(directory=tmp_path / "planted")
+    apply_pack(plan_pack(replace(evil, frame_cache=planted)))
+    [frame] = [path for path in planted.directory.rglob("*.frame") if path.name not in wanted]
+    for path in cache.directory.rglob("*.frame"):
+        path.write_bytes(frame.read_bytes())
+    cache.directory.chmod(0o777)
+    assert right == apply_pack(plan_pack(asked)).sha256
+
+
 def test_too_little_memory_is_told(tmp_path: Path) -> None:
     """It is an error of ours that names the way out, and nothing is left."""
 
