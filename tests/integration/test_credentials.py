@@ -1,23 +1,26 @@
 """Channels behind a password or a token: they are read, and the secret is written nowhere."""
 
 import base64
+import contextlib
 import functools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from simulators.channel import ChannelSimulator
-from simulators.command import Outcome, lading
+from simulators.command import Outcome, lading, start
 from simulators.engines import small_channel
 from simulators.webserver import Silent, running
 
 MICROMAMBA = os.environ.get("LADING_MICROMAMBA") or shutil.which("micromamba") or ""
 SECRET = "s3cr3t-w0rd"  # noqa: S105  # the subject of these tests
+TOKEN = f"/t/{SECRET}"
 BASIC = base64.b64encode(f"someone:{SECRET}".encode()).decode()
 
 
@@ -26,9 +29,8 @@ class _Guarded(Silent):
 
     def do_GET(self) -> None:  # noqa: N802  # the name that http.server looks for
         """Answer 401 to everybody else."""
-        token = f"/t/{SECRET}"
-        if self.path.startswith(token):
-            self.path = self.path.removeprefix(token)
+        if TOKEN in self.path:
+            self.path = self.path.replace(TOKEN, "")
         elif self.headers.get("Authorization") != f"Basic {BASIC}":
             self.send_error(401)
             return
@@ -36,7 +38,7 @@ class _Guarded(Silent):
 
     def do_HEAD(self) -> None:  # noqa: N802  # likewise
         """Likewise."""
-        self.path = self.path.removeprefix(f"/t/{SECRET}")
+        self.path = self.path.replace(TOKEN, "")
         super().do_HEAD()
 
 
@@ -62,8 +64,8 @@ class _Bearing(Silent):
 
 @contextmanager
 def _guarded(channel: ChannelSimulator, guard: type[Silent] = _Guarded) -> Iterator[str]:
-    with running(functools.partial(guard, directory=str(channel.root.parent))) as url:
-        yield f"{url}/{channel.root.name}"
+    with running(functools.partial(guard, directory=str(channel.root.parent.parent))) as url:
+        yield f"{url}/{channel.root.parent.name}/{channel.root.name}"
 
 
 @pytest.fixture
@@ -85,6 +87,8 @@ def _places(url: str, home: Path, way: str) -> tuple[str, dict[str, str]]:
             return url.replace("://", f"://someone:{SECRET}@"), {}
         case "source token":
             return url.replace(host, f"{host}/t/{SECRET}"), {}
+        case "source token below a path":
+            return url.replace("/channel", f"{TOKEN}/channel"), {}
         case "source variable":
             return url.replace("://", "://someone:${PASSWORD}@"), {"PASSWORD": SECRET}
         case "netrc":
@@ -123,6 +127,7 @@ def _leaks(project: Path, outcomes: list[Outcome]) -> list[str]:
     [
         "source password",
         "source token",
+        "source token below a path",
         "source variable",
         "netrc",
         "condarc",
@@ -265,3 +270,200 @@ def test_unset_variable(channel: str, tmp_path: Path) -> None:
     outcome = lading(["lock", "-p", "linux-64"], tmp_path)
     assert outcome.code == 3
     assert "PASSWORD, which is not set" in outcome.stderr
+
+
+def _project(root: Path, source: str) -> Path:
+    project = root / "project"
+    project.mkdir()
+    (project / "environment.yml").write_text(source)
+    return project
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "channels: ['https://someone:pass/{secret}@host.invalid/chan']",
+        "channels: ['https://someone:pass#{secret}@host.invalid/chan']",
+        "channels: ['https://someone:pass {secret}@host.invalid/chan']",
+        "channels: ['https://[someone:{secret}@host.invalid/chan']",
+        "dependencies: [{{pip: ['--extra-index-url https://someone:{secret}@host.invalid/x']}}]",
+        "dependencies: [{{pip: ['--index-url=https://someone:{secret}@host.invalid/x']}}]",
+        "dependencies: [{{pip: ['-f https://host.invalid/t/{secret}/x']}}]",
+        "dependencies: [{{pip: ['x @ https://someone:{secret}@host.invalid/x.zip']}}]",
+        "dependencies: ['https://someone:{secret}@host.invalid/chan::library']",
+    ],
+)
+def test_a_source_that_is_refused(tmp_path: Path, line: str) -> None:
+    """What cannot be read, or not be used, is refused and not repeated."""
+    lines = ["name: x", "channels: [x]", "dependencies: [library, python]"]
+    written = line.format(secret=SECRET)
+    lines = [written if item.split(":")[0] == written.split(":")[0] else item for item in lines]
+    project = _project(tmp_path, "\n".join(lines) + "\n")
+    (project / "lading.toml").write_text('[mirrors]\n"https://conda.anaconda.org/x" = ["none"]\n')
+    outcomes = [
+        lading([*options, "lock", "-p", "linux-64"], project)
+        for options in ([], ["-v"], ["--json"])
+    ]
+    assert all(item.code in {3, 4, 6} and item.is_plain_error for item in outcomes), outcomes
+    assert _leaks(project, outcomes) == []
+
+
+class _Broken(Silent):
+    """Answers every request with an error that clients try again."""
+
+    def do_GET(self) -> None:  # noqa: N802  # likewise
+        """Answer that it is busy."""
+        self.send_response(503)
+        self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815  # likewise
+
+
+class _Cut(Silent):
+    """Ends every answer before its end."""
+
+    def do_GET(self) -> None:  # noqa: N802  # likewise
+        """Promise more than is sent."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x")
+
+
+class _Denied(Silent):
+    """Lets nobody in."""
+
+    def do_GET(self) -> None:  # noqa: N802  # likewise
+        """Answer 403."""
+        self.send_error(403)
+
+
+SECRET_URLS = (
+    f"http://someone:{SECRET}@HOST/x.tar.zst",
+    f"http://HOST/t/{SECRET}/x.tar.zst",
+    f"http://HOST/api/t/{SECRET}/x.tar.zst",
+    f"http://HOST/x.tar.zst?X-Amz-Signature={SECRET}",
+    f"http://HOST/x.tar.zst?sig={SECRET}&token={SECRET}",
+)
+
+
+def _at_once(calls: Iterable[Callable[[], Outcome]]) -> list[Outcome]:
+    """The outcomes of commands that mostly wait before they try again."""
+    with ThreadPoolExecutor(8) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+@pytest.mark.parametrize("guard", [_Broken, _Cut, _Denied, None])
+def test_unpacking_a_url_that_fails(tmp_path: Path, guard: type[Silent] | None) -> None:
+    """No way to fail tells the secret, to a person or to a program."""
+    with running(functools.partial(guard or _Broken, directory=str(tmp_path))) as server:
+        host = "127.0.0.1:9" if guard is None else _host(server)
+        outcomes = _at_once(
+            functools.partial(
+                lading, ["-v", "--json", "unpack", url.replace("HOST", host), "env"], tmp_path
+            )
+            for url in SECRET_URLS
+        )
+    assert all(item.code != 0 and item.is_plain_error for item in outcomes), outcomes
+    assert _leaks(tmp_path, outcomes) == []
+
+
+@pytest.mark.parametrize("guard", [_Broken, _Cut, _Denied])
+def test_fetching_that_fails(tmp_path: Path, guard: type[Silent]) -> None:
+    """Retries of libraries are not printed; errors name the plain URL."""
+    simulator = small_channel(tmp_path / "served" / "channel")
+    ways = ("source password", "source token", "source token below a path")
+    projects = []
+    with _guarded(simulator, guard) as url:
+        for way in ways:
+            (tmp_path / way).mkdir()
+            source = "name: x\nchannels: [https://x.invalid]\ndependencies: [library]\n"
+            project = _project(tmp_path / way, source)
+            mirror = f'[mirrors]\n"https://x.invalid" = [{json.dumps(simulator.url)}]\n'
+            (project / "lading.toml").write_text(mirror)
+            assert lading(["lock", "-p", "linux-64"], project).code == 0
+            written, _ = _places(url, tmp_path, way)
+            mirror = f'[mirrors]\n"https://x.invalid" = [{json.dumps(written)}]\n'
+            (project / "lading.toml").write_text(mirror)
+            projects.append(project)
+        outcomes = _at_once(
+            functools.partial(lading, ["-v", *command], project)
+            for project in projects
+            for command in (["fetch", "x"], ["lock", "-p", "linux-64"])
+        )
+    assert all(item.code == 6 and item.is_plain_error for item in outcomes), outcomes
+    for project in projects:
+        (project / "lading.toml").unlink()
+    assert _leaks(tmp_path, outcomes) == []
+
+
+@pytest.mark.parametrize("part", [f"someone:{SECRET}@", f"t/{SECRET}/", f"api/t/{SECRET}/"])
+def test_a_lock_of_somebody_else(tmp_path: Path, part: str) -> None:
+    """The credentials in a foreign lock reach no output of any command."""
+    simulator = small_channel(tmp_path / "channel")
+    plain, secret = "https://host.invalid/chan", f"https://host.invalid/{part}chan"
+    if "@" in part:
+        secret = f"https://{part}host.invalid/chan"
+    base = secret.replace(TOKEN, "") if "@" not in part else plain
+    project = _project(tmp_path, f"name: x\nchannels: ['{base}']\ndependencies: [library]\n")
+    mirrors = f"[mirrors]\n{json.dumps(base)} = [{json.dumps(simulator.url)}]\n"
+    (project / "lading.toml").write_text(mirrors)
+    assert lading(["lock", "-p", "linux-64"], project).code == 0
+    lock = project / "locks/x/linux-64.conda-lock.yml"
+    foreign = lock.read_text().replace(base, secret)
+    assert SECRET in foreign
+    (tmp_path / "conda-lock.yml").write_text(foreign)
+    lock.write_text(foreign)
+    commands = (
+        ["install", "x"],
+        ["pack", "x", "--format", "tar"],
+        ["verify", "x"],
+        ["fetch", "x"],
+        ["mirror", "x", "mirror"],
+        ["export", "x"],
+        ["export", "x", "--environment-yml"],
+        ["export", "x", "--unified", "-o", "unified.yml"],
+        ["diff", str(tmp_path / "conda-lock.yml"), "x"],
+        ["tree"],
+        ["why", "library"],
+        ["graph"],
+        ["lock", "--check"],
+        ["lock", "-p", "linux-64", "--from-conda-lock", str(tmp_path / "conda-lock.yml")],
+    )
+    outcomes = [lading(["-v", *command], project) for command in commands]
+    outcomes += [lading(["--json", *command], project) for command in commands[2:4]]
+    assert all(item.code in {0, 1} for item in outcomes), outcomes
+    assert _leaks(project, outcomes) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc")
+@pytest.mark.parametrize("engine", ["embedded", "micromamba"])
+@pytest.mark.parametrize("way", ["source password", "source token"])
+def test_arguments_of_children(channel: str, tmp_path: Path, way: str, engine: str) -> None:
+    """What everybody on the machine can see of a running process holds no secret."""
+    if engine == "micromamba" and not MICROMAMBA:
+        pytest.skip("there is no micromamba on this machine")
+    written, _ = _places(channel, tmp_path, way)
+    source = f"name: x\nchannels: ['{written}']\ndependencies: ['{written}::library']\n"
+    project = _project(tmp_path, source)
+    variables = {"LADING_ENGINE": engine, "LADING_MICROMAMBA": MICROMAMBA}
+    seen = set()
+    with start(["lock", "-p", "linux-64"], project, variables) as child:
+        while child.poll() is None:
+            seen |= _arguments()
+        output = "".join(child.communicate())
+    assert child.returncode == 0, output
+    assert [] == [line for line in seen if SECRET.encode() in line]
+    assert SECRET not in output
+    assert engine == "embedded" or any(b"--dry-run" in line for line in seen)
+
+
+def _arguments() -> set[bytes]:
+    """The arguments of all processes."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.add(path.read_bytes())
+    return found

@@ -251,9 +251,11 @@ class MicromambaEngine:
         Raises:
             FetchError: A channel was not read, and micromamba continued without it.
         """
-        channels = [word for location in sources.values() for word in ("--channel", location)]
+        # Every user of a machine can read the arguments of a process, only its own the variables.
+        channels = ",".join(location.replace(",", "%2C") for location in sources.values())
+        plain = {channel: without_credentials(location) for channel, location in sources.items()}
         specs = [
-            _without_pip(located_spec(text, sources)) for text in (*sorted(request.specs), *pins)
+            _without_pip(located_spec(text, plain)) for text in (*sorted(request.specs), *pins)
         ]
         priority = "strict" if request.strict_priority else "disabled"
         with ExitStack() as stack:
@@ -263,9 +265,13 @@ class MicromambaEngine:
                 # micromamba writes the URLs beside the repodata it keeps.
                 cache = stack.enter_context(self._workplace()) / "pkgs"
             answer = self._call(
-                [*ask, "--dry-run", "--yes", "--override-channels", *channels],
-                ["--channel-priority", priority, "--platform", request.platform.value, *specs],
-                _overrides(request) | {"CONDA_PKGS_DIRS": str(cache)},
+                [*ask, "--dry-run", "--yes", "--channel-priority", priority],
+                ["--platform", request.platform.value, *specs],
+                {
+                    **_overrides(request),
+                    "CONDA_CHANNELS": channels,
+                    "CONDA_PKGS_DIRS": str(cache),
+                },
                 request.timeout,
             )
             check_repodata(cache, sources, request.platform, answer)

@@ -45,7 +45,7 @@ def without_credentials(url: str) -> str:
     """
     if "://" not in url:
         return url
-    plain = "" if _NOT_IN_URL.search(url) else _plain(url)
+    plain = _plain(url)
     if not plain:
         raise SpecError(
             "a URL is malformed (it is not shown, for it may hold a password)",
@@ -75,7 +75,7 @@ def _plain(url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme.endswith("file"):
             return url
-        if _is_ambiguous(parts):
+        if _NOT_IN_URL.search(url) or _is_ambiguous(parts):
             return ""
     except ValueError:
         return ""

@@ -164,7 +164,8 @@ def test_solve_is_isolated(tmp_path: Path, channel: ChannelSimulator) -> None:
     assert record.url.startswith(CANONICAL)
     assert (engine.name, engine.version) == ("micromamba", "2.8.1")
     assert run.argv[:3] == ("/opt/micromamba", "create", "--no-rc")
-    assert {"--dry-run", "--json", "--override-channels", channel.url} <= set(run.argv)
+    assert {"--dry-run", "--json"} <= set(run.argv)
+    assert channel.url == run.environment["CONDA_CHANNELS"]
     assert run.argv[run.argv.index("--channel-priority") + 1] == "strict"
     assert "CONDA_PREFIX" not in run.environment
     assert run.environment["HOME"] != "/home/user"
@@ -267,7 +268,9 @@ def test_next_mirror(tmp_path: Path, channel: ChannelSimulator) -> None:
     """A mirror that cannot be read is passed over; with none left, the download failed."""
     unreachable = _completed("", "critical libmamba Multiple errors occurred:\n    gone\n", 1)
     good = _linking(_chosen(channel, "library-2.0-0"), channel.url)
-    recorder = _Recorder(lambda run: good if channel.url in run.argv else unreachable)
+    recorder = _Recorder(
+        lambda run: good if channel.url == run.environment["CONDA_CHANNELS"] else unreachable
+    )
     engine = _engine(tmp_path, recorder)
     request = solve_request(("http://user:secret@127.0.0.1:9/x", channel.url), "library")
     assert len(engine.solve(request)) == 1
@@ -275,6 +278,20 @@ def test_next_mirror(tmp_path: Path, channel: ChannelSimulator) -> None:
         engine.solve(solve_request(("http://user:secret@127.0.0.1:9/x",), "library"))
     assert CANONICAL in str(caught.value)
     assert "secret" not in repr(caught.value.details)
+
+
+def test_arguments_hold_no_secret(tmp_path: Path, channel: ChannelSimulator) -> None:
+    """Everybody on the machine can read them; variables only the user."""
+    location = "https://user:hush@host.example/t/hush/chan"
+    answer = _linking(_chosen(channel, "library-2.0-0"), "https://host.example/chan")
+    recorder = _Recorder(lambda _: answer)
+    _engine(tmp_path, recorder).solve(solve_request((location,), f"{CANONICAL}::library"))
+    (run,) = recorder.runs
+    assert (location, "https://host.example/chan::library") == (
+        run.environment["CONDA_CHANNELS"],
+        run.argv[-1],
+    )
+    assert "hush" not in repr(run.argv)
 
 
 def test_platforms_do_not_share_a_cache(tmp_path: Path, channel: ChannelSimulator) -> None:

@@ -43,6 +43,7 @@ HARMLESS = [
     "http://127.0.0.1:8080/chan@1",
     "file:///t/project/channel",
     "file:///data/t/project/channel?x",
+    "file:///data/<name>/channel",
     "oci://ghcr.io/channel-mirrors/conda-forge",
 ]
 
