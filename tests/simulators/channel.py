@@ -106,8 +106,9 @@ Entry = bytes | File | Symlink | HardLink
 class Package:
     """What is in a package; `files` are paths relative to the prefix (or `site-packages/…`).
 
-    `scripts` are link scripts by kind: `{"post-link": b"#!/bin/sh..."}`. `info` adds or replaces
-    members below `info/`. `index` adds to or replaces keys of `index.json` and of the repodata.
+    `scripts` are link scripts by kind: `{"post-link": b"#!/bin/sh..."}`. `info` adds, replaces or
+    (None) leaves out members below `info/`. `index` adds to or replaces keys of `index.json` and of
+    the repodata.
     """
 
     name: str
@@ -125,7 +126,7 @@ class Package:
     timestamp: int = TIMESTAMP
     python_site_packages_path: str = ""
     archive_format: str = ".conda"
-    info: Mapping[str, bytes] = field(default_factory=dict)
+    info: Mapping[str, bytes | None] = field(default_factory=dict)
     index: Mapping[str, object] = field(default_factory=dict)
     raw_members: tuple[tuple[tarfile.TarInfo, bytes], ...] = ()
 
@@ -284,7 +285,9 @@ def _info(package: Package) -> dict[str, Entry]:
         if package.noarch == "python":
             noarch["entry_points"] = list(package.entry_points)
         members["info/link.json"] = _json({"noarch": noarch, "package_metadata_version": 1})
-    members |= {f"info/{name}": data for name, data in package.info.items()}
+    members |= {f"info/{name}": data for name, data in package.info.items() if data is not None}
+    for name in [name for name, data in package.info.items() if data is None]:
+        members.pop(f"info/{name}", None)
     return dict(sorted(members.items()))
 
 

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
         native_platform as native_platform,
         parse_platform as parse_platform,
     )
-    from lading.conda.paths import FileMode as FileMode, Kind as Kind, PathType as PathType
+    from lading.conda.paths import (
+        FileMode as FileMode,
+        Kind as Kind,
+        PathType as PathType,
+        link_steps as link_steps,
+    )
     from lading.conda.placeholder import (
         Content as Content,
         Occurrences as Occurrences,
@@ -54,7 +59,7 @@ else:
                 "BuildString MatchSpecText PackageName Platform is_environment_name "
                 "is_path_separator_free is_variable_name native_platform parse_platform"
             ),
-            "paths": "FileMode Kind PathType",
+            "paths": "FileMode Kind PathType link_steps",
             "placeholder": (
                 "Content Occurrences check_placeholder find_occurrences relocated_chunks "
                 "replace_placeholder replaced_chunks restore_placeholder restored_chunks"

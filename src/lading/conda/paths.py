@@ -1,11 +1,15 @@
-"""What the conda standards say of one path: its type, and how its placeholder is replaced.
+"""Paths of packages and prefixes: their types, and where links lead.
 
 Source: CEP 34 (`info/paths.json`).
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
-__all__ = ["FileMode", "Kind", "PathType"]
+__all__ = ["FileMode", "Kind", "PathType", "link_steps"]
+
+MOST_LINKS = 40
+"""What Linux follows before it gives up."""
 
 
 class PathType(StrEnum):
@@ -29,3 +33,36 @@ class Kind(StrEnum):
     FILE = "file"
     LINK = "link"
     DIRECTORY = "directory"
+
+
+def link_steps(path: str, links: Mapping[str, str]) -> int | None:
+    """How many names a file system looks at to follow a link; None if it leaves the prefix.
+
+    Args:
+        path: Of the link, relative to the prefix.
+        links: Path → target of all links in the prefix, each path without `.`, `..`.
+    """
+    place = path.split("/")[:-1]
+    target = links[path]
+    ahead = target.split("/")[::-1]
+    followed = steps = 0
+    if target.startswith("/"):
+        return None
+    while ahead:
+        step = ahead.pop()
+        steps += 1
+        if step == "..":
+            if not place:
+                return None
+            place.pop()
+        elif step not in {"", "."}:
+            place.append(step)
+            further = links.get("/".join(place))
+            if further is not None:
+                followed += 1
+                if followed > MOST_LINKS or further.startswith("/"):
+                    # A loop leads nowhere; an absolute target is refused where it is listed.
+                    return steps
+                place.pop()
+                ahead += further.split("/")[::-1]
+    return steps

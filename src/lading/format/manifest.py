@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from lading.conda import FileMode, Kind
+from lading.conda import FileMode, Kind, link_steps
 from lading.errors import ManifestError, UnsafePathError
 from lading.format.relocation import MANIFEST_PATH, STATE_PATH
 from lading.format.tar_header import LARGEST_OCTAL_SIZE, Header, render_header
@@ -44,8 +44,6 @@ DEEPEST_PATH = 128
 LONGEST_PLACEHOLDER = 1024
 LARGEST_RELOCATED = 1 << 32
 """Bytes of a file with a placeholder."""
-MOST_LINKS = 40
-"""What Linux follows before it gives up."""
 MOST_STEPS = 2_000_000
 """Names that are looked at to follow all links of one bill."""
 LARGEST_TIME = LARGEST_OCTAL_SIZE
@@ -371,7 +369,7 @@ def _check_links(links: Sequence[ManifestFile], name: str) -> None:
     for item in links:
         target = item.target
         is_sound = target and "\0" not in target and len(target.encode()) <= LONGEST_PATH
-        steps = _steps(item, targets) if is_sound else None
+        steps = link_steps(item.path, targets) if is_sound else None
         if steps is None:
             raise UnsafePathError(
                 f"{name}: link {item.path!r} leads out of the prefix, to {_shortened(target)!r}",
@@ -380,33 +378,6 @@ def _check_links(links: Sequence[ManifestFile], name: str) -> None:
         total += steps
         if total > MOST_STEPS:
             raise UnsafePathError(f"{name}: its links take too long to follow", hint=_DO_NOT_USE)
-
-
-def _steps(item: ManifestFile, links: Mapping[str, str]) -> int | None:
-    """How many names a file system looks at to follow a link; None if it leaves the prefix."""
-    place = item.path.split("/")[:-1]
-    ahead = item.target.split("/")[::-1]
-    followed = steps = 0
-    if item.target.startswith("/"):
-        return None
-    while ahead:
-        step = ahead.pop()
-        steps += 1
-        if step == "..":
-            if not place:
-                return None
-            place.pop()
-        elif step not in {"", "."}:
-            place.append(step)
-            target = links.get("/".join(place))
-            if target is not None:
-                followed += 1
-                if followed > MOST_LINKS or target.startswith("/"):
-                    # A loop leads nowhere; an absolute target is refused where it is listed.
-                    return steps
-                place.pop()
-                ahead += target.split("/")[::-1]
-    return steps
 
 
 def _shortened(text: str) -> str:

@@ -54,7 +54,7 @@ from lading.install.update import (
     refuse_clobbering,
 )
 from lading.lock import LockedPackage
-from lading.package import PayloadFile
+from lading.package import PayloadFile, check_packages
 from lading.system import Progress, no_progress, open_lock, remove_tree, scrubbed_environment
 from lading.version import VERSION
 
@@ -138,6 +138,7 @@ def apply_install(
         _discard(plan, keep_prefix=update is not None)
         try:
             archives = fetch_archives(plan, tree, mirrors, inherited, progress)
+            check_packages(plan.records, archives.conda, plan.lockfile.platform, tree.checked)
             tree.home.mkdir(parents=True, exist_ok=True)
             if update is not None:
                 updated = installer.update(update, archives)

@@ -48,6 +48,11 @@ class BuildTree:
         return self.state / "bin" / "micromamba"
 
     @property
+    def checked(self) -> Path:
+        """What is known of packages that passed the checks, by the digest of their archive."""
+        return self.state / "checked"
+
+    @property
     def bytecode_cache(self) -> Path:
         """Compiled bytecode, by package and interpreter."""
         return self.state / "bytecode"

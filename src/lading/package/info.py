@@ -88,6 +88,12 @@ class PackageInfo:
     entry_points: tuple[EntryPoint, ...]
     paths: tuple[PathEntry, ...]
 
+    @property
+    def site_packages(self) -> str:
+        """Of a package of python: the prefix-relative directory of its packages (CEP 17)."""
+        version = ".".join(self.version.split(".")[:2])
+        return self.site_packages_path or f"lib/python{version}/site-packages"
+
 
 class _Path(msgspec.Struct, frozen=True):
     path: str = msgspec.field(name="_path")
@@ -152,7 +158,7 @@ def parse_package_info(
         index = msgspec.json.decode(files["index.json"], type=_Index)
         link = msgspec.json.decode(files.get("link.json", b"{}"), type=_Link)
         entry_points = link.noarch.entry_points if link.noarch else []
-        return PackageInfo(
+        info = PackageInfo(
             name=index.name,
             version=index.version,
             build=index.build,
@@ -163,10 +169,12 @@ def parse_package_info(
             entry_points=tuple(parse_entry_point(text) for text in entry_points),
             paths=tuple(sorted(_paths(files, is_link), key=lambda entry: entry.path)),
         )
+        check_path(info.site_packages)
     except KeyError as error:
         raise ArchiveError(f"{name} has no info/{error.args[0]}", hint=REMEDY) from error
     except (ValueError, RecursionError) as error:
         raise ArchiveError(f"{name}: {error}", hint=REMEDY) from error
+    return info
 
 
 def parse_entry_point(text: str) -> EntryPoint:
@@ -181,9 +189,10 @@ def parse_entry_point(text: str) -> EntryPoint:
         command=command.strip(), module=module.strip(), function=function.strip().split(" ")[0]
     )
     dotted = f"{result.module}.{result.function}".split(".")
-    usable = result.command and "/" not in result.command and all(n.isidentifier() for n in dotted)
-    if not equals or not colon or not usable:
+    is_name = "/" not in result.command and all(name.isidentifier() for name in dotted)
+    if not (equals and colon and is_name):
         raise ValueError(f"{text!r} is no entry point")
+    check_path(result.command)
     return result
 
 

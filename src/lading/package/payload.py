@@ -105,8 +105,7 @@ class PythonLayout(msgspec.Struct, frozen=True, array_like=True):
     def of(cls, info: PackageInfo, sha256: Digest) -> "PythonLayout":
         """The layout that the package `python` with this `info/` brings (CEP 17)."""
         version = ".".join(info.version.split(".")[:2])
-        site_packages = info.site_packages_path or f"lib/python{version}/site-packages"
-        return cls(version, site_packages, f"bin/python{version}", sha256.hex)
+        return cls(version, info.site_packages, f"bin/python{version}", sha256.hex)
 
 
 def conda_payload(
@@ -159,7 +158,7 @@ def _payload_file(
     source = f"{directory}/{entry.path}"
     path = entry.path
     if info.noarch == "python" and python is not None:
-        path = noarch_target(path, python)
+        path = noarch_target(path, python.site_packages)
     try:
         status = os.lstat(source)
         if entry.type is PathType.SOFTLINK and stat.S_ISLNK(status.st_mode):
@@ -183,11 +182,11 @@ def _payload_file(
     )
 
 
-def noarch_target(path: str, python: PythonLayout) -> str:
+def noarch_target(path: str, site_packages: str) -> str:
     """Where a path of a noarch python package lies in the prefix (CEP 20)."""
     head, _, rest = path.partition("/")
     if rest and head == "site-packages":
-        return f"{python.site_packages}/{rest}"
+        return f"{site_packages}/{rest}"
     if rest and head == "python-scripts":
         return f"bin/{rest}"
     return path

@@ -147,7 +147,7 @@ def test_a_directory_is_kept(tmp_path: Path) -> None:
 )
 def test_where_noarch_files_go(path: str, target: str) -> None:
     """Two directories of a noarch package have another place in the prefix."""
-    assert target == noarch_target(path, PYTHON)
+    assert target == noarch_target(path, PYTHON.site_packages)
 
 
 def test_entry_points_become_scripts(tmp_path: Path) -> None:
