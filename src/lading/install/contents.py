@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda import RepodataRecord
-from lading.errors import NotAPrefixError, PrefixError
+from lading.conda import RepodataRecord, refusal_of_variables
+from lading.errors import ArchiveError, LockError, NotAPrefixError, PrefixError
 from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.pip import pip_payloads
 from lading.lock import LockedPackage
@@ -27,7 +27,14 @@ from lading.package import (
     read_package_info,
     resolve_clobbering,
 )
-from lading.system import Digest, sha256_of, sha256_of_file, write_atomically
+from lading.system import (
+    Digest,
+    decode_json,
+    read_regular,
+    sha256_of,
+    sha256_of_file,
+    write_atomically,
+)
 
 __all__ = [
     "CONTENTS_NAME",
@@ -45,6 +52,8 @@ __all__ = [
 CONTENTS_NAME = "contents.msgpack"
 
 REINSTALL = "run `lading install --force`"
+
+VARIABLES_DIRECTORY = "etc/conda/env_vars.d/"
 
 HISTORY = b"==> 1980-01-01 00:00:00 <==\n"
 """`conda-meta/history` must exist for a directory to be a prefix (CEP 32); it says nothing more."""
@@ -98,7 +107,8 @@ def read_contents(request: ContentsRequest) -> PrefixContents:
     """Compute the contents of an environment, compiling its bytecode where that is wanted.
 
     Raises:
-        ArchiveError: A package is damaged, or needs python where the lock has none.
+        ArchiveError: A package is damaged, needs python where the lock has none, or sets a variable
+            with an impossible name.
         PrefixError: A pip package and a conda package own the same path.
         EngineFailedError: A pip package is not installed, or bytecode cannot be compiled.
     """
@@ -121,8 +131,25 @@ def read_contents(request: ContentsRequest) -> PrefixContents:
         payloads = request.compiler.compile_all(payloads)
     else:
         payloads = [_without_bytecode(payload) for payload in payloads]
+    for payload in payloads:
+        _check_variables(payload)
     own = environment_payload(request.variables, request.adopted)
     return PrefixContents(payloads=(*payloads, own), python=python, clobbered=clobbered)
+
+
+def _check_variables(payload: Payload) -> None:
+    """Refuse a package whose variables no shell can set, or would run."""
+    for item in payload.files:
+        if not (item.path.startswith(VARIABLES_DIRECTORY) and item.path.endswith(".json")):
+            continue
+        try:
+            data = read_regular(item.place) if item.content is None else item.content
+            refusal = refusal_of_variables(decode_json(data, dict[str, str]))
+        except (OSError, ValueError) as error:
+            refusal = str(error)
+        if refusal:
+            message = f"{payload.name}: {item.path}: {refusal}"
+            raise ArchiveError(message, hint="tell its maintainers")
 
 
 def python_layout(
@@ -144,7 +171,14 @@ def environment_payload(
     Args:
         variables: Name → value; kept where conda and micromamba look for them on activation.
         adopted: Files that link scripts made.
+
+    Raises:
+        LockError: A shell cannot set one of `variables`.
     """
+    if refusal := refusal_of_variables(variables or {}):
+        raise LockError(
+            f"variables: {refusal}", hint="correct the environment file, and lock again"
+        )
     documents = {"conda-meta/frozen": FROZEN, "conda-meta/history": HISTORY}
     if variables:
         state = {"env_vars": dict(variables), "version": 1}

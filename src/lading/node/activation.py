@@ -1,7 +1,7 @@
-"""Activation of an environment without a shell function: what it sets, and what it has to source.
+"""Activate an environment without a shell function: variables to set, and scripts to source.
 
-What comes from outside and would shine through goes: another environment's `CONDA_*`, `PYTHONPATH`,
-`PYTHONHOME`, the user's own site directory.
+Variables of the caller that would leak in are removed: another environment's `CONDA_*`,
+`PYTHONPATH`, `PYTHONHOME`, and the user's own site directory.
 
 Source: conda's `activate.py` (`etc/conda/env_vars.d`, `conda-meta/state`, `etc/conda/activate.d`).
 """
@@ -15,18 +15,20 @@ from pathlib import Path
 
 import msgspec
 
+from lading.conda import refusal_of_variables
 from lading.errors import NotAPrefixError
+from lading.system import decode_json, read_regular
 
 __all__ = ["Activation", "Shell", "activated", "read_activation", "render_hook", "wrapped"]
 
 LEAKING = ("PYTHONHOME", "PYTHONPATH")
 FOREIGN_PREFIXES = ("CONDA_", "_CE_", "_CONDA_")
 UNSET = "***unset***"
-"""The value with which conda remembers a variable that activation is to take away."""
+"""conda's value for a variable that activation removes."""
 
 
 class Shell(StrEnum):
-    """Whose words a hook is written in."""
+    """The language that a hook is written in."""
 
     POSIX = "posix"
     FISH = "fish"
@@ -38,7 +40,7 @@ class Activation:
 
     Attributes:
         prefix: Absolute.
-        variables: Name → value, or None where it goes; without PATH.
+        variables: Name → value, or None to remove it; without PATH.
         scripts: To be sourced by a POSIX shell, in order, absolute.
     """
 
@@ -48,7 +50,7 @@ class Activation:
 
     @property
     def programs(self) -> Path:
-        """What comes first on PATH."""
+        """The directory that comes first on PATH."""
         return self.prefix / "bin"
 
 
@@ -61,14 +63,14 @@ def read_activation(prefix: Path, name: str = "") -> Activation:
 
     Args:
         prefix: Absolute.
-        name: What a prompt calls it; empty for its directory.
+        name: What a prompt calls it; empty for the name of its directory.
 
     Raises:
-        NotAPrefixError: There is none, or what it says of its variables cannot be read.
+        NotAPrefixError: There is none, or its variables cannot be read or set.
     """
     if not (prefix / "conda-meta").is_dir():
         raise NotAPrefixError(
-            f"{prefix} is no environment", hint="name the directory that holds conda-meta"
+            f"{prefix} is not an environment", hint="name the directory that holds conda-meta"
         )
     shown = name or prefix.name
     variables: dict[str, str | None] = {
@@ -86,25 +88,28 @@ def read_activation(prefix: Path, name: str = "") -> Activation:
 
 
 def _package_variables(prefix: Path) -> dict[str, str]:
-    """What packages set, then what the environment itself sets."""
+    """What packages set, overridden by what the environment itself sets."""
     result: dict[str, str] = {}
     state = prefix / "conda-meta/state"
     files = sorted((prefix / "etc/conda/env_vars.d").glob("*.json"))
     try:
         for path in files:
-            result |= msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-        if state.is_file():
-            result |= msgspec.json.decode(state.read_bytes(), type=_State).env_vars
-    except (OSError, msgspec.DecodeError) as error:
+            result |= decode_json(read_regular(path, follow=True), dict[str, str])
+        if state.exists():
+            result |= decode_json(read_regular(state, follow=True), _State).env_vars
+        refusal = refusal_of_variables(result)
+    except (OSError, ValueError) as error:
+        refusal = str(error)
+    if refusal:
         raise NotAPrefixError(
-            f"the variables of {prefix} cannot be read: {error}",
-            hint="make the environment again, or correct the file below etc/conda/env_vars.d",
-        ) from error
+            f"the variables of {prefix} cannot be set: {refusal}",
+            hint="install the environment again, or correct the file below etc/conda/env_vars.d",
+        )
     return result
 
 
 def activated(activation: Activation, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a program that runs inside of the environment; no script is sourced yet."""
+    """The variables of a program that runs in the environment; no script is sourced yet."""
     result = {
         name: value for name, value in inherited.items() if not name.startswith(FOREIGN_PREFIXES)
     }
@@ -118,7 +123,7 @@ def activated(activation: Activation, inherited: Mapping[str, str]) -> dict[str,
 
 
 def wrapped(activation: Activation, argv: Sequence[str], shell: str) -> tuple[str, ...]:
-    """`argv`, run by `shell` after the scripts where there are any; itself where there are none."""
+    """`argv`, run by `shell` after the scripts; `argv` itself if there are no scripts."""
     if not activation.scripts:
         return tuple(argv)
     lines = [f". {shlex.quote(str(path))}" for path in activation.scripts]

@@ -1,6 +1,7 @@
 """Activation without a shell function."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_a_hook_for_fish(prefix: Path) -> None:
 
 def test_no_environment(tmp_path: Path) -> None:
     """A directory without conda-meta is refused."""
-    with pytest.raises(NotAPrefixError, match="is no environment"):
+    with pytest.raises(NotAPrefixError, match="is not an environment"):
         read_activation(tmp_path)
 
 
@@ -109,4 +110,27 @@ def test_damaged_variables(prefix: Path) -> None:
     """What cannot be read is named."""
     (prefix / "etc/conda/env_vars.d/a.json").write_text("{")
     with pytest.raises(NotAPrefixError, match="the variables of"):
+        read_activation(prefix)
+
+
+@pytest.mark.parametrize("place", ["etc/conda/env_vars.d/a.json", "conda-meta/state"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("X=1;touch pwned;Y", "1"), ("", "1"), ("X\n", "1"), ("1X", "1"), ("Ü", "1"), ("X", "a\0b")],
+)
+def test_names_and_values_that_no_shell_can_set(
+    prefix: Path, place: str, name: str, value: str
+) -> None:
+    """They would be evaluated, or crash the program: refused for both."""
+    variables: object = {name: value}
+    document = {"env_vars": variables} if place == "conda-meta/state" else variables
+    (prefix / place).write_text(json.dumps(document))
+    with pytest.raises(NotAPrefixError, match=r"cannot be set: .*(letters, digits and _|NUL)"):
+        read_activation(prefix)
+
+
+def test_variables_behind_a_pipe_are_not_waited_for(prefix: Path) -> None:
+    """Nobody may ever write into it."""
+    os.mkfifo(prefix / "etc/conda/env_vars.d/b.json")
+    with pytest.raises(NotAPrefixError, match="Not a regular file"):
         read_activation(prefix)
