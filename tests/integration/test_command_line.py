@@ -292,6 +292,13 @@ def test_an_install_json_of_somebody_else(project: Path, tmp_path: Path) -> None
     assert 0 == lading(["verify", unpacked(project, tmp_path / "env")], project).code
 
 
+@pytest.mark.parametrize("subject", ["nothing-at-all.tar.zst", "./nothing", "/no/where.tar"])
+def test_verifying_a_missing_tarball(tmp_path: Path, subject: str) -> None:
+    """It is a wrong input, and named."""
+    done = lading(["verify", subject], tmp_path)
+    assert (3, True) == (done.code, "No such file" in done.stderr)
+
+
 @pytest.mark.parametrize("subject", ["nothing-at-all", "."])
 def test_verifying_nothing(tmp_path: Path, subject: str) -> None:
     """What is neither tarball nor environment has neither yes nor no as its answer."""

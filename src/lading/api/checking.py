@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lading.api.project import Project, open_project
 from lading.errors import NotAPrefixError
-from lading.format import is_image, open_tarball, read_bill, read_image
+from lading.format import Format, is_image, open_tarball, read_bill, read_image
 from lading.install import read_install_record
 from lading.verify import (
     Report,
@@ -39,6 +39,7 @@ def verify(
         workers: How many files are read at once; None means one a processor.
 
     Raises:
+        InputError: There is no such file.
         NotAPrefixError: There is nothing to verify under this name.
         ManifestError: Its bill is missing or wrong.
         IntegrityError: The tarball cannot be read by its bill.
@@ -52,7 +53,7 @@ def verify(
     if is_image(path):
         expected = read_bill(bill).digest.hex if bill else None
         return verify_image(read_image(path, expected), project.environment)
-    if path.exists():
+    if path.exists() or _is_path(os.fspath(subject)):
         with open_tarball(path, manifest=bill) as opened:
             return verify_tarball(opened, how.workers)
     record = read_install_record(project.tree.build(os.fspath(subject), project.platform(None)))
@@ -62,6 +63,11 @@ def verify(
             hint="name a path, or install the environment first",
         )
     return verify_installed(Path(record.prefix), record, how)
+
+
+def _is_path(subject: str) -> bool:
+    """Whether the user means a file by it, and not an environment."""
+    return os.sep in subject or subject.endswith(tuple(f".{item}" for item in Format))
 
 
 def _verify_prefix(path: Path, manifest: Path | None, how: Thoroughness) -> Report:
