@@ -1,6 +1,7 @@
 """Compare a prefix with its bill."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from lading.verify.prefix import (
     verify_unpacked,
 )
 from simulators.handmade import file, installed, link, pack, payload, unpack
+from simulators.versions import flip_bit, versioned_tarball
 
 OLD = "/build/" + "placeholder" * 20
 TEXT = f"a={OLD}/x\nb={OLD}\n".encode()
@@ -255,3 +257,150 @@ def test_a_changed_installed_prefix(tmp_path: Path) -> None:
         ("foreign", "foreign", ""),
         ("missing", "l", "tool"),
     ] == found(place(tmp_path))
+
+
+QUICK = Thoroughness(quick=True)
+
+
+def sample(root: Path) -> Path:
+    """A small environment, unpacked."""
+    return unpack(versioned_tarball(root / "tarballs").plan.tarball, root / "prefix")
+
+
+def report(place: Path, how: Thoroughness) -> Report:
+    """What is to be said of an unpacked environment."""
+    return verify_unpacked(place, read_prefix_manifest(place, None), how)
+
+
+def told(place: Path, how: Thoroughness) -> list[tuple[str, str]]:
+    """Path and message of each finding."""
+    return [(item.path, item.message) for item in report(place, how).findings]
+
+
+def lengthen(path: Path) -> None:
+    """Add a byte and set the time back."""
+    status = path.stat()
+    path.write_bytes(path.read_bytes() + b"x")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def flip(path: Path, *, keep_time: bool = False) -> None:
+    """Change a bit."""
+    status = path.stat()
+    path.write_bytes(flip_bit(path.read_bytes(), 5))
+    if keep_time:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_whole_prefix_is_clean(tmp_path: Path) -> None:
+    """As quickly looked at as thoroughly."""
+    place = sample(tmp_path)
+    assert [[], []] == [told(place, how) for how in (QUICK, Thoroughness())]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lengthen, "its size was changed"),
+        (flip, "its time was changed"),
+        (lambda path: path.chmod(0o755), "its mode was changed"),
+        (lambda path: path.unlink(), "it is missing"),
+    ],
+    ids=["size", "time", "mode", "gone"],
+)
+def test_what_a_quick_look_finds(
+    tmp_path: Path, change: Callable[[Path], object], message: str
+) -> None:
+    """Size, time, mode and absence."""
+    place = sample(tmp_path)
+    change(place / "share/base/data")
+    assert [("share/base/data", message)] == told(place, QUICK)
+
+
+def test_what_a_quick_look_does_not_find(tmp_path: Path) -> None:
+    """Another content of the same size and time; a thorough look finds it."""
+    place = sample(tmp_path)
+    flip(place / "share/base/data", keep_time=True)
+    assert ([], [("share/base/data", "its content was changed")]) == (
+        told(place, QUICK),
+        told(place, Thoroughness()),
+    )
+
+
+@pytest.mark.parametrize("path", ["bin/tool", "lib/libbase.so.1"])
+def test_the_size_of_relocated_files_is_known(tmp_path: Path, path: str) -> None:
+    """It follows from the lengths of the placeholder and the prefix."""
+    place = sample(tmp_path)
+    lengthen(place / path)
+    assert [(path, "its size was changed")] == told(place, QUICK)
+
+
+def test_foreign_files_are_found(tmp_path: Path) -> None:
+    """However quickly one looks."""
+    place = sample(tmp_path)
+    (place / "share/mine").touch()
+    assert [("share/mine", "it is not on the bill")] == told(place, QUICK)
+
+
+def test_links_are_read(tmp_path: Path) -> None:
+    """A link has no content but its target."""
+    place = sample(tmp_path)
+    (place / "lib/libbase.so").unlink()
+    (place / "lib/libbase.so").symlink_to("elsewhere")
+    assert [("lib/libbase.so", "its target was changed")] == told(place, QUICK)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize("workers", [2, 8])
+def test_threads_find_the_same(tmp_path: Path, workers: int, *, quick: bool) -> None:
+    """In the same order, of more files than one thread looks at in one go."""
+    many = payload(*(file(f"share/{number}", b"x" * number) for number in range(600)))
+    place = unpack(pack(tmp_path / "tarballs", many).plan.tarball, tmp_path / "prefix")
+    for number in range(0, 600, 50):
+        lengthen(place / f"share/{number}")
+    one, several = (
+        report(place, Thoroughness(workers=count, quick=quick)) for count in (1, workers)
+    )
+    assert (12, one) == (len(one.findings), several)
+
+
+def test_deep_directories_are_walked(prefix: Path) -> None:
+    """Deeper than functions may call themselves."""
+    descriptor = os.open(prefix, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=descriptor)
+        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(os.open("mine", os.O_CREAT, dir_fd=descriptor))
+    os.close(descriptor)
+    try:
+        assert [f"{'d/' * 1100}mine"] == [item.path for item in verify(prefix).findings]
+    finally:
+        # Neither can functions that call themselves remove it.
+        subprocess.run(["rm", "-r", prefix / "d"], check=True)
+
+
+@pytest.mark.parametrize("path", [MANIFEST_PATH, STATE_PATH])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_records_that_never_end_are_not_read(prefix: Path, path: str, kind: str) -> None:
+    """Nobody may ever write into a pipe, and a device may never end."""
+    (prefix / path).unlink()
+    if kind == "pipe":
+        os.mkfifo(prefix / path)
+    else:
+        (prefix / path).symlink_to("/dev/zero")
+    with pytest.raises((ManifestError, NotAPrefixError)):
+        verify(prefix)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_files_that_never_end_are_not_read(prefix: Path, kind: str) -> None:
+    """They are findings, like the relocation record itself."""
+    for path in ("etc/conf", "lib/plain", RECORD_PATH):
+        (prefix / path).unlink()
+        if kind == "pipe":
+            os.mkfifo(prefix / path)
+        else:
+            (prefix / path).symlink_to("/dev/zero")
+    assert {"etc/conf", "lib/plain", RECORD_PATH} <= {item.path for item in verify(prefix).findings}

@@ -1,6 +1,8 @@
-"""Is a tarball exactly what its bill says?"""
+"""Compare a tarball with its bill."""
 
 from pathlib import Path
+
+import pytest
 
 from lading.format.compression import Format
 from lading.format.opening import open_tarball
@@ -8,6 +10,7 @@ from lading.verify.finding import Report
 from lading.verify.tarball import verify_tarball
 from simulators.forgery import Forgery, forged_file
 from simulators.handmade import file, pack, payload
+from simulators.versions import flip_bit, versioned_tarball
 
 
 def verify(path: Path) -> Report:
@@ -57,3 +60,16 @@ def test_a_changed_member(tmp_path: Path) -> None:
         finding.path,
         finding.expected,
     )
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_threads_find_the_same_in_a_tarball(tmp_path: Path, workers: int) -> None:
+    """Two damaged frames, whoever looks first."""
+    packed = versioned_tarball(tmp_path)
+    data = packed.plan.tarball.read_bytes()
+    for item in packed.manifest.slices()[1:3]:
+        data = flip_bit(data, 8 * (item.frame.offset + item.frame.length // 2))
+    packed.plan.tarball.write_bytes(data)
+    with open_tarball(packed.plan.tarball) as opened:
+        one, several = (verify_tarball(opened, count) for count in (1, workers))
+    assert (["tool", "zother"], one) == (sorted(item.owner for item in one.findings), several)
