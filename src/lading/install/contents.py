@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import RepodataRecord, refusal_of_variables
-from lading.errors import ArchiveError, LockError, NotAPrefixError, PrefixError
+from lading.errors import ArchiveError, NotAPrefixError, PrefixError
 from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.pip import pip_payloads
 from lading.lock import LockedPackage
@@ -171,14 +171,7 @@ def environment_payload(
     Args:
         variables: Name → value; kept where conda and micromamba look for them on activation.
         adopted: Files that link scripts made.
-
-    Raises:
-        LockError: A shell cannot set one of `variables`.
     """
-    if refusal := refusal_of_variables(variables or {}):
-        raise LockError(
-            f"variables: {refusal}", hint="correct the environment file, and lock again"
-        )
     documents = {"conda-meta/frozen": FROZEN, "conda-meta/history": HISTORY}
     if variables:
         state = {"env_vars": dict(variables), "version": 1}
