@@ -14,7 +14,7 @@ from simulators.handmade import file, installed, link, payload
 __all__ = ["MOUNTED", "PLACEHOLDER", "VARIABLES", "make_image", "need", "sample"]
 
 PLACEHOLDER = "/placeholder" * 12
-MOUNTED = "/opt/lading-test/sample"
+MOUNTED = "/opt/lading/sample-of-the-tests"
 """The prefix of images made here; nothing lies there on any machine."""
 
 VARIABLES = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["cut_off", "is_possible", "with_etc"]
+__all__ = ["NOBODY", "cut_off", "is_possible", "unprivileged", "with_etc"]
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -42,6 +42,33 @@ def with_etc(additions: Path, scratch: Path) -> Callable[[], None]:
         _mount("none", "/", MS_REC | MS_PRIVATE)
         _mount("/etc", real, MS_BIND | MS_REC)
         _mount(shown, "/etc", MS_BIND)
+
+    return prepare
+
+
+NOBODY = 65534
+FUSE_DEVICE = os.makedev(10, 229)
+
+
+def unprivileged(scratch: Path, *, fuse: bool = True) -> Callable[[], None]:
+    """What makes a process of root one of nobody, on a node where users may open /dev/fuse or not.
+
+    Args:
+        scratch: An empty directory; nothing outside of it is changed.
+        fuse: Whether `/dev/fuse` is open to everybody, as it is on most machines.
+    """
+    device = scratch / "fuse"
+
+    def prepare() -> None:
+        _unshare(CLONE_NEWNS)
+        _mount("none", "/", MS_REC | MS_PRIVATE)
+        if not device.exists():
+            os.mknod(device, 0o020000, FUSE_DEVICE)
+        device.chmod(0o666 if fuse else 0o600)
+        _mount(device, "/dev/fuse", MS_BIND)
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
 
     return prepare
 

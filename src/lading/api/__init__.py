@@ -35,6 +35,11 @@ if TYPE_CHECKING:
         lock as lock,
         named_platforms as named_platforms,
     )
+    from lading.api.mounting import (
+        enter_image as enter_image,
+        mount as mount,
+        unmount as unmount,
+    )
     from lading.api.project import Project as Project, open_project as open_project
 else:
     __getattr__, __dir__ = lazy_exports(
@@ -48,6 +53,7 @@ else:
                 "conda_lock_of environment_name expected_virtual_packages file_lists_of "
                 "find_sources lock named_platforms"
             ),
+            "mounting": "enter_image mount unmount",
             "project": "Project open_project",
         },
     )

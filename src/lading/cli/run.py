@@ -1,40 +1,80 @@
 """`lading run`."""
 
+import logging
 import shutil
 from typing import Never
 
 import click
 
-from lading.api import find_prefix
+from lading.api import enter_image, find_prefix
 from lading.cli.context import Context
 from lading.errors import UsageError
-from lading.node import activated, read_activation, wrapped
+from lading.format import is_image
+from lading.node import Entered, How, activated, read_activation, wrapped
 from lading.system import Run, become
 
 __all__ = ["command"]
+
+_log = logging.getLogger(__name__)
 
 
 @click.command(
     "run",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
+@click.option(
+    "--how",
+    type=click.Choice([item.value for item in How]),
+    help="The only way to mount an image that is tried.",
+)
+@click.option("--sha256", metavar="HEX", help="Require this digest of an image.")
+@click.option("--manifest-sha256", metavar="HEX", help="Require this digest of an image's bill.")
 @click.argument("environment")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM...")
 @click.pass_obj
-def command(context: Context, *, environment: str, argv: tuple[str, ...]) -> Never:
-    """Run PROGRAM inside ENVIRONMENT, the name of an environment or the path of a prefix.
+def command(  # noqa: PLR0913  # one parameter for each option
+    context: Context,
+    *,
+    environment: str,
+    argv: tuple[str, ...],
+    how: str | None,
+    sha256: str | None,
+    manifest_sha256: str | None,
+) -> Never:
+    """Run PROGRAM inside ENVIRONMENT: its name, or the path of a prefix or of an image.
+
+    An image is mounted once per node at the prefix it was packed for, visible to the user's own
+    programs only, and unmounted when the last of them ends; `lading -v run` shows how.
 
     PROGRAM replaces this process. The environment is activated without a shell function: its
     programs come first on PATH, its variables are set, and activation scripts of packages are
     sourced by a shell. PYTHONPATH, PYTHONHOME, the user's site directory and the variables of
     other environments are not passed on.
     """
-    activation = read_activation(*find_prefix(context.project, environment))
-    variables = activated(activation, context.project.environment)
     if argv[0] == "--":
         argv = argv[1:]
     if not argv:
         raise UsageError("no program to run", hint="write it after --")
+    if is_image(context.project.path(environment)):
+        entered = enter_image(
+            environment,
+            project=context.project,
+            how=how,
+            sha256=sha256,
+            manifest_sha256=manifest_sha256,
+        )
+        from lading.report import render_entered  # noqa: PLC0415  # not for environments
+
+        _log.info("%s", " ".join(render_entered(entered).split()))
+        if entered.wrapper:
+            _become_wrapped(context, entered, argv)
+        prefix, name = entered.prefix, entered.prefix.name
+    elif how or sha256 or manifest_sha256:
+        raise UsageError(f"not an image: {environment}", hint="leave out the options for images")
+    else:
+        prefix, name = find_prefix(context.project, environment)
+    activation = read_activation(prefix, name)
+    variables = activated(activation, context.project.environment)
     shell = shutil.which("bash", path=variables["PATH"]) or "/bin/sh"
     program = shutil.which(argv[0], path=variables["PATH"])
     if program is None and not activation.scripts:
@@ -45,3 +85,10 @@ def command(context: Context, *, environment: str, argv: tuple[str, ...]) -> Nev
     words = wrapped(activation, argv, shell)
     executable = program if program is not None and not activation.scripts else words[0]
     become(Run(argv=words, environment=variables), executable)
+
+
+def _become_wrapped(context: Context, entered: Entered, argv: tuple[str, ...]) -> Never:
+    """Run the program by one that shows it the image; the environment is activated in there."""
+    activate = '. "$0/bin/activate" && exec "$@"'
+    words = (*entered.wrapper, "sh", "-c", activate, str(entered.prefix), *argv)
+    become(Run(argv=words, environment=context.project.environment), words[0])

@@ -13,12 +13,20 @@ if TYPE_CHECKING:
         render_hook as render_hook,
         wrapped as wrapped,
     )
+    from lading.node.delivery import How as How
     from lading.node.deploy import (
         Deployed as Deployed,
         apply_deploy as apply_deploy,
         plan_deploy as plan_deploy,
     )
     from lading.node.generations import Generations as Generations
+    from lading.node.mounting import (
+        Entered as Entered,
+        MountedImage as MountedImage,
+        enter_image as enter_image,
+        mount_image as mount_image,
+        unmount_image as unmount_image,
+    )
     from lading.node.prefetch import PrefetchPlan as PrefetchPlan, apply_prefetch as apply_prefetch
     from lading.node.relocate import (
         apply_relocate as apply_relocate,
@@ -34,8 +42,10 @@ else:
         __name__,
         {
             "activation": "Activation Shell activated read_activation render_hook wrapped",
+            "delivery": "How",
             "deploy": "Deployed apply_deploy plan_deploy",
             "generations": "Generations",
+            "mounting": "Entered MountedImage enter_image mount_image unmount_image",
             "prefetch": "PrefetchPlan apply_prefetch",
             "relocate": "apply_relocate known_prefixes plan_relocate shipped_digest",
             "staging": "check_prefix",

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
         render_locked as render_locked,
         render_locked_json as render_locked_json,
     )
+    from lading.report.mounted import (
+        render_entered as render_entered,
+        render_mounted as render_mounted,
+        render_mounted_json as render_mounted_json,
+        render_unmounted_json as render_unmounted_json,
+    )
     from lading.report.progress import progress_bar as progress_bar
     from lading.report.summary import (
         render_installed as render_installed,
@@ -67,6 +73,7 @@ else:
                 "render_mirrored render_mirrored_json"
             ),
             "locked": "render_locked render_locked_json",
+            "mounted": ("render_entered render_mounted render_mounted_json render_unmounted_json"),
             "progress": "progress_bar",
             "summary": "render_installed render_installed_json render_packed render_packed_json",
             "terminal": "one_line printable",

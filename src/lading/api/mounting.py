@@ -1,0 +1,134 @@
+"""Run programs in images, and mount images."""
+
+import os
+
+from lading.api.project import Project, open_project
+from lading.errors import UsageError
+from lading.format import Image, read_image
+from lading.node import (
+    Entered,
+    How,
+    MountedImage,
+    enter_image as enter,
+    mount_image,
+    unmount_image,
+)
+
+__all__ = ["enter_image", "mount", "unmount"]
+
+
+def enter_image(
+    image: str | os.PathLike[str],
+    *,
+    project: Project | str | os.PathLike[str] = ".",
+    how: str | None = None,
+    sha256: str | None = None,
+    manifest_sha256: str | None = None,
+) -> Entered:
+    """Let this process, and the programs that it starts or becomes, see the environment of `image`.
+
+    The image is mounted once for all processes of the user on this node, and unmounted when the
+    last of them has ended.
+
+    Args:
+        image: Path of an image.
+        project: The project, or its directory.
+        how: `kernel`, `namespace`, `fuse`, `apptainer` or `unpack`; None tries them in this order.
+        sha256: The digest that the image must have, hexadecimal; it is read once a node.
+        manifest_sha256: The digest that its bill must have, hexadecimal; every file is compared
+            with that bill once a node.
+
+    Raises:
+        InputError: There is no such image.
+        IntegrityError: It is not what was asked for.
+        PrefixError: It cannot be mounted here; the details say why.
+        UsageError: There is no such way.
+    """
+    project = project if isinstance(project, Project) else open_project(project)
+    opened = _image(project, image, manifest_sha256)
+
+    def check() -> None:
+        _check(project, opened, sha256, manifest_sha256)
+
+    return enter(
+        opened,
+        project.environment,
+        _how(how),
+        check,
+        ":".join(filter(None, (sha256, manifest_sha256))).lower(),
+    )
+
+
+def mount(  # one parameter for each choice
+    image: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | None = None,
+    *,
+    project: Project | str | os.PathLike[str] = ".",
+    how: str | None = None,
+    sha256: str | None = None,
+    manifest_sha256: str | None = None,
+) -> MountedImage:
+    """Mount an image for everybody, until `unmount`.
+
+    Args:
+        image: Path of an image.
+        directory: Where; None means the prefix of the image.
+        project: The project, or its directory.
+        how: `kernel` or `fuse`; None tries both.
+        sha256: See `enter_image`.
+        manifest_sha256: See `enter_image`.
+
+    Raises:
+        InputError: There is no such image.
+        IntegrityError: It is not what was asked for.
+        PrefixError: It cannot be mounted; the details say why.
+        UsageError: There is no such way.
+    """
+    project = project if isinstance(project, Project) else open_project(project)
+    opened = _image(project, image, manifest_sha256)
+    _check(project, opened, sha256, manifest_sha256)
+    place = project.path(os.fspath(directory)) if directory is not None else None
+    return mount_image(opened, place, project.environment, _how(how))
+
+
+def unmount(
+    directory: str | os.PathLike[str], *, project: Project | str | os.PathLike[str] = "."
+) -> None:
+    """Unmount the image at `directory`, and remove the directory.
+
+    Raises:
+        NotAPrefixError: Nothing is mounted there.
+        PrefixError: It is in use.
+    """
+    project = project if isinstance(project, Project) else open_project(project)
+    unmount_image(project.path(os.fspath(directory)), project.environment)
+
+
+def _image(project: Project, image: str | os.PathLike[str], manifest_sha256: str | None) -> Image:
+    return read_image(project.path(os.fspath(image)), manifest_sha256)
+
+
+def _check(project: Project, image: Image, sha256: str | None, manifest_sha256: str | None) -> None:
+    """Refuse an image that is not what was asked for; all of it is read."""
+    if sha256 is not None:
+        image.check_digest(sha256)
+    if manifest_sha256 is not None:
+        from lading.errors import IntegrityError  # noqa: PLC0415  # only where it is asked for
+        from lading.verify import verify_image  # noqa: PLC0415  # the same
+
+        report = verify_image(image, project.environment)
+        if not report.is_clean:
+            raise IntegrityError(
+                f"{image.path} differs from its bill",
+                hint="fetch the image again",
+                details=tuple(f"{item.path}: {item.message}" for item in report.findings[:20]),
+            )
+
+
+def _how(name: str | None) -> How | None:
+    try:
+        return How(name) if name is not None else None
+    except ValueError as error:
+        raise UsageError(
+            f"there is no way {name!r} to mount an image", hint=f"choose {', '.join(How)}"
+        ) from error

@@ -1,0 +1,24 @@
+"""`lading umount`."""
+
+import click
+
+from lading.api import unmount
+from lading.cli.context import Context
+
+__all__ = ["command"]
+
+
+@click.command("umount", short_help="Unmount an image.")
+@click.argument("directory")
+@click.pass_obj
+def command(context: Context, *, directory: str) -> int:
+    """Unmount the image that `lading mount` mounted at DIRECTORY, and remove DIRECTORY.
+
+    What `lading run` mounted goes by itself, with the last program that uses it.
+    """
+    unmount(directory, project=context.project)
+    if context.json:
+        from lading.report import render_unmounted_json  # noqa: PLC0415
+
+        context.write(render_unmounted_json(context.project.path(directory)))
+    return 0

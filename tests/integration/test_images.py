@@ -1,0 +1,321 @@
+"""Images, mounted for real: every way, as root and as nobody, many at once, damaged, killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lading.format.compression import Level
+from simulators.command import Outcome, child_environment
+from simulators.images import MOUNTED, make_image, need
+from simulators.namespaces import NOBODY, is_possible, unprivileged
+
+PROGRAM = "from lading.cli.app import main; main()"
+MANY = 16
+
+# They mount at one place.
+pytestmark = pytest.mark.xdist_group("images")
+
+
+def interpreter() -> str:
+    """A python with what lading needs, that nobody may run."""
+    for candidate in (sys.executable, "/usr/bin/python3"):
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(
+                [candidate, "-c", "import click, msgspec, isal, lading"],
+                env=environment(Path("/")),
+                user=NOBODY,
+                capture_output=True,
+                check=True,
+            )
+            return candidate
+    pytest.skip("no python with lading's dependencies may be run by nobody")
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """The variables of a node's processes."""
+    variables = child_environment(directory)
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    variables["PYTHONPATH"] = ":".join([variables["PYTHONPATH"], *packages])
+    return {**variables, "TMPDIR": str(directory), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+class Node:
+    """A node as one user sees it; `home` is the only place where they write."""
+
+    def __init__(self, home: Path, python: str, preparation: Callable[[], None] | None) -> None:
+        """A node whose processes begin with `preparation`."""
+        self.home = home
+        self.python = python
+        self.preparation = preparation
+
+    def start(self, *arguments: object) -> "subprocess.Popen[str]":
+        """The command `lading`, running."""
+        return subprocess.Popen(
+            [self.python, "-c", PROGRAM, *map(str, arguments)],
+            cwd=self.home,
+            env=environment(self.home),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=self.preparation,  # noqa: PLW1509  # the tests have no other thread
+        )
+
+    def run(self, *arguments: object) -> Outcome:
+        """What the command `lading` did."""
+        child = self.start(*arguments)
+        stdout, stderr = child.communicate(timeout=60)
+        return Outcome(child.returncode, stdout, stderr)
+
+    def is_tidy(self) -> bool:
+        """Whether, within seconds, nothing is left of any session."""
+        limit = time.monotonic() + 20
+        while list(self.home.glob("lading-*/*")) and time.monotonic() < limit:
+            time.sleep(0.05)
+        return not list(self.home.glob("lading-*/*"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Node:
+    """A node as root sees it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a squashfs")
+    home = tmp_path / "home"
+    home.mkdir()
+    return Node(home, sys.executable, None)
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> Iterator[Node]:
+    """A node as a user without any right sees it, who may open /dev/fuse."""
+    yield from somebody(tmp_path, fuse=True)
+
+
+@pytest.fixture
+def shut_out(tmp_path: Path) -> Iterator[Node]:
+    """The same, but /dev/fuse is closed."""
+    yield from somebody(tmp_path, fuse=False)
+
+
+def somebody(tmp_path: Path, *, fuse: bool) -> Iterator[Node]:
+    """A node as an ordinary user sees it."""
+    need("squashfuse_ll", "unsquashfs")
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user with a device of its own")
+    home = Path(f"/var/tmp/lading-test-{os.getpid()}-{tmp_path.name}")
+    scratch = tmp_path / "device"
+    scratch.mkdir()
+    home.mkdir(mode=0o755)
+    os.chown(home, NOBODY, NOBODY)
+    preparation = unprivileged(scratch, fuse=fuse)
+    try:
+        if not is_possible(preparation):
+            pytest.skip("this machine allows no mount namespace, or no device")
+        yield Node(home, interpreter(), preparation)
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[Path]:
+    """An image that everybody may read."""
+    made = make_image(tmp_path / "dist", level=Level.FAST).plan.tarball
+    shared = Path(f"/var/tmp/lading-image-{os.getpid()}-{tmp_path.name}.sqsh")
+    shutil.copy(made, shared)
+    shared.chmod(0o644)
+    yield shared
+    shared.unlink()
+
+
+def possible(node: Node, how: str, image: Path) -> None:
+    """Skip the test where a kernel or a container forbids a way, with what it said."""
+    outcome = node.run("run", "--how", how, image, "--", "true")
+    if outcome.code != 0:
+        pytest.skip(f"{how} is not possible here: {outcome.stderr}")
+    assert node.is_tidy()
+
+
+@pytest.mark.parametrize("how", ["kernel", "namespace", "fuse", "unpack"])
+def test_root(root: Node, image: Path, how: str) -> None:
+    """Root runs a program by every way; scripts find their prefix; nothing is left."""
+    need("squashfuse_ll", "unsquashfs", "fusermount3")
+    possible(root, how, image)
+    outcome = root.run("run", "--how", how, image, "--", "where")
+    assert (0, "mounted\n", True, False) == (
+        outcome.code,
+        outcome.stdout,
+        root.is_tidy(),
+        Path(MOUNTED).exists(),
+    )
+
+
+@pytest.mark.parametrize("how", ["namespace", "unpack"])
+def test_nobody(nobody: Node, image: Path, how: str) -> None:
+    """A user without any right does, too, and is the same user in there."""
+    possible(nobody, how, image)
+    program = 'where; id -u; pwd; echo "$CONDA_PREFIX"'
+    outcome = nobody.run("run", "--how", how, image, "--", "sh", "-c", program)
+    word, number, directory, prefix = outcome.stdout.split()
+    assert ("mounted", "65534", str(nobody.home)) == (word, number, directory)
+    assert how == "unpack" or prefix == MOUNTED
+    assert nobody.is_tidy()
+
+
+def test_the_way_that_is_left(shut_out: Node, image: Path) -> None:
+    """Without FUSE the environment is unpacked; -v says why nothing faster was possible."""
+    outcome = shut_out.run("-v", "run", image, "--", "where")
+    assert (0, "mounted\n") == (outcome.code, outcome.stdout)
+    for words in ("only root may mount", "/dev/fuse: Permission denied", "by unpack"):
+        assert words in outcome.stderr
+    assert shut_out.is_tidy()
+
+
+def test_a_way_that_is_forbidden(shut_out: Node, image: Path) -> None:
+    """Asked for one way only, the command says why it is not possible."""
+    outcome = shut_out.run("run", "--how", "namespace", image, "--", "where")
+    assert (8, True, True) == (
+        outcome.code,
+        outcome.is_plain_error,
+        "namespace: /dev/fuse: Permission denied" in outcome.stderr,
+    )
+
+
+def test_many_at_once(nobody: Node, image: Path) -> None:
+    """All tasks of a node share one mount."""
+    possible(nobody, "namespace", image)
+    children = [
+        nobody.start("-v", "run", image, "--", "sh", "-c", "where; read x") for _ in range(MANY)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert "mounted\n" == child.stdout.readline()
+    servers = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    ends = [child.communicate("\n", timeout=60) for child in children]
+    assert (1, 1, {0}) == (
+        sum(f"squashfuse_ll -f {image}" in line for line in servers.stdout.splitlines()),
+        sum("mounted by namespace" in errors for _, errors in ends),
+        {child.returncode for child in children},
+    )
+    assert nobody.is_tidy()
+
+
+def test_the_first_is_killed(nobody: Node, image: Path) -> None:
+    """The others go on, and more can join."""
+    possible(nobody, "namespace", image)
+    first, second = (
+        nobody.start("run", image, "--", "sh", "-c", "where; read x; where") for _ in "12"
+    )
+    for child in (first, second):
+        assert child.stdout is not None
+        child.stdout.readline()
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert "mounted\n" == nobody.run("run", image, "--", "where").stdout
+    assert "mounted\n" == second.communicate("\n", timeout=60)[0]
+    assert nobody.is_tidy()
+
+
+def test_a_child_in_the_background(nobody: Node, image: Path) -> None:
+    """What a program left running keeps its environment."""
+    possible(nobody, "namespace", image)
+    mark = nobody.home / "mark"
+    program = f"(sleep 1; where > {mark}) >/dev/null 2>&1 </dev/null &"
+    assert 0 == nobody.run("run", image, "--", "sh", "-c", program).code
+    assert (True, "mounted\n") == (nobody.is_tidy(), mark.read_text())
+
+
+def test_digests(nobody: Node, image: Path, tmp_path: Path) -> None:
+    """A damaged image is refused before anything of it is mounted, if its digest was asked for."""
+    need("sqfs2tar")
+    possible(nobody, "namespace", image)
+    [line, bill] = (tmp_path / "dist/sample-linux-64.sqsh.sha256").read_text().splitlines()
+    options = (("--sha256", line.split()[0]), ("--manifest-sha256", bill.split()[0]))
+    data = image.read_bytes()
+    for option in options:
+        assert "mounted\n" == nobody.run("run", *option, image, "--", "where").stdout
+    damaged = bytearray(data)
+    damaged[1000] ^= 1
+    image.write_bytes(damaged)
+    for option in options:
+        outcome = nobody.run("run", *option, image, "--", "where")
+        assert (7, "", True) == (outcome.code, outcome.stdout, outcome.is_plain_error)
+    assert nobody.is_tidy()
+
+
+def test_an_image_cut_off(nobody: Node, image: Path) -> None:
+    """Half an image is an error, of one line, for every command."""
+    image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
+    for command in (("run", image, "--", "where"), ("mount", image), ("verify", image)):
+        outcome = nobody.run(*command)
+        assert (7, True) == (outcome.code, outcome.is_plain_error), command
+
+
+@pytest.mark.parametrize("how", ["kernel", "fuse"])
+def test_a_mount_for_people(root: Node, image: Path, how: str) -> None:
+    """Mounted twice is mounted; unmounted, the directory is gone; elsewhere a warning is told."""
+    need("squashfuse_ll")
+    possible(root, how, image)
+    place = root.home / "place"
+    first = root.run("mount", "--how", how, image, place)
+    second = root.run("mount", "--how", how, image, place)
+    try:
+        assert (0, f"{place}\n", 0, "mounted\n") == (
+            first.code,
+            first.stdout,
+            second.code,
+            (place / "share/word").read_text(),
+        )
+        assert "warning: it was packed for another place" in first.stderr
+        assert "already" in second.stderr
+    finally:
+        outcome = root.run("umount", place)
+    assert (0, False) == (outcome.code, place.exists())
+    again = root.run("umount", place)
+    assert (8, True) == (again.code, again.is_plain_error)
+
+
+def test_a_mount_at_its_prefix_is_used(root: Node, image: Path) -> None:
+    """What a prolog mounted is what `run` takes, without a mount of its own."""
+    possible(root, "kernel", image)
+    assert 0 == root.run("mount", image).code
+    try:
+        outcome = root.run("-v", "run", image, "--", "where")
+        assert (0, "mounted\n", True) == (outcome.code, outcome.stdout, "by here" in outcome.stderr)
+        assert 0 == root.run("verify", MOUNTED).code
+    finally:
+        assert 0 == root.run("umount", MOUNTED).code
+    assert not Path(MOUNTED).parent.exists()
+
+
+def test_a_place_that_is_taken(root: Node, image: Path) -> None:
+    """Nothing is mounted in front of somebody's files."""
+    (root.home / "mine").mkdir()
+    (root.home / "mine/file").touch()
+    outcome = root.run("mount", image, root.home / "mine")
+    assert (8, True) == (outcome.code, outcome.is_plain_error)
+
+
+def test_a_label_that_lies(root: Node, tmp_path: Path) -> None:
+    """An image whose inside is another one than its label says is not used."""
+    need("squashfuse_ll", "unsquashfs")
+    ours = make_image(tmp_path / "dist", level=Level.FAST).plan.tarball
+    other = make_image(
+        tmp_path / "other", level=Level.FAST, prefix="/opt/lading/other-of-the-tests"
+    ).plan.tarball
+    data, label = other.read_bytes()[:-4096], ours.read_bytes()[-4096:]
+    if len(data) != len(ours.read_bytes()) - 4096:
+        data = data.ljust(len(ours.read_bytes()) - 4096, b"\0")
+    other.write_bytes(data + label)
+    for how in ("kernel", "namespace", "unpack"):
+        outcome = root.run("run", "--how", how, other, "--", "where")
+        assert (8, "") == (outcome.code, outcome.stdout), how
+    assert 8 == root.run("mount", other, root.home / "place").code
+    assert not (root.home / "place").exists()

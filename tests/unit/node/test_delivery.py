@@ -1,0 +1,119 @@
+"""The ways of bringing an image to a program: their order, and why one is not taken."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.errors import PrefixError, UsageError
+from lading.format.image import Image, Label
+from lading.format.manifest import Requirements
+from lading.format.relocation import State, render_state
+from lading.node.delivery import How, Wrapped, deliveries, is_here
+from lading.node.mounting import enter_image, mount_image
+
+BILL = "0" * 64
+
+
+def image(prefix: Path) -> Image:
+    """An image that nobody has; only its label matters."""
+    label = Label(
+        environment="sample",
+        platform="linux-64",
+        prefix=str(prefix),
+        manifest=BILL,
+        size=4096,
+        unpacked=1,
+        files=1,
+        requirements=Requirements(prefix=str(prefix)),
+    )
+    return Image(path=Path("/nowhere.sqsh"), label=label, identity="1")
+
+
+def reasons(variables: dict[str, str]) -> dict[str, str]:
+    """Name → why it need not be tried, of each way."""
+    return {item.name: item.refusal() for item in deliveries(image(Path("/p")), variables)}
+
+
+def test_the_order() -> None:
+    """The fastest first; unpacking is what is left."""
+    assert list(How) == [item.name for item in deliveries(image(Path("/p")), {})]
+
+
+def test_one_way_only() -> None:
+    """Where one is named no other is tried."""
+    assert [How.FUSE] == [item.name for item in deliveries(image(Path("/p")), {}, How.FUSE)]
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    """Each reason names the program, and the package that has it."""
+    found = reasons({"PATH": str(tmp_path)})
+    assert (
+        "there is no squashfuse_ll (package squashfuse)",
+        "there is no apptainer",
+        "there is no unsquashfs (package squashfs-tools)",
+    ) == (found["namespace"], found["apptainer"], found["unpack"])
+
+
+def apptainer(directory: Path, script: str) -> dict[str, str]:
+    """Variables of a machine with a program that stands in for Apptainer."""
+    program = directory / "apptainer"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return {"PATH": f"{directory}:/usr/bin:/bin"}
+
+
+def test_apptainer_is_tried(tmp_path: Path) -> None:
+    """It is asked to look into the image; only then it stands before the program."""
+    variables = apptainer(tmp_path, f'echo "$@" > {tmp_path}/asked')
+    [way] = deliveries(image(Path("/p")), variables, How.APPTAINER)
+    with pytest.raises(Wrapped) as caught:
+        way.refusal()
+    words = "--silent exec --bind /nowhere.sqsh:/p:image-src=/ /"
+    assert (
+        f"{tmp_path}/apptainer {words}",
+        f"{words} test -e /p/conda-meta/lading/state.json\n",
+    ) == (
+        " ".join(caught.value.words),
+        (tmp_path / "asked").read_text(),
+    )
+
+
+def test_apptainer_that_cannot(tmp_path: Path) -> None:
+    """Its last words are the reason."""
+    variables = apptainer(tmp_path, "echo no user namespaces >&2; exit 255")
+    [way] = deliveries(image(Path("/p")), variables, How.APPTAINER)
+    assert "no user namespaces" == way.refusal()
+
+
+def test_apptainer_wraps_the_program(tmp_path: Path) -> None:
+    """No namespace is entered: it does all."""
+    variables = {**apptainer(tmp_path, "exit 0"), "TMPDIR": str(tmp_path)}
+    entered = enter_image(image(Path("/p")), variables, How.APPTAINER)
+    assert ("apptainer", str(tmp_path / "apptainer")) == (entered.how, entered.wrapper[0])
+
+
+def test_what_is_here_already(tmp_path: Path) -> None:
+    """An environment with this very bill at its prefix is used as it is."""
+    state = tmp_path / "conda-meta/lading/state.json"
+    assert not is_here(image(tmp_path))
+    state.parent.mkdir(parents=True)
+    state.write_bytes(render_state(State(prefix=str(tmp_path), manifest="1" * 64)))
+    assert not is_here(image(tmp_path))
+    state.write_bytes(render_state(State(prefix=str(tmp_path), manifest=BILL)))
+    assert "here" == enter_image(image(tmp_path), {}).how
+
+
+def test_a_directory_needs_a_way_that_all_see(tmp_path: Path) -> None:
+    """A namespace serves one program and its kin, no directory."""
+    with pytest.raises(UsageError, match="namespace"):
+        mount_image(image(tmp_path), tmp_path / "x", {}, How.NAMESPACE)
+
+
+def test_a_directory_that_cannot_be_mounted(tmp_path: Path) -> None:
+    """Every reason is told, and the directory that was made is gone."""
+    with pytest.raises(PrefixError) as caught:
+        mount_image(image(tmp_path), tmp_path / "x", {"PATH": str(tmp_path)})
+    assert (["kernel", "fuse"], False) == (
+        [line.partition(":")[0] for line in caught.value.details],
+        (tmp_path / "x").exists(),
+    )
