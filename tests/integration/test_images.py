@@ -110,8 +110,9 @@ def somebody(tmp_path: Path, *, fuse: bool) -> Iterator[Node]:
     need("squashfuse_ll", "unsquashfs")
     if os.geteuid() != 0:
         pytest.skip("only root can become another user with a device of its own")
-    home = Path(f"/var/tmp/lading-test-{os.getpid()}-{tmp_path.name}")
-    scratch = tmp_path / "device"
+    name = "open" if fuse else "closed"
+    home = Path(f"/var/tmp/lading-test-{os.getpid()}-{tmp_path.name}-{name}")
+    scratch = tmp_path / name
     scratch.mkdir()
     home.mkdir(mode=0o755)
     os.chown(home, NOBODY, NOBODY)
@@ -319,3 +320,19 @@ def test_a_label_that_lies(root: Node, tmp_path: Path) -> None:
         assert (8, "") == (outcome.code, outcome.stdout), how
     assert 8 == root.run("mount", other, root.home / "place").code
     assert not (root.home / "place").exists()
+
+
+def test_preflight(shut_out: Node, nobody: Node, image: Path) -> None:
+    """It says which way `run` would take, why no faster one, and leaves nothing behind."""
+    outcome = shut_out.run("preflight", image)
+    assert (0, True, True) == (
+        outcome.code,
+        "will run on" in outcome.stdout.splitlines()[0],
+        "not by namespace: /dev/fuse: Permission denied" in outcome.stdout,
+    )
+    possible(nobody, "namespace", image)
+    lines = nobody.home / "lines"
+    lines.write_text(nobody.run("preflight", "--json", image).stdout * 2)
+    table = nobody.run("preflight", "--merge", lines).stdout.splitlines()
+    assert (3, True) == (len(table), all("namespace" in line for line in table[1:]))
+    assert nobody.is_tidy()

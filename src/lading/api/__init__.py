@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         mount as mount,
         unmount as unmount,
     )
+    from lading.api.preflighting import preflight as preflight
     from lading.api.project import Project as Project, open_project as open_project
 else:
     __getattr__, __dir__ = lazy_exports(
@@ -54,6 +55,7 @@ else:
                 "find_sources lock named_platforms"
             ),
             "mounting": "enter_image mount unmount",
+            "preflighting": "preflight",
             "project": "Project open_project",
         },
     )

@@ -35,6 +35,7 @@ COMMANDS = {
     "mirror": "Write all packages of a lock as a channel.",
     "mount": "Mount an image at a directory.",
     "pack": "Pack an environment into a tarball with its bill.",
+    "preflight": "Check whether an environment will run on this machine.",
     "relocate": "Make a moved environment work at its new path.",
     "rollback": "Switch a name back to its previous generation.",
     "run": "Run a program inside an environment.",

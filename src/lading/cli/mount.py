@@ -8,12 +8,12 @@ from lading.cli.context import Context
 __all__ = ["command"]
 
 
-@click.command("mount", short_help="Mount an image where people can look into it.")
+@click.command("mount")
 @click.argument("image")
 @click.argument("directory", required=False)
-@click.option("--how", type=click.Choice(["kernel", "fuse"]), help="[default: whatever works]")
-@click.option("--sha256", metavar="HEX", help="Refuse an image with another digest.")
-@click.option("--manifest-sha256", metavar="HEX", help="Refuse an image that is not this bill's.")
+@click.option("--how", type=click.Choice(["kernel", "fuse"]), help="The only way that is tried.")
+@click.option("--sha256", metavar="HEX", help="Require this digest of the image.")
+@click.option("--manifest-sha256", metavar="HEX", help="Require this digest of its bill.")
 @click.pass_obj
 def command(  # one parameter for each option
     context: Context,
@@ -24,10 +24,10 @@ def command(  # one parameter for each option
     sha256: str | None,
     manifest_sha256: str | None,
 ) -> int:
-    """Mount IMAGE at DIRECTORY, by default the prefix that it was packed for, until `umount`.
+    """Mount IMAGE at DIRECTORY, by default the prefix it was packed for, until `lading umount`.
 
-    To run a program no mount point is needed: see `lading run`. With --sha256 the image is read and
-    compared first, with --manifest-sha256 every file in it is compared with that bill.
+    `lading run` needs no mounted image. With --sha256 the whole image is hashed first, with
+    --manifest-sha256 every file in it is compared with that bill.
     """
     mounted = mount(
         image,

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 @click.argument("environment")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM...")
 @click.pass_obj
-def command(  # noqa: PLR0913  # one parameter for each option
+def command(  # one parameter for each option
     context: Context,
     *,
     environment: str,

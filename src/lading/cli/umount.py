@@ -8,7 +8,7 @@ from lading.cli.context import Context
 __all__ = ["command"]
 
 
-@click.command("umount", short_help="Unmount an image.")
+@click.command("umount")
 @click.argument("directory")
 @click.pass_obj
 def command(context: Context, *, directory: str) -> int:

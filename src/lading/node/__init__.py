@@ -20,14 +20,23 @@ if TYPE_CHECKING:
         plan_deploy as plan_deploy,
     )
     from lading.node.generations import Generations as Generations
+    from lading.node.host import look_at_host as look_at_host, look_at_site as look_at_site
     from lading.node.mounting import (
         Entered as Entered,
         MountedImage as MountedImage,
         enter_image as enter_image,
         mount_image as mount_image,
+        tried_ways as tried_ways,
         unmount_image as unmount_image,
     )
     from lading.node.prefetch import PrefetchPlan as PrefetchPlan, apply_prefetch as apply_prefetch
+    from lading.node.preflight import (
+        Preflight as Preflight,
+        Subject as Subject,
+        Verdict as Verdict,
+        Way as Way,
+        assess as assess,
+    )
     from lading.node.relocate import (
         apply_relocate as apply_relocate,
         known_prefixes as known_prefixes,
@@ -45,7 +54,9 @@ else:
             "delivery": "How",
             "deploy": "Deployed apply_deploy plan_deploy",
             "generations": "Generations",
-            "mounting": "Entered MountedImage enter_image mount_image unmount_image",
+            "host": "look_at_host look_at_site",
+            "mounting": "Entered MountedImage enter_image mount_image tried_ways unmount_image",
+            "preflight": "Preflight Subject Verdict Way assess",
             "prefetch": "PrefetchPlan apply_prefetch",
             "relocate": "apply_relocate known_prefixes plan_relocate shipped_digest",
             "staging": "check_prefix",

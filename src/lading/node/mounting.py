@@ -6,6 +6,7 @@ os.execv(entered.prefix / "bin/python", ["python"])
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,10 +30,11 @@ from lading.node.delivery import (
     remove_empty,
     unmount,
 )
+from lading.node.host import in_child
 from lading.node.keeper import Refused
 from lading.node.session import join, session_directory
 
-__all__ = ["Entered", "MountedImage", "enter_image", "mount_image", "unmount_image"]
+__all__ = ["Entered", "MountedImage", "enter_image", "mount_image", "tried_ways", "unmount_image"]
 
 SHARED = ("SLURM_JOB_ID", "SLURM_STEP_ID")
 """A mount is shared inside of a step: its processes are ended together, by the scheduler."""
@@ -95,6 +97,29 @@ def enter_image(
         delivered=session.delivered,
         refusals=session.refusals,
     )
+
+
+def tried_ways(image: Image, variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Name of each way and why it is not possible, or empty; each but unpacking is tried.
+
+    It happens in child processes: what they mount is gone with them.
+    """
+    found = [("here", "")] if is_here(image) else []
+    for way in deliveries(image, variables):
+        if way.name == How.UNPACK:
+            found.append((way.name, way.refusal()))
+        else:
+            found.append((way.name, in_child(partial(_try, image, variables, How(way.name)))))
+    return tuple(found)
+
+
+def _try(image: Image, variables: Mapping[str, str], how: How) -> str:
+    try:
+        enter_image(image, variables, how)
+    except LadingError as error:
+        reason = error.details[0] if error.details else error.message
+        return reason.removeprefix(f"{how}: ")
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["enter", "expose", "mount_fuse", "own_mounts", "regain_identity"]
+__all__ = ["enter", "expose", "mount_fuse", "mount_overlay", "own_mounts", "regain_identity"]
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
@@ -148,6 +148,15 @@ def mount_fuse(prefix: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def mount_overlay(directory: Path) -> None:
+    """Mount an overlay below `directory` as an ordinary user may: with `userxattr`."""
+    _mount("tmpfs", directory, "tmpfs", 0)
+    for name in ("lower", "upper", "work", "merged"):
+        (directory / name).mkdir()
+    layers = f"lowerdir={directory}/lower,upperdir={directory}/upper,workdir={directory}/work"
+    _mount("overlay", directory / "merged", "overlay", 0, f"{layers},userxattr")
 
 
 def _map(uids: str, gids: str) -> None:

@@ -45,6 +45,12 @@ if TYPE_CHECKING:
         render_mounted_json as render_mounted_json,
         render_unmounted_json as render_unmounted_json,
     )
+    from lading.report.preflight import (
+        merge_preflights as merge_preflights,
+        render_preflight as render_preflight,
+        render_preflight_json as render_preflight_json,
+        render_preflights as render_preflights,
+    )
     from lading.report.progress import progress_bar as progress_bar
     from lading.report.summary import (
         render_installed as render_installed,
@@ -74,6 +80,9 @@ else:
             ),
             "locked": "render_locked render_locked_json",
             "mounted": ("render_entered render_mounted render_mounted_json render_unmounted_json"),
+            "preflight": (
+                "merge_preflights render_preflight render_preflight_json render_preflights"
+            ),
             "progress": "progress_bar",
             "summary": "render_installed render_installed_json render_packed render_packed_json",
             "terminal": "one_line printable",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     )
     from lading.system.filesystem import (
         Sync as Sync,
+        file_system_type as file_system_type,
         network_file_system as network_file_system,
         no_sync as no_sync,
         sync_file_system as sync_file_system,
@@ -64,7 +65,7 @@ else:
         __name__,
         {
             "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
-            "filesystem": "Sync network_file_system no_sync sync_file_system",
+            "filesystem": "Sync file_system_type network_file_system no_sync sync_file_system",
             "parallel": "in_order",
             "private": "make_private_directory",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["Sync", "network_file_system", "no_sync", "sync_file_system"]
+__all__ = ["Sync", "file_system_type", "network_file_system", "no_sync", "sync_file_system"]
 
 Sync = Callable[[Path], None]
 """Writes the file system of a directory to disk."""
@@ -27,8 +27,8 @@ def read_mounts() -> str:
         return ""
 
 
-def network_file_system(directory: Path, read: Callable[[], str] = read_mounts) -> str:
-    """The type of the network file system that `directory` lies on, such as `nfs4`; else empty.
+def file_system_type(directory: Path, read: Callable[[], str] = read_mounts) -> str:
+    """The type of the file system that `directory` lies on, such as `ext4`; empty if unknown.
 
     Args:
         directory: Absolute; need not exist.
@@ -44,7 +44,18 @@ def network_file_system(directory: Path, read: Callable[[], str] = read_mounts) 
         ),
         default=(0, 0, ""),
     )
-    return found[-1] if _NETWORK.fullmatch(found[-1]) else ""
+    return found[-1]
+
+
+def network_file_system(directory: Path, read: Callable[[], str] = read_mounts) -> str:
+    """The type of the network file system that `directory` lies on, such as `nfs4`; else empty.
+
+    Args:
+        directory: Absolute; need not exist.
+        read: Returns the mounts as `/proc/self/mountinfo` does.
+    """
+    kind = file_system_type(directory, read)
+    return kind if _NETWORK.fullmatch(kind) else ""
 
 
 def _mounts(text: str) -> Iterator[tuple[Path, str]]:

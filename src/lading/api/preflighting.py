@@ -1,0 +1,78 @@
+"""Ask this machine whether an environment will run on it."""
+
+import os
+from pathlib import Path
+
+from lading.api.project import Project, open_project
+from lading.format import Image, TarballSource, is_image, open_tarball, read_image
+from lading.node import (
+    Preflight,
+    Subject,
+    Way,
+    assess,
+    look_at_host,
+    look_at_site,
+    tried_ways,
+)
+
+__all__ = ["preflight"]
+
+
+def preflight(
+    subject: str | os.PathLike[str],
+    *,
+    project: Project | str | os.PathLike[str] = ".",
+    prefix: str | None = None,
+) -> Preflight:
+    """Whether `subject` will run here, and how it would be brought here; `is_ready` is the answer.
+
+    Nothing stays of what is tried.
+
+    Args:
+        subject: Path of a tarball, an image or a bill; or the URL of a tarball.
+        project: The project, or its directory.
+        prefix: Where it would be unpacked; None means the directory for temporary files.
+
+    Raises:
+        InputError: There is no such file.
+        IntegrityError: It is damaged.
+        FetchError: The server does not send it.
+    """
+    project = project if isinstance(project, Project) else open_project(project)
+    text = os.fspath(subject)
+    variables = project.environment
+    place = project.path(prefix) if prefix else Path(variables.get("TMPDIR") or "/tmp")  # noqa: S108  # only looked at
+    path = project.path(text)
+    if "://" not in text and is_image(path):
+        image = read_image(path)
+        ways = tuple(Way(name=name, reason=why) for name, why in tried_ways(image, variables))
+        return assess(_of_image(text, image), look_at_host(), look_at_site(place), ways)
+    with open_tarball(text if "://" in text else path, environment=variables) as source:
+        asked = _of_tarball(text, source)
+    return assess(asked, look_at_host(), look_at_site(place), (Way(name="unpack", reason=""),))
+
+
+def _of_image(name: str, image: Image) -> Subject:
+    label = image.label
+    return Subject(
+        name=name,
+        environment=label.environment,
+        platform=label.platform,
+        unpacked=label.unpacked,
+        files=label.files,
+        requirements=label.requirements,
+        is_image=True,
+    )
+
+
+def _of_tarball(name: str, source: TarballSource) -> Subject:
+    manifest = source.bill.manifest
+    return Subject(
+        name=name,
+        environment=manifest.environment,
+        platform=manifest.platform,
+        unpacked=sum(item.size for item in manifest.files),
+        files=len(manifest.files),
+        requirements=manifest.requirements,
+        is_image=False,
+    )

@@ -1,0 +1,57 @@
+"""`lading preflight`."""
+
+import sys
+
+import click
+
+from lading.api import preflight
+from lading.cli.context import Context
+from lading.errors import InputError, PrefixError, UsageError
+
+__all__ = ["command"]
+
+
+@click.command("preflight")
+@click.argument("subject", required=False)
+@click.option("--prefix", metavar="DIR", help="Where it would be unpacked.")
+@click.option(
+    "--merge",
+    metavar="FILE",
+    help="Make a table of what several machines said with --json; - is standard input.",
+)
+@click.pass_obj
+def command(context: Context, *, subject: str | None, prefix: str | None, merge: str | None) -> int:
+    """Check whether SUBJECT will run here, and how it would get here: exit code 0 yes, 8 no.
+
+    SUBJECT is a tarball, an image, a bill or the URL of a tarball. What it needs is compared with
+    what is here; every way to mount an image is tried. Nothing is left behind.
+
+    With --json this is one line, so `srun lading preflight --json IMAGE > lines` and then
+    `lading preflight --merge lines` show a whole cluster.
+    """
+    from lading.report import (  # noqa: PLC0415
+        merge_preflights,
+        render_preflight,
+        render_preflight_json,
+        render_preflights,
+    )
+
+    if (subject is None) is (merge is None):
+        raise UsageError("nothing, or two things, to look at", hint="name SUBJECT, or --merge FILE")
+    if merge is not None:
+        try:
+            data = (
+                sys.stdin.buffer.read()
+                if merge == "-"
+                else context.project.path(merge).read_bytes()
+            )
+        except OSError as error:
+            raise InputError(
+                f"{merge}: {error.strerror}", hint="name a file of JSON lines"
+            ) from error
+        reports = merge_preflights(data, merge)
+        context.write(render_preflights(reports))
+        return 0 if all(report.is_ready for report in reports) else PrefixError.exit_code
+    report = preflight(subject or "", project=context.project, prefix=prefix)
+    context.write(render_preflight_json(report) if context.json else render_preflight(report))
+    return 0 if report.is_ready else PrefixError.exit_code

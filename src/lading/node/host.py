@@ -1,0 +1,228 @@
+"""What this machine is and allows: found out by looking and by trying, for `preflight`.
+
+Nothing stays of what is tried: namespaces end with a child, files are made and removed.
+"""
+
+import ctypes
+import fcntl
+import os
+import platform
+import re
+import resource
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from lading.node.namespace import mount_overlay, own_mounts
+from lading.system import file_system_type
+
+__all__ = ["Host", "Site", "in_child", "look_at_host", "look_at_site"]
+
+FICLONE = 0x40049409
+_LEVELS = {
+    # x86-64-ABI, section 3.1.1; the names of /proc/cpuinfo.
+    4: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    3: {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"},
+    2: {"cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"},
+}
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """The place where an environment would lie.
+
+    Attributes:
+        path: Absolute; need not exist.
+        nearest: Its nearest directory that exists.
+        file_system: Type, such as `ext4`.
+        free: Bytes that this user may write.
+        inodes: Files that this user may make; None where the file system does not count them.
+        writable: Whether this user may write there.
+        noexec: Whether programs there cannot be run.
+        reflink: Whether a file can be cloned there.
+    """
+
+    path: str
+    nearest: str
+    file_system: str
+    free: int
+    inodes: int | None
+    writable: bool
+    noexec: bool
+    reflink: bool
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine is and allows.
+
+    Attributes:
+        name: Of the host.
+        machine: Such as `x86_64`.
+        system: Such as `linux`.
+        glibc: Version, or empty.
+        kernel: Version.
+        level: Of the x86-64 architecture, 1 to 4; 0 elsewhere.
+        cuda: The newest CUDA that the driver serves, such as `12.4`, or empty.
+        cuda_arch: The least compute capability of its devices, or empty.
+        open_files: Soft limit.
+        user_namespaces: Why none can be made, or empty.
+        overlay: Why an overlay cannot be mounted in one, or empty.
+        fuse: Why `/dev/fuse` cannot be opened, or empty.
+    """
+
+    name: str
+    machine: str
+    system: str
+    glibc: str
+    kernel: str
+    level: int
+    cuda: str
+    cuda_arch: str
+    open_files: int
+    user_namespaces: str
+    overlay: str
+    fuse: str
+
+
+def look_at_host() -> Host:
+    """This machine, as this process finds it."""
+    cuda, cuda_arch = _cuda()
+    return Host(
+        name=socket.gethostname(),
+        machine=platform.machine(),
+        system=platform.system().lower(),
+        glibc=platform.libc_ver()[1] if platform.libc_ver()[0] == "glibc" else "",
+        kernel=platform.release(),
+        level=_level(),
+        cuda=cuda,
+        cuda_arch=cuda_arch,
+        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        user_namespaces=_reason(lambda: own_mounts(user=True)),
+        overlay=_overlay(),
+        fuse=_fuse(),
+    )
+
+
+def look_at_site(path: Path) -> Site:
+    """The place `path`; a file is made and removed where that is possible."""
+    nearest = next(item for item in (path, *path.parents) if item.is_dir())
+    status = os.statvfs(nearest)
+    writable = os.access(nearest, os.W_OK | os.X_OK)
+    return Site(
+        path=str(path),
+        nearest=str(nearest),
+        file_system=file_system_type(nearest),
+        free=status.f_bavail * status.f_frsize,
+        inodes=status.f_favail if status.f_files else None,
+        writable=writable,
+        noexec=bool(status.f_flag & os.ST_NOEXEC),
+        reflink=writable and _can_clone(nearest),
+    )
+
+
+def in_child(work: Callable[[], str]) -> str:
+    """What `work` returns in a child process, which may enter namespaces for it.
+
+    An `OSError` of it is returned as its reason.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            try:
+                answer = work()
+            except OSError as error:
+                answer = error.strerror or str(error)
+            os.write(writing, answer.encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        answer = stream.read().decode()
+    os.waitpid(child, 0)
+    return answer
+
+
+def _reason(attempt: Callable[[], None]) -> str:
+    """Why something is not possible, tried in a child; empty where it is."""
+
+    def work() -> str:
+        attempt()
+        return ""
+
+    return in_child(work)
+
+
+def _overlay() -> str:
+    with tempfile.TemporaryDirectory() as directory:
+
+        def attempt() -> None:
+            own_mounts(user=os.geteuid() != 0)
+            mount_overlay(Path(directory))
+
+        return _reason(attempt)
+
+
+def _fuse() -> str:
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _level() -> int:
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return 0
+    return x86_64_level(text) if platform.machine() == "x86_64" else 0
+
+
+def x86_64_level(cpuinfo: str) -> int:
+    """The level of the architecture that the text of `/proc/cpuinfo` tells, 1 to 4."""
+    found = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    flags = set(found[1].split()) if found else set()
+    level = 1
+    for number in sorted(_LEVELS):
+        if not _LEVELS[number] <= flags:
+            break
+        level = number
+    return level
+
+
+def _cuda() -> tuple[str, str]:
+    """Version and least compute capability that the driver's own library tells."""
+    try:
+        library = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "", ""
+    version, count = ctypes.c_int(), ctypes.c_int()
+    if library.cuInit(0) or library.cuDriverGetVersion(ctypes.byref(version)):
+        return "", ""
+    text = f"{version.value // 1000}.{version.value % 1000 // 10}"
+    library.cuDeviceGetCount(ctypes.byref(count))
+    capabilities = []
+    for number in range(count.value):
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR.
+        library.cuDeviceGetAttribute(ctypes.byref(major), 75, number)
+        library.cuDeviceGetAttribute(ctypes.byref(minor), 76, number)
+        capabilities.append((major.value, minor.value))
+    return text, ".".join(map(str, min(capabilities))) if capabilities else ""
+
+
+def _can_clone(directory: Path) -> bool:
+    with (
+        suppress(OSError),
+        tempfile.TemporaryFile(dir=directory) as source,
+        tempfile.TemporaryFile(dir=directory) as target,
+    ):
+        source.write(bytes(4096))
+        source.flush()
+        fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
+        return True
+    return False

@@ -1,0 +1,80 @@
+"""Whether an environment will run on a machine, or on many, for people and for programs."""
+
+from collections.abc import Sequence
+
+from lading.errors import InputError
+from lading.node import Preflight, Verdict
+from lading.report.document import render_json
+from lading.system import decode_json
+
+__all__ = ["merge_preflights", "render_preflight", "render_preflight_json", "render_preflights"]
+
+SCHEMA = "preflight/1"
+
+
+def render_preflight(report: Preflight) -> str:
+    """Yes or no on the first line, the ways, then all that was looked at."""
+    if report.is_ready:
+        lines = [f"yes: {report.subject} will run on {report.host}, by {report.delivery}"]
+    else:
+        lines = [f"no: {report.subject} will not run on {report.host}"]
+    lines += [f"  not by {way.name}: {way.reason}" for way in report.ways if way.reason]
+    width = max(len(item.name) for item in report.items)
+    for item in report.items:
+        needed = f", needed {item.needed}" if item.needed else ""
+        lines.append(f"  {item.verdict:<4} {item.name:<{width}}  {item.found}{needed}")
+        if item.remedy:
+            lines.append(f"  {'':<4} {'':<{width}}  {item.remedy}")
+    return "\n".join(lines) + "\n"
+
+
+def render_preflight_json(report: Preflight) -> str:
+    """The same as a JSON document of one line."""
+    return render_json(
+        SCHEMA,
+        ready=report.is_ready,
+        **{name: getattr(report, name) for name in Preflight.__struct_fields__},
+    )
+
+
+def merge_preflights(data: bytes, name: str) -> tuple[Preflight, ...]:
+    """What several machines said, by name of the machine.
+
+    Args:
+        data: JSON lines, in any order; empty ones do not matter.
+        name: Where they are from, for an error.
+
+    Raises:
+        InputError: A line is something else, or there is none.
+    """
+    reports = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        if line.strip():
+            try:
+                reports.append(decode_json(line, Preflight))
+            except ValueError as error:
+                raise InputError(
+                    f"{name}:{number}: not a line of `lading preflight --json`: {error}",
+                    hint="write one with `srun lading preflight --json`",
+                ) from error
+    if not reports:
+        raise InputError(f"{name} is empty", hint="write it with `srun lading preflight --json`")
+    return tuple(sorted(reports, key=lambda report: report.host))
+
+
+def render_preflights(reports: Sequence[Preflight]) -> str:
+    """A line for each machine: whether, how, and what is in the way."""
+    rows = [("machine", "ready", "by", "in the way")]
+    for report in reports:
+        wrong = [item for item in report.items if item.verdict is Verdict.NO]
+        why = "; ".join(f"{item.name} {item.found}, needed {item.needed}" for item in wrong)
+        ready = "yes" if report.is_ready else "no"
+        rows.append((report.host, ready, report.delivery or "-", why))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "".join(
+        "  ".join(
+            [*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[3]]
+        ).rstrip()
+        + "\n"
+        for row in rows
+    )
