@@ -144,3 +144,22 @@ def _assert_refused(directory: Path, command: list[str], words: str) -> None:
     assert "\x1b" not in done.stdout + done.stderr
     assert len(done.stderr) < 5000
     assert not (directory / "locks").exists()
+
+
+def test_a_home_that_is_a_file(tmp_path: Path) -> None:
+    """A home directory that is none, or credentials that are nested deeply, end in one error."""
+    (tmp_path / "environment.yml").write_text(HEAD)
+    (tmp_path / "home").write_text(DEEP)
+    for name in ("HOME", "RATTLER_AUTH_FILE"):
+        done = lading(["lock"], tmp_path, {name: str(tmp_path / "home")})
+        assert (3, True) == (done.code, done.is_plain_error), done.stderr
+
+
+def test_a_deep_prefix_record(tmp_path: Path) -> None:
+    """A record of a prefix that is nested deeply is named."""
+    record = tmp_path / "prefix/conda-meta/a-1-0.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(f'{{"x": {DEEP}')
+    (tmp_path / "environment.yml").write_text(HEAD)
+    words = ["lock", "--from-prefix", "prefix", "-p", "linux-64"]
+    _assert_refused(tmp_path, words, "is not a prefix record: it is nested too deeply")

@@ -165,14 +165,15 @@ class EmbeddedEngine:
         with self._lock:
             if is_secret not in self._gateways:
                 # No AuthenticationMiddleware: it reads the credentials of the caller's home.
-                client = rattler.Client(
-                    [
-                        RetryMiddleware(RETRIES),
-                        OciMiddleware(),
-                        AddHeadersMiddleware(self._bearers.headers),
-                    ],
-                    timeout=max(1, int(timeout or PATIENCE_SECONDS)),
-                )
+                with _translated():
+                    client = rattler.Client(
+                        [
+                            RetryMiddleware(RETRIES),
+                            OciMiddleware(),
+                            AddHeadersMiddleware(self._bearers.headers),
+                        ],
+                        timeout=max(1, int(timeout or PATIENCE_SECONDS)),
+                    )
                 cache = self._cache_directory(is_secret=is_secret)
                 gateway = rattler.Gateway(cache_dir=cache, client=client)
                 self._gateways[is_secret] = gateway, cache
@@ -250,6 +251,11 @@ def _translated() -> Iterator[None]:
         raise SpecError(f"invalid MatchSpec: {error}", hint="correct it") from error
     except native.SolverError as error:
         raise _solver_error(error) from error
+    except native.AuthenticationStorageError as error:
+        raise SpecError(
+            f"the credentials in the home directory cannot be read: {error}",
+            hint="let HOME be a directory, or correct the file named",
+        ) from error
     except (native.GatewayError, native.FetchRepoDataError, native.InvalidChannelError) as error:
         lines = clean_lines(str(error))
         if any(BROKEN_RECORD in line for line in lines):

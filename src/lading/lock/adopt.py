@@ -1,19 +1,19 @@
-"""What other tools left behind, as pins for a lock: a prefix, a lockfile of conda-lock.
+"""Adopt the packages of a prefix, or of a lockfile of conda-lock, as pins for a lock.
 
-Nothing is taken over unseen: the pins go into a solve of the sources like those of an own lockfile,
-so what does not satisfy them moves, and what nobody needs is left out.
+The pins go into a solve of the sources like those of an own lockfile: what does not satisfy the
+sources moves, and what nothing needs is left out.
 """
 
-import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from lading.conda import MirrorMap, Platform
 from lading.engine import compare_versions
-from lading.errors import LockError, NotAPrefixError
-from lading.lock.model import LockedPackage, Manager, parse_lockfiles
-from lading.system import Digest, without_credentials
+from lading.errors import LockError, NotAPrefixError, SpecError
+from lading.lock.model import LockedPackage, Manager, read_lockfiles
+from lading.system import Digest, decode_json, read_regular, without_credentials
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +26,7 @@ def pins_of_conda_lock(path: Path) -> dict[Platform, tuple[LockedPackage, ...]]:
     Raises:
         LockError: It cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise LockError(f"{path}: {error.strerror}", hint="name a conda-lock.yml") from error
-    return {lock.platform: lock.packages for lock in parse_lockfiles(path, data)}
+    return {lock.platform: lock.packages for lock in read_lockfiles(path)}
 
 
 def pins_of_prefix(
@@ -39,50 +35,50 @@ def pins_of_prefix(
     """`platform` → the conda packages that are installed in `prefix`.
 
     Raises:
-        NotAPrefixError: It is no prefix.
+        NotAPrefixError: It is not a prefix.
         LockError: A prefix record cannot be read.
     """
     if not (prefix / "conda-meta").is_dir():
         raise NotAPrefixError(
-            f"{prefix} is no environment: it has no conda-meta", hint="name the root of a prefix"
+            f"{prefix} is not an environment: it has no conda-meta",
+            hint="name the root of a prefix",
         )
     paths = sorted((prefix / "conda-meta").glob("*.json"))
     found = (_pin(path, mirrors) for path in paths)
     return {platform: tuple(item for item in found if item is not None)}
 
 
+class _Record(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+    url: str
+    sha256: str | None = None
+
+
 def _pin(path: Path, mirrors: MirrorMap) -> LockedPackage | None:
-    """A package of a prefix; None where its record names no SHA-256, as those of long ago.
+    """A package of a prefix; None where its record names no SHA-256, as old records do.
 
     Raises:
         LockError: Its record is damaged, or does not say where it came from.
     """
     try:
-        record: object = json.loads(path.read_bytes())
-        if not isinstance(record, dict):
-            raise TypeError("it is no mapping")  # noqa: TRY301  # told with the others
-        digest = _digest(record)
-        if digest is None:
+        record = decode_json(read_regular(path, follow=True), _Record)
+        if not record.sha256:
             _log.warning("%s names no sha256, so it is no pin", path.name)
             return None
         return LockedPackage(
-            name=str(record["name"]),
-            version=str(record["version"]),
+            name=record.name,
+            version=record.version,
             manager=Manager.CONDA,
-            url=mirrors.canonical(without_credentials(str(record["url"]))),
-            sha256=digest,
+            url=mirrors.canonical(without_credentials(record.url)),
+            sha256=Digest.sha256(record.sha256),
             dependencies={},
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, SpecError) as error:
         raise LockError(
-            f"{path} is no prefix record: {' '.join(str(error).split())}",
+            f"{path} is not a prefix record: {' '.join(str(error).split())}",
             hint="reinstall this package, or make the lock from the sources alone",
         ) from error
-
-
-def _digest(record: Mapping[str, object]) -> Digest | None:
-    value = record.get("sha256")
-    return Digest.sha256(value) if isinstance(value, str) and value else None
 
 
 def merge_pins(
@@ -92,7 +88,7 @@ def merge_pins(
 ) -> tuple[LockedPackage, ...]:
     """The pins to prefer when two sides changed a lockfile.
 
-    Where one side moved a package, or took it away, its word holds; where both did, the newer one.
+    Where one side changed or removed a package, that side holds; where both did, the newer version.
     """
     old, one, other = (
         {(item.manager, item.name): item for item in side} for side in (base, ours, theirs)

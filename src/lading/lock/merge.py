@@ -1,11 +1,11 @@
-"""Merging two sides of a lockfile, as git asks a merge driver to.
+"""Merge two sides of a lockfile, as a git merge driver.
 
 A lockfile is not text: lines of two sides do not make a solution. So the sources are merged as
 text, and the lockfile is made again from them, with the pins of both sides preferred.
 
-When git runs a merge driver the working tree may hold one side's sources alone. The other side's
-are read from the commit that is being merged, which git names in `GITHEAD_<commit>`; when it picks
-or rebases single commits it names none, and the one is looked for that made the other side's lock.
+When git runs a merge driver, the working tree may hold one side's sources only. The other side's
+are read from the commit that is being merged, which git names in `GITHEAD_<commit>`. When git picks
+or rebases single commits it names none; then the commit that made the other side's lock is found.
 
 Source: gitattributes(5), "Defining a custom merge driver"; git `builtin/merge.c`.
 """
@@ -21,7 +21,7 @@ from lading.engine import Engine
 from lading.errors import LockError, SpecError
 from lading.lock.adopt import merge_pins
 from lading.lock.file_conflicts import FileLists
-from lading.lock.model import LockedPackage, Lockfile, parse_lockfiles
+from lading.lock.model import LockedPackage, Lockfile, read_lockfiles
 from lading.lock.request import LockRequest
 from lading.lock.revisions import run_git
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
@@ -53,20 +53,17 @@ def read_sides(base: Path, ours: Path, theirs: Path) -> Sides:
     Raises:
         LockError: One cannot be read, or they are not for one platform.
     """
-    found = [_only(path) for path in (ours, theirs)]
+    found = [_read_one(path) for path in (ours, theirs)]
     if found[0].platform != found[1].platform:
         raise LockError(
             "the two sides lock different platforms", hint="keep one platform in one file"
         )
-    old = base.read_bytes() if base.is_file() else b""
-    return Sides(base=_only(base) if old else None, ours=found[0], theirs=found[1])
+    has_base = base.is_file() and base.stat().st_size > 0
+    return Sides(base=_read_one(base) if has_base else None, ours=found[0], theirs=found[1])
 
 
-def _only(path: Path) -> Lockfile:
-    try:
-        locks = parse_lockfiles(path, path.read_bytes())
-    except OSError as error:
-        raise LockError(f"{path}: {error.strerror}", hint="git names the files") from error
+def _read_one(path: Path) -> Lockfile:
+    locks = read_lockfiles(path)
     if len(locks) != 1:
         raise LockError(f"{path} locks {len(locks)} platforms", hint="merge one platform a file")
     return locks[0]
@@ -74,7 +71,7 @@ def _only(path: Path) -> Lockfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merging:
-    """A merge that git is in the midst of.
+    """A merge that git is in the middle of.
 
     Attributes:
         directory: Of the working tree, absolute.
@@ -89,12 +86,12 @@ class Merging:
     theirs: Path
 
     def git(self, *words: str) -> str:
-        """What git answers; empty where it fails."""
+        """The output of git; empty where it fails."""
         answer = run_git(self.directory, self.environment, *words)
         return answer.stdout.strip() if answer.returncode == 0 else ""
 
     def sides(self) -> tuple[str, str]:
-        """(base, the other side's commit); empty where nothing tells them."""
+        """(base, the other side's commit); empty where they are not known."""
         for name in self.environment:
             match = _HEAD.fullmatch(name)
             if match is not None:

@@ -50,6 +50,7 @@ __all__ = [
     "lock_path",
     "parse_lockfiles",
     "read_lockfile",
+    "read_lockfiles",
     "require_environment_name",
 ]
 
@@ -284,15 +285,19 @@ def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None
             package twice or has one without SHA-256.
     """
     path = Path(path)
-    try:
-        data = read_document(path)
-    except OSError as error:
-        raise LockError(f"{path}: {error.strerror}", hint="make it with `lading lock`") from error
-    except YamlError as error:
-        raise LockError(f"{path}: {error}", hint=REMEDY) from error
+    data = _read(path)
     document = _parse_document(path, data)
     chosen = _choose_platform(path, document.metadata.platforms, platform)
     return _lockfile(path, document, chosen, data)
+
+
+def read_lockfiles(path: Path) -> tuple[Lockfile, ...]:
+    """The lockfiles in the file at `path`, one for each platform.
+
+    Raises:
+        LockError: As `read_lockfile`.
+    """
+    return parse_lockfiles(path, _read(path))
 
 
 def parse_lockfiles(path: Path, data: bytes) -> tuple[Lockfile, ...]:
@@ -312,6 +317,15 @@ def parse_lockfiles(path: Path, data: bytes) -> tuple[Lockfile, ...]:
         for name in platforms
         if name in set(Platform)
     )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_document(path)
+    except OSError as error:
+        raise LockError(f"{path}: {error.strerror}", hint="make it with `lading lock`") from error
+    except YamlError as error:
+        raise LockError(f"{path}: {error}", hint=REMEDY) from error
 
 
 def _lockfile(path: Path, document: "_Document", chosen: Platform, data: bytes) -> Lockfile:

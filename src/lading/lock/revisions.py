@@ -1,4 +1,4 @@
-"""Where locks are read from: files, directories of them, environments, and git revisions.
+"""Read locks from files, directories of them, environments, and git revisions.
 
 locks/service/linux-64.conda-lock.yml      one file
 locks/service                              every platform of an environment
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lading.conda import Platform
 from lading.errors import EngineError, LockError
-from lading.lock.model import LOCK_SUFFIX, Lockfile, parse_lockfiles
+from lading.lock.model import LOCK_SUFFIX, Lockfile, parse_lockfiles, read_lockfiles
 from lading.system import Completed, Run, run
 
 __all__ = ["LockRevisions", "run_git"]
@@ -29,7 +29,7 @@ def run_git(directory: Path, environment: Mapping[str, str], *words: str) -> Com
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRevisions:
-    """Reads locks by what a user calls them.
+    """Reads locks by the name that a user gives them.
 
     Attributes:
         directory: The project: absolute, holds `locks/`.
@@ -40,44 +40,34 @@ class LockRevisions:
     environment: Mapping[str, str]
 
     def read(self, text: str) -> dict[Platform, Lockfile]:
-        """Platform → lockfile of the place named `text`, sorted by platform.
+        """Read the lockfiles of the place named `text`; platform → lockfile, sorted by platform.
 
         Raises:
             LockError: There is none, or one cannot be read.
         """
         revision, separator, rest = text.partition(":")
         if separator and revision and not (self.directory / text).exists():
-            files = self._files_of_revision(revision, rest)
+            files = self._files_of_revision(revision, rest).items()
+            locks = [lock for path, data in files for lock in parse_lockfiles(path, data)]
         else:
-            files = self._files(text)
-        found = [
-            lockfile for path, data in files.items() for lockfile in parse_lockfiles(path, data)
-        ]
-        if not found:
+            locks = [lock for path in self._files(text) for lock in read_lockfiles(path)]
+        if not locks:
             raise LockError(f"there is no lockfile at {text}", hint="make it with `lading lock`")
-        return {item.platform: item for item in sorted(found, key=lambda item: item.platform)}
+        return {item.platform: item for item in sorted(locks, key=lambda item: item.platform)}
 
-    def _files(self, text: str) -> dict[Path, bytes]:
+    def _files(self, text: str) -> list[Path]:
         for path in (self.directory / text, self.directory / "locks" / text):
             if path.is_file():
-                paths = [path]
-            elif path.is_dir():
-                paths = sorted(path.glob(f"*{LOCK_SUFFIX}"))
-            else:
-                continue
-            try:
-                return {item: item.read_bytes() for item in paths}
-            except OSError as error:
-                raise LockError(
-                    f"cannot read {path}: {error.strerror}", hint="correct its permissions"
-                ) from error
-        return {}
+                return [path]
+            if path.is_dir():
+                return sorted(path.glob(f"*{LOCK_SUFFIX}"))
+        return []
 
     def _files_of_revision(self, revision: str, rest: str) -> dict[Path, bytes]:
         known = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if known.returncode != 0:
             raise LockError(
-                f"{revision} is no revision of this repository",
+                f"{revision} is not a revision of this repository",
                 hint="name a file, a directory, an environment, or REVISION:PATH",
             )
         for base in (rest, f"locks/{rest}"):

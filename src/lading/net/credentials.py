@@ -100,7 +100,7 @@ def _expanded(channel: str, plain: str, environment: Mapping[str, str]) -> str:
 def _of_rattler(path: Path) -> Iterator[Credential]:
     try:
         content: object = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SpecError(
             f"cannot read the credentials in {path}", hint="correct RATTLER_AUTH_FILE"
         ) from error

@@ -78,7 +78,7 @@ def test_prefix(project: LockProject, tmp_path: Path) -> None:
 def test_broken_record(project: LockProject, tmp_path: Path) -> None:
     """A record that is none is an error that names it."""
     prefix = _prefix(tmp_path / "prefix", project, sha256="zz")
-    with pytest.raises(LockError, match=r"library-1\.0-0\.json is no prefix record"):
+    with pytest.raises(LockError, match=r"library-1\.0-0\.json is not a prefix record"):
         pins_of_prefix(prefix, LINUX, _mirrors())
 
 

@@ -108,7 +108,7 @@ def test_one_file(root: Path) -> None:
     [
         ("nowhere", "there is no lockfile at nowhere"),
         ("HEAD:nowhere", "there is no lockfile at HEAD:nowhere"),
-        ("v9:locks/x", "v9 is no revision"),
+        ("v9:locks/x", "v9 is not a revision"),
     ],
 )
 def test_nowhere(root: Path, place: str, message: str) -> None:
