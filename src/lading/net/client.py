@@ -4,9 +4,11 @@ This is the only module that speaks it. What is right or wrong with the bytes is
 """
 
 import re
+import socket
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -27,7 +29,8 @@ HTTP_RANGE_REFUSED = 416
 HTTP_NOT_IMPLEMENTED = 501
 CHUNK_BYTES = 1 << 16
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
+_LENGTH = re.compile(r"[0-9]{1,19}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
 _HEADERS = {"User-Agent": "lading", "Accept-Encoding": "identity"}
 _CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _BUSY = (429, 500, 502, 503, 504)
@@ -65,6 +68,42 @@ class Part:
     size: int
 
 
+class _Impatient(urllib3.connection.HTTPConnection):
+    """Gives the headers of an answer as long as one read may take, however they trickle in."""
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as its parent has it
+        stream = self.sock
+        is_late = threading.Event()
+
+        def give_up() -> None:
+            is_late.set()
+            with suppress(OSError):
+                stream.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(self.timeout or 0, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            response = super().getresponse()
+        finally:
+            timer.cancel()
+        if is_late.is_set():
+            raise TimeoutError("the headers of the answer take too long")
+        return response
+
+
+class _ImpatientTls(_Impatient, urllib3.connection.HTTPSConnection):
+    """The same, encrypted."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Impatient
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _ImpatientTls
+
+
 class Transport:
     """Connections of one run, shared by its threads."""
 
@@ -73,6 +112,7 @@ class Transport:
         environment: Mapping[str, str],
         retry_policy: RetryPolicy | None = None,
         mirrors: MirrorMap | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connections by way of the proxies, and with the certificates, that `environment` names.
 
@@ -81,7 +121,9 @@ class Transport:
                 `SSL_CERT_FILE`, `SSL_CERT_DIR`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`.
             retry_policy: How long servers are waited for.
             mirrors: Knows the tokens that servers demand in a header.
+            clock: Tells seconds.
         """
+        self._clock = clock
         self._mirrors = mirrors or MirrorMap()
         self._environment = environment
         self._retry_policy = retry_policy or RetryPolicy()
@@ -127,13 +169,54 @@ class Transport:
 
         Raises:
             HTTPError: There is none.
+            FetchError: The URL, or one that the server leads to, is malformed.
         """
-        return self._pool(url).request(
-            "GET",
-            url,
-            headers={**_HEADERS, **self._authorization(url), **headers},
-            preload_content=False,
-        )
+        try:
+            return self._pool(url).request(
+                "GET",
+                url,
+                headers={**_HEADERS, **self._authorization(url), **headers},
+                preload_content=False,
+            )
+        except HTTPError:
+            raise
+        except ValueError as error:
+            raise _failed(url, "it is, or leads to, a malformed URL") from error
+
+    def _chunks(self, url: str, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        """The body of an answer, in pieces as they come.
+
+        Raises:
+            HTTPError: It ends too early.
+            FetchError: It comes too slowly, or this transport was stopped.
+        """
+        policy = self._retry_policy
+        waited, received = 0.0, 0
+        while True:
+            before = self._clock()
+            chunk = response.read1(CHUNK_BYTES)
+            # What is done with the chunks may take as long as it likes.
+            waited += self._clock() - before
+            received += len(chunk)
+            if self._stopped.is_set():
+                raise FetchError(f"{without_credentials(url)}: stopped", hint="run again")
+            if not chunk:
+                return
+            if waited >= policy.window:
+                if received < policy.least_rate * policy.window:
+                    raise _failed(url, f"slower than {policy.least_rate:g} bytes a second")
+                waited, received = 0.0, 0
+            yield chunk
+
+    def _read(self, url: str, response: urllib3.BaseHTTPResponse, length: int) -> bytes:
+        """The first `length` bytes of an answer, and perhaps a few more; fewer at its end."""
+        pieces: list[bytes] = []
+        for chunk in self._chunks(url, response):
+            pieces.append(chunk)
+            length -= len(chunk)
+            if length <= 0:
+                break
+        return b"".join(pieces)
 
     def stream(self, url: str) -> Iterator[bytes]:
         """The whole file at `url` (http or https), in chunks.
@@ -145,7 +228,7 @@ class Transport:
             with closing(self._request(url, {})) as response:
                 if response.status != HTTP_OK:
                     raise _failed(url, f"HTTP status {response.status}")
-                yield from response.stream(CHUNK_BYTES)
+                yield from self._chunks(url, response)
         except HTTPError as error:
             raise _failed(url, _reason(error)) from error
 
@@ -164,7 +247,7 @@ class Transport:
         try:
             with closing(self._request(url, {"Range": f"bytes={wanted}"})) as response:
                 if response.status == HTTP_OK:
-                    return _small_whole(response, length) if offset is None else None
+                    return self._small_whole(url, response, length) if offset is None else None
                 if response.status == HTTP_NOT_IMPLEMENTED or (
                     response.status == HTTP_RANGE_REFUSED and offset is None
                 ):
@@ -175,7 +258,7 @@ class Transport:
                 if place is None:
                     return None
                 first, last, size = map(int, place.groups())
-                data = response.read(length + 1)
+                data = self._read(url, response, length + 1)
         except HTTPError as error:
             raise _failed(url, _reason(error)) from error
         if len(data) != last - first + 1 or (offset is not None and first != offset):
@@ -193,10 +276,18 @@ class Transport:
                 raise HTTPError("the server has less than was read before")
             if response.status != HTTP_OK and not resumed:
                 raise _failed(url, f"HTTP status {response.status}")
-            for chunk in response.stream(CHUNK_BYTES):
-                if self._stopped.is_set():
-                    raise FetchError(f"{without_credentials(url)}: stopped", hint="run again")
+            for chunk in self._chunks(url, response):
                 sink.write(chunk)
+
+    def _small_whole(
+        self, url: str, response: urllib3.BaseHTTPResponse, length: int
+    ) -> Part | None:
+        """The whole file that a server sent instead of a part, if it is not longer than that."""
+        told = response.headers.get("Content-Length", "")
+        if not _LENGTH.fullmatch(told) or int(told) > length:
+            return None
+        data = self._read(url, response, length)
+        return Part(data=data, offset=0, size=len(data))
 
     def _authorization(self, url: str) -> dict[str, str]:
         """The header that carries the user and password of a URL, or the token for it, if any.
@@ -218,7 +309,8 @@ class Transport:
         proxy = _proxy_of(url, self._environment)
         with self._lock:
             if proxy not in self._pools:
-                self._pools[proxy] = self._new_pool(proxy)
+                pool = self._pools[proxy] = self._new_pool(proxy)
+                pool.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
             return self._pools[proxy]
 
     def _new_pool(self, proxy: str) -> urllib3.PoolManager:
@@ -256,14 +348,6 @@ class Transport:
                 f"the proxy {without_credentials(proxy)} cannot be used: {error}",
                 hint="set http_proxy and https_proxy to an http: or https: URL",
             ) from error
-
-
-def _small_whole(response: urllib3.BaseHTTPResponse, length: int) -> Part | None:
-    """The whole file that a server sent instead of a part, unless it is longer than the part."""
-    if int(response.headers.get("Content-Length") or length + 1) > length:
-        return None
-    data = response.read(length)
-    return Part(data=data, offset=0, size=len(data))
 
 
 def _failed(url: str, reason: str) -> FetchError:

@@ -8,6 +8,7 @@ that was interrupted goes on from there, even from another mirror, since the dig
 decides in the end.
 """
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -28,6 +29,7 @@ from lading.system import (
     Digest,
     Progress,
     no_progress,
+    open_lock,
     sha256_of_file,
     without_credentials,
 )
@@ -171,10 +173,10 @@ class _Fetcher:
 
     def fetch(self, download: Download) -> None:
         """Make one download lie at its target; see `fetch_all`."""
-        if _is_there(download):
-            return
         shown = without_credentials(download.url)
         try:
+            if _is_there(download):
+                return
             download.target.parent.mkdir(parents=True, exist_ok=True)
             with _locked_partial(download) as (path, stream):
                 # Another process may have fetched it while this one waited.
@@ -182,7 +184,8 @@ class _Fetcher:
                     self._fill(download, path, stream)
         except OSError as error:
             raise FetchError(
-                f"{shown}: cannot write {download.target}: {error.strerror}", hint=WRITE_HINT
+                f"{shown}: cannot read or write {download.target}: {error.strerror}",
+                hint=WRITE_HINT,
             ) from error
 
     def _fill(self, download: Download, path: Path, stream: BinaryIO) -> None:
@@ -254,36 +257,50 @@ def _is_there(download: Download) -> bool:
 
 
 def _copy_file(location: str, path: Path, partial: _Partial) -> None:
+    partial.restart()
+    for chunk in _chunks_of(location, path):
+        partial.write(chunk)
+
+
+def _chunks_of(location: str, path: Path) -> Iterator[bytes]:
     try:
-        source = path.open("rb")
+        with path.open("rb") as source:
+            while chunk := source.read(CHUNK_BYTES):
+                yield chunk
     except OSError as error:
         shown = without_credentials(location)
         raise FetchError(f"{shown}: {error.strerror}", hint=MIRROR_HINT) from error
-    partial.restart()
-    with source:
-        while chunk := source.read(CHUNK_BYTES):
-            partial.write(chunk)
 
 
 @contextmanager
 def _locked_partial(download: Download) -> Iterator[tuple[Path, BinaryIO]]:
     """The partial file of a download, for one process at a time; gone afterwards if it is empty."""
     path = download.target.with_name(f".fetch-{download.sha256.hex}")
-    with _open_locked(path) as stream:
-        try:
-            yield path, stream
-        finally:
-            if os.fstat(stream.fileno()).st_nlink and os.fstat(stream.fileno()).st_size == 0:
-                path.unlink(missing_ok=True)
-
-
-def _open_locked(path: Path) -> BinaryIO:
-    """The file at `path`, new or as it was left, once nobody else writes it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        stream = os.fdopen(descriptor, "r+b")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Who held it before may have given it its final name.
-        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
-            return stream
-        stream.close()
+        with open_lock(path) as descriptor, open(descriptor, "r+b", closefd=False) as stream:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Who held it before may have given it its final name, and a second name may be a trap.
+            if not _is_alone_at(descriptor, path):
+                continue
+            try:
+                yield path, stream
+            finally:
+                stream.flush()
+                status = os.fstat(descriptor)
+                if status.st_nlink and status.st_size == 0:
+                    path.unlink(missing_ok=True)
+            return
+
+
+def _is_alone_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file lies at `path`, and nowhere else.
+
+    Raises:
+        PermissionError: It has another name too.
+    """
+    status = os.fstat(descriptor)
+    if not path.exists() or not os.path.samestat(status, path.stat()):
+        return False
+    if status.st_nlink > 1:
+        raise PermissionError(errno.EPERM, f"{path.name} has a second name", str(path))
+    return True

@@ -16,10 +16,15 @@ class RetryPolicy:
         retries: How many times in a row it may fail without sending anything new.
         backoff: Seconds before the first retry; doubled for each further one.
         connect: Seconds to connect.
-        read: Seconds between two pieces of data.
+        read: Seconds between two pieces of data, and for the headers of an answer.
+        least_rate: Bytes a second that an answer must bring on average of each `window`: a server
+            that sends a byte now and then must not hold a run for ever.
+        window: Seconds of waiting.
     """
 
     retries: int = 4
     backoff: float = 0.5
     connect: float = 20.0
     read: float = 60.0
+    least_rate: float = 1000.0
+    window: float = 60.0

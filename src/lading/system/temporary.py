@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lading.system.filesystem import network_file_system
+from lading.system.removal import remove_tree
 
 __all__ = [
     "is_temporary_of",
@@ -62,7 +63,7 @@ def temporary_directory(parent: Path, name: str) -> Iterator[Path]:
             if descriptor is not None:
                 yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove_as_far_as_possible(path)
             if descriptor is not None:
                 os.close(descriptor)
 
@@ -135,7 +136,7 @@ def remove_atomically(path: Path, aside: Path | None = None) -> None:
     """
     with temporary_directory(aside or path.parent, path.name) as temporary:
         path.rename(temporary / path.name)
-        shutil.rmtree(temporary)
+        remove_tree(temporary)
 
 
 def remove_stale_temporaries(
@@ -216,6 +217,13 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
+def _remove_as_far_as_possible(path: Path) -> None:
+    try:
+        remove_tree(path)
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _sync_directory(path: Path) -> None:
     """Write the names in a directory to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -239,7 +247,7 @@ def _remove_if_stale(path: Path, network: Callable[[Path], str]) -> bool:
         if not _is_stale(descriptor, path, network):
             return False
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            shutil.rmtree(path)
+            remove_tree(path)
         else:
             path.unlink()
     except FileNotFoundError:

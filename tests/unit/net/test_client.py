@@ -1,14 +1,17 @@
 """HTTP downloads that go wrong."""
 
+import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
 from lading.conda.channels import Credential, MirrorMap
-from lading.errors import FetchError
-from lading.net.client import CHUNK_BYTES, Part, Transport
+from lading.errors import FetchError, LadingError
+from lading.net.client import Part, Transport
 from lading.net.retry_policy import RetryPolicy
 from simulators.faults import Fault, serve_faults
 from simulators.rangeserver import serve_ranges
@@ -53,11 +56,11 @@ def test_a_fault_is_overcome(fault: Fault) -> None:
 
 
 def test_a_dropped_download_goes_on() -> None:
-    """After each drop only the rest is asked for, from the last whole chunk on."""
+    """After each drop only the rest is asked for, to the byte."""
     with serve_faults({"/f": DATA}, [Fault.DROP, Fault.DROP]) as server:
         assert DATA == download(f"{server.url}/f")
-    half = len(DATA) // 2 // CHUNK_BYTES * CHUNK_BYTES
-    more = half + (len(DATA) - half) // 2 // CHUNK_BYTES * CHUNK_BYTES
+    half = len(DATA) // 2
+    more = half + (len(DATA) - half) // 2
     assert ["", f"bytes={half}-", f"bytes={more}-"] == [item for _, item in server.asked]
 
 
@@ -211,3 +214,111 @@ def test_a_bearer_token() -> None:
                 transport.read_part(f"{other.url}/f", 0, 2)
         finally:
             transport.close()
+
+
+class _Clock:
+    """Half a minute passes whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 30
+        return self.now
+
+
+@pytest.mark.parametrize(("rate", "is_enough"), [(100, True), (1 << 20, False)])
+def test_a_server_that_is_too_slow(rate: float, *, is_enough: bool) -> None:
+    """A server must bring some bytes a minute, or it is given up, without another attempt."""
+    sink = _Bytes()
+    policy = RetryPolicy(least_rate=rate, window=60, backoff=0.01)
+    with (
+        serve_faults({"/f": DATA}, [Fault.SLOW]) as server,
+        closing(Transport({}, policy, clock=_Clock())) as transport,
+    ):
+        if is_enough:
+            transport.download(f"{server.url}/f", sink)
+            assert DATA == sink.data
+        else:
+            with pytest.raises(FetchError, match=r"slower than .* bytes a second"):
+                transport.download(f"{server.url}/f", sink)
+            assert 1 == len(server.asked)
+
+
+@contextmanager
+def raw_server(pieces: Sequence[bytes], pause: float = 0) -> Iterator[str]:
+    """The URL of a server that answers every connection with these bytes, one after the other."""
+
+    def answer() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(1 << 16)
+                    for piece in pieces:
+                        connection.sendall(piece)
+                        time.sleep(pause)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/f"
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_headers_that_trickle_in() -> None:
+    """They must come in the time of one read."""
+    header = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5
+    policy = RetryPolicy(retries=0, read=0.2)
+    with (
+        raw_server([bytes([byte]) for byte in header], 0.05) as url,
+        closing(Transport({}, policy)) as transport,
+    ):
+        started = time.monotonic()
+        with pytest.raises(FetchError):
+            transport.read_part(url, 0, 1)
+        assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-%s/9\r\n\r\nx" % (b"9" * 5000),
+        b"HTTP/1.1 206 OK\r\nContent-Range: bytes 5-1/9\r\n\r\nx",
+        b"HTTP/1.1 206 OK\r\nContent-Range: bytes \xb2-3/9\r\n\r\nx",
+        b"HTTP/1.1 206 OK\r\nContent-Range: rubbish\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nx" % (b"9" * 5000),
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx",
+        b"HTTP/1.1 302 OK\r\nLocation: http://[bad/\r\n\r\n",
+        b"HTTP/1.1 302 OK\r\nLocation: http://x:99999999/\r\n\r\n",
+        b"HTTP/1.1 302 OK\r\nLocation: file:///etc/passwd\r\n\r\n",
+        b"HTTP/1.1 302 OK\r\nLocation: http://%s.invalid/\r\n\r\n" % (b"a" * 300),
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"",
+        b"\0" * 1000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffffff\r\nx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx",
+    ],
+)
+def test_odd_answers(answer: bytes) -> None:
+    """Whatever a server says, there is an answer or an error of ours."""
+    policy = RetryPolicy(retries=0, backoff=0, read=2, connect=2)
+    with raw_server([answer]) as url, closing(Transport({}, policy)) as transport:
+        with suppress(FetchError):
+            transport.read_part(url, None, 10)
+        with suppress(FetchError):
+            transport.read_part(url, 0, 2)
+        with suppress(FetchError):
+            transport.download(url, _Bytes(b"a"))
+        with suppress(FetchError):
+            list(transport.stream(url))
+
+
+@pytest.mark.parametrize("url", ["http://[bad/f", "http://host:port/f", "http://a b/f"])
+def test_malformed_urls(url: str) -> None:
+    """They are refused."""
+    with closing(Transport({}, QUICK)) as transport, pytest.raises(LadingError):
+        transport.read_part(url, 0, 2)

@@ -3,6 +3,7 @@
 import base64
 import http.server
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -171,7 +172,7 @@ def test_a_target_that_cannot_be_written(tmp_path: Path) -> None:
     """Where the file cannot take its name, that is said."""
     item = download(tmp_path)
     item.target.mkdir(parents=True)
-    with pytest.raises(FetchError, match=r"cannot write .*a\.conda: Is a directory"):
+    with pytest.raises(FetchError, match=r"cannot read or write .*a\.conda: Is a directory"):
         fetch_all([item], mirrors(share(tmp_path / "m")))
     assert ["a.conda"] == left(tmp_path)
 
@@ -248,3 +249,35 @@ def test_offline_everything_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"^a\.conda and 1 more must be fetched") as caught:
         fetch_all(items, mirrors("http://127.0.0.1:9"), network=Network(offline=True))
     assert ("a.conda", "b.conda") == caught.value.details
+
+
+def test_a_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Its name is known beforehand: another user may have put it there."""
+    item = download(tmp_path)
+    item.target.parent.mkdir(parents=True)
+    (tmp_path / "victim").write_bytes(b"theirs")
+    item.target.with_name(f".fetch-{item.sha256.hex}").symlink_to(tmp_path / "victim")
+    with pytest.raises(FetchError, match="cannot read or write"):
+        fetch_all([item], MirrorMap())
+    assert b"theirs" == (tmp_path / "victim").read_bytes()
+
+
+def test_a_part_that_is_a_second_name_is_not_written(tmp_path: Path) -> None:
+    """A hard link to a file of ours is no part of a download."""
+    item = download(tmp_path)
+    item.target.parent.mkdir(parents=True)
+    (tmp_path / "victim").write_bytes(b"ours")
+    os.link(tmp_path / "victim", item.target.with_name(f".fetch-{item.sha256.hex}"))
+    with pytest.raises(FetchError, match="has a second name"):
+        fetch_all([item], MirrorMap())
+    assert b"ours" == (tmp_path / "victim").read_bytes()
+
+
+def test_a_disk_that_fails(tmp_path: Path) -> None:
+    """A file that cannot be read is an error of ours."""
+    item = download(tmp_path)
+    item.target.parent.mkdir(parents=True)
+    # Reading the memory of a process from its beginning fails with EIO.
+    item.target.symlink_to("/proc/self/mem")
+    with pytest.raises(FetchError, match="cannot read or write"):
+        fetch_all([item], MirrorMap())
