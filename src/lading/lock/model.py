@@ -23,6 +23,7 @@ from lading.conda import (
     Platform,
     RepodataRecord,
     archive_stem,
+    dependency_name,
     is_environment_name,
     is_variable_name,
     parse_platform,
@@ -394,6 +395,9 @@ def _locked(path: Path, item: _Package) -> LockedPackage:
     if item.hash.sha256 is None:
         raise LockError(f"{path}: {item.name} has no sha256", hint=REMEDY)
     try:
+        if item.manager is Manager.CONDA:
+            for name in item.dependencies:
+                dependency_name(name)
         return LockedPackage(
             name=item.name,
             version=item.version,

@@ -19,7 +19,8 @@ __all__ = ["has_credentials", "redact", "split_token", "without_credentials"]
 
 HIDDEN = "***"
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>\\]+")
+# A password may hold a raw `'`, and a backslash in an escaped text; the rest of a URL does not.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s\"<>/?#]*@)?[^\s'\"<>\\]+")
 _TOKEN = re.compile(r"(?<!/packages/source)/t/([^/]+)")
 _REQUEST = re.compile(r"(?<=url: )/\S+|(?<=GET )/\S+|(?<=HEAD )/\S+")
 _HEADER = re.compile(
@@ -83,10 +84,6 @@ def _plain(url: str) -> str:
     return parts._replace(netloc=host, path=_plain_path(parts.path), query="").geturl()
 
 
-def _hidden(url: str) -> str:
-    return f"{url.partition(':')[0]}://{HIDDEN}"
-
-
 def _plain_path(path: str) -> str:
     while True:
         before, token, after = split_token(path)
@@ -101,8 +98,12 @@ def _is_ambiguous(parts: SplitResult) -> bool:
     Raises:
         ValueError: The port is not a number, as that of `https://user:pass/word@host`.
     """
-    port, host = parts.port, parts.hostname or ""
-    if port is None or "@" not in parts.path + parts.query + parts.fragment:
+    port = parts.port
+    if "@" not in parts.path + parts.query + parts.fragment:
         return False
+    host, known = parts.hostname or "", "@" in parts.netloc
     is_host = "." in host or ":" in host or host == "localhost"
-    return "@" in parts.netloc or not is_host
+    # The password of `https://user:/word@host` stands where a port would, which may be empty.
+    if port is not None or parts.netloc.endswith(":"):
+        return known or not is_host
+    return not host or (known and not is_host)

@@ -28,6 +28,19 @@ MOST_NODES = 5_000_000
 """Scalars and collections, counting what an alias stands for; that lockfile has 30,000."""
 
 
+LONGEST_VALUE = 1000
+"""Characters of a number or a date: PyYAML reads `1:59:59:...` in quadratic time."""
+
+
+_TAG = "tag:yaml.org,2002:"
+_VALUES = frozenset(
+    f"{_TAG}{name}" for name in ("bool", "int", "float", "null", "timestamp", "binary")
+)
+
+# What PyYAML ends with at the 30th of February, an infinite time, `!!int ''`, `!!timestamp soon`.
+_NO_VALUE = (ValueError, OverflowError, LookupError, AttributeError)
+
+
 class YamlError(ValueError):
     """A text is not YAML, or exceeds a limit; the message is one line and names the place."""
 
@@ -127,7 +140,7 @@ class _Composer:
         if depth > DEEPEST:
             raise _refusal(f"more than {DEEPEST} lists and mappings inside each other", event)
         is_mapping = isinstance(event, self._yaml.MappingStartEvent)
-        if event.tag not in {None, "!", f"tag:yaml.org,2002:{'map' if is_mapping else 'seq'}"}:
+        if event.tag not in {None, "!", f"{_TAG}{'map' if is_mapping else 'seq'}"}:
             raise _refusal(f"the tag {event.tag} is not supported", event)
         return self._mapping(depth) if is_mapping else self._sequence(depth)
 
@@ -162,12 +175,17 @@ class _Composer:
 
     def _constructed(self, event: "yaml.ScalarEvent", tag: str) -> object:
         """The number, truth value, date or nothing that a scalar means by its tag."""
+        if tag == f"{_TAG}str":
+            return event.value
+        if tag not in _VALUES:
+            raise _refusal(f"the tag {tag} is not supported", event)
+        if len(event.value) > LONGEST_VALUE:
+            raise _refusal(f"a number or date has more than {LONGEST_VALUE} characters", event)
         try:
             result: object = self._constructor.construct_object(
                 self._yaml.ScalarNode(tag, event.value)
             )
-        except (ValueError, OverflowError, KeyError, self._yaml.YAMLError) as error:
-            # An integer of 5,000 digits, the 30th of February, a tag that runs something.
+        except (*_NO_VALUE, self._yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise _refusal(f"a value cannot be used: {reason}", event) from error
         return result

@@ -20,6 +20,12 @@ def test_scalars() -> None:
     )
 
 
+def test_long_text() -> None:
+    """A text may be long, with or without its tag."""
+    text = "x" * 10_000
+    assert {"a": text, "b": text} == parse_yaml(f"a: {text}\nb: !!str {text}\n")
+
+
 def test_empty() -> None:
     """A document without content is nothing."""
     assert parse_yaml(b"# only a comment\n") is None
@@ -42,10 +48,18 @@ def test_aliases() -> None:
         ("? [a]\n: 2\n", "a key is a list"),
         ("a: &x [*x]\n", "stands for nothing, or for itself"),
         ("a: 1\nb: 2\na: 3\n", "the key 'a' stands there twice, line 3"),
-        ("a: " + "9" * 5000, "a value cannot be used: Exceeds the limit"),
+        ("a: " + "9" * 5000, "a number or date has more than 1000 characters"),
+        ("a: 1" + ":59" * 300_000, "a number or date has more than 1000 characters"),
+        ("a: !!int ''", "a value cannot be used"),
+        ("a: !!float '_'", "a value cannot be used"),
+        ("a: !!bool maybe", "a value cannot be used"),
+        ("a: !!timestamp soon", "a value cannot be used"),
         ("a: 2026-02-30", "a value cannot be used"),
         ("a: !!python/object/apply:os.system [id]", "is not supported"),
-        ("a: !!python/name:os.system ''", "a value cannot be used"),
+        ("a: !!python/name:os.system ''", "is not supported"),
+        ("!!map <<:", "is not supported"),
+        ("a: !!set x", "is not supported"),
+        ("<<: {}", "tag:yaml.org,2002:merge is not supported"),
         ("!!set {a, b}", "is not supported"),
         ("a\n---\nb\n", "a second document begins"),
         ("a: [", "line"),
