@@ -13,7 +13,7 @@ CHANNEL   := .cache/demo-channel/current
 DEMO      := $(if $(filter examples/%,$(ENV)),demo-channel)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-channel lock pack verify test lint type bench docs clean
+.PHONY: help setup demo demo-channel lock pack verify test fuzz lint type bench docs clean
 
 help: ## list the targets
 	@echo 'targets (ENV=$(ENV) PLATFORMS="$(PLATFORMS)" choose what to lock and pack):'
@@ -43,6 +43,9 @@ verify: $(READY) ## compare every tarball in dist/ with its bill
 
 test: $(READY) demo-channel ## all tests, with real packages
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+fuzz: $(READY) ## try random packages, bills, locks and answers for LADING_FUZZ_MINUTES (10)
+	$(BIN)/python scripts/fuzz.py
 
 lint: $(READY) ## ruff, and the layers
 	$(BIN)/ruff check .

@@ -1,8 +1,18 @@
-"""How the tests are spread over processes."""
+"""How the tests are spread over processes, and how much hypothesis tries."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
+
+settings.register_profile(
+    "fuzz",
+    max_examples=1000,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
 
 REAL = "tests/integration/test_real_"
 
