@@ -1,6 +1,6 @@
 """Settings: `lading.toml`, or `[tool.lading]` in `pyproject.toml`.
 
-Without either, `environment.yml` in the directory is the one environment.
+Without either, the only environment is `environment.yml` in the directory.
 """
 
 import tomllib
@@ -43,7 +43,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     )
 
     def virtual_packages_of(self, platform: Platform) -> Mapping[str, str]:
-        """Full name → version that is written for `platform`, or else for all; may be empty."""
+        """Full name → version, the table for `platform` before that for all; may be empty."""
         own = self.virtual_packages.get(platform)
         return {
             virtual_package_name(name): value
@@ -72,7 +72,7 @@ class Settings:
         environments: By name; may be empty.
         mirrors: Relative `file:` mirrors are made absolute against the directory of `path`.
         engine: `micromamba`, `embedded`, or empty for the default.
-        package_layers: Directories below the package cache that are only read, absolute.
+        package_layers: Further package caches, only read; absolute.
         strict_priority: Whether channel priority is strict.
     """
 
@@ -85,7 +85,7 @@ class Settings:
 
 
 def read_settings(directory: Path) -> Settings:
-    """The settings that hold in `directory`, from the nearest file there.
+    """Read the settings of `directory`: from `lading.toml`, else from `pyproject.toml`.
 
     Raises:
         SpecError: The file cannot be read, is not TOML, or holds an unknown or ill-typed key.
@@ -132,7 +132,7 @@ def _settings(path: Path, document: object) -> Settings:
         table = msgspec.convert(document, _Table)
     except msgspec.ValidationError as error:
         raise SpecError(
-            f"{path}: {error}", hint="docs/reference/configuration.md lists every key"
+            f"{path}: {error}", hint="docs/reference/configuration.md lists all keys"
         ) from error
     if table.channel_priority not in {"strict", "disabled"}:
         raise SpecError(
@@ -154,7 +154,7 @@ def _check_environments(path: Path, environments: Mapping[str, EnvironmentSettin
     """Refuse a name that leads elsewhere, and a table of virtual packages without a platform.
 
     Raises:
-        SpecError: There is one.
+        SpecError: There is such a table.
     """
     for name, settings in environments.items():
         if not is_environment_name(name):
@@ -170,7 +170,7 @@ def _check_environments(path: Path, environments: Mapping[str, EnvironmentSettin
             except ValueError as error:
                 raise SpecError(
                     f"{path}: environments.{name}.virtual-packages: {error}",
-                    hint="name a platform, or write a version",
+                    hint="use a platform as the name of the table, or write a version",
                 ) from error
 
 
@@ -184,7 +184,7 @@ def _mirror_map(directory: Path, mirrors: Mapping[str, tuple[str, ...]]) -> Mirr
 
 
 def _absolute_location(directory: Path, location: str) -> str:
-    """`location` as a URL; a path without scheme is relative to the configuration file."""
+    """`location` as a URL; a path is relative to the configuration file."""
     if "://" in location:
         return location
     return (directory / location).resolve().as_uri()

@@ -2,6 +2,8 @@
 
 import http.server
 import json
+import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,7 +132,7 @@ def leftovers(project: Project) -> list[str]:
         for path in listing(project.root)
         if (path.endswith(("prefix", "install.json", ".conda")) and not path.startswith("channel/"))
         or ".fetch-" in path
-        or ".lading-" in path
+        or (".lading-" in path and not path.endswith("/.lading-package-cache"))
     ]
 
 
@@ -394,3 +396,52 @@ def test_a_wrong_source_date_epoch(tmp_path: Path) -> None:
     make_project(tmp_path)
     done = lading(["pack", ENVIRONMENT], tmp_path, {"SOURCE_DATE_EPOCH": "yesterday"})
     assert (True, False) == (refused(done, 2), (tmp_path / "build").exists())
+
+
+def test_a_home_that_is_a_file(tmp_path: Path) -> None:
+    """It is told in a line; commands that need no home do not mind."""
+    project = make_project(tmp_path / "project")
+    (tmp_path / "home").touch()
+    home = {"HOME": str(tmp_path / "home")}
+    source = f"name: x\nchannels: ['{project.channel.url}']\ndependencies: [library]\n"
+    (project.root / "environment.yml").write_text(source)
+    done = [
+        lading(words, project.root, home)
+        for words in (["lock"], ["install", ENVIRONMENT], ["verify", "x.tar"], ["tree"])
+    ]
+    assert all(item.code == 0 or item.is_plain_error for item in done), done
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
+@pytest.mark.parametrize("megabytes", [60, 80])
+def test_too_little_memory(packed: Project, tmp_path: Path, megabytes: int) -> None:
+    """It is said, without a traceback."""
+    limit = (megabytes << 20, megabytes << 20)
+    done = lading(
+        ["verify", tarball(packed)],
+        tmp_path,
+        preparation=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    )
+    assert done.code == 0 or refused(done, 71), done
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["unpack", "missing.tar.zst", "env"],
+        ["unpack", "missing.json", "env"],
+        ["unpack", "-", "env", "--manifest", "missing.json"],
+        ["verify", "missing.tar.zst"],
+        ["verify", "missing/env"],
+        ["fetch-frames", "missing.json", "missing.json", "missing.tar.zst", "--store", "store"],
+        ["diff", "missing.yml", "missing.yml"],
+        ["install", "missing.yml"],
+        ["lock", "missing.yml"],
+        ["lock", "-f", "missing.yml"],
+    ],
+)
+def test_a_file_that_is_missing(tmp_path: Path, arguments: list[str]) -> None:
+    """An input file that is not there has exit code 3, and its name is in the message."""
+    done = lading(arguments, tmp_path)
+    assert (True, []) == (refused(done, 3), listing(tmp_path)), done
+    assert "missing" in done.error_lines[0]

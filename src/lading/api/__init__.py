@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lading.api.building import (
         install as install,
         install_planned as install_planned,
+        newest_time as newest_time,
         pack as pack,
         pack_request as pack_request,
         plan_installation as plan_installation,
@@ -46,7 +47,7 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "building": "install install_planned pack pack_request plan_installation",
+            "building": "install install_planned newest_time pack pack_request plan_installation",
             "checking": "verify",
             "delivery": "Relocated Unpacked deploy relocate unpack",
             "environments": "find_lock find_prefix read_graph read_one_lock",

@@ -25,7 +25,7 @@ from lading.pack import (
 )
 from lading.system import Progress, no_progress
 
-__all__ = ["install", "install_planned", "pack", "pack_request", "plan_installation"]
+__all__ = ["install", "install_planned", "newest_time", "pack", "pack_request", "plan_installation"]
 
 
 def install(  # noqa: PLR0913  # one parameter for each choice
@@ -151,6 +151,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         LadingError: As of `install`.
     """
     project = project if isinstance(project, Project) else open_project(project)
+    newest_time(project)  # wrong ones are refused before anything is installed
     installed = install(
         environment,
         project=project,
@@ -192,9 +193,18 @@ def pack_request(  # noqa: PLR0913  # one parameter for each choice
         format=format_,
         level=level,
         workers=workers or project.processors,
-        newest=source_date_epoch(project.environment.get("SOURCE_DATE_EPOCH")),
+        newest=newest_time(project),
         frame_cache=cache if frame_cache else None,
     )
+
+
+def newest_time(project: Project) -> int | None:
+    """The time of SOURCE_DATE_EPOCH, in Unix seconds, or None.
+
+    Raises:
+        UsageError: It is not a whole number of seconds.
+    """
+    return source_date_epoch(project.environment.get("SOURCE_DATE_EPOCH"))
 
 
 def source_date_epoch(text: str | None) -> int | None:

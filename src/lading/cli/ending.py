@@ -1,6 +1,5 @@
 """How a command ends: its exit code, and what is said of an error."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +16,8 @@ PROGRAM_ERROR = 70
 BUILD_MODULES = {"conda_lock", "conda_pack", "networkx", "packaging", "rattler", "uv", "yaml"}
 """What the extra `build` brings, and a node lacks."""
 
-MEMORY_HINT = "use fewer workers (-j 1), or raise the memory limit"
+OUT_OF_MEMORY = ("can't start new thread", "failed to map segment", "annot allocate memory")
+"""What Python says where a thread or a library does not fit into memory."""
 
 SIMILAR = 0.8
 """How alike an option must be to be suggested, from 0 to 1."""
@@ -56,12 +56,21 @@ def _expected(error: BaseException) -> LadingError | None:
             return error
         case click.UsageError():
             return _usage_error(error)
-        case MemoryError():
-            return MachineError("not enough memory", hint=MEMORY_HINT)
-        case OSError():
-            return _machine_error(error)
         case ModuleNotFoundError() if (error.name or "").partition(".")[0] in BUILD_MODULES:
             return _missing_extra(error.name)
+        case _:
+            return _machine_error(error)
+
+
+def _machine_error(error: BaseException) -> MachineError | None:
+    """The error for a failure of the machine that no command expects; None for another one."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        hint = "use fewer workers (-j 1), or raise the memory limit"
+        return MachineError("not enough memory", hint=hint)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        hint = "check the disk, its mounts and permissions"
+        return MachineError(f"{place}{error.strerror or error}", hint=hint)
     return None
 
 
@@ -87,16 +96,6 @@ def _internal_error(error: BaseException) -> int:
     sys.stderr.write(printable("".join(traceback.format_exception(error))))
     sys.stderr.write("error: internal error; please report it with this traceback\n")
     return PROGRAM_ERROR
-
-
-def _machine_error(error: OSError) -> MachineError:
-    """The error for a failure of the operating system that no command expects."""
-    if error.errno == errno.ENOMEM:
-        return MachineError("not enough memory", hint=MEMORY_HINT)
-    place = f"{error.filename}: " if error.filename is not None else ""
-    return MachineError(
-        f"{place}{error.strerror or error}", hint="check the disk, its mounts and permissions"
-    )
 
 
 def _missing_extra(module: str | None) -> EngineNotFoundError:

@@ -2,7 +2,7 @@
 
 import click
 
-from lading.api import pack_request, plan_installation
+from lading.api import newest_time, pack_request, plan_installation
 from lading.cli.context import Context
 from lading.cli.install import installed
 from lading.cli.options import (
@@ -76,6 +76,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     """
     if prefix is not None and format_ != IMAGE_SUFFIX:
         raise UsageError("--prefix is for images", hint="add -f sqsh, or leave --prefix out")
+    newest_time(context.project)  # a wrong one is refused before anything is installed
     installation = plan_installation(
         context.project,
         environment,

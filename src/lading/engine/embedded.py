@@ -4,24 +4,19 @@ It reads no configuration file, no credential store and no cache of the user: re
 the state directory alone. An engine sees one state of each channel, that of its first request, so
 platforms solved together see the same `noarch`.
 
-py-rattler is asynchronous and native code; `_run` says what that demands.
+py-rattler is asynchronous and native code; `event_loop` says what that demands.
 """
 
-import asyncio
 import datetime as dt
 import json
 import logging
 import shutil
-import sys
 import threading
-import time
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 import rattler
 import rattler.exceptions as native
@@ -46,6 +41,7 @@ from lading.engine.errors import (
     install_error,
     solve_error,
 )
+from lading.engine.event_loop import run_coroutine
 from lading.engine.location import BearerTokens, Sources, canonical_url, located_spec
 from lading.engine.protocol import LINKING, InstallRequest, SolveRequest
 from lading.errors import (
@@ -67,14 +63,12 @@ from lading.system import (
 __all__ = ["EmbeddedEngine"]
 
 RETRIES = 2
-SETTLE_SECONDS = 0.1
 PATIENCE_SECONDS = 300
 PYTHON = "python"
+PANICS = {"PanicException", "RustPanic"}  # defects of rattler; they cannot be imported
 NOBODY = "lading-asks-for-nobody"
 # How rattler's message begins where a record cannot be read.
 BROKEN_RECORD = "failed to extract repodata records"
-
-Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +143,7 @@ class EmbeddedEngine:
             )
 
         with _translated():
-            _run(install)
+            run_coroutine(install)
         # rattler marks a prefix as a cache, which backup programs would skip.
         (request.prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
         # rattler moves clobbered files there, and sometimes leaves empty directories behind.
@@ -214,39 +208,17 @@ class _Reporter(InstallerReporter):
         self._progress(LINKING, done, self._total)
 
 
-def _run(make: Callable[[], Coroutine[None, None, Result]]) -> Result:
-    """Run a coroutine, whether or not an event loop runs in this thread; return its result.
-
-    rattler completes a future from a thread of its own, and that thread keeps a reference to the
-    event loop for a moment longer. If the interpreter ends in this moment, it crashes (seen in one
-    of three runs of a short program; PyO3/pyo3-async-runtimes#40). So wait for the reference to go.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            return pool.submit(lambda: _run(make)).result()
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        try:
-            return runner.run(make())
-        finally:
-            runner.close()
-            deadline = time.monotonic() + SETTLE_SECONDS
-            # Held by: this frame, the argument of getrefcount. After an error its traceback
-            # holds the loop as well; then the deadline ends the wait.
-            while sys.getrefcount(loop) > 2 and time.monotonic() < deadline:  # noqa: PLR2004
-                time.sleep(0.001)
-            time.sleep(0.001)
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     """Raise every exception of rattler as one of ours, without credentials."""
     try:
         yield
+    except native.AuthenticationStorageError as error:
+        # It opens the file, although nothing is taken from it.
+        raise EngineFailedError(
+            f"rattler cannot open its file of credentials: {' '.join(clean_lines(str(error)))}",
+            hint="correct HOME, which must be a directory, or the permissions of the file",
+        ) from error
     except (native.InvalidMatchSpecError, native.InvalidVersionSpecError) as error:
         raise SpecError(f"invalid MatchSpec: {error}", hint="correct it") from error
     except native.SolverError as error:
@@ -257,25 +229,32 @@ def _translated() -> Iterator[None]:
             hint="let HOME be a directory, or correct the file named",
         ) from error
     except (native.GatewayError, native.FetchRepoDataError, native.InvalidChannelError) as error:
-        lines = clean_lines(str(error))
-        if any(BROKEN_RECORD in line for line in lines):
-            raise BrokenRecordError(
-                f"a channel has a malformed package record: {lines[-1]}",
-                hint=BLAME_HINT,
-                details=lines,
-            ) from error
-        raise FetchError(
-            "a channel could not be read",
-            hint="check its URL, the mirrors and the network",
-            details=clean_lines(str(error)),
-        ) from error
+        raise _channel_error(clean_lines(str(error))) from error
     except (native.InstallerError, native.LinkError, native.ExtractError) as error:
         raise install_error(clean_lines(str(error))) from error
-    except _NATIVE_ERRORS as error:
+    except BaseException as error:
+        if type(error).__name__ not in PANICS and not isinstance(error, _NATIVE_ERRORS):
+            raise
         lines = clean_lines(str(error))
         raise EngineFailedError(
-            f"the embedded engine failed: {' '.join(lines[:1])}", details=lines
+            f"the embedded engine failed: {' '.join(lines[:1])}",
+            hint="run again with -v, or try --engine micromamba",
+            details=lines,
         ) from error
+
+
+def _channel_error(lines: tuple[str, ...]) -> FetchError:
+    if any(BROKEN_RECORD in line for line in lines):
+        return BrokenRecordError(
+            f"a channel has a malformed package record: {lines[-1]}",
+            hint=BLAME_HINT,
+            details=lines,
+        )
+    return FetchError(
+        "a channel could not be read",
+        hint="check its URL, the mirrors and the network",
+        details=lines,
+    )
 
 
 def _solver_error(error: Exception) -> LadingError:
@@ -300,7 +279,7 @@ def _solution(
     specs = [_native_spec(text, sources) for text in sorted(request.specs)]
     locked = _still_offered(gateway, sources, request)
     with _translated():
-        solution = _run(
+        solution = run_coroutine(
             lambda: rattler.solve(
                 [rattler.Channel(location) for location in sources.values()],
                 specs,
@@ -384,7 +363,7 @@ def _still_offered(
 def _query(
     gateway: rattler.Gateway, locations: Iterable[str], platform: Platform, names: Sequence[str]
 ) -> list[rattler.RepoDataRecord]:
-    found = _run(
+    found = run_coroutine(
         lambda: gateway.query(
             [rattler.Channel(location) for location in locations],
             _subdirs(platform),

@@ -114,7 +114,7 @@ def read_environment(path: Path) -> EnvironmentFile:
         text = read_document(path).decode()
     except FileNotFoundError as error:
         raise SpecError(
-            f"there is no environment file {path}", hint="name it, or write one with `dependencies`"
+            f"{path}: no such file", hint="name an environment file, or write it"
         ) from error
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}", hint=_READABLE) from error

@@ -137,7 +137,7 @@ def _check_foreign(path: Path) -> None:
         SpecError: The source is missing, or a pyproject.toml that is wrong or says nothing.
     """
     if not path.is_file():
-        raise SpecError(f"there is no source {path}", hint="name an existing file")
+        raise SpecError(f"{path}: no such file", hint="name an existing file")
     if path.name != "pyproject.toml":
         return
     content = read_toml(path)

@@ -31,8 +31,14 @@ class Panic(BaseException):
     ("error", "code", "words"),
     [
         (MemoryError(), 71, "error: not enough memory\nhint: use fewer workers"),
-        (OSError(errno.ENOMEM, "x"), 71, "error: not enough memory\n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 71, "error: not enough memory\n"),
         (OSError(errno.EIO, "Input/output error", "/a"), 71, "error: /a: Input/output error\n"),
+        (RuntimeError("can't start new thread"), 71, "error: not enough memory\n"),
+        (
+            ImportError("x.so: failed to map segment from shared object"),
+            71,
+            "error: not enough memory\n",
+        ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (ModuleNotFoundError("x", name="rattler.x"), 5, "hint: python -m pip install"),
         (ValueError(URL), 70, "ValueError: https://host.example/chan\nerror: internal error; "),
