@@ -5,7 +5,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.options import store_option, workers_option
 from lading.node import Generations, Store
-from lading.report import render_json
+from lading.report import one_line, render_json
 
 __all__ = ["command"]
 
@@ -52,7 +52,9 @@ def command(
     context.say(f"removed {collected.frames} frames, {collected.size / 1e6:.1f} MB")
     changed = frames.check(workers or context.project.processors) if verify else ()
     for item in changed:
-        context.say(f"{item.path} of {item.package or 'the environment'} was changed: removed")
+        context.say(
+            f"{one_line(item.path)} of {item.package or 'the environment'} was changed: removed"
+        )
     if context.json:
         found = [{"package": item.package, "path": item.path} for item in changed]
         document = render_json("gc/1", frames=collected.frames, size=collected.size, changed=found)

@@ -5,7 +5,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option
 from lading.node import apply_relocate, plan_relocate
-from lading.report import render_json
+from lading.report import one_line, render_json
 from lading.system import no_sync as skip_sync, sync_file_system
 
 __all__ = ["command"]
@@ -25,7 +25,7 @@ def command(context: Context, *, prefix: str, no_sync: bool, dry_run: bool) -> i
     plan = plan_relocate(context.project.path(prefix), sync)
     if dry_run:
         for item in plan.relocations:
-            context.write(f"{item.path}\n")
+            context.write(f"{one_line(item.path)}\n")
         return 0
     written = apply_relocate(plan)
     context.say(f"relocated {plan.prefix}: {written} of {len(plan.relocations)} files written")

@@ -12,7 +12,7 @@ from lading.cli.options import dry_run_option, no_sync_option, workers_option
 from lading.errors import UsageError
 from lading.format import TarballSource, is_remote, open_tarball
 from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
-from lading.report import render_json
+from lading.report import one_line, render_json
 from lading.system import Sync, no_sync as skip_sync, sync_file_system
 
 __all__ = ["command"]
@@ -106,7 +106,7 @@ def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
         for bill in source.bill.manifest.slices():
             if options.only is None or bill.package.name in options.only:
                 for item in bill.files:
-                    context.write(f"{item.mode} {item.size:>12} {item.path}\n")
+                    context.write(f"{item.mode} {item.size:>12} {one_line(item.path)}\n")
         return plan.prefix
     with context.progress() as progress:
         apply_unpack(plan, progress)

@@ -213,12 +213,6 @@ def _translated() -> Iterator[None]:
     """Raise every exception of rattler as one of ours, without credentials."""
     try:
         yield
-    except native.AuthenticationStorageError as error:
-        # It opens the file, although nothing is taken from it.
-        raise EngineFailedError(
-            f"rattler cannot open its file of credentials: {' '.join(clean_lines(str(error)))}",
-            hint="correct HOME, which must be a directory, or the permissions of the file",
-        ) from error
     except (native.InvalidMatchSpecError, native.InvalidVersionSpecError) as error:
         raise SpecError(f"invalid MatchSpec: {error}", hint="correct it") from error
     except native.SolverError as error:

@@ -4,6 +4,7 @@ It gets a home of its own, no configuration of the caller's conda, pip, Poetry o
 order of sets that does not change from run to run.
 """
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from lading.system import Completed, Run, redact, run, scrubbed_environment, tem
 __all__ = ["CondaLock"]
 
 MODULE = "lading.lock.condalock"
+
+_log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
@@ -101,10 +104,11 @@ def _make_directory(path: Path) -> None:
 
 def _decoded(completed: Completed, kind: type[Answer]) -> Answer:
     if completed.returncode != 0:
+        _log.debug("conda-lock: %s", completed.stderr)
         raise EngineFailedError(
             "conda-lock ended without an answer",
-            hint="run again with -vv and report it",
-            details=completed.last_lines(),
+            hint="run again with -v, which shows its traceback, and report it",
+            details=completed.last_lines()[-1:],
         )
     data = completed.stdout.encode()
     if data.startswith(b'{"failure"'):

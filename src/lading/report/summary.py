@@ -3,6 +3,7 @@
 from lading.install import Installed, packages_with_scripts
 from lading.pack import Packed
 from lading.report.document import render_json
+from lading.report.terminal import one_line
 
 __all__ = ["render_installed", "render_installed_json", "render_packed", "render_packed_json"]
 
@@ -26,7 +27,9 @@ def render_installed(installed: Installed) -> str:
         first += f"; updated in place, {installed.moved} of {total} packages moved"
     lines = [first]
     for path, owners in installed.contents.clobbered.items():
-        lines.append(f"warning: {path} is owned by {', '.join(owners)}; the last of them has it")
+        lines.append(
+            f"warning: {one_line(path)} is owned by {', '.join(owners)}; the last of them has it"
+        )
     scripted = packages_with_scripts(installed.contents)
     if scripted and not record.link_scripts:
         lines.append(

@@ -1,6 +1,7 @@
 """What verification found, for people and for programs."""
 
 from lading.report.document import render_json
+from lading.report.terminal import one_line
 from lading.verify import Report, Severity
 
 __all__ = ["render_report", "render_report_json"]
@@ -24,7 +25,7 @@ def render_report(report: Report) -> str:
     ]
     for item in errors[:SHOWN_FINDINGS]:
         owner = f" ({item.owner})" if item.owner else ""
-        lines.append(f"  {item.rule:<9} {item.path}{owner}: {item.message}")
+        lines.append(f"  {item.rule:<9} {one_line(item.path)}{owner}: {item.message}")
         if item.expected or item.found:
             lines.append(f"            expected {item.expected}, found {item.found}")
     if len(errors) > SHOWN_FINDINGS:

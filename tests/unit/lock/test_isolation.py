@@ -46,7 +46,7 @@ def test_failures(tmp_path: Path, failure: str, kind: type[LadingError]) -> None
 
 
 def test_crash(tmp_path: Path) -> None:
-    """An end without an answer keeps the last words."""
+    """Of an end without an answer the last line is told, not conda-lock's traceback."""
     with pytest.raises(EngineFailedError) as caught:
         _answering(tmp_path, "", 1).ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
     assert caught.value.details == ("why",)
