@@ -26,8 +26,8 @@ def command(context: Context, *, subject: str | None, prefix: str | None, merge:
     SUBJECT is a tarball, an image, a bill or the URL of a tarball. What it needs is compared with
     what is here; every way to mount an image is tried. Nothing is left behind.
 
-    With --json this is one line, so `srun lading preflight --json IMAGE > lines` and then
-    `lading preflight --merge lines` show a whole cluster.
+    With --json the answer is one line. `srun -o 'node.%N' lading preflight --json IMAGE`, then
+    `cat node.* | lading preflight --merge -`, show a whole cluster.
     """
     from lading.report import (  # noqa: PLC0415
         merge_preflights,

@@ -84,9 +84,8 @@ def enter_image(
     prefix = Path(image.label.prefix)
     if how is None and not checked and is_here(image):
         return Entered(prefix=prefix, how="here", delivered=False)
-    shared = [f"{name}={variables.get(name, '')}" for name in SHARED]
-    words = (str(image.path), image.identity, image.label.manifest, checked, how or "", *shared)
-    key = sha256("\0".join(words).encode()).hexdigest()[:24]
+    words = (str(image.path), image.identity, image.label.manifest, checked, how or "")
+    key = sha256("\0".join((*words, *surroundings(variables))).encode()).hexdigest()[:24]
     try:
         session = join(session_directory(variables, key), deliveries(image, variables, how), check)
     except Wrapped as answer:
@@ -97,6 +96,16 @@ def enter_image(
         delivered=session.delivered,
         refusals=session.refusals,
     )
+
+
+def surroundings(variables: Mapping[str, str]) -> list[str]:
+    """What processes that share a mount must have in common besides the image.
+
+    Containers and jobs may share a directory for temporary files, but neither the numbers of
+    processes nor the view of the file tree; a scheduler ends the processes of a step together.
+    """
+    spaces = [str(Path("/proc/self/ns", name).readlink()) for name in ("mnt", "pid", "user")]
+    return [*spaces, *(f"{name}={variables.get(name, '')}" for name in SHARED)]
 
 
 def tried_ways(image: Image, variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

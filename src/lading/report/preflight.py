@@ -55,10 +55,10 @@ def merge_preflights(data: bytes, name: str) -> tuple[Preflight, ...]:
             except ValueError as error:
                 raise InputError(
                     f"{name}:{number}: not a line of `lading preflight --json`: {error}",
-                    hint="write one with `srun lading preflight --json`",
+                    hint="let each machine write a file of its own",
                 ) from error
     if not reports:
-        raise InputError(f"{name} is empty", hint="write it with `srun lading preflight --json`")
+        raise InputError(f"{name} is empty", hint="write it with `lading preflight --json`")
     return tuple(sorted(reports, key=lambda report: report.host))
 
 

@@ -1,5 +1,6 @@
 """The ways of bringing an image to a program: their order, and why one is not taken."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from lading.format.image import Image, Label
 from lading.format.manifest import Requirements
 from lading.format.relocation import State, render_state
 from lading.node.delivery import How, Wrapped, deliveries, is_here
-from lading.node.mounting import enter_image, mount_image
+from lading.node.host import in_child
+from lading.node.mounting import enter_image, mount_image, surroundings
+from lading.node.namespace import own_mounts
 
 BILL = "0" * 64
 
@@ -117,3 +120,22 @@ def test_a_directory_that_cannot_be_mounted(tmp_path: Path) -> None:
         [line.partition(":")[0] for line in caught.value.details],
         (tmp_path / "x").exists(),
     )
+
+
+def test_steps_do_not_share() -> None:
+    """Each step of a job has a mount of its own; the processes of a step share theirs."""
+    steps = [surroundings({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": step}) for step in "011"]
+    assert (False, True) == (steps[0] == steps[1], steps[1] == steps[2])
+
+
+def test_another_file_tree_does_not_share() -> None:
+    """Who has a mount namespace of its own would see other files in the keeper's."""
+
+    def elsewhere() -> str:
+        own_mounts(user=os.geteuid() != 0)
+        return " ".join(surroundings({}))
+
+    answer = in_child(elsewhere)
+    if not answer.startswith("mnt:"):
+        pytest.skip(f"no mount namespace here: {answer}")
+    assert " ".join(surroundings({})) != answer
