@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
-from lading.lock.exchange import FailedError, FailureKind, PipAnswer, PipQuestion, VirtualPackages
+from lading.conda import VirtualPackage
+from lading.lock.exchange import FailedError, FailureKind, PipAnswer, PipQuestion
 from lading.lock.model import MAIN, LockedPackage, Manager
 from lading.system import Digest, without_credentials
 
@@ -29,16 +30,16 @@ HTTP_NOT_FOUND = 404
 
 
 @contextmanager
-def fake_repodata(platforms: Mapping[str, VirtualPackages]) -> "Iterator[FakeRepoData]":
+def fake_repodata(platforms: Mapping[str, Iterable[VirtualPackage]]) -> "Iterator[FakeRepoData]":
     """Yield the virtual packages in the form that conda-lock hashes."""
-    from conda_lock.virtual_package import FakeRepoData, VirtualPackage
+    from conda_lock.virtual_package import FakeRepoData, VirtualPackage as FakePackage
 
     with tempfile.TemporaryDirectory() as directory:
         repository = FakeRepoData(base_path=Path(directory))
         for platform, packages in platforms.items():
-            for name, version, build in packages:
-                build_string = "" if build == "0" else build
-                package = VirtualPackage(name=name, version=version, build_string=build_string)
+            for item in packages:
+                build = "" if item.build == "0" else item.build
+                package = FakePackage(name=item.name, version=item.version, build_string=build)
                 repository.add_package(package, subdirs=[platform])
         repository.write()
         yield repository

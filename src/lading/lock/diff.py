@@ -1,7 +1,7 @@
 """The changes between two lockfiles of one platform. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lading.conda import Platform
@@ -27,14 +27,12 @@ class Change:
     """A package whose locked archive changed.
 
     Attributes:
-        manager: Which installer it is for.
-        name: Its name.
-        before: Version before; equal to `after` where only the build or the archive changed.
-        after: Version after.
-        before_file: File name of the archive before.
-        after_file: File name of the archive after.
-        before_channel: Where it came from, see `LockedPackage.channel`.
-        after_channel: Where it comes from.
+        before: Version; equal to `after` where only the build or the archive changed.
+        after: Version.
+        before_file: File name of the archive.
+        after_file: File name of the archive.
+        before_channel: See `LockedPackage.channel`.
+        after_channel: See `LockedPackage.channel`.
     """
 
     manager: Manager
@@ -43,15 +41,14 @@ class Change:
     after: str
     before_file: str
     after_file: str
-    before_channel: str = ""
-    after_channel: str = ""
+    before_channel: str
+    after_channel: str
 
     @property
     def kind(self) -> ChangeKind:
         """The most that changed: the version, else the channel, else the build alone."""
-        order = _compare(self.before, self.after)
-        if order != 0 or self.before != self.after:
-            return ChangeKind.DOWN if order > 0 else ChangeKind.UP
+        if self.before != self.after:
+            return ChangeKind.DOWN if _is_newer(self.before, self.after) else ChangeKind.UP
         return ChangeKind.CHANNEL if self.is_moved else ChangeKind.BUILD
 
     @property
@@ -65,13 +62,10 @@ class FoldedChange:
     """One change, and the platforms that agree on it.
 
     Attributes:
-        manager: Which installer it is for.
-        name: Its name.
-        kind: What happened.
-        before: Version before, with the build where only that changed; empty for a new one.
-        after: Likewise after; empty for one that is gone.
+        before: Version, with the build where only that changed; empty for a new package.
+        after: Version, likewise; empty for one that is gone.
         before_channel: Set where the channel changed.
-        after_channel: Likewise.
+        after_channel: Set where the channel changed.
         platforms: Sorted.
     """
 
@@ -87,13 +81,7 @@ class FoldedChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockDiff:
-    """The difference of two lockfiles; each part sorted by manager, then name.
-
-    Attributes:
-        added: Packages of the new one alone.
-        removed: Packages of the old one alone.
-        changed: Packages of both, with another archive.
-    """
+    """The difference of two lockfiles; each part sorted by manager, then name."""
 
     added: tuple[LockedPackage, ...] = ()
     removed: tuple[LockedPackage, ...] = ()
@@ -102,22 +90,12 @@ class LockDiff:
 
 def diff_locks(before: Lockfile | None, after: Lockfile | None) -> LockDiff:
     """The changes from `before` to `after`; None is a lock without packages."""
-    old = _packages(before)
-    new = _packages(after)
+    old, new = _packages(before), _packages(after)
     return LockDiff(
         added=tuple(new[key] for key in sorted(new.keys() - old.keys())),
         removed=tuple(old[key] for key in sorted(old.keys() - new.keys())),
         changed=tuple(
-            Change(
-                manager=new[key].manager,
-                name=new[key].name,
-                before=old[key].version,
-                after=new[key].version,
-                before_file=old[key].file_name,
-                after_file=new[key].file_name,
-                before_channel=old[key].channel,
-                after_channel=new[key].channel,
-            )
+            _change(old[key], new[key])
             for key in sorted(new.keys() & old.keys())
             if (old[key].url, old[key].sha256) != (new[key].url, new[key].sha256)
         ),
@@ -125,64 +103,52 @@ def diff_locks(before: Lockfile | None, after: Lockfile | None) -> LockDiff:
 
 
 def fold_diffs(diffs: Mapping[Platform, LockDiff]) -> tuple[FoldedChange, ...]:
-    """The changes of all platforms; those that are the same on several are one.
-
-    Returns:
-        Sorted by manager, then name.
-    """
+    """The changes of all platforms, those of several as one; sorted by manager, then name."""
     found: dict[FoldedChange, set[Platform]] = {}
     for platform, diff in diffs.items():
         for change in _unfolded(diff):
             found.setdefault(change, set()).add(platform)
     return tuple(
-        sorted(
-            FoldedChange(
-                manager=change.manager,
-                name=change.name,
-                kind=change.kind,
-                before=change.before,
-                after=change.after,
-                before_channel=change.before_channel,
-                after_channel=change.after_channel,
-                platforms=tuple(sorted(platforms)),
-            )
-            for change, platforms in found.items()
-        )
+        sorted(replace(change, platforms=tuple(sorted(names))) for change, names in found.items())
     )
 
 
-def _unfolded(diff: LockDiff) -> list[FoldedChange]:
-    changes = [
-        FoldedChange(
+def _unfolded(diff: LockDiff) -> Iterator[FoldedChange]:
+    for item in diff.added:
+        yield FoldedChange(
             manager=item.manager, name=item.name, kind=ChangeKind.ADDED, after=item.version
         )
-        for item in diff.added
-    ]
-    changes += [
-        FoldedChange(
+    for item in diff.removed:
+        yield FoldedChange(
             manager=item.manager, name=item.name, kind=ChangeKind.REMOVED, before=item.version
         )
-        for item in diff.removed
-    ]
-    for item in diff.changed:
-        kind = item.kind
-        builds = kind is ChangeKind.BUILD
-        changes.append(
-            FoldedChange(
-                manager=item.manager,
-                name=item.name,
-                kind=kind,
-                before=f"{item.before} {_build(item, item.before_file)}".strip()
-                if builds
-                else item.before,
-                after=f"{item.after} {_build(item, item.after_file)}".strip()
-                if builds
-                else item.after,
-                before_channel=item.before_channel if item.is_moved else "",
-                after_channel=item.after_channel if item.is_moved else "",
-            )
+    for change in diff.changed:
+        before, after = change.before, change.after
+        if change.kind is ChangeKind.BUILD:
+            before = f"{before} {_build(change, change.before_file)}"
+            after = f"{after} {_build(change, change.after_file)}"
+        yield FoldedChange(
+            manager=change.manager,
+            name=change.name,
+            kind=change.kind,
+            before=before,
+            after=after,
+            before_channel=change.before_channel if change.is_moved else "",
+            after_channel=change.after_channel if change.is_moved else "",
         )
-    return changes
+
+
+def _change(before: LockedPackage, after: LockedPackage) -> Change:
+    return Change(
+        manager=after.manager,
+        name=after.name,
+        before=before.version,
+        after=after.version,
+        before_file=before.file_name,
+        after_file=after.file_name,
+        before_channel=before.channel,
+        after_channel=after.channel,
+    )
 
 
 def _build(change: Change, file_name: str) -> str:
@@ -193,14 +159,12 @@ def _build(change: Change, file_name: str) -> str:
     return stem.rpartition("-")[2]
 
 
-def _compare(before: str, after: str) -> int:
+def _is_newer(one: str, other: str) -> bool:
     try:
-        return compare_versions(before, after)
+        return compare_versions(one, other) > 0
     except ValueError:
-        return 0
+        return False
 
 
-def _packages(lockfile: Lockfile | None) -> dict[tuple[Manager, str], LockedPackage]:
-    if lockfile is None:
-        return {}
-    return {(item.manager, item.name): item for item in lockfile.packages}
+def _packages(lock: Lockfile | None) -> dict[tuple[Manager, str], LockedPackage]:
+    return {(item.manager, item.name): item for item in lock.packages} if lock else {}

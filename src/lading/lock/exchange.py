@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from lading.conda import VirtualPackage
 from lading.lock.model import LockedPackage
 
 __all__ = [
@@ -24,11 +25,7 @@ __all__ = [
     "SourceAnswer",
     "SourceQuestion",
     "ValidationQuestion",
-    "VirtualPackages",
 ]
-
-VirtualPackages = tuple[tuple[str, str, str], ...]
-"""(name, version, build) of each."""
 
 
 class Operation(StrEnum):
@@ -50,21 +47,13 @@ class SourceQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     sources: tuple[str, ...]
-    platforms: dict[str, VirtualPackages]
+    platforms: dict[str, tuple[VirtualPackage, ...]]
     channels: tuple[str, ...]
     mapping: str
 
 
 class RequestedPackage(msgspec.Struct, frozen=True, kw_only=True):
-    """A conda package that a source asks for.
-
-    Attributes:
-        name: In any case.
-        category: `main` or another.
-        version: Version query, may be empty.
-        build: Glob, may be empty.
-        channel: Name or URL, may be empty.
-    """
+    """A conda package that a source asks for; what it does not say is empty."""
 
     name: str
     category: str
@@ -97,13 +86,12 @@ class PipRequirements(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sources ask for.
+    """What the sources ask for, by subdir.
 
     Attributes:
         channels: As the sources write them, without credentials, in order of priority.
-        content_hash: Subdir → conda-lock's hash of what is asked for on it.
-        conda: Subdir → conda packages, those of all sources; a name may stand there twice.
-        pip: Subdir → pip packages.
+        content_hash: conda-lock's hash of all of it.
+        conda: The packages of all sources; a name may stand there twice.
     """
 
     channels: tuple[str, ...]
@@ -116,9 +104,6 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Solve the pip part of one platform.
 
     Attributes:
-        pip: What is asked for.
-        platform: A subdir.
-        virtual_packages: Of the platform.
         mapping: Absolute path of the table of PyPI and conda names.
         conda: The conda packages that are there already.
         locked: pip packages to keep where they still satisfy the sources.
@@ -130,7 +115,7 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     pip: PipRequirements
     platform: str
-    virtual_packages: VirtualPackages
+    virtual_packages: tuple[VirtualPackage, ...]
     mapping: str
     conda: tuple[LockedPackage, ...]
     locked: tuple[LockedPackage, ...]
@@ -155,11 +140,7 @@ class PipAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ValidationQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Read finished lockfiles as conda-lock does.
-
-    Attributes:
-        documents: Subdir → the values of its lockfile; they were read back from its YAML already.
-    """
+    """Read finished lockfiles as conda-lock does: subdir → the values of its YAML."""
 
     documents: dict[str, dict[str, object]]
 
@@ -174,14 +155,7 @@ class FailureKind(StrEnum):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why there is no answer.
-
-    Attributes:
-        failure: What failed.
-        message: One line.
-        details: Further lines, may be empty.
-        hint: The next action, or empty for the usual one.
-    """
+    """Why there is no answer: one line, further lines, and the next action (or empty)."""
 
     failure: FailureKind
     message: str

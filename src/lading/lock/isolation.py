@@ -117,26 +117,18 @@ def _decoded(completed: Completed, kind: type[Answer]) -> Answer:
 
 
 def _error(failure: Failure) -> LadingError:
+    kind, hint = _ERRORS[failure.failure]
     # conda-lock may quote a URL with a password in it.
-    message, details = redact(failure.message), tuple(map(redact, failure.details))
-    match failure.failure:
-        case FailureKind.SOURCE:
-            return SpecError(
-                message,
-                hint=failure.hint or "correct the source named",
-                details=details,
-            )
-        case FailureKind.SOLVE:
-            return SolveError(
-                message,
-                hint="relax a requirement, or lock the package with conda instead",
-                details=details,
-            )
-        case FailureKind.FETCH:
-            return FetchError(
-                message,
-                hint="check the network, or name another index",
-                details=details,
-            )
-        case FailureKind.FORMAT:
-            return LockError(message, hint="this is a defect; report it", details=details)
+    return kind(
+        redact(failure.message),
+        hint=failure.hint or hint,
+        details=tuple(map(redact, failure.details)),
+    )
+
+
+_ERRORS: dict[FailureKind, tuple[type[LadingError], str]] = {
+    FailureKind.SOURCE: (SpecError, "correct the source named"),
+    FailureKind.SOLVE: (SolveError, "relax a requirement, or lock the package with conda instead"),
+    FailureKind.FETCH: (FetchError, "check the network, or name another index"),
+    FailureKind.FORMAT: (LockError, "this is a defect; report it"),
+}

@@ -5,7 +5,6 @@ Reading one needs nothing but YAML; making one is `lading.lock.condalock` and `l
 Source: CEP 37 (conda-lock.yml), conda-lock 4.0.3 `lockfile/v1/models.py`.
 """
 
-import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -69,8 +68,6 @@ VARIABLE_KEY = "lading-variable-"
 
 VIRTUAL_PACKAGES_KEY = "lading-virtual-packages"
 """Key under which a lock keeps the virtual packages it targets: `name=version=build ...`."""
-
-_log = logging.getLogger(__name__)
 
 
 class Manager(StrEnum):

@@ -10,7 +10,7 @@ from lading.errors import SpecError
 from lading.lock.exchange import Operation, PipAnswer, PipQuestion
 from lading.lock.isolation import CondaLock
 from lading.lock.model import MAIN, LockedPackage
-from lading.lock.requested import MAPPING, Requested, plain_virtual_packages
+from lading.lock.requested import MAPPING, Requested
 from lading.lock.requirement import requirement_name
 from lading.system import without_credentials
 
@@ -66,7 +66,7 @@ def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockedPackage
     question = PipQuestion(
         pip=request.requested.pip_requirements,
         platform=request.platform.value,
-        virtual_packages=plain_virtual_packages(request.virtual_packages),
+        virtual_packages=request.virtual_packages,
         mapping=str(MAPPING),
         conda=request.conda,
         locked=request.pins,

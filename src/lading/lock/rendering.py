@@ -6,7 +6,6 @@ Source: conda-lock 4.0.3 `conda_solver.py` (what is kept of a record), `lockfile
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import yaml
@@ -14,30 +13,25 @@ import yaml
 from lading.conda import (
     Platform,
     RepodataRecord,
-    VirtualPackage,
     dependency_name,
     parse_matchspec,
 )
 from lading.errors import LockError, SpecError
 from lading.graph import dependencies_of, reachable
 from lading.lock.model import (
-    ENVIRONMENT_KEY,
     FORMAT_VERSION,
+    LOCK_SUFFIX,
     MAIN,
-    VARIABLE_KEY,
-    VIRTUAL_PACKAGES_KEY,
     LockedPackage,
     Manager,
 )
 
 __all__ = [
-    "LockContent",
     "document_of",
     "dump_document",
-    "lock_document",
+    "dump_lockfile",
     "locked_packages",
     "package_entries",
-    "render_document",
 ]
 
 _HEADER = """\
@@ -47,33 +41,6 @@ _HEADER = """\
 #     conda-lock install -p PREFIX {file}
 #     micromamba create -p PREFIX -f {file}
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockContent:
-    """All that a lockfile says.
-
-    Attributes:
-        name: Of the environment.
-        platform: Its only platform.
-        file_name: The lockfile's own.
-        channels: Canonical, in order of priority.
-        sources: Relative to the directory of the lockfile, POSIX.
-        content_hash: conda-lock's hash of the sources.
-        packages: In any order.
-        virtual_packages: What the lock targets.
-        variables: Name → value of what activation sets.
-    """
-
-    name: str
-    platform: Platform
-    file_name: str
-    channels: tuple[str, ...]
-    sources: tuple[str, ...]
-    content_hash: str
-    packages: tuple[LockedPackage, ...]
-    virtual_packages: tuple[VirtualPackage, ...]
-    variables: Mapping[str, str]
 
 
 def locked_packages(
@@ -99,28 +66,6 @@ def locked_packages(
     )
 
 
-def render_document(content: LockContent, document: Mapping[str, object]) -> bytes:
-    """The lockfile of `document`, with the head that `content` asks for."""
-    header = _HEADER.format(name=content.name, platform=content.platform, file=content.file_name)
-    return header.encode() + dump_document(document)
-
-
-def lock_document(content: LockContent) -> dict[str, object]:
-    """What the YAML of the lockfile says: no time, no user, no absolute path."""
-    packages = sorted(content.packages, key=lambda item: (item.manager, item.name))
-    return document_of(
-        content_hash={content.platform.value: content.content_hash},
-        channels=content.channels,
-        sources=content.sources,
-        custom={
-            ENVIRONMENT_KEY: content.name,
-            VIRTUAL_PACKAGES_KEY: " ".join(map(str, sorted(content.virtual_packages))),
-            **{f"{VARIABLE_KEY}{name}": text for name, text in sorted(content.variables.items())},
-        },
-        packages=[entry for item in packages for entry in package_entries(item, content.platform)],
-    )
-
-
 def document_of(
     *,
     content_hash: Mapping[str, str],
@@ -129,7 +74,7 @@ def document_of(
     custom: Mapping[str, str],
     packages: Sequence[Mapping[str, object]],
 ) -> dict[str, object]:
-    """A document of the v1 format, keys in its order.
+    """A document of the v1 format, keys in its order; no time, no user, no absolute path.
 
     Args:
         content_hash: Platform → conda-lock's hash of the sources; names the platforms.
@@ -168,6 +113,13 @@ def package_entries(item: LockedPackage, platform: Platform) -> list[dict[str, o
         }
         for category in item.categories
     ]
+
+
+def dump_lockfile(document: Mapping[str, object], name: str, platform: Platform) -> bytes:
+    """The lockfile of `document`: how to install the environment `name`, then the YAML."""
+    file_name = f"{platform}{LOCK_SUFFIX}"
+    header = _HEADER.format(name=name, platform=platform, file=file_name)
+    return header.encode() + dump_document(document)
 
 
 def dump_document(document: Mapping[str, object]) -> bytes:

@@ -30,19 +30,17 @@ class LockRequest:
     Attributes:
         name: Of the environment; names the directory below `locks/`.
         directory: The project: absolute, holds `locks/`.
-        sources: What is asked for, as it was read.
         platforms: At least one.
+        conda_lock: Asked to read sources, to solve pip parts, and to read the new lockfiles.
         channels: Names or URLs that replace those of the sources; empty keeps theirs.
         virtual_packages: Platform → name → version, in addition to or instead of its defaults.
-        mirrors: Where channels are read from.
         strict_priority: Whether the first channel that has a name is the only one for it.
         update: Names to move to the newest version that is allowed.
-        update_all: Whether no pin is kept.
-        timeout: Seconds for the solver of one platform, or None.
+        update_all: Keep no pin.
+        timeout: Seconds for the solver of one platform.
         pip_index: URL of a package index to ask instead of PyPI, or empty.
-        exclude_newer: What was published after it does not exist; aware, or None.
+        exclude_newer: Ignore what was published after it; aware.
         build_sdists: Whether source distributions may be built and locked.
-        conda_lock: Asked to read sources, to solve pip parts, and to read the new lockfiles.
     """
 
     name: str
@@ -92,8 +90,7 @@ class PlatformPlan:
 
     Attributes:
         path: The lockfile.
-        before: Its content so far, or None.
-        requested: What is asked for.
+        before: Its content so far.
         solve: For the engine; its pins are the conda packages of `before` that may stay.
         pip_pins: The pip packages of `before` that may stay.
         update: Names that are to move.

@@ -28,7 +28,6 @@ from lading.lock.exchange import (
     RequestedPackage,
     SourceAnswer,
     SourceQuestion,
-    VirtualPackages,
 )
 from lading.lock.isolation import CondaLock
 from lading.system import without_credentials
@@ -173,10 +172,7 @@ def ask_conda_lock(
     """
     question = SourceQuestion(
         sources=tuple(str(path) for path in sources.paths),
-        platforms={
-            platform.value: plain_virtual_packages(packages)
-            for platform, packages in platforms.items()
-        },
+        platforms={platform.value: packages for platform, packages in platforms.items()},
         channels=tuple(without_credentials(canonical_channel(name)) for name in channels),
         mapping=str(mapping),
     )
@@ -187,11 +183,6 @@ def ask_conda_lock(
             hint="write `channels: [conda-forge]` into the environment file",
         )
     return {platform: _requested(answer, sources, platform) for platform in platforms}
-
-
-def plain_virtual_packages(packages: Sequence[VirtualPackage]) -> VirtualPackages:
-    """The virtual packages in the form that crosses to conda-lock."""
-    return tuple((item.name, item.version, item.build) for item in packages)
 
 
 def _requested(answer: SourceAnswer, sources: Sources, platform: Platform) -> Requested:

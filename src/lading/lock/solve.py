@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from lading.conda import Platform
 from lading.engine import Engine, SolveRequest
@@ -24,6 +23,9 @@ from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.file_conflicts import FileLists, refuse_file_conflicts
 from lading.lock.model import (
+    ENVIRONMENT_KEY,
+    VARIABLE_KEY,
+    VIRTUAL_PACKAGES_KEY,
     LockedPackage,
     Lockfile,
     Manager,
@@ -32,7 +34,7 @@ from lading.lock.model import (
     read_lockfile,
 )
 from lading.lock.pip import PipRequest, solve_pip
-from lading.lock.rendering import LockContent, lock_document, locked_packages, render_document
+from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
 from lading.lock.request import (
     LockInputs,
     LockOutcome,
@@ -49,9 +51,6 @@ from lading.system import Progress, no_progress, write_atomically
 __all__ = ["apply_lock", "plan_lock", "read_lock_inputs", "solve_lock"]
 
 _log = logging.getLogger(__name__)
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def read_lock_inputs(request: LockRequest) -> LockInputs:
@@ -167,7 +166,7 @@ def solve_lock(
         _log.info("%s: solved in %.1f s", platform, seconds)
         return replace(solved, seconds=seconds)
 
-    solved = _all_at_once(solve, plan.platforms, lambda item: item.solve.platform)
+    solved = _all_at_once(solve, plan.platforms)
     question = ValidationQuestion(
         documents={item.plan.solve.platform.value: item.document for item in solved}
     )
@@ -216,51 +215,56 @@ def _solve_pip(
 def _solved(
     request: LockRequest, item: PlatformPlan, packages: tuple[LockedPackage, ...]
 ) -> PlatformOutcome:
-    directory = item.path.parent
-    content = LockContent(
-        name=request.name,
-        platform=item.solve.platform,
-        file_name=item.path.name,
+    platform, directory = item.solve.platform, item.path.parent
+    variables = sorted(request.sources.variables.items())
+    document = document_of(
+        content_hash={platform.value: item.requested.content_hash},
         channels=item.requested.channels,
-        sources=tuple(
+        sources=[
             Path(os.path.relpath(path, directory)).as_posix() for path in request.sources.paths
-        ),
-        content_hash=item.requested.content_hash,
-        packages=packages,
-        virtual_packages=item.solve.virtual_packages,
-        variables=request.sources.variables,
+        ],
+        custom={
+            ENVIRONMENT_KEY: request.name,
+            VIRTUAL_PACKAGES_KEY: " ".join(map(str, sorted(item.solve.virtual_packages))),
+            **{f"{VARIABLE_KEY}{name}": value for name, value in variables},
+        },
+        packages=[
+            entry
+            for package in sorted(packages, key=lambda found: (found.manager, found.name))
+            for entry in package_entries(package, platform)
+        ],
     )
-    document = lock_document(content)
-    data = render_document(content, document)
+    data = dump_lockfile(document, request.name, platform)
     # Read as any other before it takes the place of the old one.
     (lockfile,) = parse_lockfiles(item.path, data)
     return PlatformOutcome(plan=item, data=data, lockfile=lockfile, document=document)
 
 
 def _all_at_once(
-    work: Callable[[Item], Result], items: Sequence[Item], name: Callable[[Item], str]
-) -> tuple[Result, ...]:
-    """The result of `work` on each of `items`, in their order.
+    work: Callable[[PlatformPlan], PlatformOutcome], plans: Sequence[PlatformPlan]
+) -> tuple[PlatformOutcome, ...]:
+    """The result of `work` on each of `plans`, in their order.
 
     Raises:
-        LadingError: That of the first item that failed, those of the others in `details`.
+        LadingError: That of the first plan that failed, those of the others in `details`.
     """
-    failures: list[tuple[str, LadingError]] = []
 
-    def attempt(item: Item) -> Result | None:
+    def attempt(plan: PlatformPlan) -> PlatformOutcome | LadingError:
         try:
-            return work(item)
+            return work(plan)
         except LadingError as error:
-            failures.append((name(item), error))
-            return None
+            return error
 
-    with ThreadPoolExecutor(max_workers=max(1, len(items))) as pool:
-        results = list(pool.map(attempt, items))
+    with ThreadPoolExecutor(max_workers=max(1, len(plans))) as pool:
+        results = list(pool.map(attempt, plans))
+    failures = [
+        (plan.solve.platform.value, result)
+        for plan, result in zip(plans, results, strict=True)
+        if isinstance(result, LadingError)
+    ]
     if failures:
-        order = [name(item) for item in items]
-        failures.sort(key=lambda failure: order.index(failure[0]))
         raise _combined(failures) from failures[0][1]
-    return tuple(result for result in results if result is not None)
+    return tuple(result for result in results if isinstance(result, PlatformOutcome))
 
 
 def _combined(failures: Sequence[tuple[str, LadingError]]) -> LadingError:

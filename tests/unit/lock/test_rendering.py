@@ -9,14 +9,13 @@ import yaml
 
 from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
-from lading.conda.virtual import VirtualPackage
 from lading.errors import LockError
 from lading.lock.model import LockedPackage, read_lockfile
 from lading.lock.rendering import (
-    LockContent,
-    lock_document,
+    document_of,
+    dump_lockfile,
     locked_packages,
-    render_document,
+    package_entries,
 )
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 
@@ -41,18 +40,15 @@ def records(tmp_path: Path) -> tuple[RepodataRecord, ...]:
 
 
 def _render(packages: Iterable[LockedPackage]) -> bytes:
-    content = LockContent(
-        packages=tuple(packages),
-        name="service",
-        platform=Platform.LINUX_64,
-        file_name="linux-64.conda-lock.yml",
-        channels=(CANONICAL,),
-        sources=("../../environment.yml",),
-        content_hash="0" * 64,
-        virtual_packages=(VirtualPackage("__glibc", "2.28"),),
-        variables={"z": "1", "a": "2"},
+    platform = Platform.LINUX_64
+    document = document_of(
+        content_hash={platform.value: "0" * 64},
+        channels=[CANONICAL],
+        sources=["../../environment.yml"],
+        custom={"lading-environment": "service"},
+        packages=[entry for item in packages for entry in package_entries(item, platform)],
     )
-    return render_document(content, lock_document(content))
+    return dump_lockfile(document, "service", platform)
 
 
 def test_dependencies(records: tuple[RepodataRecord, ...]) -> None:
@@ -89,22 +85,15 @@ def test_missing_digest(records: tuple[RepodataRecord, ...], digest: str) -> Non
 
 
 def test_bytes(records: tuple[RepodataRecord, ...], tmp_path: Path) -> None:
-    """The order of the input does not matter, and what is written is what is read."""
-    entries = locked_packages(records, MAIN)
-    data = _render(entries)
-    assert data == _render(reversed(entries))
+    """What is written is what is read."""
     path = tmp_path / "linux-64.conda-lock.yml"
-    path.write_bytes(data)
+    path.write_bytes(_render(locked_packages(records, MAIN)))
     lockfile = read_lockfile(path)
     assert [record.distribution for record in records] == [
         item.to_record().distribution for item in lockfile.conda
     ]
     assert lockfile.sources == ("../../environment.yml",)
-    assert lockfile.metadata["lading-environment"] == "service"
-    assert lockfile.metadata["lading-virtual-packages"] == "__glibc=2.28=0"
     assert lockfile.environment == "service"
-    assert dict(lockfile.variables) == {"a": "2", "z": "1"}
-    assert list(lockfile.metadata)[2:] == ["lading-variable-a", "lading-variable-z"]
 
 
 def test_header_and_form(records: tuple[RepodataRecord, ...]) -> None:
