@@ -46,13 +46,11 @@ if TYPE_CHECKING:
         read_lockfile as read_lockfile,
     )
     from lading.lock.request import (
-        LockInputs as LockInputs,
         LockOutcome as LockOutcome,
         LockRequest as LockRequest,
         PlatformOutcome as PlatformOutcome,
     )
     from lading.lock.requested import (
-        Requested as Requested,
         Sources as Sources,
         ask_conda_lock as ask_conda_lock,
         read_sources as read_sources,
@@ -82,8 +80,8 @@ else:
             "isolation": "CondaLock",
             "merge": "Merging merge_locks read_sides write_merged_sources",
             "model": "LOCK_SUFFIX LockedPackage Lockfile lock_path read_lockfile",
-            "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
-            "requested": "Requested Sources ask_conda_lock read_sources",
+            "request": "LockOutcome LockRequest PlatformOutcome",
+            "requested": "Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",
             "solve": "apply_lock plan_lock read_lock_inputs solve_lock",
             "virtual_packages": (

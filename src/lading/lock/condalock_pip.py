@@ -147,10 +147,10 @@ def _solved_requirements(
 
 
 def _refuse_source_distributions() -> None:
-    """Let Poetry's search end where only a source distribution could tell what a package needs.
+    """Make Poetry fail where only a source distribution could tell what a package needs.
 
     It would build it, and so run code from the index at lock time; and what is built on a node has
-    no digest to lock. Poetry has no setting for this, and the process is ours alone.
+    no digest to lock.
     """
     from conda_lock._vendor.poetry.repositories.http_repository import HTTPRepository
 
@@ -166,10 +166,9 @@ def _refuse_source_distributions() -> None:
 
 
 def _hide_newer_files(moment: str) -> None:
-    """Let Poetry see no file of an index that was uploaded after `moment` (ISO 8601).
+    """Hide the files of indexes from Poetry that were uploaded after `moment` (ISO 8601).
 
-    Poetry has no setting for this. Indexes say the time in their JSON pages alone (PEP 700), and of
-    all indexes but PyPI Poetry asks for the others.
+    Indexes say the time only in their JSON pages (PEP 700), and Poetry asks only PyPI for these.
     """
     from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository
     from conda_lock._vendor.poetry.repositories.link_sources.html import HTMLPage
@@ -204,7 +203,7 @@ def _hide_newer_files(moment: str) -> None:
 
 
 def _json_page(repository: "LegacyRepository", name: str) -> tuple[str, dict[str, object] | None]:
-    """The URL of a package's page in an index, and its content; None where it is no JSON.
+    """The URL of a package's page in an index, and its content; None where it is not JSON.
 
     Source: PEP 691 (JSON pages): URLs may be relative, digests stand beside them.
     """
@@ -230,7 +229,7 @@ def _json_page(repository: "LegacyRepository", name: str) -> tuple[str, dict[str
 
 @contextmanager
 def _pip_failures() -> Iterator[None]:
-    """What Poetry and requests raise, as a `FailedError`."""
+    """Turn what Poetry and requests raise into a `FailedError`."""
     import requests
     from conda_lock._vendor.poetry.puzzle.exceptions import SolverProblemError
     from conda_lock._vendor.poetry.repositories.exceptions import (

@@ -1,4 +1,4 @@
-"""What is asked of conda-lock and what it answers, as JSON between two processes.
+"""The questions to conda-lock and its answers, as JSON between two processes.
 
 conda-lock reads the caller's conda configuration, its vendored Poetry the caller's credentials, and
 both write to the caller's home. So it runs in a process with a home of its own; these structs are

@@ -110,7 +110,7 @@ class Merging:
         """
         base, theirs = self.sides()
         if not theirs:
-            return path.read_text(encoding="utf-8") if path.is_file() else ""
+            return path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
         name = Path(os.path.relpath(path, self.directory)).as_posix()
         files = []
         for side, revision in (("ours", "HEAD"), ("base", base), ("theirs", theirs)):
@@ -132,7 +132,7 @@ def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workpla
     Args:
         sources: Where they lie in the working tree → where to write them, both absolute.
         merging: The merge.
-        workplace: A directory for what is needed on the way.
+        workplace: A directory for temporary files.
 
     Raises:
         SpecError: A source is missing, or the two sides changed the same lines of it.
@@ -145,19 +145,13 @@ def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workpla
         if "\n<<<<<<< " in f"\n{text}":
             raise SpecError(f"{path} holds merge conflict markers", hint=_CONFLICT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        target.write_text(text, "utf-8", "surrogateescape")
 
 
 def merge_locks(
     request: LockRequest, sides: Sides, engine: Engine, file_lists: FileLists | None = None
 ) -> bytes:
     """The lockfile of `request`, for one platform, with the pins of both sides preferred.
-
-    Args:
-        request: What to lock.
-        sides: The versions of the lockfile.
-        engine: Solves the conda part.
-        file_lists: As of `solve_lock`.
 
     Raises:
         LadingError: As `read_lock_inputs` and `solve_lock`.

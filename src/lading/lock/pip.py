@@ -26,9 +26,6 @@ class PipRequest:
     """Solve the pip part of one platform.
 
     Attributes:
-        requested: What the sources ask for on it.
-        platform: Which platform.
-        virtual_packages: What the lock targets.
         conda: The conda packages that are there already.
         pins: pip packages to keep where they still satisfy the sources.
         update: Names of `pins` to move.

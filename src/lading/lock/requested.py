@@ -1,9 +1,9 @@
-"""What the sources of an environment ask for.
+"""Read what the sources of an environment ask for, once for each command.
 
-Sources are read once a command, by `read_sources`; everyone then asks the value that it gives.
-Environment files are understood here. `pyproject.toml` and `meta.yaml` only conda-lock understands,
-and its hash of what is asked for goes into a lockfile, so locking asks it (`ask_conda_lock`). Where
-both can read a source they read the same; a test keeps it so.
+`read_sources` reads the files; its value is passed to everything that needs them. Environment files
+are understood here. Only conda-lock understands `pyproject.toml` and `meta.yaml`, and a lockfile
+holds its hash of the requests, so locking asks it (`ask_conda_lock`). Where both can read a source,
+they read the same; a test keeps it so.
 """
 
 from collections.abc import Mapping, Sequence

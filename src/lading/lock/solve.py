@@ -79,7 +79,7 @@ def read_lock_inputs(request: LockRequest) -> LockInputs:
 
 
 def plan_lock(request: LockRequest, inputs: LockInputs) -> LockPlan:
-    """How each platform is to be locked. Pure.
+    """How to lock each platform. Pure.
 
     Raises:
         UsageError: A package to be updated is locked for no platform.
@@ -129,13 +129,14 @@ def solve_lock(
     file_lists: FileLists | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[PlatformOutcome, ...]:
-    """The new lockfiles, in the order of the plan; nothing is written.
+    """Solve all platforms at once; the new lockfiles are in the order of the plan, not written.
 
     Args:
         plan: What to solve.
         engine: Solves the conda part.
-        progress: Told, under the name of each platform, of its steps.
-        file_lists: Lists the files of archives; None: pip and conda packages are compared by name.
+        progress: Called with the name of a platform and its steps.
+        file_lists: Lists the files of archives; without it, pip and conda packages are compared
+            by name alone.
         clock: Seconds from any moment.
 
     Raises:
