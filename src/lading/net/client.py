@@ -315,12 +315,7 @@ class Transport:
 
     def _new_pool(self, proxy: str) -> urllib3.PoolManager:
         retry_policy = self._retry_policy
-        retries = urllib3.Retry(
-            total=retry_policy.retries,
-            backoff_factor=retry_policy.backoff,
-            status_forcelist=_BUSY,
-            raise_on_status=False,
-        )
+        retries = _retries(retry_policy)
         timeout = urllib3.Timeout(connect=retry_policy.connect, read=retry_policy.read)
         given = (self._environment.get(name) for name in _CERTIFICATE_FILES)
         certificates = next((name for name in given if name), None)
@@ -348,6 +343,25 @@ class Transport:
                 f"the proxy {without_credentials(proxy)} cannot be used: {error}",
                 hint="set http_proxy and https_proxy to an http: or https: URL",
             ) from error
+
+
+def _retries(policy: RetryPolicy) -> urllib3.Retry:
+    class Retries(urllib3.Retry):
+        """Waits as a server asks with `Retry-After`, within limits: it could ask for years."""
+
+        def parse_retry_after(self, retry_after: str) -> float:
+            try:
+                return min(policy.longest_wait, super().parse_retry_after(retry_after))
+            except (HTTPError, ValueError, OverflowError):
+                # Neither a number nor a date.
+                return 0
+
+    return Retries(
+        total=policy.retries,
+        backoff_factor=policy.backoff,
+        status_forcelist=_BUSY,
+        raise_on_status=False,
+    )
 
 
 def _failed(url: str, reason: str) -> FetchError:

@@ -79,6 +79,9 @@ class RemoteFile:
             data = tail.data[offset - tail.offset :][:length]
         elif self._whole is None:
             part = self._transport.read_part(self._url, offset, length)
+            if part is None and tail is not None:
+                # To read it whole instead would take ascending ranges and one thread.
+                raise self._error("is not sent in ranges any more", "start again")
             if part is None:
                 self._whole = self._transport.stream(self._url)
                 return self.read(offset, length)

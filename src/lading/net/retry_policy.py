@@ -15,6 +15,7 @@ class RetryPolicy:
     Attributes:
         retries: How many times in a row it may fail without sending anything new.
         backoff: Seconds before the first retry; doubled for each further one.
+        longest_wait: Seconds before a retry, if a server asks for more.
         connect: Seconds to connect.
         read: Seconds between two pieces of data, and for the headers of an answer.
         least_rate: Bytes a second that an answer must bring on average of each `window`: a server
@@ -24,6 +25,7 @@ class RetryPolicy:
 
     retries: int = 4
     backoff: float = 0.5
+    longest_wait: float = 60.0
     connect: float = 20.0
     read: float = 60.0
     least_rate: float = 1000.0

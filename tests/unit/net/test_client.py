@@ -15,6 +15,7 @@ from lading.net.client import Part, Transport
 from lading.net.retry_policy import RetryPolicy
 from simulators.faults import Fault, serve_faults
 from simulators.rangeserver import serve_ranges
+from simulators.rawserver import serve_raw
 
 DATA = bytes(range(256)) * 3000
 QUICK = RetryPolicy(retries=2, backoff=0.01, connect=2, read=2)
@@ -315,6 +316,22 @@ def test_odd_answers(answer: bytes) -> None:
             transport.download(url, _Bytes(b"a"))
         with suppress(FetchError):
             list(transport.stream(url))
+
+
+@pytest.mark.parametrize(
+    "wait", [b"99999", b"9" * 5000, b"Fri, 31 Dec 2999 23:59:59 GMT", b"soon", b"-1"]
+)
+def test_a_busy_server_that_asks_for_patience(wait: bytes) -> None:
+    """It is waited for as long as we like, not as long as it likes."""
+    answer = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nRetry-After: " + wait + b"\r\n\r\n"
+    policy = RetryPolicy(retries=1, backoff=0, longest_wait=0.01, read=2, connect=2)
+    with (
+        serve_raw() as server,
+        closing(Transport({}, policy)) as transport,
+        pytest.raises(FetchError, match="HTTP status 503"),
+    ):
+        server.answers = [answer]
+        transport.read_part(server.url, 0, 2)
 
 
 @pytest.mark.parametrize("url", ["http://[bad/f", "http://host:port/f", "http://a b/f"])

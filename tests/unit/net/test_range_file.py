@@ -86,6 +86,15 @@ def test_without_ranges_nobody_goes_back() -> None:
             file.read(0, 10)
 
 
+def test_a_server_that_knows_ranges_no_longer() -> None:
+    """Its size was read by a range, so its parts may be asked for in any order: not one stream."""
+    with remote() as (file, server):
+        assert len(DATA) == file.size
+        server.knows_ranges = False
+        with pytest.raises(FetchError, match="not sent in ranges any more"):
+            file.read(0, 10)
+
+
 @pytest.mark.parametrize("knows_ranges", [True, False])
 @pytest.mark.parametrize("offset", [len(DATA) - 5, len(DATA) + 100])
 def test_a_file_that_is_too_short_is_told(offset: int, *, knows_ranges: bool) -> None:
