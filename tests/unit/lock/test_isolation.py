@@ -22,7 +22,8 @@ QUESTION = ValidationQuestion(documents={})
 
 def _answering(tmp_path: Path, stdout: str, returncode: int = 0) -> CondaLock:
     def answer(request: Run) -> Completed:
-        return Completed(argv=request.argv, returncode=returncode, stdout=stdout, stderr="why\n")
+        errors = "Traceback\n  x\nwhy\n"
+        return Completed(argv=request.argv, returncode=returncode, stdout=stdout, stderr=errors)
 
     return CondaLock(state_directory=tmp_path / "state", inherited_environment={}, runner=answer)
 

@@ -38,6 +38,12 @@ def test_notes_do_not_change_the_answer() -> None:
     assert ", 7 paths, 1 noted)\n" in render_report(report(NOTE))
 
 
+def test_a_name_with_a_line_break_stays_on_its_line() -> None:
+    """It cannot pretend to be another finding, or an answer."""
+    forged = Finding(rule=Rule.FOREIGN, path="a\nyes: /env", message="nothing on the bill")
+    assert "  foreign   a\\u000ayes: /env: nothing on the bill\n" in render_report(report(forged))
+
+
 def test_no() -> None:
     """Each finding has a line, and what was expected and found another."""
     assert (
