@@ -1,7 +1,16 @@
 """The pack manifest: the bill of lading of one tarball.
 
 It lists every member in the order of the archive, with its owner; every package, with its frames;
-and what shapes the bytes. It holds nothing of the host, the user, the engine or the clock.
+and what shapes the bytes. It does not depend on the host, the user, the engine or the time.
+
+What `parse_manifest` returns can be unpacked safely, whoever wrote it:
+
+1. If a digest was given, it was compared before anything was parsed (`lading.format.bill`).
+2. Every path is relative, without `..`, and not longer or deeper than file systems allow.
+3. No path is listed twice, and nothing lies below a file or a link.
+4. No link leads out of the prefix, neither by its target nor by way of other links.
+5. The records that unpacking writes are not among the members.
+6. Frames follow each other without gaps; numbers, lengths and the steps of links are bounded.
 """
 
 import re
@@ -278,17 +287,11 @@ def _check_frames(manifest: Manifest, name: str) -> None:
 
 
 def check_members(files: Sequence[ManifestFile], name: str) -> None:
-    """Refuse members that must not be written.
-
-    1. Every path is relative, without `..`, and not longer or deeper than file systems allow.
-    2. No path is listed twice, and nothing below a file or a link.
-    3. No link leads out of the prefix, neither by its target nor by way of other links.
-    4. The records that unpacking writes are not among them.
-    5. Digests, modes, sizes and placeholders are well-formed; numbers and lengths are bounded.
+    """Refuse members that must not be written: claims 2 to 6 of this module.
 
     Raises:
-        UnsafePathError: 1 to 4 do not hold.
-        ManifestError: 5 does not hold.
+        UnsafePathError: 2 to 5 do not hold.
+        ManifestError: A digest, mode, size or placeholder is malformed, or there are too many.
     """
     if len(files) > MOST_FILES:
         raise ManifestError(f"{name} lists more than {MOST_FILES} members", hint=_FETCH_AGAIN)

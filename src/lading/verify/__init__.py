@@ -1,4 +1,16 @@
-"""Is it exactly what its bill says? Tarballs and prefixes."""
+"""Compare tarballs, images and prefixes with their bills.
+
+A report is clean if and only if all of these hold:
+
+1. The bill passes the checks of `lading.format.manifest`.
+2. Of a tarball: every frame has its digest, every header is the one that the bill demands, every
+   file has its digest, and there is nothing else.
+3. Of a prefix: every listed path is there, with its type, mode, target and content; relocated files
+   are compared in their shipped form.
+4. Of a prefix: there is no other path, except bytecode that Python wrote.
+
+A quick look at a prefix takes size, mode and time for the content.
+"""
 
 from typing import TYPE_CHECKING
 
