@@ -26,6 +26,8 @@ def render_mounted(mounted: MountedImage) -> str:
 
 def render_entered(entered: Entered) -> str:
     """How the image was reached; a line for each way that was not taken."""
+    if entered.how == "here":
+        return f"it is at {entered.prefix} already\n"
     verb = "mounted" if entered.delivered else "joined"
     return "\n".join([f"{verb} by {entered.how}", *_refusals(entered.refusals)]) + "\n"
 
