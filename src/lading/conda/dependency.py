@@ -1,4 +1,4 @@
-"""What a record says it depends on, by name.
+"""Names of the dependencies of a record.
 
 Source: CEP 34 (`depends`), CEP 26 (package names).
 """
@@ -15,7 +15,7 @@ def dependency_name(text: str) -> PackageName:
     """The package name of a MatchSpec from a channel, however its constraint is written.
 
     Raises:
-        ValueError: There is no name in it.
+        ValueError: It does not begin with a name.
     """
     name = NAME.match(text.strip().partition("[")[0].rpartition("::")[2])
     if name is None:

@@ -1,7 +1,7 @@
 """MatchSpecs in one spelling.
 
-People, environment files and conda-lock write the same query in many ways, and the engines do not
-read all of them, or read them differently. Here each is turned once into
+People, environment files and conda-lock write the same query in many ways; engines do not read all
+of them, or read them differently. Here each is turned into
 
     [channel::]name [version [build]]
 
@@ -15,8 +15,8 @@ micromamba read alike. Where the common spellings differ, conda's reading is tak
     python ==3.11.*     python 3.11.*
     python >=3.*        python >=3
 
-What a lockfile cannot keep (`build_number`, `md5`, `subdir`, ...) and what the engines do not share
-(regular expressions, parentheses) is refused by name.
+Fields that a lockfile cannot keep (`build_number`, `md5`, `subdir`, ...) and syntax that engines do
+not share (regular expressions, parentheses) are refused by name.
 
 Source: CEP 29 (MatchSpec), CEP 33 (versions), conda 24 `models/match_spec.py`.
 """
@@ -76,7 +76,7 @@ def parse_matchspec(text: str) -> MatchSpec:
     """The MatchSpec written as `text`, which may end in a `# comment`.
 
     Raises:
-        SpecError: It is no MatchSpec, or one that a lockfile cannot keep.
+        SpecError: It is not a MatchSpec, or one that a lockfile cannot keep.
     """
     match = _HEAD.fullmatch(text.partition("#")[0].strip())
     if match is None:
@@ -93,7 +93,7 @@ def parse_matchspec(text: str) -> MatchSpec:
     exact = bool(build)
     build = build or fields.get("build", "")
     if build and not _BUILD.fullmatch(build):
-        raise _refused(text, f"{build!r} is no build string")
+        raise _refused(text, f"{build!r} is not a build string")
     return MatchSpec(
         name=PackageName(name[0].lower()),
         version=_version(text, version or fields.get("version", ""), exact=exact),
@@ -127,7 +127,7 @@ def _fields(text: str, content: str) -> dict[str, str]:
     while content.strip() and position <= len(content):
         match = _FIELD.match(content, position)
         if match is None or content[match.end() : match.end() + 1] not in {"", ","}:
-            raise _refused(text, f"[{content}] is no list of KEY=VALUE")
+            raise _refused(text, f"[{content}] is not a list of KEY=VALUE")
         key = match["key"]
         if key not in {"version", "build", "channel"}:
             raise _refused(text, f"a lockfile cannot keep `{key}`")
@@ -158,12 +158,12 @@ def _term(text: str, term: str, *, exact: bool) -> str:
     """One version term in its normal form."""
     match = _TERM.fullmatch(term)
     if match is None:
-        raise _refused(text, f"{term!r} is no version query")
+        raise _refused(text, f"{term!r} is not a version query")
     operator, literal, star = match["operator"], match["literal"], match["star"]
     if not literal:
         if star and operator in {"", "=", "=="}:
             return "*"
-        raise _refused(text, f"{term!r} is no version query")
+        raise _refused(text, f"{term!r} is not a version query")
     if star:
         if operator == "~=":
             raise _refused(text, "`~=` does not take a `*`")
@@ -179,7 +179,7 @@ def _channel(text: str, channel: str) -> str:
     """The channel without trailing slash."""
     stripped = channel.strip().rstrip("/")
     if stripped and not _CHANNEL.fullmatch(stripped):
-        raise _refused(text, f"{channel!r} is no channel")
+        raise _refused(text, f"{channel!r} is not a channel")
     if _SUBDIR.search(stripped):
         raise _refused(text, "a lockfile cannot keep the subdir of a channel")
     return stripped

@@ -83,7 +83,7 @@ def parse_platform(text: str) -> Platform:
     """The platform named `text`.
 
     Raises:
-        ValueError: There is no such platform; the message lists all that exist.
+        ValueError: The platform is unknown; the message lists those that exist.
     """
     try:
         return Platform(text)
@@ -98,7 +98,7 @@ def native_platform(
     """The platform of this machine (CEP 30).
 
     Raises:
-        ValueError: The conda world has no name for it.
+        ValueError: conda has no name for it.
     """
     operating_system = {"linux": "linux", "darwin": "osx", "win32": "win"}.get(system, system)
     architecture = _ARCHITECTURES.get(machine().lower(), machine().lower())

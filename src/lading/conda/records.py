@@ -1,4 +1,4 @@
-"""Package records: what a channel says of one artifact.
+"""Package records: the entries of a channel.
 
 Source: CEP 34 (index.json), CEP 36 (repodata), CEP 32 (prefix records).
 """
@@ -18,7 +18,7 @@ def archive_stem(file_name: str) -> str:
     """`file_name` without the suffix of its archive format: the distribution string (CEP 26).
 
     Raises:
-        ValueError: It is no `.conda` and no `.tar.bz2`.
+        ValueError: It is neither `.conda` nor `.tar.bz2`.
     """
     for suffix in ARCHIVE_SUFFIXES:
         if file_name.endswith(suffix) and len(file_name) > len(suffix):

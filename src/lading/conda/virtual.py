@@ -1,6 +1,6 @@
-"""Virtual packages: what a solution may expect of the machine that will run it.
+"""Virtual packages: the properties of the target machine that a solution may rely on.
 
-They are explicit. No detection takes place here, and there is no `__cuda` unless it is asked for.
+Nothing is detected here, and `__cuda` is never assumed.
 
 Source: CEP 30 (virtual packages).
 """
@@ -52,7 +52,7 @@ _ARCHSPEC = {
 
 
 def default_virtual_packages(platform: Platform) -> tuple[VirtualPackage, ...]:
-    """What a machine of `platform` is expected to be unless the configuration says otherwise.
+    """The virtual packages of `platform`, unless the configuration says otherwise.
 
     glibc 2.28 and Linux 5.10 are those of the oldest distributions with support (RHEL 8 has glibc
     2.28), macOS 11 the oldest that conda-forge builds for; the same numbers as conda-lock's.

@@ -1,6 +1,6 @@
 """HTTP: proxies, certificates, retries with back-off, downloads that go on where they stopped.
 
-This is the only module that speaks it. What is right or wrong with the bytes is not known here.
+The only module that speaks HTTP. It does not judge the bytes that it downloads.
 """
 
 import re
@@ -105,7 +105,7 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 
 
 class Transport:
-    """Connections of one run, shared by its threads."""
+    """The connections of one run, shared by its threads."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Transport:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """End the downloads that are under way, at their next chunk."""
+        """End all downloads in progress, at their next chunk."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -141,9 +141,9 @@ class Transport:
             pool.clear()
 
     def download(self, url: str, sink: Sink) -> None:
-        """Append to `sink` what it lacks of `url` (http or https).
+        """Append the missing rest of `url` (http or https) to `sink`.
 
-        Where the server knows no ranges, it is read from its beginning again.
+        A server without ranges is read from the beginning again.
 
         Raises:
             FetchError: The server does not send it, or this transport was stopped.
@@ -168,7 +168,7 @@ class Transport:
         """The answer of a server, its body not read yet.
 
         Raises:
-            HTTPError: There is none.
+            HTTPError: The server does not answer.
             FetchError: The URL, or one that the server leads to, is malformed.
         """
         try:
@@ -304,7 +304,7 @@ class Transport:
         """The connections for `url`, by way of its proxy.
 
         Raises:
-            FetchError: The proxy, or a file of certificates, is none.
+            FetchError: The proxy or a file of certificates cannot be used.
         """
         proxy = _proxy_of(url, self._environment)
         with self._lock:

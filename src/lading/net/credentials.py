@@ -1,8 +1,8 @@
 """Credentials of channels: where they are found, and how they get into a URL.
 
-They are known by the URL without them, put in when something is fetched, and written nowhere. A
-bearer token goes into no URL: whoever fetches asks the mirror map for it (`MirrorMap.bearer`).
-Looked at, the first that fits wins:
+They are added to a URL when something is fetched, and never written. A bearer token does not go
+into a URL: the client asks the mirror map for it (`MirrorMap.bearer`). Sources, of which the first
+that fits wins:
 
 1. a channel of an environment file or of `--channel`, `https://user:password@host/channel` or
    `https://host/t/<token>/channel`, where `$VARIABLE` and `${VARIABLE}` may stand for a secret;

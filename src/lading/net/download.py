@@ -1,11 +1,10 @@
-"""Downloading archives and wheels: checked on the way, resumed, from the first mirror that answers.
+"""Download archives and wheels: resumed, checked by digest, from the first mirror that answers.
 
-Both engines are given local archives whose digests were checked here, so that their differences in
-download and checking do not matter.
+Both engines get local archives whose digests were checked here, so their differences in downloading
+and checking do not matter.
 
-What was read of a file lies beside its target as `.fetch-<sha256>` until it is complete; a download
-that was interrupted goes on from there, even from another mirror, since the digest of the whole
-decides in the end.
+An incomplete file lies beside its target as `.fetch-<sha256>`. An interrupted download is resumed
+from there, even from another mirror: in the end the digest of the whole decides.
 """
 
 import errno
@@ -46,12 +45,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """One file to be had.
+    """One file to download.
 
     Attributes:
         url: Canonical URL.
-        sha256: What its bytes must have.
-        target: Where it is to lie, absolute.
+        sha256: Its digest.
+        target: Where to put it, absolute.
         mode: Permissions of the target.
     """
 
@@ -82,9 +81,9 @@ def fetch_all(
     progress: Progress = no_progress,
     network: Network | None = None,
 ) -> None:
-    """Make every download lie at its target, with the right digest.
+    """Put every download at its target, with the right digest.
 
-    A target that is there already is hashed, and kept where its digest is right.
+    A target that exists is hashed, and kept if its digest is right.
 
     Raises:
         FetchError: No location of a file answers, or what it sends cannot be written; offline, the
@@ -128,7 +127,7 @@ def _missing_error(names: Sequence[str]) -> FetchError:
 
 
 class _Partial:
-    """What was read of a file so far: a `Sink` that knows its digest."""
+    """An incomplete file: a `Sink` that knows its digest."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -164,7 +163,7 @@ class _Partial:
 
 
 class _Fetcher:
-    """Brings files from their mirrors."""
+    """Downloads files from their mirrors."""
 
     def __init__(self, transport: "Transport", mirrors: MirrorMap, *, offline: bool) -> None:
         self._transport = transport
@@ -172,7 +171,7 @@ class _Fetcher:
         self._offline = offline
 
     def fetch(self, download: Download) -> None:
-        """Make one download lie at its target; see `fetch_all`."""
+        """Put one download at its target; see `fetch_all`."""
         shown = without_credentials(download.url)
         try:
             if _is_there(download):
@@ -223,7 +222,7 @@ class _Fetcher:
         return tuple(item for item in locations if urlsplit(item).scheme == "file")
 
     def _fetch_from(self, location: str, download: Download, partial: _Partial) -> None:
-        """Bring the rest of `location`; where that does not fit what is there, all of it."""
+        """Download the rest from `location`, or all of it if the digest is wrong then."""
         resumed = partial.size > 0
         self._copy(location, partial)
         if resumed and partial.digest != download.sha256:

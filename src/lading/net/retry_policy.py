@@ -1,4 +1,4 @@
-"""How servers are treated, apart from the module that speaks to them: urllib3 is slow to load."""
+"""How long servers are waited for; apart from the client, because urllib3 is slow to load."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
 """A package archive, `.conda` or `.tar.bz2`, read as it streams; nothing is extracted.
 
-What every reader here is promised, whoever made the archive:
+Promises to every reader, whatever the archive holds:
 
 1. A `.conda` is a zip file of `metadata.json`, one `info-*.tar.zst` and one `pkg-*.tar.zst`, stored
    one behind the other without a gap: a reader of its directory and one that streams see the same.
@@ -72,7 +72,7 @@ _DESCRIPTOR_FLAG = 8
 
 
 class MemberType(StrEnum):
-    """What a member of an archive is."""
+    """The type of a member."""
 
     FILE = "file"
     LINK = "link"
@@ -94,7 +94,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         path: Relative, POSIX.
-        type: What it is.
+        type: Its type.
         mode: Permission bits.
         size: Of a file, in bytes.
         target: Of a link as it is written; of a hard link, the path of an earlier file.

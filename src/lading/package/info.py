@@ -191,7 +191,7 @@ def parse_entry_point(text: str) -> EntryPoint:
     dotted = f"{result.module}.{result.function}".split(".")
     is_name = "/" not in result.command and all(name.isidentifier() for name in dotted)
     if not (equals and colon and is_name):
-        raise ValueError(f"{text!r} is no entry point")
+        raise ValueError(f"{text!r} is not an entry point")
     check_path(result.command)
     return result
 

@@ -1,8 +1,8 @@
-"""What one package puts into a prefix, wherever the prefix lies and whichever engine fills it.
+"""The payload of a package: all that it puts into a prefix.
 
-The payload of a conda package is computed from its extracted directory alone: files with their
-placeholder still in them, entry points, the prefix record. So it is the same on every machine; the
-engine's own prefix is only the place where programs of the environment run at build time.
+It is computed from the extracted package alone: files with their placeholder still in them, entry
+points, the prefix record. So it is the same on every machine and with every engine; the prefix that
+an engine fills is only where programs of the environment run at build time.
 """
 
 import os
@@ -120,8 +120,8 @@ def conda_payload(
         python: The environment's python, or None.
 
     Raises:
-        ArchiveError: It is a noarch python package and there is no python, a file is missing, or
-            `info/` belongs to another package than the record.
+        ArchiveError: It is a noarch python package without a python, a file is missing, or `info/`
+            belongs to another package than the record.
     """
     if (info.name, info.version, info.build) != (record.name, record.version, record.build):
         raise ArchiveError(

@@ -1,7 +1,4 @@
-"""Digests as values, and streams that compute them on the way.
-
-A digest never travels as a bare string: it is an algorithm and lower-case hexadecimal text.
-"""
+"""Digests as values: an algorithm and lower-case hexadecimal text, never a bare string."""
 
 import hashlib
 import re
@@ -58,7 +55,7 @@ class Digest(msgspec.Struct, frozen=True, order=True, array_like=True):
             ValueError: `hex` has another length, or other characters, than the algorithm gives.
         """
         if not _WELL_FORMED[self.algorithm].fullmatch(self.hex):
-            raise ValueError(f"{self.hex!r} is no {self.algorithm} digest")
+            raise ValueError(f"{self.hex!r} is not a {self.algorithm} digest")
 
     def __str__(self) -> str:
         """`algorithm:hex`."""
@@ -99,7 +96,7 @@ def sha256_of_file(path: Path) -> Digest:
 
 
 def sha256_of_stream(stream: RawIOBase) -> Digest:
-    """The SHA-256 digest of what an unbuffered stream still holds.
+    """The SHA-256 digest of the rest of an unbuffered stream.
 
     Raises:
         OSError: It cannot be read.

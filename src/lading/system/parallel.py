@@ -1,4 +1,4 @@
-"""Work on a row of items by several threads, with bounded memory."""
+"""Process a sequence of items in several threads, with bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import TypeVar
 __all__ = ["AHEAD", "in_order"]
 
 AHEAD = 3
-"""How many items for each worker are begun or wait to be given away: one that takes long, such as a
+"""Items per worker that are in progress or waiting for the consumer: one that takes long, such as a
 frame of 50 MB among small ones, must not leave the other workers idle."""
 
 Item = TypeVar("Item")
@@ -18,11 +18,10 @@ Result = TypeVar("Result")
 def in_order(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """The results of `work` on `items`, in their order, made by `workers` threads.
+    """Yield the results of `work` on `items`, in their order, computed by `workers` threads.
 
-    No more than `AHEAD` items a worker, and one that waits, are in flight: neither a fast worker
-    runs away from a slow consumer, nor a fast source of items from slow workers. The first error
-    ends it; what has begun is waited for, what has not is not begun.
+    At most `AHEAD` items per worker, and one more, are held at a time. The first error is raised;
+    items in progress are finished, the others are not started.
     """
     pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="lading") as pool:

@@ -1,9 +1,8 @@
 """Running other programs: the only module that starts one.
 
 A child gets exactly the environment that is passed, a closed standard input and a process group of
-its own; when lading is interrupted, the whole group is ended before the interruption goes on. Where
-lading is killed, Linux kills the child: it must not go on writing into a prefix that the next run
-makes anew.
+its own. When lading is interrupted, the whole group is ended first; when lading is killed, Linux
+kills the child, so that it does not write into a prefix that the next run creates again.
 """
 
 import ctypes
@@ -109,7 +108,7 @@ def scrubbed_environment(
 
 
 def run(request: Run) -> Completed:
-    """The outcome of a program that was run to its end, whatever its exit code.
+    """Run a program to its end, and return its outcome whatever its exit code.
 
     Raises:
         EngineNotFoundError: The executable does not exist or may not be executed.
@@ -154,7 +153,7 @@ def run(request: Run) -> Completed:
 
 
 def run_checked(request: Run, failure: str, hint: str = "") -> Completed:
-    """The outcome of a program that must succeed.
+    """Run a program that must succeed.
 
     Raises:
         EngineNotFoundError: The executable does not exist.
@@ -255,7 +254,7 @@ def become(request: Run, executable: str) -> Never:
 
 
 def _mortal(parent: int) -> Callable[[], None] | None:
-    """What a child does first on Linux: ask to be killed when `parent` is gone."""
+    """Return what a child runs first on Linux: a request to be killed when `parent` exits."""
     if not sys.platform.startswith("linux"):
         return None
     # Looked up here: after a fork nothing may be loaded.

@@ -173,5 +173,5 @@ def test_entry_point_text(text: str, expected: EntryPoint) -> None:
 )
 def test_no_entry_point(text: str) -> None:
     """What would end up as code in a script must be names."""
-    with pytest.raises(ValueError, match=r"is no entry point|is unsafe"):
+    with pytest.raises(ValueError, match=r"is not an entry point|is unsafe"):
         parse_entry_point(text)

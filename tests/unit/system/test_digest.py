@@ -28,13 +28,13 @@ def test_md5_is_shorter() -> None:
 @pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "g" * 64, "0" * 63 + "\n", "0" * 32])
 def test_what_is_no_digest_is_refused(text: str) -> None:
     """Another length or another character is no SHA-256 digest."""
-    with pytest.raises(ValueError, match="is no sha256 digest"):
+    with pytest.raises(ValueError, match="is not a sha256 digest"):
         Digest.sha256(text)
 
 
 def test_upper_case_is_refused_by_the_value_itself() -> None:
     """The value has one form only."""
-    with pytest.raises(ValueError, match="is no sha256 digest"):
+    with pytest.raises(ValueError, match="is not a sha256 digest"):
         Digest(Algorithm.SHA256, "A" * 64)
 
 
