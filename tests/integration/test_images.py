@@ -15,7 +15,7 @@ import pytest
 from lading.format.compression import Level
 from simulators.command import Outcome, child_environment
 from simulators.images import MOUNTED, make_image, need
-from simulators.namespaces import NOBODY, is_possible, unprivileged
+from simulators.namespaces import NOBODY, unprivileged
 
 PROGRAM = "from lading.cli.app import main; main()"
 MANY = 16
@@ -116,11 +116,11 @@ def somebody(tmp_path: Path, *, fuse: bool) -> Iterator[Node]:
     scratch.mkdir()
     home.mkdir(mode=0o755)
     os.chown(home, NOBODY, NOBODY)
-    preparation = unprivileged(scratch, fuse=fuse)
     try:
-        if not is_possible(preparation):
-            pytest.skip("this machine allows no mount namespace, or no device")
-        yield Node(home, interpreter(), preparation)
+        with unprivileged(scratch, fuse=fuse) as preparation:
+            if preparation is None:
+                pytest.skip("this machine allows no mount namespace, or no device")
+            yield Node(home, interpreter(), preparation)
     finally:
         shutil.rmtree(home)
 

@@ -3,7 +3,8 @@
 import ctypes
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["NOBODY", "cut_off", "is_possible", "unprivileged", "with_etc"]
@@ -50,8 +51,12 @@ NOBODY = 65534
 FUSE_DEVICE = os.makedev(10, 229)
 
 
-def unprivileged(scratch: Path, *, fuse: bool = True) -> Callable[[], None]:
+@contextmanager
+def unprivileged(scratch: Path, *, fuse: bool = True) -> Iterator[Callable[[], None] | None]:
     """What makes a process of root one of nobody, on a node where users may open /dev/fuse or not.
+
+    All such processes see one file tree, in which /dev/fuse is another. None where this machine
+    allows no mount namespace, or no device.
 
     Args:
         scratch: An empty directory; nothing outside of it is changed.
@@ -59,18 +64,35 @@ def unprivileged(scratch: Path, *, fuse: bool = True) -> Callable[[], None]:
     """
     device = scratch / "fuse"
 
-    def prepare() -> None:
+    def hold() -> None:
         _unshare(CLONE_NEWNS)
         _mount("none", "/", MS_REC | MS_PRIVATE)
-        if not device.exists():
-            os.mknod(device, 0o020000, FUSE_DEVICE)
+        os.mknod(device, 0o020000, FUSE_DEVICE)
         device.chmod(0o666 if fuse else 0o600)
         _mount(device, "/dev/fuse", MS_BIND)
+
+    try:
+        holder = subprocess.Popen(["sleep", "600"], preexec_fn=hold)  # noqa: PLW1509  # as above
+    except subprocess.SubprocessError:
+        yield None
+        return
+
+    def prepare() -> None:
+        descriptor = os.open(f"/proc/{holder.pid}/ns/mnt", os.O_RDONLY)
+        directory = Path.cwd()
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNS) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        os.close(descriptor)
+        os.chdir(directory)
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
-    return prepare
+    try:
+        yield prepare
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def is_possible(preparation: Callable[[], None]) -> bool:
