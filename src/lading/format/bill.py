@@ -94,7 +94,7 @@ def read_document(path: Path) -> bytes:
 
 
 def beside(tarball: Path, suffix: str) -> Path:
-    """Where the companion of a tarball lies: its manifest or its checksums.
+    """The path of a companion of a tarball: its manifest or its checksums.
 
     A `tar.zst` gives its companions its stem. The others keep their whole name in front, so that
     one directory can hold an environment in several formats.

@@ -95,14 +95,14 @@ _ISAL_LEVELS = {Level.FAST: 1, Level.DEFAULT: 3, Level.SMALL: 3}
 
 
 class Compressor(Protocol):
-    """Compresses one frame after the other; used by one thread at a time."""
+    """Compresses one frame; used by one thread at a time."""
 
     def feed(self, data: bytes) -> bytes:
-        """More of the frame; what of it is ready."""
+        """Compress more of the frame; return the bytes that are ready."""
         ...
 
     def finish(self) -> bytes:
-        """The rest of the frame."""
+        """End the frame; return the rest of it."""
         ...
 
 
@@ -156,7 +156,7 @@ def compressor(format_: Format, level: Level, size: int) -> Compressor:
 
 
 def describe(format_: Format, level: Level) -> dict[str, str]:
-    """What shapes the compressed bytes: name and version of the compressor, and its level."""
+    """What determines the compressed bytes: name, version and level of the compressor."""
     match format_:
         case Format.ZSTD:
             first, *others = _ZSTD_OPTIONS[level].items()
@@ -202,7 +202,7 @@ def _decompress(inner: zstd.ZstdDecompressor, frame: Iterator[bytes]) -> Iterato
 
 
 def _drain(inner: zstd.ZstdDecompressor) -> Iterator[bytes]:
-    """What the decompressor still holds of the input it was given."""
+    """What the decompressor still holds of its input."""
     while not (inner.eof or inner.needs_input):
         yield inner.decompress(b"", CHUNK_BYTES)
 
@@ -213,7 +213,7 @@ def _decompress_gzip(frame: Iterator[bytes]) -> Iterator[bytes]:
         if inner.eof:
             raise EOFError("more bytes than one frame")
         rest, ready = chunk, b""
-        # Never more than a chunk at once: a small frame may say that it holds gigabytes of zeros.
+        # At most a chunk at once: a small frame may decompress to gigabytes of zeros.
         while rest or len(ready) == CHUNK_BYTES:
             ready = bytes(inner.decompress(rest, CHUNK_BYTES))
             rest = bytes(inner.unconsumed_tail)

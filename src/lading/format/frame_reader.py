@@ -22,7 +22,7 @@ FETCH_AGAIN = "fetch the tarball again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame of a tarball, wherever its bytes are.
+    """One frame of a tarball, wherever its bytes come from.
 
     Attributes:
         bill: What it must be.

@@ -3,7 +3,7 @@
 It lists every member in the order of the archive, with its owner; every package, with its frames;
 and what shapes the bytes. It does not depend on the host, the user, the engine or the time.
 
-What `parse_manifest` returns can be unpacked safely, whoever wrote it:
+What `parse_manifest` returns can be unpacked safely, whatever its author intended:
 
 1. If a digest was given, it was compared before anything was parsed (`lading.format.bill`).
 2. Every path is relative, without `..`, and not longer or deeper than file systems allow.
@@ -87,7 +87,7 @@ class ManifestFrame(msgspec.Struct, frozen=True, kw_only=True):
     """One frame.
 
     Attributes:
-        offset: Where it begins in the tarball, in bytes.
+        offset: Of its first byte in the tarball.
         length: Its compressed length in bytes.
         size: Its decompressed length in bytes.
         sha256: Of its compressed bytes, hexadecimal.
@@ -128,10 +128,10 @@ class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the tarball needs of the place where it is unpacked.
+    """What the tarball requires of the place where it is unpacked.
 
     Attributes:
-        longest_prefix: The longest path of a prefix in bytes; None where there is no limit.
+        longest_prefix: The longest path of a prefix in bytes; None for no limit.
         virtual_packages: Name → version that the lock was solved for, such as `__glibc` → `2.28`.
         prefix: Of an image the one prefix that its files name, absolute; empty for a tarball, which
             is relocated when it is unpacked.
@@ -155,7 +155,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         frame_format: Version of the layout of frames.
         compressor: Name, version and level.
         bytecode: Whether bytecode is in it.
-        requirements: Of the place where it is unpacked.
+        requirements: What it requires of the place where it is unpacked.
         packages: In the order of the archive.
         files: In the order of the archive; paths unique.
     """
@@ -197,11 +197,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """One frame with all that is known of it.
+    """One frame with its package and members.
 
     Attributes:
         package: Whose members it holds.
-        frame: Where it lies.
+        frame: Its place and digest.
         files: Its members, in order.
         is_last: Whether the end of the archive follows its members.
     """
@@ -250,7 +250,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     try:
         manifest = decode_json(data, Manifest)
     except ValueError as error:
-        raise ManifestError(f"{name} is no pack manifest: {error}", hint=_FETCH_AGAIN) from error
+        raise ManifestError(f"{name} is not a pack manifest: {error}", hint=_FETCH_AGAIN) from error
     if (manifest.format, manifest.version) != (FORMAT_NAME, FORMAT_VERSION):
         raise ManifestError(
             f"{name} has format {manifest.format} {manifest.version}",

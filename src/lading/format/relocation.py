@@ -45,7 +45,7 @@ class Relocation(msgspec.Struct, frozen=True, kw_only=True):
         size: Of its shipped content in bytes.
         placeholder: What is replaced.
         mode: How it is replaced.
-        groups: Where it stands in the shipped content, see `Occurrences`.
+        groups: Where it occurs in the shipped content, see `Occurrences`.
     """
 
     path: str
@@ -82,7 +82,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What is true of one unpacked environment and of no other.
+    """What is true of one unpacked environment only.
 
     Attributes:
         prefix: The prefix that its files name.
@@ -108,12 +108,12 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
     path = prefix / RECORD_PATH
     try:
         record = decode_json(read_regular(path), _Record)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotAPrefixError(
             f"{prefix} was not unpacked from a tarball of lading",
             hint="name the directory that holds conda-meta",
         ) from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise NotAPrefixError(
             f"{path} is damaged: {error}", hint="unpack the tarball again"
         ) from error
@@ -123,7 +123,7 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
 
 
 def _is_sound(item: Relocation) -> bool:
-    """Whether an entry can be followed: a path in the prefix, and offsets in the content."""
+    """Whether an entry is safe: its path is in the prefix, its offsets are in the content."""
     parts = item.path.split("/")
     offsets = [offset for group in item.groups for offset in group]
     least = 1 if item.mode is FileMode.TEXT else 2

@@ -1,4 +1,4 @@
-"""Tar members, as lading writes them: nobody's, without a clock, plain where that is possible.
+"""Headers of tar members as lading writes them: no owner, no clock, plain ustar if possible.
 
 Most headers are written directly (a member costs `tarfile` tens of microseconds); what does not fit
 into a plain ustar header (long or non-ASCII names, huge files) is left to `tarfile`. A property
@@ -16,7 +16,7 @@ __all__ = ["BLOCK_BYTES", "END_OF_ARCHIVE", "Header", "padding", "render_header"
 
 BLOCK_BYTES = 512
 END_OF_ARCHIVE = bytes(2 * BLOCK_BYTES)
-"""What ends an archive; nothing may follow."""
+"""The bytes that end an archive; nothing may follow them."""
 
 NAME_BYTES = 100
 LARGEST_OCTAL_SIZE = 0o77777777777
@@ -26,7 +26,7 @@ _TYPES = {Kind.FILE: b"0", Kind.LINK: b"2", Kind.DIRECTORY: b"5"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What stands in front of the content of a member.
+    """What a header says of its member.
 
     Attributes:
         path: Archive-relative, POSIX, without trailing slash.

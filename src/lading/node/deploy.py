@@ -1,4 +1,4 @@
-"""Unpack through a store: link the frames it holds, extract the others, then switch the name."""
+"""Unpack through a store: extract the frames that it lacks, link all, then switch the name."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 
 class Rule(StrEnum):
-    """What is wrong."""
+    """The kind of a difference."""
 
     MODIFIED = "modified"
     MISSING = "missing"
@@ -28,7 +28,7 @@ class Finding:
     """One difference from the bill.
 
     Attributes:
-        rule: What is wrong.
+        rule: Its kind.
         path: Relative to the prefix or archive, POSIX.
         owner: Package that owns the path; empty for the environment's own and for foreign files.
         message: One line for a person, without full stop.

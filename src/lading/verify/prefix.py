@@ -1,7 +1,7 @@
-"""Is a prefix exactly what its bill says, wherever it was relocated to?
+"""Compare a prefix with its bill, wherever it was relocated to.
 
-Relocated files are taken back to their shipped content before they are hashed, so one bill serves
-every place. An installed prefix, which was never shipped, has its install record.
+The shipped content of relocated files is restored before it is hashed, so one bill serves every
+place. An installed prefix, which was never shipped, is compared with its install record.
 """
 
 import os
@@ -37,7 +37,7 @@ PATHS_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Expected:
-    """What a path must be."""
+    """What a path must be, by the bill."""
 
     kind: Kind
     owner: str
@@ -183,7 +183,7 @@ class _Inspector:
     quick: bool
 
     def findings(self, items: Iterable[tuple[str, _Expected]]) -> list[Finding]:
-        """What is wrong with `items`."""
+        """The findings of `items`."""
         return [finding for path, item in items for finding in self._of_path(path, item)]
 
     def _of_path(self, path: str, item: _Expected) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ def test_a_bill_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_bill_that_is_none_is_told(tmp_path: Path) -> None:
     """As a wrong input."""
     (tmp_path / "a.manifest.json").write_text("{")
-    with pytest.raises(ManifestError, match=r"a\.manifest\.json is no pack manifest"):
+    with pytest.raises(ManifestError, match=r"a\.manifest\.json is not a pack manifest"):
         read_bill(tmp_path / "a.manifest.json")
 
 

@@ -118,7 +118,7 @@ def test_headers_are_those_of_the_members() -> None:
 )
 def test_what_is_no_manifest(data: bytes) -> None:
     """Other data is refused, with the name of the file."""
-    with pytest.raises(ManifestError, match="m is no pack manifest"):
+    with pytest.raises(ManifestError, match="m is not a pack manifest"):
         parse_manifest(data, "m")
 
 
@@ -339,5 +339,5 @@ def test_placeholders_are_bounded() -> None:
 )
 def test_bombs_are_refused(data: bytes) -> None:
     """Before memory or time is taken for what they say."""
-    with pytest.raises(ManifestError, match=r"is too large|is no pack manifest"):
+    with pytest.raises(ManifestError, match=r"is too large|is not a pack manifest"):
         parse_manifest(data, "m")

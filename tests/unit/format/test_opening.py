@@ -15,7 +15,7 @@ from lading.errors import (
     UsageError,
 )
 from lading.format.compression import Format
-from lading.format.opening import open_tarball
+from lading.format.opening import _pread, open_tarball
 from simulators.command import listing
 from simulators.rangeserver import serve_ranges
 from simulators.versions import flip_bit, versioned_tarball
@@ -141,3 +141,13 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="is not a regular file"), open_tarball(tmp_path / "pipe"):
         pass
+
+
+def test_a_disk_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """Here a directory takes its place: reading it fails like reading a broken disk."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(ArchiveError, match="cannot read x: Is a directory"):
+            _pread("x", descriptor, 1, 0)
+    finally:
+        os.close(descriptor)
