@@ -10,7 +10,7 @@ the same byte for byte.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from mmap import mmap
+from typing import Protocol
 
 from lading.conda.paths import FileMode
 from lading.errors import PrefixTooLongError
@@ -29,8 +29,27 @@ __all__ = [
 
 CHUNK_BYTES = 1 << 20
 
-Content = bytes | mmap
+MOST_OCCURRENCES = 10_000_000
+"""In one file: a small tarball can hold a large file that is nothing but placeholders."""
+
 _String = tuple[int, Iterable[int], int | None]
+
+
+class Content(Protocol):
+    """The content of a file: bytes, or what can be searched and cut like bytes."""
+
+    def __len__(self) -> int:
+        """Its size in bytes."""
+        ...
+
+    def __getitem__(self, part: "slice[int, int, None]", /) -> bytes:
+        """Some of its bytes."""
+        ...
+
+    def find(self, needle: bytes, start: int = ..., end: int = ..., /) -> int:
+        """The position of `needle`, or -1."""
+        ...
+
 
 PLACEHOLDER_BYTES = range(5, 1025)
 """Lengths that a placeholder may have. Packages are built in prefixes of 255 bytes, a few old ones
@@ -131,7 +150,11 @@ def replaced_chunks(data: Content, where: Occurrences, prefix: bytes) -> Iterato
 
 
 def relocated_chunks(
-    data: Content, placeholder: bytes, mode: FileMode, prefix: bytes
+    data: Content,
+    placeholder: bytes,
+    mode: FileMode,
+    prefix: bytes,
+    most: int = MOST_OCCURRENCES,
 ) -> Iterator[bytes]:
     """What `replace_placeholder` gives, in chunks; takes no memory for the size of the file.
 
@@ -140,17 +163,24 @@ def relocated_chunks(
         placeholder: Its bytes, without NUL.
         mode: How it is replaced.
         prefix: Absolute path of the environment; holds no NUL byte.
+        most: How many placeholders are replaced.
 
     Raises:
         PrefixTooLongError: In binary mode, `prefix` is longer than the placeholder.
+        ValueError: There are more than `most` placeholders.
     """
-    return _replaced(data, _find_strings(data, placeholder, mode), len(placeholder), prefix)
+    strings = _find_strings(data, placeholder, mode)
+    return _replaced(data, strings, len(placeholder), prefix, most)
 
 
 def _replaced(
-    data: Content, strings: Iterator[_String], old: int, prefix: bytes
+    data: Content,
+    strings: Iterable[_String],
+    old: int,
+    prefix: bytes,
+    most: int = MOST_OCCURRENCES,
 ) -> Iterator[bytes]:
-    position = 0
+    position = count = 0
     for _, offsets, end in strings:
         if end is not None and len(prefix) > old:
             raise PrefixTooLongError(
@@ -165,6 +195,9 @@ def _replaced(
             yield prefix
             position = offset + old
             filling += old - len(prefix)
+            count += 1
+            if count > most:
+                raise ValueError(f"it holds more than {most} placeholders")
         if end is not None:
             yield from _cut(data, position, end)
             yield from _zeros(filling)

@@ -35,6 +35,8 @@ RECORD_PATH = f"{LADING_DIRECTORY}/relocation.json"
 STATE_PATH = f"{LADING_DIRECTORY}/state.json"
 MANIFEST_PATH = f"{LADING_DIRECTORY}/manifest.json"
 FORMAT_VERSION = 1
+LARGEST_RECORD = 1 << 26
+"""Bytes: its offsets take some twenty times as much memory."""
 
 
 class Relocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +109,7 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
     """
     path = prefix / RECORD_PATH
     try:
-        record = decode_json(read_regular(path), _Record)
+        record = decode_json(read_regular(path, LARGEST_RECORD), _Record)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotAPrefixError(
             f"{prefix} was not unpacked from a tarball of lading",

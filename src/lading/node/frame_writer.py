@@ -7,14 +7,14 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from lading.conda import Kind, relocated_chunks
-from lading.errors import DigestMismatchError
+from lading.conda import Content, Kind, relocated_chunks
+from lading.errors import ArchiveError, DigestMismatchError
 from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
-from lading.system import open_regular
+from lading.system import FileContent, open_regular
 
 __all__ = [
     "DIRECTORY_MODE",
@@ -29,7 +29,7 @@ __all__ = [
 DIRECTORY_MODE = 0o755
 
 SMALL_BYTES = 1 << 23
-"""A file with placeholders that is larger is mapped from disk instead of held in memory."""
+"""A file with placeholders that is larger is not held in memory."""
 
 PIECES_AT_ONCE = 128
 """Of at most a megabyte each, most of them as short as a path: one write for many."""
@@ -115,22 +115,35 @@ def _checked(member: Member) -> Iterator[bytes | memoryview]:
 def _relocated(
     item: ManifestFile, chunks: Iterable[bytes | memoryview], prefix: bytes, path: str
 ) -> Iterator[bytes]:
-    """The relocated content of the file that will be at `path`."""
+    """The relocated content of the file that will be at `path`.
+
+    Raises:
+        ArchiveError: It holds more placeholders than any file does.
+    """
     assert item.placeholder_mode is not None  # noqa: S101  # for the type checker
-    placeholder = item.placeholder.encode()
+    with _shipped(item, chunks, path.rpartition("/")[0]) as shipped:
+        found = relocated_chunks(shipped, item.placeholder.encode(), item.placeholder_mode, prefix)
+        try:
+            yield from _gathered(found)
+        except ValueError as error:
+            raise ArchiveError(f"{item.path}: {error}", hint="do not use this tarball") from error
+
+
+@contextmanager
+def _shipped(
+    item: ManifestFile, chunks: Iterable[bytes | memoryview], directory: str
+) -> Iterator[Content]:
+    """The shipped content of a file: in memory if it is small, else in a file without a name.
+
+    That file is on the disk of the prefix: the directory for temporary files may be in memory.
+    """
     if item.size <= SMALL_BYTES:
-        data = b"".join(chunks)
-        yield b"".join(relocated_chunks(data, placeholder, item.placeholder_mode, prefix))
+        yield b"".join(chunks)
         return
-    # It has no name, and is on the disk of the prefix: the directory for temporary files may be in
-    # memory.
-    with tempfile.TemporaryFile(dir=path.rpartition("/")[0]) as copy:
+    with tempfile.TemporaryFile(dir=directory) as copy:
         copy.writelines(chunks)
         copy.flush()
-        with mmap(copy.fileno(), 0, access=ACCESS_READ) as mapped:
-            yield from _gathered(
-                relocated_chunks(mapped, placeholder, item.placeholder_mode, prefix)
-            )
+        yield FileContent(copy.fileno())
 
 
 def _write_file(

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from lading.conda import Content, FileMode, replaced_chunks, restored_chunks
@@ -32,6 +31,7 @@ from lading.format import (
 from lading.node.frame_writer import SMALL_BYTES, write_gathered
 from lading.node.staging import check_prefix
 from lading.system import (
+    FileContent,
     Sync,
     open_regular,
     remove_stale_temporaries,
@@ -157,7 +157,7 @@ def _named_prefix(data: Content, item: Relocation, known: Sequence[bytes]) -> by
 
 @contextmanager
 def _content(path: Path) -> Iterator[Content]:
-    """The content of a regular file, mapped if it is large.
+    """The content of a regular file, in memory if it is small.
 
     Raises:
         OSError: It cannot be read, or is something else.
@@ -166,8 +166,7 @@ def _content(path: Path) -> Iterator[Content]:
         if os.fstat(stream.fileno()).st_size <= SMALL_BYTES:
             yield stream.read(SMALL_BYTES)
         else:
-            with mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
-                yield mapped
+            yield FileContent(stream.fileno())
 
 
 def apply_relocate(plan: RelocatePlan) -> int:
@@ -237,8 +236,7 @@ def _shipped(data: Content, chunks: Iterator[bytes], directory: Path) -> Iterato
         return
     with tempfile.TemporaryFile(dir=directory) as copy:
         write_gathered(copy.fileno(), chunks)
-        with mmap(copy.fileno(), 0, access=ACCESS_READ) as mapped:
-            yield mapped
+        yield FileContent(copy.fileno())
 
 
 def _changed(path: Path) -> PrefixChangedError:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         sha256_of_file as sha256_of_file,
         sha256_of_stream as sha256_of_stream,
     )
+    from lading.system.file_content import FileContent as FileContent
     from lading.system.filesystem import (
         Sync as Sync,
         file_system_type as file_system_type,
@@ -65,6 +66,7 @@ else:
         __name__,
         {
             "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
+            "file_content": "FileContent",
             "filesystem": "Sync file_system_type network_file_system no_sync sync_file_system",
             "parallel": "in_order",
             "private": "make_private_directory",

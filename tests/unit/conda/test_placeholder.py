@@ -9,6 +9,7 @@ from lading.conda.placeholder import (
     Occurrences,
     check_placeholder,
     find_occurrences,
+    relocated_chunks,
     replace_placeholder,
     restore_placeholder,
 )
@@ -142,3 +143,12 @@ def test_placeholders_of_no_package(placeholder: str) -> None:
 def test_placeholders_of_packages(placeholder: str) -> None:
     """Any path of five bytes to a thousand."""
     check_placeholder(placeholder)
+
+
+@pytest.mark.parametrize("mode", list(FileMode))
+def test_placeholders_are_counted(mode: FileMode) -> None:
+    """A small tarball can hold a large file that is nothing but placeholders."""
+    data = (OLD + b"\0") * 3
+    assert b"".join(relocated_chunks(data, OLD, mode, b"/new", 3)).startswith(b"/new")
+    with pytest.raises(ValueError, match="more than 2 placeholders"):
+        list(relocated_chunks(data, OLD, mode, b"/new", 2))

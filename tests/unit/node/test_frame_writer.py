@@ -8,13 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from lading.conda.paths import Kind
+from lading.conda.paths import FileMode, Kind
+from lading.conda.placeholder import find_occurrences, replace_placeholder
 from lading.errors import DigestMismatchError, IntegrityError
 from lading.format.compression import Format
 from lading.format.frame_reader import Frame
 from lading.format.manifest import ManifestFile
 from lading.format.opening import open_tarball
-from lading.node.frame_writer import directories_of, make_directories, write_all, write_frame
+from lading.node.frame_writer import (
+    SMALL_BYTES,
+    directories_of,
+    make_directories,
+    write_all,
+    write_frame,
+)
+from simulators.handmade import file, pack, payload, unpack
 from simulators.versions import PLACEHOLDER, versioned_tarball
 
 PREFIX = b"/opt/a"
@@ -180,3 +188,18 @@ def test_all_is_written(tmp_path: Path) -> None:
     os.close(writing)
     thread.join()
     assert data == received.read_bytes()
+
+
+@pytest.mark.parametrize("mode", list(FileMode))
+def test_a_large_file_is_relocated_as_a_small_one(tmp_path: Path, mode: FileMode) -> None:
+    """From the disk instead of memory."""
+    line = PLACEHOLDER.encode() + b"/lib\0" + b"x" * 2000
+    content = line * (SMALL_BYTES // len(line) + 2) + PLACEHOLDER.encode()
+    large = file(
+        "large", content, placeholder=PLACEHOLDER, mode=mode, directory=tmp_path / "source"
+    )
+    prefix = unpack(pack(tmp_path / "tarballs", payload(large)).plan.tarball, tmp_path / "env")
+    where = find_occurrences(content, PLACEHOLDER.encode(), mode)
+    expected = replace_placeholder(content, where, os.fsencode(prefix))
+    assert expected == (prefix / "large").read_bytes()
+    assert ["large"] == [path.name for path in prefix.iterdir() if path.is_file()]
