@@ -393,8 +393,8 @@ def _locked(path: Path, item: _Package) -> LockedPackage:
         raise LockError(f"{path}: {item.name} has no sha256", hint=REMEDY)
     try:
         if item.manager is Manager.CONDA:
-            for name in item.dependencies:
-                dependency_name(name)
+            for name, constraint in item.dependencies.items():
+                dependency_name(f"{name} {constraint}")
         return LockedPackage(
             name=item.name,
             version=item.version,

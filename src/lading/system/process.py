@@ -26,7 +26,6 @@ from lading.system.redaction import redact
 __all__ = ["Completed", "Run", "become", "fed", "read_from", "run", "scrubbed_environment"]
 
 LAST_LINES = 20
-GRACE_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1
 
 # What a program needs to work at all; everything else of the caller's environment stays outside.
@@ -58,12 +57,14 @@ class Run:
         environment: The whole environment of the child, nothing is inherited.
         directory: Its current directory (absolute), or None for the caller's.
         timeout: Seconds after which it is ended, or None for no limit.
+        grace: Seconds that it has to end by itself when it is asked to.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     directory: Path | None = None
     timeout: float | None = None
+    grace: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +136,13 @@ def run(request: Run) -> Completed:
     try:
         stdout, stderr = child.communicate(timeout=request.timeout)
     except subprocess.TimeoutExpired as error:
-        _end_group(child)
+        _end_group(child, request.grace)
         raise EngineFailedError(
             f"{Path(request.argv[0]).name} was ended after {request.timeout:g} seconds",
             hint="allow more time with --timeout",
         ) from error
     except BaseException:
-        _end_group(child)
+        _end_group(child, request.grace)
         raise
     _log.debug("%s: exit %d, %.2f s", request.argv[0], child.returncode, time.monotonic() - started)
     return Completed(
@@ -268,7 +269,7 @@ def _mortal(parent: int) -> Callable[[], None] | None:
     return ask
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
+def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
     """End the child and all that it started, politely first.
 
     The group outlives a child that has ended already: what it left running is killed all the same.
@@ -277,7 +278,7 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            child.communicate(timeout=GRACE_SECONDS)
+            child.communicate(timeout=grace)
 
 
 def command_line(argv: Sequence[str]) -> str:

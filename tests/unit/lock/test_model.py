@@ -97,11 +97,11 @@ def test_escapes_in_names(tmp_path: Path, more: dict[str, str]) -> None:
         _read(tmp_path, _package(**more))
 
 
-@pytest.mark.parametrize("name", ["''", "'[x]'", "'>=2'"])
-def test_a_dependency_without_a_name(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("needs", ["'': ''", "'[x]': ''", "'>=2': ''", "b: 'https://host::'"])
+def test_a_dependency_without_a_name(tmp_path: Path, needs: str) -> None:
     """It is refused when the lock is read, not when the lock is used."""
     with pytest.raises(LockError, match=r"a: '.*' does not begin with a package name"):
-        _read(tmp_path, _package(dependencies=f"{{{name}: ''}}"))
+        _read(tmp_path, _package(dependencies=f"{{{needs}}}"))
 
 
 def test_optional_categories(tmp_path: Path) -> None:

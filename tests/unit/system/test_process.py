@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,8 +144,9 @@ def test_an_interruption_ends_the_whole_group(tmp_path: Path, *, ignores: bool) 
     """After Ctrl-C neither the child nor the grandchild runs, polite or not."""
     note = tmp_path / "note"
     thread = interrupt_when(note)
+    request = replace(python(family(note, leader_stays=True, ignores=ignores)), grace=0.2)
     with pytest.raises(KeyboardInterrupt):
-        run(python(family(note, leader_stays=True, ignores=ignores)))
+        run(request)
     thread.join()
     assert wait_for_end(int(note.read_text()))
 
