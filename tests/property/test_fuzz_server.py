@@ -1,5 +1,6 @@
 """Whatever a server answers: the right bytes, or an error of ours, soon."""
 
+import gc
 import gzip
 import tempfile
 from collections.abc import Iterator
@@ -125,6 +126,17 @@ def answers(draw: st.DrawFn) -> bytes:
 
 RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + DATA
 ROWS = st.lists(answers() | st.just(RIGHT), min_size=1, max_size=4)
+
+
+# urllib3 leaves the answers that it asks again for, or cannot follow, to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Let no other test be blamed for them."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
