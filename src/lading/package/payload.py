@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from lading.conda import FileMode, Kind, PathType, RepodataRecord
-from lading.errors import ArchiveError
+from lading.errors import ArchiveError, UnsafePathError
 from lading.package.entry_points import render_entry_point
 from lading.package.info import PackageInfo, PathEntry
 from lading.system import Digest, sha256_of
@@ -120,8 +120,9 @@ def conda_payload(
         python: The environment's python, or None.
 
     Raises:
-        ArchiveError: It is a noarch python package without a python, a file is missing, or `info/`
-            belongs to another package than the record.
+        ArchiveError: It is a noarch python package without a python, a file is missing or not
+            regular, or `info/` belongs to another package than the record.
+        UnsafePathError: A file lies below a symbolic link.
     """
     if (info.name, info.version, info.build) != (record.name, record.version, record.build):
         raise ArchiveError(
@@ -132,6 +133,7 @@ def conda_payload(
         raise ArchiveError(
             f"{record.name} needs python, and the lock has none", hint="add python and lock again"
         )
+    _refuse_linked_parents([entry.path for entry in info.paths], directory)
     files = [_payload_file(entry, info, directory, python) for entry in info.paths]
     if python is not None and info.noarch == "python":
         files += _entry_point_files(info, python)
@@ -170,6 +172,11 @@ def _payload_file(
         ) from error
     if entry.type is PathType.DIRECTORY:
         return PayloadFile(path=path, kind=Kind.DIRECTORY)
+    if not stat.S_ISREG(status.st_mode):
+        raise ArchiveError(
+            f"{entry.path} of {directory.name} is not a regular file",
+            hint="clear the package cache and fetch it again",
+        )
     return PayloadFile(
         path=path,
         place=source,
@@ -180,6 +187,30 @@ def _payload_file(
         placeholder=entry.placeholder,
         mode=entry.mode,
     )
+
+
+def _refuse_linked_parents(paths: Iterable[str], directory: Path) -> None:
+    """Refuse to read below a symbolic link in an extracted package.
+
+    Raises:
+        UnsafePathError: A path lies below one.
+    """
+    sound = {""}
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        while parent not in sound:
+            try:
+                status = os.lstat(f"{directory}/{parent}")
+            except OSError:
+                # What lies below it is missing, which is said when it is looked for.
+                break
+            if not stat.S_ISDIR(status.st_mode):
+                raise UnsafePathError(
+                    f"{path} of {directory.name} lies below {parent}, which is not a directory",
+                    hint="clear the package cache and fetch it again",
+                )
+            sound.add(parent)
+            parent = parent.rpartition("/")[0]
 
 
 def noarch_target(path: str, site_packages: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from lading.conda.names import BuildString, PackageName
 from lading.conda.paths import FileMode, Kind, PathType
 from lading.conda.records import RepodataRecord
-from lading.errors import ArchiveError
+from lading.errors import ArchiveError, UnsafePathError
 from lading.package.info import EntryPoint, PackageInfo, PathEntry
 from lading.package.payload import (
     EPOCH_1980,
@@ -254,3 +254,23 @@ def test_the_last_owner_has_a_contested_path() -> None:
         [[item.path for item in each.files] for each in resolved],
         clobbered,
     )
+
+
+def test_a_file_that_is_a_link_is_not_read(tmp_path: Path) -> None:
+    """It could lead to any file of this machine."""
+    put(tmp_path, "secret", b"key")
+    (tmp_path / "package/share").mkdir(parents=True)
+    (tmp_path / "package/share/key").symlink_to(tmp_path / "secret")
+    entry = PathEntry(path="share/key", type=PathType.HARDLINK)
+    with pytest.raises(ArchiveError, match="share/key of package is not a regular file"):
+        conda_payload(record(), info(entry), tmp_path / "package", None)
+
+
+def test_a_file_below_a_linked_directory_is_not_read(tmp_path: Path) -> None:
+    """The link could lead to any directory of this machine."""
+    put(tmp_path, "home/secret", b"key")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/share").symlink_to(tmp_path / "home")
+    entry = PathEntry(path="share/secret", type=PathType.HARDLINK)
+    with pytest.raises(UnsafePathError, match="lies below share, which is not a directory"):
+        conda_payload(record(), info(entry), tmp_path / "package", None)
