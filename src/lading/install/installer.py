@@ -138,7 +138,13 @@ def apply_install(
         _discard(plan, keep_prefix=update is not None)
         try:
             archives = fetch_archives(plan, tree, mirrors, inherited, progress)
-            check_packages(plan.records, archives.conda, plan.lockfile.platform, tree.checked)
+            check_packages(
+                plan.records,
+                archives.conda,
+                plan.lockfile.platform,
+                tree.checked,
+                workers=os.cpu_count() or 1,
+            )
             tree.home.mkdir(parents=True, exist_ok=True)
             if update is not None:
                 updated = installer.update(update, archives)

@@ -40,7 +40,7 @@ from lading.package.archive import (
 )
 from lading.package.info import INFO_FILES, PackageInfo, PathEntry, parse_package_info
 from lading.package.payload import noarch_target
-from lading.system import write_atomically
+from lading.system import in_order, write_atomically
 
 __all__ = ["CheckedPackage", "check_archive", "check_environment", "check_packages"]
 
@@ -82,6 +82,7 @@ def check_packages(
     archives: Mapping[str, Path],
     platform: Platform,
     cache: Path | None = None,
+    workers: int = 1,
 ) -> None:
     """Refuse packages that must not be given to an engine, see the module.
 
@@ -90,14 +91,17 @@ def check_packages(
         archives: Distribution string → archive, its digest checked.
         platform: Where the environment will be used.
         cache: Where results are kept, absolute; None keeps none.
+        workers: How many archives are read at once.
 
     Raises:
         ArchiveError: A package is not what the lock or its own list says.
         UnsafePathError: It would read or write outside of the prefix.
     """
     checked = {}
-    for record in records:
-        package = _remembered(record, archives[record.distribution], cache)
+    packages = in_order(
+        lambda record: _remembered(record, archives[record.distribution], cache), records, workers
+    )
+    for record, package in zip(records, packages, strict=True):
         found = (package.name, package.version, package.build)
         if found != (record.name, record.version, record.build):
             raise ArchiveError(
