@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -467,3 +468,39 @@ def _arguments() -> set[bytes]:
         with contextlib.suppress(OSError):
             found.add(path.read_bytes())
     return found
+
+
+class _Slow(_Guarded):
+    """Answers for one subdir, and for the other one not in time."""
+
+    def do_GET(self) -> None:  # noqa: N802  # likewise
+        """Wait before the packages of linux-64 are sent."""
+        if "/linux-64/" in self.path:
+            time.sleep(20)
+        super().do_GET()
+
+
+def test_a_killed_run(tmp_path: Path) -> None:
+    """What it kept of a channel with a secret is private, and the next run removes it."""
+    simulator = small_channel(tmp_path / "served" / "channel")
+    project = tmp_path / "project"
+    project.mkdir()
+    source = "name: x\nchannels: ['{}']\ndependencies: [library]\n"
+    command = ["lock", "-p", "linux-64"]
+    with _guarded(simulator, _Slow) as url:
+        written, _ = _places(url, tmp_path, "source token")
+        (project / "environment.yml").write_text(source.format(written))
+        with start(command, project) as child:
+            deadline = time.monotonic() + 15
+            while not _leaks(project, []) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            child.kill()
+            child.communicate()
+        leaks = _leaks(project, [])
+        assert leaks
+        for leak in leaks:
+            hidden = next(path for path in Path(leak).parents if ".lading-" in path.name)
+            assert 0o700 == hidden.stat().st_mode & 0o777
+    (project / "environment.yml").write_text(source.format(simulator.url))
+    again = lading(command, project)
+    assert (0, []) == (again.code, _leaks(project, [again])), again

@@ -176,8 +176,9 @@ class EmbeddedEngine:
     def _cache_directory(self, *, is_secret: bool) -> Path:
         """The directory for repodata; rattler stores URLs in it, so secret ones get a temporary."""
         self._state.mkdir(parents=True, exist_ok=True)
+        # Whatever this run reads, what a killed one left must go.
+        remove_stale_temporaries(self._state, is_temporary_of("secret"))
         if is_secret:
-            remove_stale_temporaries(self._state, is_temporary_of("secret"))
             stack = ExitStack()
             weakref.finalize(self, stack.close)
             return stack.enter_context(temporary_directory(self._state, "secret"))

@@ -44,6 +44,8 @@ from lading.system import (
     Completed,
     Run,
     has_credentials,
+    is_temporary_of,
+    remove_stale_temporaries,
     run,
     scrubbed_environment,
     temporary_directory,
@@ -316,6 +318,8 @@ class MicromambaEngine:
     def _workplace(self) -> Iterator[Path]:
         """A directory of this call, removed afterwards."""
         self._state.mkdir(parents=True, exist_ok=True)
+        # A killed run may have left repodata with secret URLs.
+        remove_stale_temporaries(self._state, is_temporary_of("call"))
         with temporary_directory(self._state, "call") as directory:
             yield directory
 

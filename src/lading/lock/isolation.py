@@ -22,7 +22,16 @@ from lading.errors import (
     SpecError,
 )
 from lading.lock.exchange import Failure, FailureKind, Operation
-from lading.system import Completed, Run, redact, run, scrubbed_environment, temporary_directory
+from lading.system import (
+    Completed,
+    Run,
+    is_temporary_of,
+    redact,
+    remove_stale_temporaries,
+    run,
+    scrubbed_environment,
+    temporary_directory,
+)
 
 __all__ = ["CondaLock"]
 
@@ -59,6 +68,8 @@ class CondaLock:
         """
         home = self.state_directory / "home"
         _make_directory(home)
+        # A killed run may have left a question with the password of a package index.
+        remove_stale_temporaries(self.state_directory, is_temporary_of("ask"))
         with temporary_directory(self.state_directory, "ask") as directory:
             path = directory / "question.json"
             path.write_bytes(msgspec.json.encode(question))

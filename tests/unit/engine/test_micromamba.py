@@ -280,6 +280,15 @@ def test_next_mirror(tmp_path: Path, channel: ChannelSimulator) -> None:
     assert "secret" not in repr(caught.value.details)
 
 
+def test_a_killed_call_leaves_no_secret(tmp_path: Path, channel: ChannelSimulator) -> None:
+    """The next call removes its directory, which may hold URLs with secrets."""
+    left = tmp_path / "state/.call.lading-abcdefgh/pkgs"
+    left.mkdir(parents=True)
+    recorder = _Recorder(lambda _: _linking(_chosen(channel, "library-2.0-0"), channel.url))
+    _engine(tmp_path, recorder).solve(solve_request((channel.url,), "library"))
+    assert not left.exists()
+
+
 def test_arguments_hold_no_secret(tmp_path: Path, channel: ChannelSimulator) -> None:
     """Everybody on the machine can read them; variables only the user."""
     location = "https://user:hush@host.example/t/hush/chan"

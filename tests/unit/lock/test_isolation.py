@@ -53,6 +53,16 @@ def test_crash(tmp_path: Path) -> None:
     assert caught.value.details == ("why",)
 
 
+def test_a_killed_run_leaves_no_question(tmp_path: Path) -> None:
+    """The next one removes it: it may hold the password of a package index."""
+    left = tmp_path / "state/.ask.lading-abcdefgh/question.json"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    with pytest.raises(EngineFailedError):
+        _answering(tmp_path, "", 1).ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+    assert not left.exists()
+
+
 def test_environment_of_the_child(tmp_path: Path) -> None:
     """It has a home of its own, no keyring, and none of the caller's settings."""
     seen: list[Run] = []
