@@ -1,53 +1,28 @@
 """The pip part of a lock: solved by conda-lock, on top of the conda packages."""
 
-import datetime as dt
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from lading.conda import MirrorMap, Platform, VirtualPackage
+from lading.conda import Platform
 from lading.errors import SpecError
 from lading.lock.exchange import Operation, PipAnswer, PipQuestion
-from lading.lock.isolation import CondaLock
 from lading.lock.model import MAIN, LockedPackage
-from lading.lock.requested import MAPPING, Requested
+from lading.lock.request import LockRequest, PlatformPlan
+from lading.lock.requested import MAPPING
 from lading.lock.requirement import requirement_name
 from lading.system import without_credentials
 
-__all__ = ["PipRequest", "solve_pip"]
+__all__ = ["solve_pip"]
 
 PYTHON = "python"
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipRequest:
-    """Solve the pip part of one platform.
-
-    Attributes:
-        conda: The conda packages that are there already.
-        pins: pip packages to keep where they still satisfy the sources.
-        update: Names of `pins` to move.
-        index: URL of the package index to ask instead of PyPI, or empty.
-        mirrors: Mapped out of the URLs of the answer.
-        exclude_newer: Files uploaded after it do not exist; aware, or None.
-        build_sdists: Whether source distributions may be built and locked.
-    """
-
-    requested: Requested
-    platform: Platform
-    virtual_packages: tuple[VirtualPackage, ...]
-    conda: tuple[LockedPackage, ...]
-    pins: tuple[LockedPackage, ...]
-    update: frozenset[str]
-    index: str
-    mirrors: MirrorMap
-    exclude_newer: dt.datetime | None = None
-    build_sdists: bool = False
-
-
-def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockedPackage, ...]:
+def solve_pip(
+    request: LockRequest, plan: PlatformPlan, conda: tuple[LockedPackage, ...]
+) -> tuple[LockedPackage, ...]:
     """The conda packages, categories completed, and the pip packages that belong to them.
 
     Raises:
@@ -55,33 +30,33 @@ def solve_pip(conda_lock: CondaLock, request: PipRequest) -> tuple[LockedPackage
         SolveError: There is no solution.
         FetchError: The package index could not be read.
     """
-    if all(item.name != PYTHON for item in request.conda):
+    if all(item.name != PYTHON for item in conda):
         raise SpecError(
             "pip packages are asked for, but no python",
             hint="add `- python` to the dependencies",
         )
     question = PipQuestion(
-        pip=request.requested.pip_requirements,
-        platform=request.platform.value,
-        virtual_packages=request.virtual_packages,
+        pip=plan.requested.pip_requirements,
+        platform=plan.solve.platform.value,
+        virtual_packages=plan.solve.virtual_packages,
         mapping=str(MAPPING),
-        conda=request.conda,
-        locked=request.pins,
+        conda=conda,
+        locked=plan.pip_pins,
         update=tuple(sorted(request.update)),
-        index=request.index,
+        index=request.pip_index,
         exclude_newer=request.exclude_newer.isoformat() if request.exclude_newer else "",
         build_sdists=request.build_sdists,
     )
-    answer = conda_lock.ask(Operation.SOLVE_PIP, question, PipAnswer)
-    _refuse_clashes(answer, request.requested.pip)
-    conda = (
-        replace(item, categories=answer.categories.get(item.name) or (MAIN,))
-        for item in request.conda
+    answer = request.conda_lock.ask(Operation.SOLVE_PIP, question, PipAnswer)
+    _refuse_clashes(answer, plan.requested.pip)
+    completed = (
+        replace(item, categories=answer.categories.get(item.name) or (MAIN,)) for item in conda
     )
-    return (*conda, *(_wheel(item, request) for item in answer.packages))
+    platform = plan.solve.platform
+    return (*completed, *(_wheel(item, request, platform) for item in answer.packages))
 
 
-def _wheel(item: LockedPackage, request: PipRequest) -> LockedPackage:
+def _wheel(item: LockedPackage, request: LockRequest, platform: Platform) -> LockedPackage:
     """The package with its canonical URL.
 
     Raises:
@@ -89,7 +64,7 @@ def _wheel(item: LockedPackage, request: PipRequest) -> LockedPackage:
     """
     url = without_credentials(request.mirrors.canonical(item.url))
     if not url.partition("#")[0].endswith(".whl"):
-        only = f"no wheel for {request.platform}, only {url}"
+        only = f"no wheel for {platform}, only {url}"
         if not request.build_sdists:
             raise SpecError(
                 f"{item.name} {item.version} has {only}",

@@ -33,7 +33,7 @@ from lading.lock.model import (
     parse_lockfiles,
     read_lockfile,
 )
-from lading.lock.pip import PipRequest, solve_pip
+from lading.lock.pip import solve_pip
 from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
 from lading.lock.request import (
     LockInputs,
@@ -156,7 +156,7 @@ def solve_lock(
         packages = _solve_conda(item, engine)
         if has_pip:
             progress(platform, 1, steps)
-            packages = _solve_pip(plan.request, item, packages)
+            packages = solve_pip(plan.request, item, packages)
             progress(platform, 2, steps)
         solved = _solved(plan.request, item, packages)
         if file_lists is not None:
@@ -193,24 +193,6 @@ def _solve_conda(item: PlatformPlan, engine: Engine) -> tuple[LockedPackage, ...
     except SolveError as error:
         raise explained(error, engine, item.solve) from error
     return locked_packages(records, item.requested.categories)
-
-
-def _solve_pip(
-    request: LockRequest, item: PlatformPlan, conda: tuple[LockedPackage, ...]
-) -> tuple[LockedPackage, ...]:
-    pip = PipRequest(
-        requested=item.requested,
-        platform=item.solve.platform,
-        virtual_packages=item.solve.virtual_packages,
-        conda=conda,
-        pins=item.pip_pins,
-        update=request.update,
-        index=request.pip_index,
-        mirrors=request.mirrors,
-        exclude_newer=request.exclude_newer,
-        build_sdists=request.build_sdists,
-    )
-    return solve_pip(request.conda_lock, pip)
 
 
 def _solved(

@@ -7,14 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
+from lading.engine.protocol import SolveRequest
 from lading.errors import SolveError, SpecError
 from lading.lock.exchange import PipAnswer
 from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage, Manager
-from lading.lock.pip import PipRequest, solve_pip
-from lading.lock.requested import Requested
+from lading.lock.pip import solve_pip
+from lading.lock.request import LockRequest, PlatformPlan
+from lading.lock.requested import Requested, Sources
 from lading.system.digest import sha256_of
 from lading.system.process import Completed, Run
 from simulators.channel import ChannelSimulator, Package
@@ -130,18 +131,21 @@ def _answered(
         text = msgspec.json.encode(told).decode()
         return Completed(argv=request.argv, returncode=0, stdout=text, stderr="")
 
-    request = PipRequest(
+    plan = PlatformPlan(
+        path=tmp_path / "linux-64.conda-lock.yml",
+        before=None,
         requested=Requested(channels=(), specs=()),
-        virtual_packages=(),
-        platform=Platform.LINUX_64,
-        conda=tuple(_package(name, Manager.CONDA) for name in conda),
-        pins=(),
-        update=frozenset(),
-        index="",
-        mirrors=MirrorMap(),
+        solve=SolveRequest(platform=Platform.LINUX_64, specs=(), channels=(), virtual_packages=()),
+        pip_pins=(),
     )
-    conda_lock = CondaLock(state_directory=tmp_path, inherited_environment={}, runner=answer)
-    solve_pip(conda_lock, request)
+    request = LockRequest(
+        name="service",
+        directory=tmp_path,
+        sources=Sources(paths=(), files=()),
+        platforms=(Platform.LINUX_64,),
+        conda_lock=CondaLock(state_directory=tmp_path, inherited_environment={}, runner=answer),
+    )
+    solve_pip(request, plan, tuple(_package(name, Manager.CONDA) for name in conda))
 
 
 def _package(name: str, manager: Manager, url: str = "") -> LockedPackage:
