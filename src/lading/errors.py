@@ -159,7 +159,7 @@ class ArchiveError(IntegrityError):
 
 
 class UnsafePathError(IntegrityError):
-    """An archive member would be written outside of the prefix, or is no plain file or link."""
+    """An archive member would be written outside of the prefix, or is not a plain file or link."""
 
 
 class PrefixError(LadingError):
@@ -169,7 +169,7 @@ class PrefixError(LadingError):
 
 
 class NotAPrefixError(PrefixError):
-    """The directory is no prefix: it has no `conda-meta`."""
+    """The directory is not a prefix: it has no `conda-meta`."""
 
 
 class PrefixExistsError(PrefixError):

@@ -113,7 +113,7 @@ def test_a_platform_that_is_not_locked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../elsewhere", "/etc", "a/b", "..", ""])
 def test_what_is_no_name(tmp_path: Path, name: str) -> None:
-    """A name with a path in it is no environment."""
+    """A name with a path in it is not an environment."""
     make_project(tmp_path)
     assert refused(lading(["install", name], tmp_path), 2)
 
@@ -392,7 +392,7 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_wrong_source_date_epoch(tmp_path: Path) -> None:
-    """A time that is no number is refused before anything is installed."""
+    """A time that is not a number is refused before anything is installed."""
     make_project(tmp_path)
     done = lading(["pack", ENVIRONMENT], tmp_path, {"SOURCE_DATE_EPOCH": "yesterday"})
     assert (True, False) == (refused(done, 2), (tmp_path / "build").exists())

@@ -80,7 +80,7 @@ def test_in_a_tarball_that_is_verified(tmp_path: Path, launcher: Launcher) -> No
 
 @pytest.mark.parametrize("format_", [Format.ZSTD, Format.GZIP])
 def test_in_the_bill_beside(tmp_path: Path, launcher: Launcher, format_: Format) -> None:
-    """Exit code 7, or 3 where it is no bill any more.
+    """Exit code 7, or 3 where it is not a bill any more.
 
     A `tar.zst` has its own inside, the others have checksums beside them.
     """

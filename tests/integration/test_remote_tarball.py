@@ -120,5 +120,5 @@ def test_what_is_no_tarball_is_told(served: Served) -> None:
 
 
 def test_a_manifest_beside_it_is_not_asked_for(served: Served) -> None:
-    """The bill is inside: another one is no help."""
+    """The bill is inside: another one does not help."""
     assert 2 == served.unpack("--manifest", served.packed.plan.manifest).code

@@ -236,7 +236,7 @@ def test_a_dry_run_fetches_nothing(node: Node) -> None:
 
 
 def test_frames_that_were_lost_are_fetched_too(node: Node) -> None:
-    """A store is no proof: what the node should have and has not is told."""
+    """A store is not a proof: what the node should have and has not is told."""
     lost = slice_of(node.old.manifest, "zother").frame.sha256
     shutil.rmtree(node.store / "frames" / lost[:2] / lost)
     output = node.update(node.new.plan.tarball).output
@@ -465,7 +465,7 @@ def test_a_collection_waits_for_an_unpack(node: Node) -> None:
 
 
 def test_a_name_that_is_taken_is_left_alone(node: Node) -> None:
-    """Exit code 8: a directory is no link to a version."""
+    """Exit code 8: a directory is not a link to a version."""
     taken = node.root / "opt/taken"
     taken.mkdir()
     run = node.run("unpack", "--store", node.store, node.old.plan.tarball, taken)

@@ -28,7 +28,7 @@ from lading.package.payload import Payload, PayloadFile
 from lading.system.digest import sha256_of
 from simulators.handmade import file, pack, payload, snapshot, unpack
 
-# No test here depends on a clock; a slow machine is no failure.
+# No test here depends on a clock; a slow machine is not a failure.
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # Packing waits for the disk; a file system in memory has nothing to wait for.
@@ -283,7 +283,7 @@ def planted(tree: dict[str, tuple[Kind, bytes, bool]]) -> dict[str, tuple[str, i
 
 
 def foreign(found: dict[str, tuple[str, int, bytes]]) -> dict[str, tuple[str, int, bytes]]:
-    """What of a snapshot is no file of the environment's own."""
+    """What of a snapshot is not a file of the environment's own."""
     return {path: entry for path, entry in found.items() if path.split("/")[0] not in _OWN}
 
 

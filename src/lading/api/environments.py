@@ -36,7 +36,7 @@ def find_lock(project: Project, environment: str, platform: str | None) -> tuple
         return path, path.parent.name if path.name.endswith(LOCK_SUFFIX) else path.stem
     if not is_path_separator_free(environment):
         raise UsageError(
-            f"{environment!r} is no name of an environment", hint="name it, or name a lockfile"
+            f"{environment!r} is not an environment name", hint="name it, or name a lockfile"
         )
     path = lock_path(project.directory, environment, project.platform(platform))
     if not path.is_file():

@@ -275,7 +275,7 @@ def parse_moment(text: str | None) -> dt.datetime | None:
         moment = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no date", hint="write 2026-01-31 or 2026-01-31T12:00:00+00:00"
+            f"{text!r} is not a date", hint="write 2026-01-31 or 2026-01-31T12:00:00+00:00"
         ) from error
     if len(text) <= len("2026-01-31"):
         moment = moment.replace(hour=23, minute=59, second=59)

@@ -145,7 +145,7 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run `lading` and end the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A name that the locale's encoding lacks is no reason to fail.
+        # A name that the locale's encoding lacks is not a reason to fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -151,7 +151,7 @@ def read_image(path: Path, manifest_sha256: str | None = None) -> Image:
 
     Raises:
         InputError: There is no such file.
-        ArchiveError: It is no image of lading, or cut off.
+        ArchiveError: It is not an image of lading, or cut off.
         DigestMismatchError: It promises another bill.
     """
     try:
@@ -166,7 +166,7 @@ def read_image(path: Path, manifest_sha256: str | None = None) -> Image:
     finally:
         os.close(descriptor)
     if head != SQUASHFS_MAGIC:
-        raise ArchiveError(f"{path} is no image", hint="make one with `lading pack -f sqsh`")
+        raise ArchiveError(f"{path} is not an image", hint="make one with `lading pack -f sqsh`")
     label = _parse_label(block, path)
     if label.size != start:
         raise ArchiveError(f"{path} is cut off or was extended", hint=FETCH_IMAGE)
@@ -237,7 +237,7 @@ def check_image_prefix(prefix: str) -> None:
     parts = prefix.split("/")
     if parts[0] or len(parts) < 2 or not all(parts[1:]) or {".", ".."} & set(parts):  # noqa: PLR2004  # root and one name
         raise UsageError(
-            f"{prefix!r} is no prefix for an image",
+            f"{prefix!r} is not a prefix for an image",
             hint="name a plain absolute path, such as /opt/lading/data-service",
         )
     if not prefix.isprintable():

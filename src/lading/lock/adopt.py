@@ -64,7 +64,7 @@ def _pin(path: Path, mirrors: MirrorMap) -> LockedPackage | None:
     try:
         record = decode_json(read_regular(path, follow=True), _Record)
         if not record.sha256:
-            _log.warning("%s names no sha256, so it is no pin", path.name)
+            _log.warning("%s has no sha256, so its version is not kept", path.name)
             return None
         return LockedPackage(
             name=record.name,

@@ -62,7 +62,7 @@ def test_dots_behind_a_link_mean_what_the_system_means(tmp_path: Path) -> None:
 
 
 def test_a_user_that_there_is_not() -> None:
-    """A tilde with a name that is no user is an error, no traceback."""
+    """A tilde with a name that is not a user is an error, no traceback."""
     with pytest.raises(UsageError, match="~nobody-at-all/x: there is no such user"):
         absolute(Path("/"), "~nobody-at-all/x")
 
@@ -126,7 +126,7 @@ def test_nothing_is_locked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a"])
 def test_what_is_no_name(tmp_path: Path, name: str) -> None:
     """A name that would be a path in the build tree is wrong usage."""
-    with pytest.raises(UsageError, match="is no name of an environment"):
+    with pytest.raises(UsageError, match="is not an environment name"):
         find_lock(project(tmp_path), name, "linux-64")
 
 

@@ -40,7 +40,7 @@ def test_offsets_in_a_binary_file() -> None:
 
 
 def test_a_string_without_end_does_not_count() -> None:
-    """Without a NUL behind it, it is no C string."""
+    """Without a NUL behind it, it is not a C string."""
     assert () == binary(b"x\0" + OLD).groups
 
 

@@ -29,6 +29,6 @@ def test_the_stem_of_an_archive(suffix: str) -> None:
 
 @pytest.mark.parametrize("name", ["tool-1.2-0.whl", ".conda", "", "tool.tar"])
 def test_no_archive(name: str) -> None:
-    """Another suffix, or nothing before it, is no archive of conda."""
+    """Another suffix, or nothing before it, is not an archive of conda."""
     with pytest.raises(ValueError, match=r"is neither .conda nor .tar.bz2"):
         archive_stem(name)

@@ -56,7 +56,7 @@ def test_what_is_broken_is_named(change: dict[str, object], words: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"packages": 1}', b"<html>"])
 def test_no_repodata(data: bytes) -> None:
-    """What is no repodata is refused as a whole."""
+    """What is not repodata is refused as a whole."""
     with pytest.raises(ValueError, match=r"."):
         without_broken(data)
 

@@ -1,4 +1,4 @@
-"""`lading.engine.closure`: a solution that leaves something out is no solution."""
+"""`lading.engine.closure`: a solution that leaves something out is not a solution."""
 
 from pathlib import Path
 

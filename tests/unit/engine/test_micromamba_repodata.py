@@ -57,7 +57,7 @@ def test_a_subdir_that_was_not_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"<!DOCTYPE html>", SENT[:-3], b"[]"])
 def test_no_repodata(tmp_path: Path, data: bytes) -> None:
-    """What is no repodata is refused, and not kept for the next time."""
+    """What is not repodata is refused, and not kept for the next time."""
     cache = keep(tmp_path, linux_64=data, noarch=SENT)
     with pytest.raises(
         FetchError, match="/channel/linux-64: its server sent something that is not repodata"
@@ -99,7 +99,7 @@ def repodata(**more: object) -> bytes:
 
 @pytest.mark.parametrize("depends", [7, None, [7], {}])
 def test_a_package_that_needs_nothing_by_mistake(tmp_path: Path, depends: object) -> None:
-    """A record whose `depends` is no list of texts is not one without needs."""
+    """A record whose `depends` is not a list of texts is not one without needs."""
     cache = keep(tmp_path, noarch=repodata(depends=depends))
     chosen = [record("a-1.0-0.conda")]
     with pytest.raises(BrokenRecordError, match=r"a-1\.0-0\.conda: .*depends"):

@@ -38,7 +38,7 @@ def test_python_leads_its_cycle(tmp_path: Path) -> None:
 
 
 def test_dependency_on_itself(tmp_path: Path) -> None:
-    """A package that names itself is no cycle."""
+    """A package that names itself is not a cycle."""
     assert [item.name for item in topological_order(_records(tmp_path, a=("a",)))] == ["a"]
 
 

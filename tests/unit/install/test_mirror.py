@@ -149,7 +149,7 @@ def test_a_damaged_archive(tmp_path: Path, channel: ChannelSimulator, name: str)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path, channel: ChannelSimulator) -> None:
-    """A file is no directory."""
+    """A file is not a directory."""
     (tmp_path / "mirror").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot write"):
         mirror(channel, tmp_path / "mirror", *ALL)

@@ -41,7 +41,7 @@ def test_a_record_of_another_format_does_not_count(tmp_path: Path) -> None:
 
 
 def test_a_record_of_another_format_need_not_have_todays_fields(tmp_path: Path) -> None:
-    """An older record, without what was added since, is no damaged one."""
+    """An older record, without what was added since, is not a damaged one."""
     (tmp_path / "install.json").write_text('{"format": 1, "lading": "0"}')
     assert None is read_install_record(tmp_path)
 

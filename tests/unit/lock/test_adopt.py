@@ -83,7 +83,7 @@ def test_broken_record(project: LockProject, tmp_path: Path) -> None:
 
 
 def test_record_of_long_ago(project: LockProject, tmp_path: Path) -> None:
-    """Without a sha256 it is no pin."""
+    """Without a sha256 it is not a pin."""
     prefix = _prefix(tmp_path / "prefix", project, sha256=None)
     assert pins_of_prefix(prefix, LINUX, _mirrors()) == {LINUX: ()}
 

@@ -72,7 +72,7 @@ def test_missing(tmp_path: Path) -> None:
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    """A directory is no file."""
+    """A directory is not a file."""
     with pytest.raises(SpecError, match="Is a directory"):
         read_environment(tmp_path)
 
@@ -133,7 +133,7 @@ def test_local_requirements_are_refused(tmp_path: Path, requirement: str) -> Non
 
 
 def test_pip_options_are_refused(tmp_path: Path) -> None:
-    """An option of pip is no requirement."""
+    """An option of pip is not a requirement."""
     error = _problem(tmp_path, "dependencies: [python, {pip: ['-r requirements.txt']}]\n")
     assert "options of pip" in str(error)
 

@@ -191,7 +191,7 @@ def test_damaged(tmp_path: Path, size: int) -> None:
 
 
 def test_a_zip_file_of_something_else(tmp_path: Path) -> None:
-    """A zip file without `info` is no package."""
+    """A zip file without `info` is not a package."""
     path, item = pure_package(tmp_path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme", "text")
@@ -229,7 +229,7 @@ def test_no_place_to_keep_lists(tmp_path: Path) -> None:
 
 
 def test_other_kinds_of_locations(tmp_path: Path) -> None:
-    """A location that is no web server and no directory is told."""
+    """A location that is neither a web server nor a directory is told."""
     _, item = pure_package(tmp_path)
     found = one(lists(tmp_path, mirror="oci://host.invalid/channel").read([item]))
     assert found == Unread("oci: cannot be read in parts")

@@ -263,7 +263,7 @@ def test_a_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_part_that_is_a_second_name_is_not_written(tmp_path: Path) -> None:
-    """A hard link to a file of ours is no part of a download."""
+    """A hard link to a file of ours is not a part of a download."""
     item = download(tmp_path)
     item.target.parent.mkdir(parents=True)
     (tmp_path / "victim").write_bytes(b"ours")

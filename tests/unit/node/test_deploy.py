@@ -270,7 +270,7 @@ def test_a_file_that_was_only_touched_is_linked(tmp_path: Path) -> None:
 
 
 def test_an_environment_with_its_name_is_left_alone(tmp_path: Path) -> None:
-    """A directory that is no link to a version."""
+    """A directory that is not a link to a version."""
     (tmp_path / "env").mkdir()
     with source(tmp_path) as given, pytest.raises(PrefixExistsError):
         plan(tmp_path, given)

@@ -76,7 +76,7 @@ def test_the_link_can_be_moved_with_its_generations(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "directory", "link", "other generation"])
 def test_a_name_that_is_taken_is_left_alone(tmp_path: Path, kind: str) -> None:
-    """A link that somebody made to another place is no link to a generation."""
+    """A link that somebody made to another place is not a link to a generation."""
     match kind:
         case "file":
             (tmp_path / "env").touch()

@@ -218,7 +218,7 @@ def test_too_long_a_place_is_refused(tarball: Path, tmp_path: Path) -> None:
 
 
 def test_other_directories_are_refused(tmp_path: Path) -> None:
-    """A directory without a record is no environment of lading."""
+    """A directory without a record is not an environment of lading."""
     with pytest.raises(NotAPrefixError):
         plan_relocate(tmp_path)
 

@@ -367,7 +367,7 @@ def test_packing_keeps_the_limit(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_removed_costs_no_pack(tmp_path: Path) -> None:
-    """Something that is no entry, in a cache that is too full, is left where it is."""
+    """Something that is not an entry, in a cache that is too full, is left where it is."""
     cache = FrameCache(directory=tmp_path / "cache", limit=0)
     (cache.directory / "ab/directory").mkdir(parents=True)
     payloads = environment(tmp_path / "sources")

@@ -109,7 +109,7 @@ def test_an_entry_point_calls_its_function(tmp_path: Path) -> None:
     ],
 )
 def test_a_docstring_stays_the_help(tmp_path: Path, body: str, expected: str) -> None:
-    """The header is no docstring: a script that prints its own as help still does."""
+    """The header is not a docstring: a script that prints its own as help still does."""
     made = self_locating_script(INTERPRETER, "", body.encode() + b"print(__doc__)\n")
     path = put(environment(tmp_path / "env"), made or b"")
     assert f"{expected}\n" == output(path)

@@ -21,7 +21,7 @@ INDEX = {"name": "tool", "version": "1.0", "build": "0"}
 
 
 def extracted(directory: Path, **info: object) -> Path:
-    """An extracted package with these files in `info/`; what is no bytes is written as JSON."""
+    """An extracted package with these files in `info/`; what is not bytes is written as JSON."""
     for name, content in {"index.json": INDEX, "files": b"", **info}.items():
         path = directory / "info" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def test_a_damaged_package_is_refused(tmp_path: Path, info: Mapping[str, object]
 
 
 def test_a_directory_without_info_is_refused(tmp_path: Path) -> None:
-    """An empty directory is no package."""
+    """An empty directory is not a package."""
     with pytest.raises(ArchiveError, match=r"has no info/index\.json"):
         read_package_info(tmp_path)
 

@@ -485,7 +485,7 @@ class TestWheels:
         assert len(rows) == len(package.files)
 
     def test_tool_without_program(self, tmp_path: Path) -> None:
-        """A wheel that carries no executable is no tool."""
+        """A wheel that carries no executable is not a tool."""
         wheel = read_wheel(make_wheel(tmp_path))
 
         with pytest.raises(DemoChannelError, match="has no program"):

@@ -27,7 +27,7 @@ def test_md5_is_shorter() -> None:
 
 @pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "g" * 64, "0" * 63 + "\n", "0" * 32])
 def test_what_is_no_digest_is_refused(text: str) -> None:
-    """Another length or another character is no SHA-256 digest."""
+    """Another length or another character is not a SHA-256 digest."""
     with pytest.raises(ValueError, match="is not a sha256 digest"):
         Digest.sha256(text)
 

@@ -116,7 +116,7 @@ def test_a_missing_executable_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_not_executable_is_named(tmp_path: Path) -> None:
-    """A file that is no program is refused with the reason."""
+    """A file that is not a program is refused with the reason."""
     path = tmp_path / "data"
     path.write_text("data")
     with pytest.raises(EngineNotFoundError, match="Permission denied"):
