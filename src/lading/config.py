@@ -20,8 +20,6 @@ from lading.conda import (
 from lading.errors import SpecError
 from lading.system import YamlError, read_document
 
-__all__ = ["EnvironmentSettings", "Settings", "read_settings", "read_toml"]
-
 FILE_NAMES = ("lading.toml", "pyproject.toml")
 
 

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
-__all__ = ["lazy_exports"]
-
 
 def lazy_exports(
     package: str, exports: Mapping[str, str], call: str = ""

@@ -25,8 +25,6 @@ from lading.pack import (
 )
 from lading.system import Progress, no_progress
 
-__all__ = ["install", "install_planned", "newest_time", "pack", "pack_request", "plan_installation"]
-
 
 def install(  # noqa: PLR0913  # one parameter for each choice
     environment: str,

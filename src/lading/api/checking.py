@@ -17,8 +17,6 @@ from lading.verify import (
     verify_unpacked,
 )
 
-__all__ = ["verify"]
-
 
 def verify(
     subject: str | os.PathLike[str],

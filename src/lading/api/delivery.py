@@ -22,8 +22,6 @@ from lading.node import (
 )
 from lading.system import Progress, no_progress
 
-__all__ = ["Relocated", "Unpacked", "deploy", "relocate", "unpack"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpacked:

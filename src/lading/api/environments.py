@@ -16,8 +16,6 @@ from lading.lock import (
     read_lockfile,
 )
 
-__all__ = ["find_lock", "find_prefix", "read_graph", "read_one_lock"]
-
 
 def find_lock(project: Project, environment: str, platform: str | None) -> tuple[Path, str]:
     """The lockfile of an environment, and the name of the environment.

@@ -31,20 +31,6 @@ from lading.lock import (
 from lading.net import channel_credentials
 from lading.system import Progress, no_progress
 
-__all__ = [
-    "chosen_platforms",
-    "conda_lock_of",
-    "environment_name",
-    "expected_virtual_packages",
-    "file_lists_of",
-    "find_sources",
-    "lock",
-    "lock_request",
-    "named_platforms",
-    "parse_moment",
-    "with_channel_credentials",
-]
-
 DEFAULT_SOURCE = "environment.yml"
 
 

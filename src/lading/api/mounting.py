@@ -14,8 +14,6 @@ from lading.node import (
     unmount_image,
 )
 
-__all__ = ["enter_image", "mount", "unmount"]
-
 
 def enter_image(
     image: str | os.PathLike[str],

@@ -15,8 +15,6 @@ from lading.node import (
     tried_ways,
 )
 
-__all__ = ["preflight"]
-
 
 def preflight(
     subject: str | os.PathLike[str],

@@ -16,8 +16,6 @@ if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
     from lading.config import Settings
     from lading.engine import Engine
 
-__all__ = ["Project", "absolute", "open_project", "processors"]
-
 
 def absolute(directory: Path, text: str) -> Path:
     """The path that a user in `directory` names with `text`.

@@ -16,8 +16,6 @@ from lading.cli.context import Context
 from lading.cli.ending import guarded
 from lading.version import VERSION
 
-__all__ = ["main", "run"]
-
 SIGNALLED = 128
 
 COMMANDS = {

@@ -9,8 +9,6 @@ from lading.errors import UsageError
 from lading.report import render_bootstrap, render_bootstrap_json
 from lading.system import Digest
 
-__all__ = ["command"]
-
 
 @click.command("bootstrap")
 @click.option(

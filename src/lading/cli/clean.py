@@ -11,8 +11,6 @@ from lading.pack import FrameCache
 from lading.report import render_json
 from lading.system import remove_stale_temporaries
 
-__all__ = ["command"]
-
 
 @click.command("clean")
 @click.option("--frames", is_flag=True, help="Remove cached frames of tarballs.")

@@ -9,8 +9,6 @@ from lading.api import Project
 from lading.report import printable
 from lading.system import Progress, no_progress
 
-__all__ = ["Context"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:

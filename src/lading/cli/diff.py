@@ -6,8 +6,6 @@ from lading.cli.context import Context
 from lading.lock import LockRevisions, diff_locks, fold_diffs
 from lading.report import render_diff, render_diff_json, render_diff_markdown
 
-__all__ = ["command"]
-
 
 @click.command("diff")
 @click.argument("old")

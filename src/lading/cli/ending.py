@@ -8,8 +8,6 @@ import click
 
 from lading.errors import EngineNotFoundError, LadingError, MachineError, UsageError
 
-__all__ = ["guarded"]
-
 INTERRUPTED = 130
 PROGRAM_ERROR = 70
 

@@ -18,8 +18,6 @@ from lading.lock import (
     export_unified,
 )
 
-__all__ = ["command"]
-
 
 @click.command("export")
 @click.argument("environment", required=False)

@@ -8,8 +8,6 @@ from lading.cli.options import dry_run_option, platform_option
 from lading.install import fetch_archives
 from lading.report import render_fetched, render_fetched_json
 
-__all__ = ["command"]
-
 
 @click.command("fetch")
 @click.argument("environment")

@@ -9,8 +9,6 @@ from lading.node import PrefetchPlan, Store, apply_prefetch
 from lading.report import render_json
 from lading.system import no_sync as skip_sync, sync_file_system
 
-__all__ = ["command"]
-
 
 @click.command("fetch-frames")
 @click.argument("old")

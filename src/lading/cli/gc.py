@@ -7,8 +7,6 @@ from lading.cli.options import store_option, workers_option
 from lading.node import Generations, Store
 from lading.report import one_line, render_json
 
-__all__ = ["command"]
-
 
 @click.command("gc")
 @click.argument("names", nargs=-1)

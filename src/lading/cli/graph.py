@@ -10,8 +10,6 @@ from lading.cli.options import environment_option, output_option, platform_optio
 from lading.errors import UsageError
 from lading.report import render_dot, render_graph_json, render_svg
 
-__all__ = ["command"]
-
 
 @click.command("graph")
 @click.argument("packages", nargs=-1)

@@ -9,8 +9,6 @@ from lading.install import Installed, InstallPlan
 from lading.report import render_installed, render_installed_json
 from lading.system import Progress, network_file_system
 
-__all__ = ["command", "installed"]
-
 
 @click.command("install")
 @click.argument("environment")

@@ -6,8 +6,6 @@ from lading.api import conda_lock_of, lock
 from lading.cli.context import Context
 from lading.report import render_locked, render_locked_json
 
-__all__ = ["command"]
-
 
 @click.command("lock")
 @click.argument("sources", nargs=-1)

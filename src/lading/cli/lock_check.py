@@ -21,8 +21,6 @@ from lading.lock import (
 )
 from lading.report import render_check, render_check_json
 
-__all__ = ["check"]
-
 
 def check(  # noqa: PLR0913  # as the options of the command
     context: Context,

@@ -12,8 +12,6 @@ from typing import TextIO
 
 from lading.report import printable
 
-__all__ = ["configure_logging"]
-
 
 class _Formatter(logging.Formatter):
     """Formats a record, its traceback included, without secrets."""

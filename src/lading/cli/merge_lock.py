@@ -21,8 +21,6 @@ from lading.lock import (
     write_merged_sources,
 )
 
-__all__ = ["command"]
-
 
 @click.command("merge-lock")
 @click.argument("base")

@@ -8,8 +8,6 @@ from lading.cli.options import dry_run_option, platform_option
 from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
 from lading.report import render_mirrored, render_mirrored_json
 
-__all__ = ["command"]
-
 
 @click.command("mirror")
 @click.argument("environment")

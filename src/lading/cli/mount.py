@@ -5,8 +5,6 @@ import click
 from lading.api import mount
 from lading.cli.context import Context
 
-__all__ = ["command"]
-
 
 @click.command("mount")
 @click.argument("image")

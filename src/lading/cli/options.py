@@ -2,18 +2,6 @@
 
 import click
 
-__all__ = [
-    "dry_run_option",
-    "environment_option",
-    "link_scripts_option",
-    "no_sync_option",
-    "offline_option",
-    "output_option",
-    "platform_option",
-    "store_option",
-    "workers_option",
-]
-
 platform_option = click.option(
     "-p", "--platform", metavar="SUBDIR", help="Such as linux-64.  [default: this machine's]"
 )

@@ -17,8 +17,6 @@ from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.pack import apply_image, apply_pack, plan_image, plan_pack
 from lading.report import render_installed, render_packed, render_packed_json
 
-__all__ = ["command"]
-
 
 @click.command("pack")
 @click.argument("environment")

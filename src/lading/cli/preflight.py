@@ -8,8 +8,6 @@ from lading.api import preflight
 from lading.cli.context import Context
 from lading.errors import InputError, PrefixError, UsageError
 
-__all__ = ["command"]
-
 
 @click.command("preflight")
 @click.argument("subject", required=False)

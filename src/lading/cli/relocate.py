@@ -8,8 +8,6 @@ from lading.node import apply_relocate, plan_relocate
 from lading.report import one_line, render_json
 from lading.system import no_sync as skip_sync, sync_file_system
 
-__all__ = ["command"]
-
 
 @click.command("relocate")
 @click.argument("prefix")

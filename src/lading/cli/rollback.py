@@ -6,8 +6,6 @@ from lading.cli.context import Context
 from lading.node import Generations
 from lading.report import render_json
 
-__all__ = ["command"]
-
 
 @click.command("rollback")
 @click.argument("name")

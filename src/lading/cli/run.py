@@ -13,8 +13,6 @@ from lading.format import is_image
 from lading.node import Entered, How, activated, read_activation, wrapped
 from lading.system import Run, become
 
-__all__ = ["command"]
-
 _log = logging.getLogger(__name__)
 
 

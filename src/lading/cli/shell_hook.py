@@ -7,8 +7,6 @@ from lading.cli.context import Context
 from lading.node import Shell, read_activation, render_hook
 from lading.report import render_json
 
-__all__ = ["command"]
-
 
 @click.command("shell-hook")
 @click.argument("environment")

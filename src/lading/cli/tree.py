@@ -7,8 +7,6 @@ from lading.cli.context import Context
 from lading.cli.options import environment_option, platform_option
 from lading.report import render_graph_json, render_tree
 
-__all__ = ["command"]
-
 ALL = 1_000_000
 
 

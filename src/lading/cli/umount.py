@@ -5,8 +5,6 @@ import click
 from lading.api import unmount
 from lading.cli.context import Context
 
-__all__ = ["command"]
-
 
 @click.command("umount")
 @click.argument("directory")

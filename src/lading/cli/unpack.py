@@ -15,8 +15,6 @@ from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_dep
 from lading.report import one_line, render_json
 from lading.system import Sync, no_sync as skip_sync, sync_file_system
 
-__all__ = ["command"]
-
 PIPE = "-"
 
 

@@ -7,8 +7,6 @@ from lading.cli.context import Context
 from lading.cli.options import workers_option
 from lading.report import render_report, render_report_json
 
-__all__ = ["command"]
-
 
 @click.command("verify")
 @click.argument("subject")

@@ -7,8 +7,6 @@ from lading.cli.context import Context
 from lading.cli.options import environment_option, platform_option
 from lading.report import render_why, render_why_json
 
-__all__ = ["command"]
-
 
 @click.command("why")
 @click.argument("package")

@@ -13,13 +13,6 @@ from urllib.parse import urlsplit
 
 from lading.system import has_credentials
 
-__all__ = [
-    "ChannelUrl",
-    "Credential",
-    "MirrorMap",
-    "canonical_channel",
-]
-
 ChannelUrl = NewType("ChannelUrl", str)
 """Base URL of a channel, without trailing slash and without credentials."""
 

@@ -7,8 +7,6 @@ from functools import cache
 
 from lading.conda.names import NAME, PackageName
 
-__all__ = ["dependency_name", "is_virtual"]
-
 
 @cache
 def dependency_name(text: str) -> PackageName:

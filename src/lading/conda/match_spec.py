@@ -27,8 +27,6 @@ from dataclasses import dataclass
 from lading.conda.names import NAME, MatchSpecText, PackageName
 from lading.errors import SpecError
 
-__all__ = ["MatchSpec", "parse_matchspec"]
-
 EXAMPLE = "write NAME, NAME VERSION or NAME VERSION BUILD, such as `numpy >=1.26,<3`"
 
 _HEAD = re.compile(r"(?P<head>[^\[\]]*)(?:\[(?P<fields>[^\[\]]*)\])?\s*")

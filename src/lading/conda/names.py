@@ -11,19 +11,6 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NewType
 
-__all__ = [
-    "NAME",
-    "BuildString",
-    "MatchSpecText",
-    "PackageName",
-    "Platform",
-    "is_environment_name",
-    "is_path_separator_free",
-    "is_variable_name",
-    "native_platform",
-    "parse_platform",
-]
-
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
 """A package name at the beginning of a MatchSpec."""
 

@@ -6,8 +6,6 @@ Source: CEP 34 (`info/paths.json`).
 from collections.abc import Mapping
 from enum import StrEnum
 
-__all__ = ["FileMode", "Kind", "PathType", "link_steps"]
-
 MOST_LINKS = 40
 """What Linux follows before it gives up."""
 

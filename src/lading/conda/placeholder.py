@@ -15,18 +15,6 @@ from typing import Protocol
 from lading.conda.paths import FileMode
 from lading.errors import PrefixTooLongError
 
-__all__ = [
-    "Content",
-    "Occurrences",
-    "check_placeholder",
-    "find_occurrences",
-    "relocated_chunks",
-    "replace_placeholder",
-    "replaced_chunks",
-    "restore_placeholder",
-    "restored_chunks",
-]
-
 CHUNK_BYTES = 1 << 20
 
 MOST_OCCURRENCES = 10_000_000

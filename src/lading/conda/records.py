@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 from lading.conda.names import BuildString, MatchSpecText, PackageName
 from lading.system import Digest
 
-__all__ = ["RepodataRecord", "archive_stem"]
-
 ARCHIVE_SUFFIXES = (".conda", ".tar.bz2")
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from lading.conda.names import is_variable_name
 
-__all__ = ["refusal_of_variables"]
-
 
 def refusal_of_variables(variables: Mapping[str, str]) -> str:
     """Why `variables` cannot be set, as one line; empty if they can."""

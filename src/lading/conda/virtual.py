@@ -10,13 +10,6 @@ from dataclasses import dataclass
 
 from lading.conda.names import Platform
 
-__all__ = [
-    "VirtualPackage",
-    "default_virtual_packages",
-    "override_virtual_packages",
-    "virtual_package_name",
-]
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class VirtualPackage:

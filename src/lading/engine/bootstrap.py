@@ -12,8 +12,6 @@ from lading.errors import FetchError, UsageError
 from lading.net import Download, Network, fetch_all
 from lading.system import Digest, Progress, no_progress, sha256_of_file, without_credentials
 
-__all__ = ["RELEASES", "BootstrapPlan", "Release", "apply_bootstrap", "plan_bootstrap"]
-
 VERSION = "2.8.1"
 LOCATION = f"https://github.com/mamba-org/micromamba-releases/releases/download/{VERSION}-0"
 EXECUTABLE = 0o755

@@ -25,15 +25,6 @@ from lading.engine.matching import parse_version
 from lading.errors import SolveError
 from lading.system import temporary_directory, without_credentials
 
-__all__ = [
-    "BrokenRecords",
-    "Repaired",
-    "fault_of",
-    "named_in",
-    "repaired_channels",
-    "without_broken",
-]
-
 _log = logging.getLogger(__name__)
 
 BrokenRecords = Mapping[str, str]

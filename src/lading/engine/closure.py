@@ -11,8 +11,6 @@ from lading.conda import MatchSpecText, RepodataRecord, VirtualPackage, dependen
 from lading.errors import EngineFailedError
 from lading.graph import dependencies_of, reachable
 
-__all__ = ["check_closure", "missing_dependencies", "needed_records"]
-
 
 def missing_dependencies(
     records: Sequence[RepodataRecord], virtual_packages: Iterable[VirtualPackage]

@@ -60,8 +60,6 @@ from lading.system import (
     without_credentials,
 )
 
-__all__ = ["EmbeddedEngine"]
-
 RETRIES = 2
 PATIENCE_SECONDS = 300
 PYTHON = "python"

@@ -17,8 +17,6 @@ from lading.errors import (
 )
 from lading.system import redact
 
-__all__ = ["BLAME_HINT", "BrokenRecordError", "clean_lines", "install_error", "solve_error"]
-
 BLAME_HINT = "tell the maintainers of the channel, or use another one"
 """What to do about a malformed record."""
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["run_coroutine"]
-
 SETTLE_SECONDS = 0.1
 
 Result = TypeVar("Result")

@@ -10,8 +10,6 @@ from lading.conda import ChannelUrl, MatchSpecText, MirrorMap, canonical_channel
 from lading.errors import EngineFailedError, SpecError
 from lading.system import without_credentials
 
-__all__ = ["BearerTokens", "Sources", "canonical_url", "located_spec"]
-
 Sources = Mapping[ChannelUrl, str]
 
 

@@ -15,8 +15,6 @@ from lading.errors import SpecError
 if TYPE_CHECKING:
     from rattler import Version
 
-__all__ = ["admits", "compare_versions", "parse_version", "satisfies"]
-
 _REMEMBERED = 16_384
 
 

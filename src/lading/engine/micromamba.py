@@ -52,8 +52,6 @@ from lading.system import (
     without_credentials,
 )
 
-__all__ = ["MicromambaEngine"]
-
 PYTHON = "python"
 # Virtual packages that micromamba can override (CEP 30); those not requested are switched off.
 _OVERRIDES = ("__glibc", "__linux", "__osx", "__win", "__cuda", "__archspec")

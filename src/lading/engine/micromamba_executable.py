@@ -9,8 +9,6 @@ from pathlib import Path
 from lading.errors import EngineError, EngineNotFoundError
 from lading.system import Completed, Run, run, scrubbed_environment
 
-__all__ = ["Runner", "find_micromamba", "read_version"]
-
 VARIABLE = "LADING_MICROMAMBA"
 PRIVATE_PATH = Path(".lading/bin/micromamba")
 

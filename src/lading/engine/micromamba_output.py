@@ -15,8 +15,6 @@ from lading.engine.matching import parse_version
 from lading.errors import EngineFailedError, FetchError, LadingError, SpecError
 from lading.system import Completed, Digest
 
-__all__ = ["NOISE", "changed_names", "read_records", "solve_failure"]
-
 NOISE = (
     r"critical libmamba Could not solve for environment specs",
     r"\s*If you run into this error repeatedly",

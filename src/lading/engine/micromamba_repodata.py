@@ -23,8 +23,6 @@ from lading.engine.location import Sources
 from lading.errors import FetchError
 from lading.system import Completed, without_credentials
 
-__all__ = ["check_records", "check_repodata"]
-
 LARGEST_BYTES = 1 << 26
 """Size of repodata in which records are checked; larger ones come from conda-index, well-formed."""
 

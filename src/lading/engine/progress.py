@@ -11,8 +11,6 @@ from contextlib import contextmanager
 
 from lading.engine.protocol import LINKING, InstallRequest
 
-__all__ = ["watched"]
-
 LOOK_SECONDS = 0.1
 
 

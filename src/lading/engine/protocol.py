@@ -20,8 +20,6 @@ from lading.conda import (
 )
 from lading.system import Progress, no_progress
 
-__all__ = ["LINKING", "Engine", "InstallRequest", "SolveRequest"]
-
 LINKING = "link"
 """The name of linking in a `Progress`."""
 

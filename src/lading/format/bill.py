@@ -9,17 +9,6 @@ from lading.format.frame_reader import FETCH_AGAIN
 from lading.format.manifest import LARGEST_BYTES, Manifest, parse_manifest
 from lading.system import Digest, read_regular, sha256_of
 
-__all__ = [
-    "CHECKSUMS_SUFFIX",
-    "MANIFEST_SUFFIX",
-    "Bill",
-    "beside",
-    "check_against_checksums",
-    "parse_bill",
-    "read_bill",
-    "read_document",
-]
-
 MANIFEST_SUFFIX = ".manifest.json"
 CHECKSUMS_SUFFIX = ".sha256"
 LARGEST_CHECKSUMS = 1 << 20

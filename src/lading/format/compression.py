@@ -20,20 +20,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = [
-    "ZSTD_ERROR",
-    "Compressor",
-    "Format",
-    "Level",
-    "compress_document",
-    "compressor",
-    "decompress_chunks",
-    "decompress_document",
-    "describe",
-    "format_of",
-    "open_zstd",
-]
-
 # Its stubs call it an instance.
 _ISAL_ERROR = cast("type[Exception]", isal_zlib.error)
 

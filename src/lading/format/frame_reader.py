@@ -15,8 +15,6 @@ from lading.format.compression import Format, decompress_chunks
 from lading.format.manifest import FrameSlice, ManifestFile
 from lading.format.tar_header import END_OF_ARCHIVE, padding
 
-__all__ = ["FETCH_AGAIN", "Frame", "Member", "read_members"]
-
 FETCH_AGAIN = "fetch the tarball again"
 
 

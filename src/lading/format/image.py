@@ -27,19 +27,6 @@ from lading.format.bill import (
 from lading.format.manifest import Requirements
 from lading.system import Digest, decode_json, open_regular, sha256_of_file
 
-__all__ = [
-    "IMAGE_SUFFIX",
-    "LABEL_BYTES",
-    "Image",
-    "Label",
-    "check_image_prefix",
-    "is_image",
-    "label_of",
-    "parse_image_bill",
-    "read_image",
-    "render_label",
-]
-
 IMAGE_SUFFIX = "sqsh"
 SQUASHFS_MAGIC = b"hsqs"
 LABEL_BYTES = 4096

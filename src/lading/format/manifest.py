@@ -26,17 +26,6 @@ from lading.format.relocation import MANIFEST_PATH, STATE_PATH
 from lading.format.tar_header import LARGEST_OCTAL_SIZE, Header, render_header
 from lading.system import decode_json
 
-__all__ = [
-    "FrameSlice",
-    "Manifest",
-    "ManifestFile",
-    "ManifestFrame",
-    "ManifestPackage",
-    "Requirements",
-    "parse_manifest",
-    "render_manifest",
-]
-
 FORMAT_NAME = "lading-pack-manifest"
 FORMAT_VERSION = 1
 FRAME_FORMAT_VERSION = 1

@@ -31,8 +31,6 @@ from lading.format.frame_reader import FETCH_AGAIN
 from lading.format.remote import is_remote, open_remote_tarball
 from lading.format.tarball import SeekableFile, TarballSource, bill_alone, piped_tarball
 
-__all__ = ["open_tarball"]
-
 CHUNK_BYTES = 1 << 20
 PIPE_NAME = "standard input"
 

@@ -15,19 +15,6 @@ from lading.conda import FileMode, Occurrences
 from lading.errors import NotAPrefixError
 from lading.system import decode_json, read_regular
 
-__all__ = [
-    "LADING_DIRECTORY",
-    "MANIFEST_PATH",
-    "RECORD_PATH",
-    "STATE_PATH",
-    "Relocation",
-    "State",
-    "read_record",
-    "read_state",
-    "render_record",
-    "render_state",
-]
-
 LADING_DIRECTORY = "conda-meta/lading"
 """Prefix-relative directory of lading's own records in an environment."""
 

@@ -9,8 +9,6 @@ from lading.format.compression import Format
 from lading.format.tarball import SeekableFile
 from lading.system import without_credentials
 
-__all__ = ["is_remote", "open_remote_tarball"]
-
 TAIL_BYTES = 1 << 14
 """What is read first, from the end: the seek table of some two thousand frames."""
 

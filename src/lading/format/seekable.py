@@ -15,8 +15,6 @@ from lading.format.compression import compress_document, decompress_document
 from lading.format.frame_reader import FETCH_AGAIN
 from lading.format.manifest import LARGEST_BYTES
 
-__all__ = ["SeekEntry", "Tail", "read_tail", "render_tail"]
-
 MANIFEST_MAGIC = 0x184D2A5D
 SEEK_TABLE_MAGIC = 0x184D2A5E
 SEEKABLE_MAGIC = 0x8F92EAB1

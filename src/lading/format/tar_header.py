@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from lading.conda import Kind
 
-__all__ = ["BLOCK_BYTES", "END_OF_ARCHIVE", "Header", "padding", "render_header"]
-
 BLOCK_BYTES = 512
 END_OF_ARCHIVE = bytes(2 * BLOCK_BYTES)
 """The bytes that end an archive; nothing may follow them."""

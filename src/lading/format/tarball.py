@@ -16,8 +16,6 @@ from lading.format.frame_reader import FETCH_AGAIN, Frame
 from lading.format.manifest import LARGEST_BYTES, ManifestFrame
 from lading.format.seekable import SeekEntry, Tail, read_tail
 
-__all__ = ["SeekableFile", "TarballSource", "bill_alone", "piped_tarball"]
-
 CHUNK_BYTES = 1 << 20
 
 

@@ -9,8 +9,6 @@ from graphlib import CycleError, TopologicalSorter
 
 from lading.conda import PackageName, RepodataRecord, dependency_name
 
-__all__ = ["dependencies_of", "reachable", "topological_order"]
-
 # noarch packages are linked below the site-packages of a Python that is already there.
 FIRST = "python"
 

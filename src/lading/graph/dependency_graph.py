@@ -14,8 +14,6 @@ from lading.graph.dependencies import reachable
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["DependencyGraph"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyGraph:

@@ -32,8 +32,6 @@ from lading.system import (
     temporary_directory,
 )
 
-__all__ = ["Compiler", "is_bytecode", "place_file"]
-
 FORMAT_VERSION = 1
 INDEX_NAME = "index.json"
 WORKER = Path(__file__).with_name("compile_worker.py")

@@ -16,8 +16,6 @@ from lading.install.layout import WHEELS, BuildTree
 from lading.install.package_cache import MARKER_NAME, shared_cache
 from lading.system import remove_stale_temporaries, remove_tree
 
-__all__ = ["clear_package_cache"]
-
 _OWN_FILE = re.compile(
     rf".+\.(conda|tar\.bz2|whl|lock)|\.fetch-[0-9a-f]{{64}}|urls(\.txt)?|{re.escape(MARKER_NAME)}"
 )

@@ -36,19 +36,6 @@ from lading.system import (
     write_atomically,
 )
 
-__all__ = [
-    "CONTENTS_NAME",
-    "ContentsRequest",
-    "PrefixContents",
-    "environment_payload",
-    "packages_with_scripts",
-    "python_layout",
-    "read_contents",
-    "read_contents_file",
-    "script_paths",
-    "write_contents_file",
-]
-
 CONTENTS_NAME = "contents.msgpack"
 
 REINSTALL = "run `lading install --force`"

@@ -26,8 +26,6 @@ from lading.system import (
     sha256_of_stream,
 )
 
-__all__ = ["damaged_packages", "find_extracted", "remove_extracted", "with_private_cache"]
-
 WORKERS = 8
 BESIDE_EXTRACTED = (".conda", ".tar.bz2", ".lock")
 

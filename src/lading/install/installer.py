@@ -58,8 +58,6 @@ from lading.package import PayloadFile, check_packages
 from lading.system import Progress, no_progress, open_lock, remove_tree, scrubbed_environment
 from lading.version import VERSION
 
-__all__ = ["Installed", "apply_install", "read_installed"]
-
 SCRIPTED = "scripted"
 """Where copies of what link scripts made lie, beside the prefix."""
 

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from lading.conda import Platform
 
-__all__ = ["WHEELS", "BuildTree"]
-
 WHEELS = "wheels"
 """Directory of wheels in a package cache, and in a mirror."""
 

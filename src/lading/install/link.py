@@ -21,8 +21,6 @@ from lading.install.package_cache import shared_cache
 from lading.package import read_package_info
 from lading.system import Run, remove_tree, run_checked
 
-__all__ = ["extracted_directories", "link_packages", "run_link_scripts"]
-
 MESSAGES = ".messages.txt"
 
 _log = logging.getLogger(__name__)

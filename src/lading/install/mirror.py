@@ -30,8 +30,6 @@ from lading.system import (
     write_atomically,
 )
 
-__all__ = ["MirrorRequest", "Mirrored", "write_mirror"]
-
 KINDS = {".tar.bz2": "packages", ".conda": "packages.conda"}
 
 Entries = dict[str, dict[str, object]]

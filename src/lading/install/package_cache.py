@@ -39,14 +39,6 @@ from lading.system import (
     temporary_file,
 )
 
-__all__ = [
-    "Archives",
-    "fetch_archives",
-    "locate_archives",
-    "place_of_wheel",
-    "shared_cache",
-]
-
 WORKERS = 8
 LOCK_NAME = ".lading.lock"
 

@@ -32,8 +32,6 @@ from lading.lock import LockedPackage
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile, PythonLayout, self_locating_script
 from lading.system import Run, remove_tree, run_checked, sha256_of_file
 
-__all__ = ["PipInstall", "install_pip_packages", "pip_payloads"]
-
 PLACE_DEPENDENT = ("direct_url.json", "uv_cache.json", "uv_build.json")
 RECORD_FIELDS = 3
 

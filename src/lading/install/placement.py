@@ -16,15 +16,6 @@ from lading.install.contents import PrefixContents
 from lading.package import PayloadFile
 from lading.system import remove_tree, sha256_of
 
-__all__ = [
-    "adopt_files",
-    "foreign_paths",
-    "make_parents",
-    "place_contents",
-    "place_winner",
-    "remove_foreign",
-]
-
 PLACEHOLDER = "/lading/" + "placehold_" * 24
 """Stands for the prefix in text files that link scripts wrote."""
 

@@ -13,8 +13,6 @@ from lading.lock import LockedPackage, Lockfile
 from lading.net import Download
 from lading.system import Digest
 
-__all__ = ["InstallPlan", "is_installed", "plan_install"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallPlan:

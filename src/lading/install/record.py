@@ -14,16 +14,6 @@ from lading.errors import NotAPrefixError
 from lading.package import Payload, PayloadFile
 from lading.system import sha256_of_file, write_atomically
 
-__all__ = [
-    "INSTALL_RECORD_NAME",
-    "InstallRecord",
-    "RecordedFile",
-    "list_files",
-    "read_install_record",
-    "record_files",
-    "write_install_record",
-]
-
 INSTALL_RECORD_NAME = "install.json"
 FORMAT_VERSION = 2
 

@@ -33,16 +33,6 @@ from lading.package import OWNER_EXECUTE, Payload, PayloadFile
 from lading.system import Digest, remove_tree
 from lading.version import VERSION
 
-__all__ = [
-    "ASIDE",
-    "INCOMING",
-    "NotUpdatableError",
-    "Update",
-    "find_update",
-    "move_packages",
-    "refuse_clobbering",
-]
-
 ASIDE = "prefix.kept"
 """Where the prefix lies while the engine links, beside its place."""
 

@@ -17,8 +17,6 @@ from lading.system import Digest, decode_json, read_regular, without_credentials
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["merge_pins", "pins_of_conda_lock", "pins_of_prefix"]
-
 
 def pins_of_conda_lock(path: Path) -> dict[Platform, tuple[LockedPackage, ...]]:
     """Platform → what the conda-lock.yml at `path` locks for it.

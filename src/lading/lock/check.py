@@ -31,8 +31,6 @@ from lading.lock.requested import Requested
 from lading.lock.requirement import applies, parse_requirement, requirement_name
 from lading.lock.virtual_packages import targeted_virtual_packages
 
-__all__ = ["CheckRequest", "LockFinding", "LockReport", "check_lock", "locked_platforms"]
-
 UNLOCKED = "it is not locked"
 SURPLUS = "it is locked, and nothing asks for it"
 

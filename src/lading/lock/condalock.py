@@ -37,8 +37,6 @@ from lading.system import without_credentials
 if TYPE_CHECKING:
     from conda_lock.models.lock_spec import Dependency, LockSpecification
 
-__all__ = ["main"]
-
 LONGEST_REASON = 1000
 """Characters of what conda-lock says that are shown."""
 

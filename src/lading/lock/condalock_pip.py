@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from conda_lock.lockfile.v2prelim.models import LockedDependency
     from conda_lock.virtual_package import FakeRepoData
 
-__all__ = ["fake_repodata", "solve_pip"]
-
 HTTP_NOT_FOUND = 404
 
 

@@ -18,8 +18,6 @@ from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.requested import MAPPING, Requested, read_sources
 from lading.lock.requirement import requirement_name
 
-__all__ = ["LockGraph", "lock_graph", "node_of"]
-
 
 class LockGraph:
     """A lock and its graph.

@@ -8,8 +8,6 @@ from lading.conda import Platform
 from lading.engine import compare_versions
 from lading.lock.model import LockedPackage, Lockfile, Manager
 
-__all__ = ["Change", "ChangeKind", "FoldedChange", "LockDiff", "diff_locks", "fold_diffs"]
-
 
 class ChangeKind(StrEnum):
     """What happened to a package."""

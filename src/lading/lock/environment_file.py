@@ -30,8 +30,6 @@ from lading.errors import SpecError
 from lading.lock.requirement import parse_requirement
 from lading.system import YamlError, parse_yaml, read_document, redact, without_credentials
 
-__all__ = ["EnvironmentFile", "read_environment"]
-
 NO_DEFAULTS = "nodefaults"
 
 Value = TypeVar("Value")

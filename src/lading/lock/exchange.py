@@ -13,20 +13,6 @@ import msgspec
 from lading.conda import VirtualPackage
 from lading.lock.model import LockedPackage
 
-__all__ = [
-    "FailedError",
-    "Failure",
-    "FailureKind",
-    "Operation",
-    "PipAnswer",
-    "PipQuestion",
-    "PipRequirements",
-    "RequestedPackage",
-    "SourceAnswer",
-    "SourceQuestion",
-    "ValidationQuestion",
-]
-
 
 class Operation(StrEnum):
     """What the process does."""

@@ -17,13 +17,6 @@ from lading.lock.model import (
 )
 from lading.lock.rendering import document_of, dump_document, package_entries
 
-__all__ = [
-    "export_environment_yml",
-    "export_explicit",
-    "export_requirements",
-    "export_unified",
-]
-
 
 def export_explicit(lock: Lockfile) -> str:
     """An explicit lockfile: one archive a line, dependencies first, each with its SHA-256."""

@@ -35,8 +35,6 @@ from lading.system import sha256_of_file, write_atomically
 if TYPE_CHECKING:
     from lading.net import Transport
 
-__all__ = ["FileLists", "refuse_file_conflicts"]
-
 PYTHON = "python"
 
 QUICK = RetryPolicy(retries=1, connect=10.0, read=20.0)

@@ -33,8 +33,6 @@ from lading.system import (
     temporary_directory,
 )
 
-__all__ = ["CondaLock"]
-
 MODULE = "lading.lock.condalock"
 
 _log = logging.getLogger(__name__)

@@ -26,8 +26,6 @@ from lading.lock.request import LockRequest
 from lading.lock.revisions import run_git
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
 
-__all__ = ["Merging", "Sides", "merge_locks", "read_sides", "write_merged_sources"]
-
 _HEAD = re.compile(r"GITHEAD_([0-9a-f]{40,64})")
 _CONFLICT = "resolve the conflict in the source, then run `lading lock`"
 

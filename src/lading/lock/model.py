@@ -37,23 +37,6 @@ from lading.system import (
     without_credentials,
 )
 
-__all__ = [
-    "ENVIRONMENT_KEY",
-    "FORMAT_VERSION",
-    "LOCK_SUFFIX",
-    "MAIN",
-    "VARIABLE_KEY",
-    "VIRTUAL_PACKAGES_KEY",
-    "LockedPackage",
-    "Lockfile",
-    "Manager",
-    "lock_path",
-    "parse_lockfiles",
-    "read_lockfile",
-    "read_lockfiles",
-    "require_environment_name",
-]
-
 FORMAT_VERSION = 1
 LOCK_SUFFIX = ".conda-lock.yml"
 REMEDY = "make it again with `lading lock`"

@@ -13,8 +13,6 @@ from lading.lock.requested import MAPPING
 from lading.lock.requirement import requirement_name
 from lading.system import without_credentials
 
-__all__ = ["solve_pip"]
-
 PYTHON = "python"
 
 _log = logging.getLogger(__name__)

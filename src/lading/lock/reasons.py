@@ -12,8 +12,6 @@ from lading.engine import admits, satisfies
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager
 
-__all__ = ["LockStep", "explain_changes"]
-
 NEWEST = "an update was asked for"
 GONE = "its archive is not offered any more, or another package excludes it"
 

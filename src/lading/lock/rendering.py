@@ -26,14 +26,6 @@ from lading.lock.model import (
     Manager,
 )
 
-__all__ = [
-    "document_of",
-    "dump_document",
-    "dump_lockfile",
-    "locked_packages",
-    "package_entries",
-]
-
 _HEADER = """\
 # The lockfile of the environment {name} for {platform}, made by `lading lock`. Do not edit it.
 #

@@ -13,15 +13,6 @@ from lading.lock.model import LockedPackage, Lockfile, Manager, require_environm
 from lading.lock.reasons import LockStep, explain_changes
 from lading.lock.requested import Requested, Sources
 
-__all__ = [
-    "LockInputs",
-    "LockOutcome",
-    "LockPlan",
-    "LockRequest",
-    "PlatformOutcome",
-    "PlatformPlan",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:

@@ -32,8 +32,6 @@ from lading.lock.exchange import (
 from lading.lock.isolation import CondaLock
 from lading.system import without_credentials
 
-__all__ = ["MAPPING", "Requested", "Sources", "ask_conda_lock", "read_sources"]
-
 MAPPING = Path(__file__).with_name("pypi-to-conda.json")
 """PyPI name → conda-forge name, in the form that conda-lock's lookup reads; nothing is fetched."""
 

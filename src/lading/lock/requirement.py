@@ -11,8 +11,6 @@ from lading.conda import Platform
 from lading.errors import SpecError
 from lading.system import redact
 
-__all__ = ["applies", "parse_requirement", "requirement_name"]
-
 _SYSTEMS = {"linux": ("linux", "Linux", "posix"), "osx": ("darwin", "Darwin", "posix")}
 _MACHINES = {"64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}
 

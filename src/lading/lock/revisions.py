@@ -15,8 +15,6 @@ from lading.errors import EngineError, LockError
 from lading.lock.model import LOCK_SUFFIX, Lockfile, parse_lockfiles, read_lockfiles
 from lading.system import Completed, Run, run
 
-__all__ = ["LockRevisions", "run_git"]
-
 
 def run_git(directory: Path, environment: Mapping[str, str], *words: str) -> Completed:
     """What `git` answers in `directory`.

@@ -48,8 +48,6 @@ from lading.lock.unsatisfiable import explained
 from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import Progress, no_progress, write_atomically
 
-__all__ = ["apply_lock", "plan_lock", "read_lock_inputs", "solve_lock"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -21,8 +21,6 @@ from lading.conda import (
 from lading.engine import Engine, SolveRequest, admits
 from lading.errors import LadingError, SolveError
 
-__all__ = ["explained"]
-
 BUDGET_SECONDS = 60.0
 GENEROUS = {
     "__cuda": "99.0",

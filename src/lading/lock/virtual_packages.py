@@ -28,8 +28,6 @@ from lading.conda import (
 from lading.errors import SpecError
 from lading.system import YamlError, parse_yaml, read_document
 
-__all__ = ["find_virtual_packages", "read_virtual_packages", "targeted_virtual_packages"]
-
 FILE_NAMES = ("virtual-packages.yml", "virtual-packages.yaml")
 """The names that conda-lock looks for."""
 

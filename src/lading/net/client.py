@@ -21,8 +21,6 @@ from lading.errors import FetchError
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
 from lading.system import without_credentials
 
-__all__ = ["Part", "Sink", "Transport"]
-
 HTTP_OK = 200
 HTTP_PARTIAL = 206
 HTTP_RANGE_REFUSED = 416

@@ -25,8 +25,6 @@ from lading.conda import Credential
 from lading.errors import SpecError
 from lading.system import YamlError, parse_yaml, read_document, split_token, without_credentials
 
-__all__ = ["channel_credentials", "read_credentials"]
-
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 _log = logging.getLogger(__name__)

@@ -36,8 +36,6 @@ from lading.system import (
 if TYPE_CHECKING:
     from lading.net.client import Transport
 
-__all__ = ["Download", "Network", "fetch_all"]
-
 WRITE_HINT = "free space in, or allow writing to, the package cache"
 
 _log = logging.getLogger(__name__)

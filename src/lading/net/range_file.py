@@ -14,8 +14,6 @@ from lading.system import without_credentials
 if TYPE_CHECKING:
     from lading.net.client import Part, Transport
 
-__all__ = ["PartialFile", "RemoteFile"]
-
 TAIL_BYTES = 1 << 16
 """Holds the directory of most wheels, and all of the last member of most `.conda` packages."""
 

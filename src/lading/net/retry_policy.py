@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-__all__ = ["CONNECTIONS", "MIRROR_HINT", "RetryPolicy"]
-
 CONNECTIONS = 8
 MIRROR_HINT = "check the network, or name a mirror under [mirrors] in lading.toml"
 

@@ -19,8 +19,6 @@ from lading.conda import refusal_of_variables
 from lading.errors import NotAPrefixError
 from lading.system import decode_json, read_regular
 
-__all__ = ["Activation", "Shell", "activated", "read_activation", "render_hook", "wrapped"]
-
 LEAKING = ("PYTHONHOME", "PYTHONPATH")
 FOREIGN_PREFIXES = ("CONDA_", "_CE_", "_CONDA_")
 UNSET = "***unset***"

@@ -20,18 +20,6 @@ from lading.node.namespace import expose, mount_fuse, own_mounts
 from lading.node.relocate import apply_relocate, plan_relocate
 from lading.system import Run, run, run_checked
 
-__all__ = [
-    "How",
-    "Wrapped",
-    "deliveries",
-    "is_here",
-    "is_promised",
-    "mount_by_fuse",
-    "mount_by_kernel",
-    "remove_empty",
-    "unmount",
-]
-
 STATE = "conda-meta/lading/state.json"
 
 

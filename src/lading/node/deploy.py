@@ -13,8 +13,6 @@ from lading.node.staging import check_prefix, prefix_errors, staged_prefix
 from lading.node.store import Store
 from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
 
-__all__ = ["DeployPlan", "Deployed", "apply_deploy", "plan_deploy"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployPlan:

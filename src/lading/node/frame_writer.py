@@ -16,16 +16,6 @@ from lading.errors import ArchiveError, DigestMismatchError
 from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
 from lading.system import FileContent, open_regular
 
-__all__ = [
-    "DIRECTORY_MODE",
-    "directories_of",
-    "make_directories",
-    "write_all",
-    "write_frame",
-    "write_gathered",
-    "write_relocated",
-]
-
 DIRECTORY_MODE = 0o755
 
 SMALL_BYTES = 1 << 23

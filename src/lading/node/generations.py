@@ -31,8 +31,6 @@ from lading.system import (
     write_atomically,
 )
 
-__all__ = ["Generations"]
-
 DIGEST_DIGITS = 12
 LARGEST_HISTORY = 1 << 20
 

@@ -20,8 +20,6 @@ import msgspec
 from lading.node.namespace import mount_overlay, own_mounts
 from lading.system import file_system_type
 
-__all__ = ["Host", "Site", "in_child", "look_at_host", "look_at_site"]
-
 FICLONE = 0x40049409
 _LEVELS = {
     # x86-64-ABI, section 3.1.1; the names of /proc/cpuinfo.

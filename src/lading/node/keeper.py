@@ -25,18 +25,6 @@ import msgspec
 from lading.errors import LadingError
 from lading.system import write_atomically
 
-__all__ = [
-    "Delivery",
-    "Place",
-    "Record",
-    "Refused",
-    "is_locked",
-    "locked",
-    "open_lock",
-    "start_keeper",
-    "try_lock",
-]
-
 READY_SECONDS = 120.0
 """A keeper that has not delivered by then is given up: unpacking takes seconds."""
 

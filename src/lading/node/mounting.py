@@ -34,8 +34,6 @@ from lading.node.host import in_child
 from lading.node.keeper import Refused
 from lading.node.session import join, session_directory
 
-__all__ = ["Entered", "MountedImage", "enter_image", "mount_image", "tried_ways", "unmount_image"]
-
 SHARED = ("SLURM_JOB_ID", "SLURM_STEP_ID")
 """A mount is shared inside of a step: its processes are ended together, by the scheduler."""
 

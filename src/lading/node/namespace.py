@@ -15,8 +15,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["enter", "expose", "mount_fuse", "mount_overlay", "own_mounts", "regain_identity"]
-
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_BIND = 1, 2, 4, 0x1000

@@ -25,8 +25,6 @@ from lading.net import RemoteFile, Transport
 from lading.node.store import Store
 from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
 
-__all__ = ["Fetched", "PrefetchPlan", "apply_prefetch"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefetchPlan:

@@ -13,8 +13,6 @@ import msgspec
 from lading.format import Requirements
 from lading.node.host import Host, Site
 
-__all__ = ["Item", "Preflight", "Subject", "Verdict", "Way", "assess"]
-
 FEW_FILES = 1024
 _MACHINES = {"64": {"x86_64", "amd64"}, "aarch64": {"aarch64", "arm64"}, "arm64": {"arm64"}}
 

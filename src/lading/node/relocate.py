@@ -40,8 +40,6 @@ from lading.system import (
     write_atomically,
 )
 
-__all__ = ["RelocatePlan", "apply_relocate", "known_prefixes", "plan_relocate", "shipped_digest"]
-
 _NOT_IN_PATHS = frozenset(b"\0\n")
 
 

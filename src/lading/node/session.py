@@ -36,8 +36,6 @@ from lading.node.keeper import (
 from lading.node.namespace import enter, regain_identity
 from lading.system import network_file_system
 
-__all__ = ["Session", "join", "session_directory"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:

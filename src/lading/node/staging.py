@@ -20,8 +20,6 @@ from lading.system import (
     temporary_directory,
 )
 
-__all__ = ["check_prefix", "prefix_errors", "staged_prefix"]
-
 
 def check_prefix(prefix: Path, longest: int | None) -> None:
     """Refuse a prefix that cannot replace a placeholder.

@@ -48,8 +48,6 @@ from lading.system import (
     temporary_directory,
 )
 
-__all__ = ["Changed", "Collected", "Store"]
-
 _log = logging.getLogger(__name__)
 
 _SUBDIRECTORIES = ("frames", "manifests", "pending", "roots")

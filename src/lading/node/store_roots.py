@@ -19,8 +19,6 @@ from lading.errors import ManifestError
 from lading.format import STATE_PATH, FrameSlice, State, parse_manifest
 from lading.system import decode_json, read_regular, sha256_of, write_atomically
 
-__all__ = ["PENDING_SECONDS", "StoreRoots"]
-
 PENDING_SECONDS = 7 * 86_400
 """How long fetched frames are kept for the prefix that they were fetched for."""
 

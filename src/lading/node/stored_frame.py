@@ -15,8 +15,6 @@ from lading.conda import Kind
 from lading.format import FrameSlice, ManifestFile
 from lading.system import open_regular, sha256_of_stream
 
-__all__ = ["changed_files"]
-
 NANOSECONDS = 1_000_000_000
 
 

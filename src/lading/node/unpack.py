@@ -10,8 +10,6 @@ from lading.node.frame_writer import write_frame
 from lading.node.staging import check_prefix, prefix_errors, staged_prefix
 from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
 
-__all__ = ["UnpackPlan", "apply_unpack", "plan_unpack"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackPlan:

@@ -20,8 +20,6 @@ from lading.errors import ArchiveError
 from lading.format import Relocation
 from lading.package import PayloadFile, self_locating_script
 
-__all__ = ["PIP_PLACEHOLDER", "Shipped", "environment_scripts", "shipped_form", "shipped_pip_form"]
-
 PIP_PLACEHOLDER = "/opt/lading" + "_placehold" * 24
 """Stands for the build prefix in files of pip distributions; as long as conda-build's."""
 

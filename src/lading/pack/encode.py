@@ -27,8 +27,6 @@ from lading.pack.frames import FramePlan
 from lading.package import Payload, PayloadFile
 from lading.system import CHUNK_BYTES, Digest
 
-__all__ = ["EncodedFrame", "Encoder", "mtime_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedFrame:

@@ -25,8 +25,6 @@ from lading.pack.encode import EncodedFrame, Encoder, mtime_of
 from lading.pack.frames import FramePlan
 from lading.system import Digest, make_private_directory, write_atomically
 
-__all__ = ["CachingEncoder", "FrameCache", "frame_key"]
-
 LARGEST_BYTES = 20 << 30
 """What a cache may hold unless told otherwise: some forty environments of a gigabyte."""
 

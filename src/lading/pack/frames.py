@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from lading.format import BLOCK_BYTES
 from lading.package import Payload, PayloadFile
 
-__all__ = ["FramePlan", "plan_frames"]
-
 FRAME_INPUT_BYTES = 32 << 20
 """Input after which a package continues in another frame, so that one of 200 MB does not hold up
 the rest: smaller frames cost compression, larger ones leave a core idle at the end."""

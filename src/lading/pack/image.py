@@ -68,8 +68,6 @@ from lading.system import (
     temporary_file,
 )
 
-__all__ = ["ImagePlan", "apply_image", "default_image_prefix", "plan_image"]
-
 PROGRAM = "tar2sqfs"
 
 # (level of zstd, bytes of a block). `data-service` (781 MB) on two cores: 3 gives 257 MB in 1.6 s,

@@ -54,19 +54,6 @@ from lading.system import (
 )
 from lading.version import VERSION
 
-__all__ = [
-    "FrameWriter",
-    "PackPlan",
-    "PackRequest",
-    "Packed",
-    "apply_pack",
-    "manifest_of",
-    "output_errors",
-    "plan_pack",
-    "publish",
-    "write_frames",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackRequest:

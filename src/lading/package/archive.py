@@ -32,16 +32,6 @@ from lading.format import ZSTD_ERROR, open_zstd
 from lading.net import PartialFile
 from lading.system import CHUNK_BYTES
 
-__all__ = [
-    "REMEDY",
-    "Member",
-    "MemberType",
-    "archive_errors",
-    "check_path",
-    "read_info",
-    "read_members",
-]
-
 LONGEST_PATH = 1024
 LARGEST_INFO = 1 << 28
 LARGEST_PACKAGE = 1 << 36

@@ -42,8 +42,6 @@ from lading.package.info import INFO_FILES, PackageInfo, PathEntry, parse_packag
 from lading.package.payload import noarch_target
 from lading.system import in_order, write_atomically
 
-__all__ = ["CheckedPackage", "check_archive", "check_environment", "check_packages"]
-
 RULES = 1
 """Of the checks on one package; a result of other rules is not used."""
 

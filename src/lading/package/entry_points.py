@@ -13,8 +13,6 @@ import tokenize
 
 from lading.package.info import EntryPoint
 
-__all__ = ["render_entry_point", "self_locating_header", "self_locating_script"]
-
 _FUTURE = re.compile(rb"^from[ \t]+__future__[ \t]+import", re.MULTILINE)
 _NO_CODE = {tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE}
 

@@ -16,8 +16,6 @@ from lading.net import PartialFile
 from lading.package.archive import archive_errors, read_info
 from lading.package.info import PackageInfo, parse_package_info
 
-__all__ = ["ArchiveFiles", "Unread", "list_archive", "list_local"]
-
 _SITE = "site-packages/"
 _SCRIPTS = "python-scripts/"
 _NO_ZIP = "no zip file that could be read in parts"

@@ -16,15 +16,6 @@ from lading.errors import ArchiveError
 from lading.package.archive import REMEDY, check_path
 from lading.system import Digest
 
-__all__ = [
-    "INFO_FILES",
-    "EntryPoint",
-    "PackageInfo",
-    "PathEntry",
-    "parse_package_info",
-    "read_package_info",
-]
-
 INFO_FILES = ("index.json", "paths.json", "link.json", "files", "has_prefix")
 """The files of `info/` that are read."""
 

@@ -18,8 +18,6 @@ from lading.package.entry_points import render_entry_point
 from lading.package.info import PackageInfo, PathEntry
 from lading.system import Digest, sha256_of
 
-__all__ = ["Payload", "PayloadFile", "PythonLayout", "conda_payload", "resolve_clobbering"]
-
 EPOCH_1980 = 315_532_800
 """Unix seconds of 1980-01-01, the oldest time that every archive format can hold."""
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from lading.lock import LockFinding, LockReport
 from lading.report.document import render_json
 
-__all__ = ["render_check", "render_check_json"]
-
 SHOWN = 50
 
 

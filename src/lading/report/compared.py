@@ -6,8 +6,6 @@ from lading.conda import Platform
 from lading.lock import ChangeKind, FoldedChange
 from lading.report.document import render_json
 
-__all__ = ["render_diff", "render_diff_json", "render_diff_markdown"]
-
 _SIGNS = {
     ChangeKind.ADDED: "+",
     ChangeKind.REMOVED: "-",

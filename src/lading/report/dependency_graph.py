@@ -7,15 +7,6 @@ from collections.abc import Iterator, Mapping
 from lading.lock import LockGraph
 from lading.report.document import render_json
 
-__all__ = [
-    "render_dot",
-    "render_graph_json",
-    "render_svg",
-    "render_tree",
-    "render_why",
-    "render_why_json",
-]
-
 SHOWN_CHAINS = 30
 WIDTH, HEIGHT, GAP, COLUMN = 190, 20, 6, 260
 

@@ -2,8 +2,6 @@
 
 import msgspec
 
-__all__ = ["render_json"]
-
 
 def render_json(schema: str, /, **fields: object) -> str:
     """One line: an object with the key `schema`, `lading.<schema>`, and `fields`; paths as text."""

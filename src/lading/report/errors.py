@@ -3,8 +3,6 @@
 from lading.errors import LadingError
 from lading.report.document import render_json
 
-__all__ = ["render_error", "render_error_json"]
-
 
 def render_error(error: LadingError) -> str:
     """`error:` and one line, details indented, expected and found, and `hint:` with what to do."""

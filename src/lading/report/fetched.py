@@ -4,15 +4,6 @@ from lading.engine import BootstrapPlan
 from lading.install import InstallPlan, Mirrored
 from lading.report.document import render_json
 
-__all__ = [
-    "render_bootstrap",
-    "render_bootstrap_json",
-    "render_fetched",
-    "render_fetched_json",
-    "render_mirrored",
-    "render_mirrored_json",
-]
-
 
 def render_bootstrap(plan: BootstrapPlan) -> str:
     """One line: what there is now."""

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from lading.lock import Change, LockedPackage, LockOutcome, PlatformOutcome
 from lading.report.document import render_json
 
-__all__ = ["render_locked", "render_locked_json"]
-
 SHOWN_CHANGES = 20
 
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from lading.node import Entered, MountedImage
 from lading.report.document import render_json
 
-__all__ = ["render_entered", "render_mounted", "render_mounted_json", "render_unmounted_json"]
-
 
 def render_mounted(mounted: MountedImage) -> str:
     """One line, a line for each way that was not taken, and what does not work elsewhere."""

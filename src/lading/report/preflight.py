@@ -7,8 +7,6 @@ from lading.node import Preflight, Verdict
 from lading.report.document import render_json
 from lading.system import decode_json
 
-__all__ = ["merge_preflights", "render_preflight", "render_preflight_json", "render_preflights"]
-
 SCHEMA = "preflight/1"
 
 

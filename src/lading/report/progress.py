@@ -16,8 +16,6 @@ from rich.progress import (
 
 from lading.system import Progress as Told
 
-__all__ = ["progress_bar"]
-
 
 @contextmanager
 def progress_bar(stream: TextIO) -> Iterator[Told]:

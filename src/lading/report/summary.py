@@ -5,8 +5,6 @@ from lading.pack import Packed
 from lading.report.document import render_json
 from lading.report.terminal import one_line
 
-__all__ = ["render_installed", "render_installed_json", "render_packed", "render_packed_json"]
-
 
 def megabytes(size: int) -> str:
     """`size` in bytes as megabytes (10^6 bytes), for a person."""

@@ -4,8 +4,6 @@ import re
 
 from lading.system import redact
 
-__all__ = ["one_line", "printable"]
-
 # Control characters but line break and tab; those that change the direction of text; surrogates,
 # which stand for bytes of file names that are not UTF-8.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -4,8 +4,6 @@ from lading.report.document import render_json
 from lading.report.terminal import one_line
 from lading.verify import Report, Severity
 
-__all__ = ["render_report", "render_report_json"]
-
 SHOWN_FINDINGS = 50
 
 

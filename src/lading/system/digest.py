@@ -8,14 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = [
-    "Algorithm",
-    "Digest",
-    "sha256_of",
-    "sha256_of_file",
-    "sha256_of_stream",
-]
-
 CHUNK_BYTES = 1 << 20
 PIECE_BYTES = 1 << 18
 

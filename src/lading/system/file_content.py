@@ -2,8 +2,6 @@
 
 import os
 
-__all__ = ["FileContent"]
-
 WINDOW_BYTES = 1 << 20
 
 

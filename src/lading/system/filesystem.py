@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["Sync", "file_system_type", "network_file_system", "no_sync", "sync_file_system"]
-
 Sync = Callable[[Path], None]
 """Writes the file system of a directory to disk."""
 

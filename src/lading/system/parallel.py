@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["AHEAD", "in_order"]
-
 AHEAD = 3
 """Items per worker that are in progress or waiting for the consumer: one that takes long, such as a
 frame of 50 MB among small ones, must not leave the other workers idle."""

@@ -6,8 +6,6 @@ from pathlib import Path
 from lading.system.removal import remove_tree
 from lading.system.untrusted import is_trusted_owner, reason_to_distrust
 
-__all__ = ["make_private_directory"]
-
 
 def make_private_directory(path: Path) -> None:
     """Create a directory that is closed to other users, mode 0700, where it is missing.

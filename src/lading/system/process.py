@@ -23,8 +23,6 @@ from typing import IO, Never
 from lading.errors import EngineFailedError, EngineNotFoundError
 from lading.system.redaction import redact
 
-__all__ = ["Completed", "Run", "become", "fed", "read_from", "run", "scrubbed_environment"]
-
 LAST_LINES = 20
 PR_SET_PDEATHSIG = 1
 

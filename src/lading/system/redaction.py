@@ -15,8 +15,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from lading.errors import SpecError
 
-__all__ = ["has_credentials", "redact", "split_token", "without_credentials"]
-
 HIDDEN = "***"
 
 # A password may hold a raw `'`, and a backslash in an escaped text; the rest of a URL does not.

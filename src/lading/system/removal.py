@@ -11,8 +11,6 @@ import shutil
 import stat
 from pathlib import Path
 
-__all__ = ["remove_tree"]
-
 
 def remove_tree(path: Path) -> None:
     """Remove a directory and everything below it, however deep; symbolic links are not followed.

@@ -23,15 +23,6 @@ from typing import BinaryIO
 from lading.system.filesystem import network_file_system
 from lading.system.removal import remove_tree
 
-__all__ = [
-    "is_temporary_of",
-    "remove_atomically",
-    "remove_stale_temporaries",
-    "temporary_directory",
-    "temporary_file",
-    "write_atomically",
-]
-
 NAME_BYTES = 100
 """How much of the final name goes into the name of a temporary."""
 

@@ -19,16 +19,6 @@ from typing import TypeVar
 
 import msgspec
 
-__all__ = [
-    "LARGEST_RECORD",
-    "decode_json",
-    "is_trusted_owner",
-    "open_lock",
-    "open_regular",
-    "read_regular",
-    "reason_to_distrust",
-]
-
 LARGEST_RECORD = 1 << 28
 """Bytes: no record of lading is larger."""
 

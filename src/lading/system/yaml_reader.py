@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["YamlError", "parse_yaml", "read_document"]
-
 LARGEST = 32 << 20
 """Bytes of a document; the lockfile of 800 packages has 0.4 MB."""
 

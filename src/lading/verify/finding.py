@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "Report", "Rule", "Severity"]
-
 
 class Severity(StrEnum):
     """Whether a finding makes the answer no."""

@@ -31,8 +31,6 @@ from lading.format import (
 from lading.system import CHUNK_BYTES, Run, read_from, sha256_of
 from lading.verify.finding import Finding, Report, Rule
 
-__all__ = ["verify_image"]
-
 READER, CAT = "sqfs2tar", "rdsquashfs"
 PACKAGE = "squashfs-tools-ng"
 

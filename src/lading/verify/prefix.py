@@ -29,8 +29,6 @@ from lading.verify.finding import Finding, Report, Rule, Severity
 if TYPE_CHECKING:
     from lading.install import InstallRecord
 
-__all__ = ["Thoroughness", "read_prefix_manifest", "verify_installed", "verify_unpacked"]
-
 OWN_PATHS = frozenset({MANIFEST_PATH, STATE_PATH})
 PATHS_AT_ONCE = 500
 

@@ -8,8 +8,6 @@ from lading.format import Frame, FrameSlice, TarballSource, read_members
 from lading.system import in_order
 from lading.verify.finding import Finding, Report, Rule
 
-__all__ = ["verify_tarball"]
-
 
 def verify_tarball(tarball: TarballSource, workers: int) -> Report:
     """Compare an open tarball with its bill.
