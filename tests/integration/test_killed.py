@@ -242,7 +242,7 @@ def test_switch(victim: Victim, tmp_path: Path) -> None:
     other = Project.of(tmp_path / "other", [package(0, "2.0"), *map(package, range(1, PACKAGES))])
     other.install()
     other.pack()
-    [newer] = other.tree.dist.glob("*.tar.zst")
+    [newer] = (other.root / "dist").glob("*.tar.zst")
     store, name = tmp_path / "store", tmp_path / "env"
     old = ("unpack", "--store", store, victim.tarball, name)
     new = ("unpack", "--store", store, newer, name)

@@ -241,7 +241,7 @@ def test_frames_that_were_lost_are_fetched_too(node: Node) -> None:
     shutil.rmtree(node.store / "frames" / lost[:2] / lost)
     output = node.update(node.new.plan.tarball).output
     assert (True, True) == (
-        "1 frames of" in output and "are fetched too" in output,
+        "1 frames of" in output and "are downloaded too" in output,
         lost in node.frames(),
     )
 
@@ -304,7 +304,7 @@ def test_rolling_back_shows_the_old_version(node: Node) -> None:
     assert (f"{node.prefix(node.old)}\n", node.prefix(node.old), True, node.prefix(node.new)) == (
         back.splitlines(keepends=True)[-1],
         old,
-        "it was there" in forward,
+        "was there already" in forward,
         node.name.resolve(),
     )
 
