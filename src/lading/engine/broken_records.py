@@ -23,7 +23,7 @@ from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.engine.matching import parse_version
 from lading.errors import SolveError
-from lading.system import temporary_directory, without_credentials
+from lading.system import decode_json, temporary_directory, without_credentials
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def without_broken(document: bytes) -> tuple[bytes, BrokenRecords]:
     Raises:
         ValueError: The document is not repodata.
     """
-    repodata = msgspec.json.decode(document, type=_Repodata)
+    repodata = decode_json(document, _Repodata)
     broken: dict[str, str] = {}
     for records in (repodata.packages, repodata.packages_conda):
         for file_name, record in tuple(records.items()):
@@ -91,7 +91,7 @@ def named_in(broken: BrokenRecords, lines: Sequence[str]) -> tuple[str, ...]:
 def fault_of(record: msgspec.Raw | bytes) -> str:
     """What is wrong with a record (a JSON object); empty if nothing is."""
     try:
-        parse_version(msgspec.json.decode(record, type=_Record).version)
+        parse_version(decode_json(record, _Record).version)
     except ValueError as error:
         return str(error)
     return ""
@@ -210,7 +210,7 @@ def _kept_repodata(base: str, caches: Sequence[Path]) -> Path | None:
     for cache in caches:
         for path in sorted(cache.glob("*.info.json")):
             try:
-                url = msgspec.json.decode(path.read_bytes(), type=_Information).url
+                url = decode_json(path.read_bytes(), _Information).url
             except (OSError, ValueError) as error:
                 _log.debug("%s is ignored: %s", path, error)
                 continue

@@ -13,7 +13,7 @@ from lading.engine.errors import BLAME_HINT, BrokenRecordError, clean_lines, sol
 from lading.engine.location import Sources, canonical_url
 from lading.engine.matching import parse_version
 from lading.errors import EngineFailedError, FetchError, LadingError, SpecError
-from lading.system import Completed, Digest
+from lading.system import Completed, Digest, decode_json
 
 NOISE = (
     r"critical libmamba Could not solve for environment specs",
@@ -137,7 +137,7 @@ def _decode(answer: Completed) -> _Answer:
     # Warnings may stand before the document.
     start = text.find("{")
     try:
-        return msgspec.json.decode(text[start:].encode() if start >= 0 else b"", type=_Answer)
+        return decode_json(text[start:].encode() if start >= 0 else b"", _Answer)
     except msgspec.DecodeError as error:
         raise EngineFailedError(
             "the output of micromamba cannot be parsed",

@@ -21,7 +21,7 @@ from lading.engine.broken_records import fault_of
 from lading.engine.errors import BLAME_HINT, BrokenRecordError
 from lading.engine.location import Sources
 from lading.errors import FetchError
-from lading.system import Completed, without_credentials
+from lading.system import Completed, decode_json, without_credentials
 
 LARGEST_BYTES = 1 << 26
 """Size of repodata in which records are checked; larger ones come from conda-index, well-formed."""
@@ -124,7 +124,7 @@ def _kept(directory: Path) -> Mapping[str, Path]:
     for path in sorted(directory.glob("*.state.json")):
         document = path.with_name(path.name.replace(".state.json", ".json"))
         try:
-            url = msgspec.json.decode(path.read_bytes(), type=_State).url
+            url = decode_json(path.read_bytes(), _State).url
         except (OSError, ValueError) as error:
             _log.debug("%s is ignored: %s", path, error)
             continue

@@ -22,6 +22,7 @@ from lading.system import (
     Digest,
     Progress,
     Run,
+    decode_json,
     is_temporary_of,
     make_private_directory,
     no_progress,
@@ -167,9 +168,9 @@ def _read_entries(directory: Path) -> list[_Entry] | None:
     Prefixes hold hard links to its files, so a program of the environment may have changed them.
     """
     try:
-        entries = msgspec.json.decode((directory / INDEX_NAME).read_bytes(), type=list[_Entry])
+        entries = decode_json((directory / INDEX_NAME).read_bytes(), list[_Entry])
         whole = all(sha256_of_file(directory / item.path).hex == item.sha256 for item in entries)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
     return entries if whole else None
 

@@ -42,7 +42,7 @@ from lading.system import (
 WORKERS = 8
 LOCK_NAME = ".lading.lock"
 
-MARKER_NAME = ".lading-package-cache"
+MARKER_NAME = ".package-cache-of-lading"
 """A file in a directory that held nothing before lading used it as a package cache."""
 
 _log = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from lading.lock.requested import Sources
 from lading.lock.requirement import requirement_name
 from lading.net import CONNECTIONS, PartialFile, RemoteFile, RetryPolicy
 from lading.package import ArchiveFiles, Unread, list_archive, list_local
-from lading.system import sha256_of_file, write_atomically
+from lading.system import decode_json, sha256_of_file, write_atomically
 
 if TYPE_CHECKING:
     from lading.net import Transport
@@ -177,7 +177,7 @@ class _Reader:
         path = self._lists.cache / f"{package.sha256.hex}.json"
         if path.is_file():
             try:
-                return msgspec.json.decode(path.read_bytes(), type=ArchiveFiles)
+                return decode_json(path.read_bytes(), ArchiveFiles)
             except (OSError, msgspec.DecodeError) as error:
                 _log.debug("%s is read again: %s", path, error)
         try:

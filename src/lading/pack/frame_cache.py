@@ -51,6 +51,10 @@ class _Meta(msgspec.Struct, frozen=True, array_like=True):
     relocations: tuple[Relocation, ...]
 
 
+# Made before there are threads: msgspec 0.22 crashes where two are the first to decode a type.
+_META = msgspec.msgpack.Decoder(_Meta)
+
+
 def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
     """The key of the frame that `encoder` would make, hexadecimal.
 
@@ -227,7 +231,7 @@ def _read_entry(stream: BinaryIO) -> EncodedFrame | None:
     if hashlib.sha256(meta_bytes).digest() != digest:
         return None
     try:
-        meta = msgspec.msgpack.decode(meta_bytes, type=_Meta)
+        meta = _META.decode(meta_bytes)
     except msgspec.DecodeError:
         # Whole, but of a lading that knew other things of a frame.
         return None

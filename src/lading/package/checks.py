@@ -40,7 +40,7 @@ from lading.package.archive import (
 )
 from lading.package.info import INFO_FILES, PackageInfo, PathEntry, parse_package_info
 from lading.package.payload import noarch_target
-from lading.system import in_order, write_atomically
+from lading.system import decode_json, in_order, write_atomically
 
 RULES = 1
 """Of the checks on one package; a result of other rules is not used."""
@@ -114,7 +114,7 @@ def _remembered(record: RepodataRecord, archive: Path, cache: Path | None) -> Ch
     place = cache / f"{record.sha256.hex}.json" if cache and record.sha256 else None
     if place is not None:
         with suppress(OSError, msgspec.DecodeError):
-            kept = msgspec.json.decode(place.read_bytes(), type=CheckedPackage)
+            kept = decode_json(place.read_bytes(), CheckedPackage)
             if kept.rules == RULES:
                 return kept
     with archive_errors(record.file_name), archive.open("rb") as stream:

@@ -14,7 +14,7 @@ import msgspec
 from lading.conda import FileMode, PathType, check_placeholder
 from lading.errors import ArchiveError
 from lading.package.archive import REMEDY, check_path
-from lading.system import Digest
+from lading.system import Digest, decode_json
 
 INFO_FILES = ("index.json", "paths.json", "link.json", "files", "has_prefix")
 """The files of `info/` that are read."""
@@ -146,14 +146,14 @@ def parse_package_info(
         ArchiveError: A file is missing or malformed.
     """
     try:
-        index = msgspec.json.decode(files["index.json"], type=_Index)
-        link = msgspec.json.decode(files.get("link.json", b"{}"), type=_Link)
+        index = decode_json(files["index.json"], _Index)
+        link = decode_json(files.get("link.json", b"{}"), _Link)
         entry_points = link.noarch.entry_points if link.noarch else []
         info = PackageInfo(
             name=index.name,
             version=index.version,
             build=index.build,
-            index=msgspec.json.decode(files["index.json"], type=dict[str, object]),
+            index=decode_json(files["index.json"], dict[str, object]),
             noarch=index.noarch if isinstance(index.noarch, str) else "",
             timestamp=index.timestamp or 0,
             site_packages_path=index.python_site_packages_path or "",
@@ -192,7 +192,7 @@ def _paths(files: Mapping[str, bytes], is_link: Callable[[str], bool]) -> Iterat
     if "paths.json" not in files:
         yield from _old_paths(files, is_link)
         return
-    for item in msgspec.json.decode(files["paths.json"], type=_Paths).paths:
+    for item in decode_json(files["paths.json"], _Paths).paths:
         yield _entry(
             item.path,
             PathType(item.path_type),

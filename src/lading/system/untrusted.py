@@ -15,7 +15,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -23,6 +24,10 @@ LARGEST_RECORD = 1 << 28
 """Bytes: no record of lading is larger."""
 
 Document = TypeVar("Document")
+
+_building = Lock()
+_decoders: dict[object, msgspec.json.Decoder[object]] = {}
+"""Each made by one thread: msgspec 0.22 crashes where two at once are the first to read a type."""
 
 
 def open_regular(path: Path | str, *, follow: bool = False) -> int:
@@ -61,14 +66,18 @@ def read_regular(path: Path | str, limit: int = LARGEST_RECORD, *, follow: bool 
         return stream.read(size)
 
 
-def decode_json(data: bytes, document: type[Document]) -> Document:
-    """The document that `data` holds.
+def decode_json(data: bytes | msgspec.Raw, document: type[Document]) -> Document:
+    """The document that `data` holds; safe where several threads decode it.
 
     Raises:
         ValueError: It holds another one, or none.
     """
     try:
-        return msgspec.json.decode(data, type=document)
+        decoder = _decoders.get(document)
+        if decoder is None:
+            with _building:
+                decoder = _decoders.setdefault(document, msgspec.json.Decoder(document))
+        return cast("Document", decoder.decode(data))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
