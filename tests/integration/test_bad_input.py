@@ -132,7 +132,7 @@ def leftovers(project: Project) -> list[str]:
         for path in listing(project.root)
         if (path.endswith(("prefix", "install.json", ".conda")) and not path.startswith("channel/"))
         or ".fetch-" in path
-        or (".lading-" in path and not path.endswith("/.lading-package-cache"))
+        or ".lading-" in path
     ]
 
 
