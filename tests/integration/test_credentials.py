@@ -453,7 +453,7 @@ def test_arguments_of_children(channel: str, tmp_path: Path, way: str, engine: s
     seen = set()
     with start(["lock", "-p", "linux-64"], project, variables) as child:
         while child.poll() is None:
-            seen |= _arguments()
+            seen |= _arguments(child.pid)
         output = "".join(child.communicate())
     assert child.returncode == 0, output
     assert [] == [line for line in seen if SECRET.encode() in line]
@@ -461,13 +461,20 @@ def test_arguments_of_children(channel: str, tmp_path: Path, way: str, engine: s
     assert engine == "embedded" or any(b"--dry-run" in line for line in seen)
 
 
-def _arguments() -> set[bytes]:
-    """The arguments of all processes."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def _arguments(root: int) -> set[bytes]:
+    """The arguments of a process and of all that it started; other tests run beside this one."""
+    parents, lines = {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            found.add(path.read_bytes())
-    return found
+            # What follows the name, which may hold anything: state, parent (proc_pid_stat(5)).
+            parents[int(path.name)] = int(
+                (path / "stat").read_bytes().rpartition(b")")[2].split()[1]
+            )
+            lines[int(path.name)] = (path / "cmdline").read_bytes()
+    family = {root}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return {lines[pid] for pid in family if pid in lines}
 
 
 class _Slow(_Guarded):
