@@ -15,9 +15,9 @@ For all packages of an environment together, at the places where they will lie i
    written through a link. Where file systems ignore case, paths are compared without it.
 6. No link leads out of the prefix, neither by its target nor by way of other links.
 
-Streaming 55 packages of 630 MB takes 1.3 s of processor time. Looking at extracted files would take
-less, but an engine extracts and links in one go, and what lies extracted in a cache may be another's.
-So the result is kept by the digest of the archive, and read again in milliseconds.
+Streaming 55 packages of 630 MB takes 1.3 s of processor time. Looking at extracted files would
+take less, but an engine extracts and links in one go, and what lies extracted in a cache may be
+another's. So the result is kept by the digest of the archive, and read again in milliseconds.
 """
 
 import logging
