@@ -6,12 +6,13 @@ from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lading.api.building import (
+        check_pack_choices as check_pack_choices,
         install as install,
         install_planned as install_planned,
-        newest_time as newest_time,
         pack as pack,
-        pack_request as pack_request,
+        pack_planned as pack_planned,
         plan_installation as plan_installation,
+        plan_packing as plan_packing,
     )
     from lading.api.checking import verify as verify
     from lading.api.delivery import (
@@ -47,7 +48,10 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "building": "install install_planned newest_time pack pack_request plan_installation",
+            "building": (
+                "check_pack_choices install install_planned pack pack_planned "
+                "plan_installation plan_packing"
+            ),
             "checking": "verify",
             "delivery": "Relocated Unpacked deploy relocate unpack",
             "environments": "find_lock find_prefix read_graph read_one_lock",

@@ -16,7 +16,9 @@ from lading.install import (
 from lading.lock import read_lockfile
 from lading.pack import (
     FrameCache,
+    ImagePlan,
     Packed,
+    PackPlan,
     PackRequest,
     apply_image,
     apply_pack,
@@ -149,7 +151,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         LadingError: As of `install`.
     """
     project = project if isinstance(project, Project) else open_project(project)
-    newest_time(project)  # wrong ones are refused before anything is installed
+    check_pack_choices(project, format, prefix)
     installed = install(
         environment,
         project=project,
@@ -159,41 +161,61 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         offline=offline,
         progress=progress,
     )
-    request = pack_request(
+    plan = plan_packing(
         project,
         installed,
         directory=directory,
-        format_=Format.TAR if format == IMAGE_SUFFIX else Format(format),
-        level=Level(level),
+        format=format,
+        level=level,
+        prefix=prefix,
         workers=workers,
         frame_cache=frame_cache,
     )
-    if format == IMAGE_SUFFIX:
-        return apply_image(plan_image(request, project.environment, prefix), progress)
-    return apply_pack(plan_pack(request), progress)
+    return pack_planned(plan, progress)
 
 
-def pack_request(  # noqa: PLR0913  # one parameter for each choice
+def check_pack_choices(project: Project, format: str, prefix: str | None) -> None:  # noqa: A002  # as of `pack`
+    """Refuse choices that packing would refuse, before anything is installed.
+
+    Raises:
+        UsageError: SOURCE_DATE_EPOCH is wrong, or `prefix` is given for a tarball.
+    """
+    newest_time(project)
+    if prefix is not None and format != IMAGE_SUFFIX:
+        raise UsageError("--prefix is for images", hint="add -f sqsh, or leave --prefix out")
+
+
+def plan_packing(  # noqa: PLR0913  # one parameter for each choice
     project: Project,
     installed: Installed,
     *,
     directory: str,
-    format_: Format,
-    level: Level,
+    format: str,  # noqa: A002  # as of `pack`
+    level: str,
+    prefix: str | None,
     workers: int | None,
     frame_cache: bool,
-) -> PackRequest:
-    """The request to pack `installed`; see `pack`."""
+) -> PackPlan | ImagePlan:
+    """What packing `installed` will do, as a tarball or as an image; see `pack`."""
+    is_image = format == IMAGE_SUFFIX
     cache = FrameCache(directory=project.tree.frame_cache)
-    return PackRequest(
+    request = PackRequest(
         installed=installed,
         directory=project.path(directory),
-        format=format_,
-        level=level,
+        format=Format.TAR if is_image else Format(format),
+        level=Level(level),
         workers=workers or project.processors,
         newest=newest_time(project),
         frame_cache=cache if frame_cache else None,
     )
+    return plan_image(request, project.environment, prefix) if is_image else plan_pack(request)
+
+
+def pack_planned(plan: PackPlan | ImagePlan, progress: Progress) -> Packed:
+    """Carry out `plan`; see `pack`."""
+    if isinstance(plan, ImagePlan):
+        return apply_image(plan, progress)
+    return apply_pack(plan, progress)
 
 
 def newest_time(project: Project) -> int | None:

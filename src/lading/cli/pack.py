@@ -2,7 +2,7 @@
 
 import click
 
-from lading.api import newest_time, pack_request, plan_installation
+from lading.api import check_pack_choices, pack_planned, plan_installation, plan_packing
 from lading.cli.context import Context
 from lading.cli.install import installed
 from lading.cli.options import (
@@ -12,9 +12,8 @@ from lading.cli.options import (
     platform_option,
     workers_option,
 )
-from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
-from lading.pack import apply_image, apply_pack, plan_image, plan_pack
+from lading.pack import ImagePlan
 from lading.report import render_installed, render_packed, render_packed_json
 
 
@@ -72,9 +71,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256. With -f sqsh it is a
     squashfs image, relocated to --prefix, to be mounted or run, never unpacked.
     """
-    if prefix is not None and format_ != IMAGE_SUFFIX:
-        raise UsageError("--prefix is for images", hint="add -f sqsh, or leave --prefix out")
-    newest_time(context.project)  # a wrong one is refused before anything is installed
+    check_pack_choices(context.project, format_, prefix)
     installation = plan_installation(
         context.project,
         environment,
@@ -88,24 +85,22 @@ def command(  # noqa: PLR0913  # one parameter for each option
         return 0
     with context.progress() as progress:
         result = installed(context, installation, progress)
-        request = pack_request(
+        plan = plan_packing(
             context.project,
             result,
             directory=output,
-            format_=Format.TAR if format_ == IMAGE_SUFFIX else Format(format_),
-            level=Level(level),
+            format=format_,
+            level=level,
+            prefix=prefix,
             workers=workers,
             frame_cache=frame_cache,
         )
-        image = None
-        if format_ == IMAGE_SUFFIX:
-            image = plan_image(request, context.project.environment, prefix)
-        plan = image.pack if image is not None else plan_pack(request)
+        stream = plan.pack if isinstance(plan, ImagePlan) else plan
         if dry_run:
-            for frame in plan.frames:
+            for frame in stream.frames:
                 context.write(f"{frame.payload.name} {frame.part} {len(frame.members)} members\n")
             return 0
-        packed = apply_image(image, progress) if image else apply_pack(plan, progress)
+        packed = pack_planned(plan, progress)
 
     if not installation.is_current:
         context.say(render_installed(result).rstrip())
@@ -113,5 +108,5 @@ def command(  # noqa: PLR0913  # one parameter for each option
         context.write(render_packed_json(packed))
     else:
         context.say(render_packed(packed).rstrip())
-        context.write(f"{plan.tarball}\n")
+        context.write(f"{stream.tarball}\n")
     return 0

@@ -19,11 +19,7 @@ def run_coroutine(make: Callable[[], Coroutine[None, None, Result]]) -> Result:
     event loop for a moment longer. If the interpreter ends in this moment, it crashes (seen in one
     of three runs of a short program; PyO3/pyo3-async-runtimes#40). So wait for the reference to go.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
+    if _is_loop_running():
         with ThreadPoolExecutor(max_workers=1) as pool:
             return pool.submit(lambda: run_coroutine(make)).result()
     with asyncio.Runner() as runner:
@@ -38,3 +34,11 @@ def run_coroutine(make: Callable[[], Coroutine[None, None, Result]]) -> Result:
             while sys.getrefcount(loop) > 2 and time.monotonic() < deadline:  # noqa: PLR2004
                 time.sleep(0.001)
             time.sleep(0.001)
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -6,9 +6,14 @@ from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lading.pack.frame_cache import FrameCache as FrameCache
-    from lading.pack.image import apply_image as apply_image, plan_image as plan_image
+    from lading.pack.image import (
+        ImagePlan as ImagePlan,
+        apply_image as apply_image,
+        plan_image as plan_image,
+    )
     from lading.pack.packer import (
         Packed as Packed,
+        PackPlan as PackPlan,
         PackRequest as PackRequest,
         apply_pack as apply_pack,
         plan_pack as plan_pack,
@@ -18,8 +23,8 @@ else:
         __name__,
         {
             "frame_cache": "FrameCache",
-            "image": "apply_image plan_image",
-            "packer": "PackRequest Packed apply_pack plan_pack",
+            "image": "ImagePlan apply_image plan_image",
+            "packer": "PackPlan PackRequest Packed apply_pack plan_pack",
         },
         call="lading.api:pack",
     )
