@@ -199,24 +199,3 @@ def _rename_directory(source: Path, target: Path) -> None:
     except OSError:
         if not (target / INDEX_NAME).exists():
             raise
-
-
-def place_file(item: PayloadFile, prefix: Path) -> None:
-    """Put a generated or compiled file into `prefix`, replacing what lies there; its parents exist.
-
-    An old file may be a hard link to the package cache: it is removed, never written through.
-    """
-    target = prefix / item.path
-    target.unlink(missing_ok=True)
-    if item.content is not None:
-        target.write_bytes(item.content)
-    elif item.source is not None:
-        _link_or_copy(item.source, target)
-    target.chmod(0o755 if item.executable else 0o644)
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -4,6 +4,7 @@ Engines agree on almost every file. The rest is corrected here: paths that sever
 and files that no package owns.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
@@ -11,10 +12,10 @@ from pathlib import Path
 
 from lading.conda import Kind, find_occurrences, replace_placeholder
 from lading.errors import ArchiveError, PrefixTooLongError, UnsafePathError
-from lading.install.bytecode import is_bytecode, place_file
+from lading.install.bytecode import is_bytecode
 from lading.install.contents import PrefixContents
 from lading.package import PayloadFile
-from lading.system import remove_tree, sha256_of
+from lading.system import Beneath, sha256_of
 
 PLACEHOLDER = "/lading/" + "placehold_" * 24
 """Stands for the prefix in text files that link scripts wrote."""
@@ -37,16 +38,17 @@ def _walk(prefix: Path) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
         yield ("" if relative == "." else relative), directories, [*files, *links]
 
 
-def remove_foreign(prefix: Path, path: str, owned: Collection[str]) -> None:
+def remove_foreign(prefix: Beneath, path: str, owned: Collection[str]) -> None:
     """Remove a file that no package owns, and the directories that are empty without it."""
-    (prefix / path).unlink()
-    directory, _, _ = path.rpartition("/")
+    prefix.remove(path)
+    directory = path.rpartition("/")[0]
     while directory and directory not in owned:
+        above, name = prefix.above(directory)
         try:
-            (prefix / directory).rmdir()
+            os.rmdir(name, dir_fd=above)
         except OSError:
             return
-        directory, _, _ = directory.rpartition("/")
+        directory = directory.rpartition("/")[0]
 
 
 def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[str] = ()) -> None:
@@ -68,70 +70,87 @@ def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[st
     """
     present = set(foreign_paths(prefix, ()))
     owned = set()
-    made: set[str] = set()
-    for payload in contents.payloads:
-        for item in payload.files:
-            owned.add(item.path)
-            if item.path in placed:
-                continue
-            is_lost = item.path in contents.clobbered or item.path not in present
-            is_generated = item.content is not None or is_bytecode(item.path)
-            if is_generated or is_lost:
-                make_parents(prefix, item.path, made)
-            if is_generated and item.path not in contents.clobbered:
-                place_file(item, prefix)
-            elif is_lost:
-                place_winner(item, prefix)
-    for path in present - owned:
-        remove_foreign(prefix, path, owned)
+    with Beneath(prefix) as beneath:
+        for payload in contents.payloads:
+            for item in payload.files:
+                owned.add(item.path)
+                if item.path in placed:
+                    continue
+                is_lost = item.path in contents.clobbered or item.path not in present
+                if is_lost or item.content is not None or is_bytecode(item.path):
+                    make_parents(beneath, item.path)
+                    place(item, beneath, prefix)
+        for path in present - owned:
+            remove_foreign(beneath, path, owned)
 
 
-def make_parents(prefix: Path, path: str, made: set[str]) -> None:
+def make_parents(prefix: Beneath, path: str) -> None:
     """Create the directories above `path`; a symbolic link among them is not followed.
-
-    Args:
-        prefix: Absolute.
-        path: Prefix-relative.
-        made: Directories that are known to be ones; extended.
 
     Raises:
         UnsafePathError: One of them is a link or a file.
     """
-    directory = path.rpartition("/")[0]
-    if not directory or directory in made:
-        return
-    make_parents(prefix, directory, made)
     try:
-        (prefix / directory).mkdir()
-    except FileExistsError:
-        if not stat.S_ISDIR((prefix / directory).lstat().st_mode):
-            raise UnsafePathError(
-                f"{directory} is a link or a file, and {path} lies below it",
-                hint="one of these packages must go: lock another build of it",
-            ) from None
-    made.add(directory)
+        prefix.make_directories(path.rpartition("/")[0])
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+            raise
+        raise UnsafePathError(
+            f"{path} lies below a link or a file",
+            hint="one of the packages with these paths must go: lock another build of it",
+        ) from error
 
 
-def place_winner(item: PayloadFile, prefix: Path) -> None:
-    """Put a path of a package into `prefix`, replacing what lies there; its parents exist.
+def place(item: PayloadFile, beneath: Beneath, prefix: Path) -> None:
+    """Put a path of a package into a prefix, replacing what lies there; its parents exist.
+
+    An old file may be a hard link to the package cache: it is removed, never written through.
+
+    Args:
+        item: What to put there.
+        beneath: The prefix, open.
+        prefix: Its path, which takes the place of placeholders.
 
     Raises:
         PrefixTooLongError: A placeholder in it has no room for the prefix.
     """
-    target = prefix / item.path
-    if target.is_dir() and not target.is_symlink():
-        if item.kind is Kind.DIRECTORY:
-            return
-        remove_tree(target)
-    target.unlink(missing_ok=True)
+    above, name = beneath.above(item.path)
+    if item.kind is Kind.DIRECTORY and _is_directory(name, above):
+        return
+    beneath.remove(item.path)
     match item.kind:
         case Kind.DIRECTORY:
-            target.mkdir()
+            os.mkdir(name, dir_fd=above)
         case Kind.LINK:
-            target.symlink_to(item.target)
+            os.symlink(item.target, name, dir_fd=above)
         case Kind.FILE:
-            target.write_bytes(_content(item, prefix))
-            target.chmod(0o755 if item.executable else 0o644)
+            _place_file(item, beneath, prefix)
+
+
+def _is_directory(name: str, above: int) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _place_file(item: PayloadFile, beneath: Beneath, prefix: Path) -> None:
+    is_linked = is_bytecode(item.path) and _link(item, beneath)
+    flags = os.O_RDONLY if is_linked else os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(beneath.open(item.path, flags), "rb" if is_linked else "wb") as stream:
+        if not is_linked:
+            stream.write(_content(item, prefix))
+        os.fchmod(stream.fileno(), 0o755 if item.executable else 0o644)
+
+
+def _link(item: PayloadFile, beneath: Beneath) -> bool:
+    """Link bytecode from its cache, which is read and never written; False where that is not so."""
+    above, name = beneath.above(item.path)
+    try:
+        os.link(item.place, name, dst_dir_fd=above, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _content(item: PayloadFile, prefix: Path) -> bytes:

@@ -30,7 +30,7 @@ from lading.install.record import (
 )
 from lading.lock import LockedPackage
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile
-from lading.system import Digest, remove_tree
+from lading.system import Beneath, Digest, remove_tree
 from lading.version import VERSION
 
 ASIDE = "prefix.kept"
@@ -299,29 +299,37 @@ def move_packages(
 def _take_out(payload: Payload, prefix: Path, kept: Mapping[str, str]) -> None:
     """Remove what a package brought, and the directories that are empty without it."""
     directories = [item.path for item in payload.files if item.kind is Kind.DIRECTORY]
-    for item in payload.files:
-        if item.kind is not Kind.DIRECTORY:
-            remove_foreign(prefix, item.path, kept)
-    for path in sorted(directories, reverse=True):
-        # It is there still if others put something into it.
-        with suppress(OSError):
-            (prefix / path).rmdir()
+    with Beneath(prefix) as beneath:
+        for item in payload.files:
+            if item.kind is not Kind.DIRECTORY:
+                remove_foreign(beneath, item.path, kept)
+        for path in sorted(directories, reverse=True):
+            # It is there still if others put something into it.
+            with suppress(OSError):
+                above, name = beneath.above(path)
+                os.rmdir(name, dir_fd=above)
 
 
 def _move_in(incoming: Path, prefix: Path, kept: Mapping[str, str]) -> None:
-    made: set[str] = set()
-    for path in sorted(foreign_paths(incoming, ())):
-        owner = kept.get(path)
-        if owner in {PYTHON, ""}:
-            # Linked for the sake of the others; and the marks of installers.
-            continue
-        if owner is not None:
-            raise NotUpdatableError(f"{path} is owned by {owner} already")
-        try:
-            make_parents(prefix, path, made)
-        except UnsafePathError as error:
-            raise NotUpdatableError(str(error)) from error
-        target = prefix / path
-        if target.is_dir() and not target.is_symlink():
-            raise NotUpdatableError(f"{path} is a directory of another package")
-        (incoming / path).replace(target)
+    with Beneath(incoming) as source, Beneath(prefix) as target:
+        for path in sorted(foreign_paths(incoming, ())):
+            owner = kept.get(path)
+            if owner in {PYTHON, ""}:
+                # Linked for the sake of the others; and the marks of installers.
+                continue
+            if owner is not None:
+                raise NotUpdatableError(f"{path} is owned by {owner} already")
+            try:
+                make_parents(target, path)
+            except UnsafePathError as error:
+                raise NotUpdatableError(str(error)) from error
+            _move(path, source, target)
+
+
+def _move(path: str, source: Beneath, target: Beneath) -> None:
+    """Move a file or link, in the place of another one."""
+    above, name = target.above(path)
+    try:
+        os.rename(name, name, src_dir_fd=source.above(path)[0], dst_dir_fd=above)
+    except IsADirectoryError as error:
+        raise NotUpdatableError(f"{path} is a directory of another package") from error

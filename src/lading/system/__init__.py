@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lading.system.beneath import Beneath as Beneath
     from lading.system.digest import (
         CHUNK_BYTES as CHUNK_BYTES,
         Digest as Digest,
@@ -65,6 +66,7 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "beneath": "Beneath",
             "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
             "file_content": "FileContent",
             "filesystem": "Sync file_system_type network_file_system no_sync sync_file_system",

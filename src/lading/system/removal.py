@@ -12,26 +12,30 @@ import stat
 from pathlib import Path
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(path: Path | str, above: int | None = None) -> None:
     """Remove a directory and everything below it, however deep; symbolic links are not followed.
+
+    Args:
+        path: The directory.
+        above: Descriptor of the directory that `path` is relative to, if it is.
 
     Raises:
         OSError: Something cannot be removed, or there is no directory at `path`.
     """
     try:
-        shutil.rmtree(path)
+        shutil.rmtree(path, dir_fd=above)
     except RecursionError:
-        _remove_deep_tree(path)
+        _remove_deep_tree(path, above)
     except OSError as error:
         # It holds one descriptor for each level.
         if error.errno != errno.EMFILE:
             raise
-        _remove_deep_tree(path)
+        _remove_deep_tree(path, above)
 
 
-def _remove_deep_tree(path: Path) -> None:
+def _remove_deep_tree(path: Path | str, above: int | None) -> None:
     """Remove a tree by moving the directories of the second level up, until there are none."""
-    top = _open_directory(path)
+    top = _open_directory(path, above)
     try:
         while names := os.listdir(top):  # noqa: PTH208  # a descriptor
             for name in names:
@@ -42,7 +46,7 @@ def _remove_deep_tree(path: Path) -> None:
                     os.unlink(name, dir_fd=top)
     finally:
         os.close(top)
-    path.rmdir()
+    os.rmdir(path, dir_fd=above)
 
 
 def _move_up(name: str, top: int) -> None:

@@ -12,8 +12,8 @@ import pytest
 from msgspec import structs
 
 from lading.errors import EngineFailedError
-from lading.install.bytecode import Compiler, is_bytecode, place_file
-from lading.package.payload import Payload, PayloadFile, PythonLayout
+from lading.install.bytecode import Compiler, is_bytecode
+from lading.package.payload import Payload, PythonLayout
 from simulators.handmade import file, payload
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -216,32 +216,3 @@ def test_progress_is_told(tmp_path: Path) -> None:
     made = replace(compiler(tmp_path, 1), progress=lambda *step: told.append(step))
     made.compile_all([package(tmp_path, "a", x=""), package(tmp_path, "b", x="")])
     assert [("compile", 1, 2), ("compile", 2, 2)] == told
-
-
-def test_placing_does_not_write_through_a_link(tmp_path: Path) -> None:
-    """What lies in the prefix may be a name of a file in the package cache, which stays."""
-    original = tmp_path / "cache"
-    original.write_bytes(b"cache")
-    place = tmp_path / "prefix/bin/run"
-    place.parent.mkdir(parents=True)
-    place.hardlink_to(original)
-    place_file(PayloadFile(path="bin/run", content=b"new", executable=True), tmp_path / "prefix")
-    assert (b"cache", b"new", 0o755) == (
-        original.read_bytes(),
-        place.read_bytes(),
-        place.stat().st_mode & 0o777,
-    )
-
-
-def test_placing_across_file_systems_copies(tmp_path: Path) -> None:
-    """Where no hard link can be made, the content is copied."""
-    other = Path("/dev/shm")
-    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("needs a second file system")
-    source = other / f"lading-test-{os.getpid()}"
-    source.write_bytes(b"x")
-    try:
-        place_file(PayloadFile(path="f", place=str(source)), tmp_path)
-    finally:
-        source.unlink()
-    assert b"x" == (tmp_path / "f").read_bytes()

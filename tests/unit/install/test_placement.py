@@ -1,5 +1,6 @@
 """Making a prefix equal to its contents."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from lading.install.placement import (
     PLACEHOLDER,
     adopt_files,
     foreign_paths,
+    place,
     place_contents,
-    place_winner,
     remove_foreign,
 )
 from lading.package.payload import PayloadFile
+from lading.system import Beneath
 from simulators.handmade import file, link, payload
 
 LONG = "/build/" + "x" * 200
@@ -26,6 +28,12 @@ def put(path: Path, data: bytes = b"") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def place_in(item: PayloadFile, prefix: Path) -> None:
+    """Put a path of a package into `prefix`."""
+    with Beneath(prefix) as beneath:
+        place(item, beneath, prefix)
 
 
 def test_foreign_paths(tmp_path: Path) -> None:
@@ -40,8 +48,9 @@ def test_removing_takes_empty_directories(tmp_path: Path) -> None:
     """A directory goes with its last file, unless a package owns it."""
     put(tmp_path / "a/b/c")
     put(tmp_path / "owned/x")
-    remove_foreign(tmp_path, "a/b/c", ())
-    remove_foreign(tmp_path, "owned/x", {"owned"})
+    with Beneath(tmp_path) as prefix:
+        remove_foreign(prefix, "a/b/c", ())
+        remove_foreign(prefix, "owned/x", {"owned"})
     assert ["owned"] == [path.name for path in tmp_path.iterdir()]
 
 
@@ -63,7 +72,7 @@ def test_the_winner_is_placed(tmp_path: Path, there: str, kind: Kind) -> None:
         Kind.LINK: link("x", "target"),
         Kind.DIRECTORY: PayloadFile(path="x", kind=Kind.DIRECTORY),
     }[kind]
-    place_winner(item, tmp_path / "prefix")
+    place_in(item, tmp_path / "prefix")
     match kind:
         case Kind.FILE:
             assert (b"winner", 0o755) == (target.read_bytes(), target.stat().st_mode & 0o777)
@@ -78,7 +87,7 @@ def test_the_losers_inode_is_left_alone(tmp_path: Path) -> None:
     cached = put(tmp_path / "cache/x", b"loser")
     (tmp_path / "prefix").mkdir()
     (tmp_path / "prefix/x").hardlink_to(cached)
-    place_winner(file("x", b"winner"), tmp_path / "prefix")
+    place_in(file("x", b"winner"), tmp_path / "prefix")
     assert cached.read_bytes() == b"loser"
 
 
@@ -95,7 +104,7 @@ def test_placeholders_are_replaced(
     """The winner's placeholder becomes the prefix; a binary keeps its length."""
     item = file("x", data.encode(), placeholder=LONG, mode=mode, directory=tmp_path / "cache")
     (tmp_path / "prefix").mkdir()
-    place_winner(item, tmp_path / "prefix")
+    place_in(item, tmp_path / "prefix")
     written = (tmp_path / "prefix/x").read_bytes()
     assert written.startswith(expected.format(prefix=tmp_path / "prefix").encode())
     assert (mode is FileMode.TEXT) or (len(data), True) == (len(written), written.endswith(b"end"))
@@ -105,7 +114,7 @@ def test_a_prefix_that_is_too_long(tmp_path: Path) -> None:
     """Where a binary has no room for it, that is said."""
     item = file("x", b"/short\0", placeholder="/short", mode=FileMode.BINARY)
     with pytest.raises(PrefixTooLongError):
-        place_winner(item, tmp_path)
+        place_in(item, tmp_path)
 
 
 def test_what_scripts_made_is_adopted(tmp_path: Path) -> None:
@@ -195,7 +204,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, item: PayloadFile) ->
         python=None,
         clobbered={},
     )
-    with pytest.raises(UnsafePathError, match="share/v is a link or a file"):
+    with pytest.raises(UnsafePathError, match="share/v/new lies below a link or a file"):
         place_contents(contents, prefix)
     assert [] == list(outside.iterdir())
 
@@ -211,3 +220,34 @@ def test_bytecode_is_not_written_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(UnsafePathError):
         place_contents(contents, prefix)
     assert [] == list(outside.iterdir())
+
+
+def test_placing_does_not_write_through_a_link(tmp_path: Path) -> None:
+    """What lies in the prefix may be a name of a file in the package cache, which stays."""
+    original = tmp_path / "cache"
+    original.write_bytes(b"cache")
+    place = tmp_path / "prefix/bin/run"
+    place.parent.mkdir(parents=True)
+    place.hardlink_to(original)
+    place_in(PayloadFile(path="bin/run", content=b"new", executable=True), tmp_path / "prefix")
+    assert (b"cache", b"new", 0o755) == (
+        original.read_bytes(),
+        place.read_bytes(),
+        place.stat().st_mode & 0o777,
+    )
+
+
+def test_placing_across_file_systems_copies(tmp_path: Path) -> None:
+    """Where no hard link can be made, the content is copied."""
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system")
+    source = other / f"lading-test-{os.getpid()}"
+    source.write_bytes(b"x")
+    (tmp_path / "__pycache__").mkdir()
+    compiled = PayloadFile(path="__pycache__/x.pyc", place=str(source))
+    try:
+        place_in(compiled, tmp_path)
+    finally:
+        source.unlink()
+    assert b"x" == (tmp_path / "__pycache__/x.pyc").read_bytes()
