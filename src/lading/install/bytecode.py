@@ -1,8 +1,8 @@
-"""Bytecode of an environment, compiled once per package and interpreter, and cached.
+"""Bytecode of an environment, made once per package and interpreter, and cached.
 
-Installers write time stamps into bytecode, or compile nothing; none compiles reproducibly. lading
-compiles itself, with the environment's own python, into a content-addressed cache that prefixes and
-tarballs use.
+Installers write time stamps into bytecode, or compile nothing; none compiles reproducibly. So
+lading takes what a package brings, where it fits (`lading.package.bytecode`), and compiles the rest
+with the environment's own python, into a content-addressed cache that prefixes and tarballs use.
 """
 
 import json
@@ -10,14 +10,14 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from lading.conda import Kind
 from lading.errors import EngineFailedError
-from lading.package import Payload, PayloadFile, PythonLayout
+from lading.package import BroughtBytecode, Payload, PayloadFile, PythonLayout, with_header
 from lading.system import (
     Digest,
     Progress,
@@ -33,7 +33,7 @@ from lading.system import (
     temporary_directory,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 INDEX_NAME = "index.json"
 WORKER = Path(__file__).with_name("compile_worker.py")
 
@@ -61,6 +61,7 @@ class Compiler:
         cache: Directory of the cache, absolute.
         environment: The environment of the worker processes.
         workers: How many packages are compiled at once.
+        brought: SHA-256 of a package's archive, hexadecimal → its bytecode that fits.
         progress: Told of each package.
     """
 
@@ -69,10 +70,11 @@ class Compiler:
     cache: Path
     environment: Mapping[str, str]
     workers: int
+    brought: Mapping[str, tuple[BroughtBytecode, ...]] = field(default_factory=dict)
     progress: Progress = no_progress
 
     def compile_all(self, payloads: Sequence[Payload]) -> tuple[Payload, ...]:
-        """Replace the payloads' own bytecode by compiled bytecode; keep their order.
+        """Give the payloads their bytecode, brought or compiled; keep their order.
 
         Raises:
             EngineFailedError: The environment's python cannot run.
@@ -102,7 +104,7 @@ class Compiler:
         entries = _read_entries(directory)
         if entries is None:
             shutil.rmtree(directory, ignore_errors=True)
-            self._fill(directory, sources)
+            self._fill(directory, sources, self._fitting(payload, sources))
             entries = _read_entries(directory)
         if entries is None:
             raise EngineFailedError(
@@ -134,32 +136,69 @@ class Compiler:
         ]
         return sha256_of(json.dumps(parts).encode()).hex
 
-    def _fill(self, directory: Path, sources: Iterable[PayloadFile]) -> None:
-        """Compile `sources` into `directory`, which appears only when complete."""
+    def _fitting(
+        self, payload: Payload, sources: Iterable[PayloadFile]
+    ) -> dict[str, tuple[PayloadFile, BroughtBytecode]]:
+        """Path of a source → the bytecode of it that the package brings, where that fits."""
+        if payload.sha256 is None or not self.python.released:
+            return {}
+        paths = {item.path for item in sources}
+        files = {item.path: item for item in payload.files}
+        return {
+            item.source: (files[item.path], item)
+            for item in self.brought.get(payload.sha256.hex, ())
+            if item.source in paths and item.path in files
+        }
+
+    def _fill(
+        self,
+        directory: Path,
+        sources: Iterable[PayloadFile],
+        fitting: Mapping[str, tuple[PayloadFile, BroughtBytecode]],
+    ) -> None:
+        """Make the bytecode of `sources` in `directory`, which appears only when complete.
+
+        Args:
+            directory: In the cache.
+            sources: What is compiled, except where it is brought.
+            fitting: Path of a source → the bytecode of it that is brought.
+        """
         remove_stale_temporaries(self.cache, is_temporary_of("compile"))
         with temporary_directory(self.cache, "compile") as temporary:
             output = temporary / "output"
             output.mkdir()
-            job = temporary / "job.json"
-            pairs = [[item.place, item.path] for item in sources]
-            job.write_text(json.dumps({"sources": pairs, "output": str(output)}), "utf-8")
-            executable = str(self.prefix / self.python.executable)
-            completed = run_checked(
-                Run(
-                    argv=(executable, "-s", "-S", "-B", str(WORKER), str(job)),
-                    environment={**self.environment, "PYTHONHASHSEED": "0"},
-                    directory=temporary,
-                ),
-                "the environment's python cannot compile bytecode",
-                "run `lading verify` on the prefix, or install with --no-bytecode",
-            )
-            paths = msgspec.json.decode(completed.stdout, type=list[str])
+            for item, brought in fitting.values():
+                target = output / item.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(with_header(Path(item.place).read_bytes(), brought.header))
+            rest = [item for item in sources if item.path not in fitting]
+            compiled = self._compile_sources(rest, temporary, output) if rest else []
+            paths = [*compiled, *(item.path for item, _ in fitting.values())]
             entries = [
                 _Entry(path, (output / path).stat().st_size, sha256_of_file(output / path).hex)
                 for path in sorted(paths)
             ]
             (output / INDEX_NAME).write_bytes(msgspec.json.encode(entries))
             _rename_directory(output, directory)
+
+    def _compile_sources(
+        self, sources: Iterable[PayloadFile], temporary: Path, output: Path
+    ) -> list[str]:
+        """Compile `sources` into `output`; return the paths of what was made."""
+        job = temporary / "job.json"
+        pairs = [[item.place, item.path] for item in sources]
+        job.write_text(json.dumps({"sources": pairs, "output": str(output)}), "utf-8")
+        executable = str(self.prefix / self.python.executable)
+        completed = run_checked(
+            Run(
+                argv=(executable, "-s", "-S", "-B", str(WORKER), str(job)),
+                environment={**self.environment, "PYTHONHASHSEED": "0"},
+                directory=temporary,
+            ),
+            "the environment's python cannot compile bytecode",
+            "run `lading verify` on the prefix, or install with --no-bytecode",
+        )
+        return msgspec.json.decode(completed.stdout, type=list[str])
 
 
 def _read_entries(directory: Path) -> list[_Entry] | None:

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lading.conda import MirrorMap, RepodataRecord
@@ -54,7 +54,7 @@ from lading.install.update import (
     refuse_clobbering,
 )
 from lading.lock import LockedPackage
-from lading.package import PayloadFile, check_packages
+from lading.package import CheckedPackage, PayloadFile, check_packages
 from lading.system import Progress, no_progress, open_lock, remove_tree, scrubbed_environment
 from lading.version import VERSION
 
@@ -136,13 +136,14 @@ def apply_install(
         _discard(plan, keep_prefix=update is not None)
         try:
             archives = fetch_archives(plan, tree, mirrors, inherited, progress)
-            check_packages(
+            checked = check_packages(
                 plan.records,
                 archives.conda,
                 plan.lockfile.platform,
                 tree.checked,
                 workers=os.cpu_count() or 1,
             )
+            installer = replace(installer, checked=checked)
             tree.home.mkdir(parents=True, exist_ok=True)
             if update is not None:
                 updated = installer.update(update, archives)
@@ -243,6 +244,7 @@ class _Installer:
         engine: Links the conda part.
         environment: Of child processes; holds nothing of the caller's that could change a result.
         progress: Told of each step.
+        checked: Distribution string → conda package that passed the checks.
     """
 
     plan: InstallPlan
@@ -250,6 +252,7 @@ class _Installer:
     engine: Engine
     environment: Mapping[str, str]
     progress: Progress
+    checked: Mapping[str, CheckedPackage] = field(default_factory=dict)
 
     @property
     def engine_name(self) -> str:
@@ -349,6 +352,11 @@ class _Installer:
                 cache=self.tree.bytecode_cache,
                 environment=self.environment,
                 workers=os.cpu_count() or 1,
+                brought={
+                    record.sha256.hex: self.checked[record.distribution].bytecode
+                    for record in self.plan.records
+                    if record.sha256 is not None
+                },
                 progress=self.progress,
             )
         return read_contents(

@@ -15,7 +15,7 @@ from lading.package import Payload, PayloadFile
 from lading.system import sha256_of_file, write_atomically
 
 INSTALL_RECORD_NAME = "install.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class RecordedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

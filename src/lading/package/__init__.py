@@ -12,7 +12,14 @@ if TYPE_CHECKING:
         read_info as read_info,
         read_members as read_members,
     )
-    from lading.package.checks import check_packages as check_packages
+    from lading.package.bytecode import (
+        BroughtBytecode as BroughtBytecode,
+        with_header as with_header,
+    )
+    from lading.package.checks import (
+        CheckedPackage as CheckedPackage,
+        check_packages as check_packages,
+    )
     from lading.package.entry_points import self_locating_script as self_locating_script
     from lading.package.file_list import (
         ArchiveFiles as ArchiveFiles,
@@ -39,7 +46,8 @@ else:
         __name__,
         {
             "archive": "REMEDY Member MemberType read_info read_members",
-            "checks": "check_packages",
+            "bytecode": "BroughtBytecode with_header",
+            "checks": "CheckedPackage check_packages",
             "entry_points": "self_locating_script",
             "file_list": "ArchiveFiles Unread list_archive list_local",
             "info": "INFO_FILES PathEntry parse_package_info read_package_info",

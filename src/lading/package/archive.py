@@ -88,6 +88,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
         mode: Permission bits.
         size: Of a file, in bytes.
         target: Of a link as it is written; of a hard link, the path of an earlier file.
+        mtime: In whole Unix seconds.
     """
 
     path: str
@@ -95,6 +96,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     mode: int = 0o644
     size: int = 0
     target: str = ""
+    mtime: int = 0
 
 
 def read_members(
@@ -280,6 +282,7 @@ def _member(item: tarfile.TarInfo) -> Member | None:
         mode=item.mode & 0o7777,
         size=item.size if type_ is MemberType.FILE else 0,
         target=item.linkname.removeprefix("./") if is_link else "",
+        mtime=int(item.mtime),
     )
 
 

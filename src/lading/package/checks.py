@@ -38,11 +38,12 @@ from lading.package.archive import (
     archive_errors,
     read_members,
 )
+from lading.package.bytecode import BroughtBytecode, BytecodeFinder
 from lading.package.info import INFO_FILES, PackageInfo, PathEntry, parse_package_info
 from lading.package.payload import noarch_target
 from lading.system import decode_json, in_order, write_atomically
 
-RULES = 1
+RULES = 2
 """Of the checks on one package; a result of other rules is not used."""
 
 MOST_STEPS = 2_000_000
@@ -63,7 +64,7 @@ class CheckedPath(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CheckedPackage(msgspec.Struct, frozen=True, array_like=True):
-    """A package that passed the checks on it alone."""
+    """A package that passed the checks on it alone, and its bytecode that fits its sources."""
 
     rules: int
     name: str
@@ -73,6 +74,7 @@ class CheckedPackage(msgspec.Struct, frozen=True, array_like=True):
     site_packages: str
     commands: tuple[str, ...]
     paths: tuple[CheckedPath, ...]
+    bytecode: tuple[BroughtBytecode, ...]
 
 
 def check_packages(
@@ -81,7 +83,7 @@ def check_packages(
     platform: Platform,
     cache: Path | None = None,
     workers: int = 1,
-) -> None:
+) -> dict[str, CheckedPackage]:
     """Refuse packages that must not be given to an engine, see the module.
 
     Args:
@@ -90,6 +92,9 @@ def check_packages(
         platform: Where the environment will be used.
         cache: Where results are kept, absolute; None keeps none.
         workers: How many archives are read at once.
+
+    Returns:
+        Distribution string → package.
 
     Raises:
         ArchiveError: A package is not what the lock or its own list says.
@@ -108,6 +113,7 @@ def check_packages(
             )
         checked[record.distribution] = package
     check_environment(checked, platform)
+    return checked
 
 
 def _remembered(record: RepodataRecord, archive: Path, cache: Path | None) -> CheckedPackage:
@@ -136,6 +142,7 @@ def check_archive(file_name: str, stream: IO[bytes]) -> CheckedPackage:
     """
     members: dict[str, Member] = {}
     files: dict[str, bytes] = {}
+    finder = BytecodeFinder()
     for member, content in read_members(file_name, stream):
         members[member.path] = member
         directory, _, name = member.path.rpartition("/")
@@ -143,6 +150,8 @@ def check_archive(file_name: str, stream: IO[bytes]) -> CheckedPackage:
             if member.size > LARGEST_INFO:
                 raise ArchiveError(f"{file_name}: {member.path} is too large", hint=_BROKEN)
             files[name] = content.read()
+        elif content is not None:
+            finder.look(member, content)
     info = parse_package_info(
         file_name, files, lambda path: path in members and members[path].type is MemberType.LINK
     )
@@ -156,6 +165,8 @@ def check_archive(file_name: str, stream: IO[bytes]) -> CheckedPackage:
         site_packages=info.site_packages if info.name == "python" else "",
         commands=tuple(item.command for item in info.entry_points),
         paths=tuple(_checked_paths(file_name, info, members)),
+        # A noarch package is for any python.
+        bytecode=() if info.noarch else tuple(finder.fitting(info.paths)),
     )
 
 

@@ -92,18 +92,21 @@ class PythonLayout(msgspec.Struct, frozen=True, array_like=True):
         site_packages: Prefix-relative directory, POSIX.
         executable: Prefix-relative path of the interpreter.
         digest: SHA-256 of the python package's archive: its bytecode depends on it.
+        released: Whether it is a release, which has the magic number of its series.
     """
 
     version: str
     site_packages: str
     executable: str
     digest: str
+    released: bool = True
 
     @classmethod
     def of(cls, info: PackageInfo, sha256: Digest) -> "PythonLayout":
         """The layout that the package `python` with this `info/` brings (CEP 17)."""
         version = ".".join(info.version.split(".")[:2])
-        return cls(version, info.site_packages, f"bin/python{version}", sha256.hex)
+        released = all(part.isdecimal() for part in info.version.split("."))
+        return cls(version, info.site_packages, f"bin/python{version}", sha256.hex, released)
 
 
 def conda_payload(

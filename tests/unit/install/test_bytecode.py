@@ -13,6 +13,7 @@ from msgspec import structs
 
 from lading.errors import EngineFailedError
 from lading.install.bytecode import Compiler, is_bytecode
+from lading.package.bytecode import BroughtBytecode
 from lading.package.payload import Payload, PythonLayout
 from simulators.handmade import file, payload
 
@@ -216,3 +217,30 @@ def test_progress_is_told(tmp_path: Path) -> None:
     made = replace(compiler(tmp_path, 1), progress=lambda *step: told.append(step))
     made.compile_all([package(tmp_path, "a", x=""), package(tmp_path, "b", x="")])
     assert [("compile", 1, 2), ("compile", 2, 2)] == told
+
+
+def with_bytecode(root: Path) -> tuple[Payload, BroughtBytecode]:
+    """A package of two modules that brings bytecode of the first, which fits."""
+    source = package(root, a="x = 1\n", b="y = 2\n")
+    shipped = file(cached("a"), b"sixteen bytes...and the code", directory=root)
+    brought = BroughtBytecode(shipped.path, f"{SITE}/a.py", b"another header..")
+    return structs.replace(source, files=(*source.files, shipped)), brought
+
+
+def test_fitting_bytecode_is_kept(tmp_path: Path) -> None:
+    """It gets the other header; only what is missing is compiled."""
+    brings, brought = with_bytecode(tmp_path)
+    assert brings.sha256 is not None
+    made = replace(compiler(tmp_path), brought={brings.sha256.hex: (brought,)})
+    data = compiled(made.compile_all([brings])[0])
+    assert (b"another header..and the code", True) == (data[cached("a")], cached("b") in data)
+
+
+def test_a_python_before_its_release_is_given_no_bytecode(tmp_path: Path) -> None:
+    """Its magic number may be another than that of the releases."""
+    brings, brought = with_bytecode(tmp_path)
+    assert brings.sha256 is not None
+    made = replace(compiler(tmp_path), brought={brings.sha256.hex: (brought,)})
+    made = replace(made, python=structs.replace(PYTHON, released=False))
+    data = compiled(made.compile_all([brings])[0])
+    assert importlib.util.MAGIC_NUMBER == data[cached("a")][:4]

@@ -36,7 +36,7 @@ def test_a_record_of_another_format_does_not_count(tmp_path: Path) -> None:
     """What another version of lading wrote is installed again."""
     write_install_record(tmp_path, installed([]).record)
     path = tmp_path / "install.json"
-    path.write_text(path.read_text().replace('"format":2', '"format":0'))
+    path.write_text(path.read_text().replace('"format":3', '"format":0'))
     assert None is read_install_record(tmp_path)
 
 

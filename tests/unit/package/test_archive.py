@@ -47,13 +47,14 @@ def with_member(
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_members(suffix: str) -> None:
-    """They come with type, mode, size, target and content, `info/` first."""
+    """They come with type, mode, size, target, time and content, `info/` first."""
     found = read(build_archive(replace(PACKAGE, archive_format=suffix)), suffix)
     assert next(iter(found)).path.startswith("info/")
+    mtime = PACKAGE.timestamp // 1000
     assert {
-        Member("bin/tool", MemberType.FILE, 0o755, 10): b"#!/bin/sh\n",
-        Member("bin/same", MemberType.HARDLINK, 0o644, 0, "bin/tool"): b"",
-        Member("share/link", MemberType.LINK, 0o777, 0, "../bin/tool"): b"",
+        Member("bin/tool", MemberType.FILE, 0o755, 10, mtime=mtime): b"#!/bin/sh\n",
+        Member("bin/same", MemberType.HARDLINK, 0o644, 0, "bin/tool", mtime): b"",
+        Member("share/link", MemberType.LINK, 0o777, 0, "../bin/tool", mtime): b"",
     } == {
         member: content for member, content in found.items() if not member.path.startswith("info/")
     }
