@@ -52,6 +52,9 @@ OURS_ALONE = {
 }
 OTHER_CONTENT = {
     "conda-meta/history",  # conda-pack keeps what the engine wrote
+    "bin/activate",  # works in more shells, and sets the variables of the environment
+    "bin/activate.fish",
+    "bin/deactivate",
     "bin/conda-unpack",  # finds its python, and lists its records in another order
 }
 
@@ -169,7 +172,7 @@ def test_activation_works(packed: Mapping[Format, Packed], tmp_path: Path) -> No
         [
             "bash",
             "-euc",
-            'set +u; source "$1/bin/activate"; tool; echo "$CONDA_PREFIX"',
+            'source "$1/bin/activate"; tool; echo "$CONDA_PREFIX"',
             "-",
             prefix,
         ],

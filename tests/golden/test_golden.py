@@ -12,7 +12,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "0db166c38da25b0f81da411bc7dbabef2d4c7c69685a74d030496557571d4cb1"
+GOLDEN_TAR = "cbcc64ec80ab8a79d3fb4d4d118c72aabb8db67d6f059532329547bee8f10111"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (

@@ -42,7 +42,12 @@ if TYPE_CHECKING:
         restored_chunks as restored_chunks,
     )
     from lading.conda.records import RepodataRecord as RepodataRecord, archive_stem as archive_stem
-    from lading.conda.variables import refusal_of_variables as refusal_of_variables
+    from lading.conda.variables import (
+        UNSET as UNSET,
+        VARIABLES_DIRECTORY as VARIABLES_DIRECTORY,
+        fish_quoted as fish_quoted,
+        refusal_of_variables as refusal_of_variables,
+    )
     from lading.conda.virtual import (
         VirtualPackage as VirtualPackage,
         default_virtual_packages as default_virtual_packages,
@@ -66,7 +71,7 @@ else:
                 "replace_placeholder replaced_chunks restore_placeholder restored_chunks"
             ),
             "records": "RepodataRecord archive_stem",
-            "variables": "refusal_of_variables",
+            "variables": "UNSET VARIABLES_DIRECTORY fish_quoted refusal_of_variables",
             "virtual": (
                 "VirtualPackage default_virtual_packages override_virtual_packages "
                 "virtual_package_name"

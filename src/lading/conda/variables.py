@@ -7,6 +7,12 @@ from collections.abc import Mapping
 
 from lading.conda.names import is_variable_name
 
+UNSET = "***unset***"
+"""conda's value for a variable that activation removes."""
+
+VARIABLES_DIRECTORY = "etc/conda/env_vars.d/"
+"""Prefix-relative: packages keep JSON documents there, name → value."""
+
 
 def refusal_of_variables(variables: Mapping[str, str]) -> str:
     """Why `variables` cannot be set, as one line; empty if they can."""
@@ -16,3 +22,9 @@ def refusal_of_variables(variables: Mapping[str, str]) -> str:
         if "\0" in value:
             return f"the value of {name} holds a NUL byte"
     return ""
+
+
+def fish_quoted(text: str) -> str:
+    """The text as one word of a fish program."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda import RepodataRecord, refusal_of_variables
+from lading.conda import VARIABLES_DIRECTORY, RepodataRecord, refusal_of_variables
 from lading.errors import ArchiveError, NotAPrefixError, PrefixError
 from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.pip import pip_payloads
@@ -39,8 +39,6 @@ from lading.system import (
 CONTENTS_NAME = "contents.msgpack"
 
 REINSTALL = "run `lading install --force`"
-
-VARIABLES_DIRECTORY = "etc/conda/env_vars.d/"
 
 HISTORY = b"==> 1980-01-01 00:00:00 <==\n"
 """`conda-meta/history` must exist for a directory to be a prefix (CEP 32); it says nothing more."""

@@ -15,14 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from lading.conda import refusal_of_variables
+from lading.conda import UNSET, VARIABLES_DIRECTORY, fish_quoted, refusal_of_variables
 from lading.errors import NotAPrefixError
 from lading.system import decode_json, read_regular
 
 LEAKING = ("PYTHONHOME", "PYTHONPATH")
 FOREIGN_PREFIXES = ("CONDA_", "_CE_", "_CONDA_")
-UNSET = "***unset***"
-"""conda's value for a variable that activation removes."""
 
 
 class Shell(StrEnum):
@@ -89,7 +87,7 @@ def _package_variables(prefix: Path) -> dict[str, str]:
     """What packages set, overridden by what the environment itself sets."""
     result: dict[str, str] = {}
     state = prefix / "conda-meta/state"
-    files = sorted((prefix / "etc/conda/env_vars.d").glob("*.json"))
+    files = sorted((prefix / VARIABLES_DIRECTORY).glob("*.json"))
     try:
         for path in files:
             result |= decode_json(read_regular(path, follow=True), dict[str, str])
@@ -132,13 +130,13 @@ def render_hook(activation: Activation, shell: Shell) -> str:
     """Lines that activate the environment in the shell that evaluates them."""
     if shell is Shell.FISH:
         lines = [
-            f"set -e {name}" if value is None else f"set -gx {name} {_fish_quoted(value)}"
+            f"set -e {name}" if value is None else f"set -gx {name} {fish_quoted(value)}"
             for name, value in activation.variables.items()
         ]
-        lines.append(f"set -gx PATH {_fish_quoted(str(activation.programs))} $PATH")
+        lines.append(f"set -gx PATH {fish_quoted(str(activation.programs))} $PATH")
         # Scripts for fish stand beside those for POSIX shells.
         scripts = [path.with_suffix(".fish") for path in activation.scripts]
-        lines += [f"source {_fish_quoted(str(path))}" for path in scripts if path.is_file()]
+        lines += [f"source {fish_quoted(str(path))}" for path in scripts if path.is_file()]
     else:
         lines = [
             f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}"
@@ -147,8 +145,3 @@ def render_hook(activation: Activation, shell: Shell) -> str:
         lines.append(f'export PATH={shlex.quote(str(activation.programs))}:"$PATH"')
         lines += [f". {shlex.quote(str(path))}" for path in activation.scripts]
     return "\n".join(lines) + "\n"
-
-
-def _fish_quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

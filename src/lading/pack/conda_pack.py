@@ -124,10 +124,10 @@ def shipped_pip_form(item: PayloadFile, content: bytes, prefix: Path) -> Shipped
     )
 
 
-def environment_scripts(
+def unpack_scripts(
     relocations: Sequence[Relocation], packages: Iterable[str], *, has_python: bool
 ) -> tuple[PayloadFile, ...]:
-    """conda-pack's own scripts: `bin/activate`, `bin/deactivate` and `bin/conda-unpack`.
+    """conda-pack's `bin/conda-unpack`, with its progress bar.
 
     Args:
         relocations: What `conda-unpack` is to rewrite, in the order of the archive.
@@ -153,6 +153,7 @@ def environment_scripts(
             executable=executable,
         )
         for path, content, executable in sorted(recorder.added)
+        if "activate" not in path  # lading's own are shipped
     )
 
 

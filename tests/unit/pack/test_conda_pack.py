@@ -13,9 +13,9 @@ from lading.errors import ArchiveError
 from lading.format.relocation import Relocation
 from lading.pack.conda_pack import (
     PIP_PLACEHOLDER,
-    environment_scripts,
     shipped_form,
     shipped_pip_form,
+    unpack_scripts,
 )
 from simulators.handmade import file
 
@@ -123,7 +123,7 @@ def relocation(path: str, content: bytes) -> Relocation:
 def unpackable(directory: Path, *paths: str) -> Path:
     """An extracted environment with texts at `paths` and conda-pack's own scripts."""
     contents = {path: f"at {OLD}\n".encode() for path in paths}
-    scripts = environment_scripts(
+    scripts = unpack_scripts(
         [relocation(path, data) for path, data in contents.items()], ["x"], has_python=True
     )
     for item in scripts:
@@ -137,9 +137,9 @@ def unpackable(directory: Path, *paths: str) -> Path:
 
 
 def test_the_scripts_of_conda_pack() -> None:
-    """Activation and `conda-unpack` are shipped as conda-pack ships them."""
-    scripts = environment_scripts([], ["x"], has_python=False)
-    assert {"bin/activate", "bin/deactivate", "bin/conda-unpack"} <= {item.path for item in scripts}
+    """`conda-unpack` is shipped as conda-pack ships it."""
+    scripts = unpack_scripts([], ["x"], has_python=False)
+    assert {"bin/conda_unpack_progress.py", "bin/conda-unpack"} == {item.path for item in scripts}
 
 
 @pytest.mark.parametrize("path", ["etc/conf", "bin/python3-config", "etc/ünï 'x\n"])
@@ -173,11 +173,11 @@ def test_scripts_are_the_same_in_every_locale(tmp_path: Path) -> None:
         "import hashlib\n"
         "from lading.package.info import FileMode\n"
         "from lading.conda.placeholder import find_occurrences\n"
-        "from lading.pack.conda_pack import Relocation, environment_scripts\n"
+        "from lading.pack.conda_pack import Relocation, unpack_scripts\n"
         "def digest():\n"
         "    where = find_occurrences(b'/p', b'/p', FileMode.TEXT)\n"
         "    items = [Relocation.of('etc/\\u00fc', 2, where)]\n"
-        "    scripts = environment_scripts(items, [], has_python=True)\n"
+        "    scripts = unpack_scripts(items, [], has_python=True)\n"
         "    return hashlib.sha256(b''.join(s.content for s in scripts)).hexdigest()\n"
     )
     paths = [str(tmp_path), *(path for path in sys.path if path)]
