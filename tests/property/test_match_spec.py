@@ -22,13 +22,25 @@ _queries = st.lists(
     st.lists(_terms, min_size=1, max_size=3).map(",".join), min_size=1, max_size=3
 ).map("|".join)
 _names = st.from_regex(r"[a-z][a-z0-9]{0,8}([-_.][a-z0-9]{1,8})?", fullmatch=True)
+_conditions = st.recursive(
+    st.builds("{}{}".format, _names, _terms.filter(lambda term: term[0] in "<>=!~")),
+    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner),
+    max_leaves=4,
+)
+_fields = st.one_of(
+    st.just(""),
+    st.builds("[extras=[{}]]".format, _names),
+    st.builds("[flags=[cuda,{}:*]]".format, st.sampled_from(["blas", "mpi"])),
+    st.builds('[build_number="{}{}"]'.format, st.sampled_from(["", ">=", "!="]), st.integers(0, 9)),
+    st.builds('[when="{}"]'.format, _conditions),
+)
 _builds = st.sampled_from(["", " *", " py312*", " h1a2b3c_0", " *_cpython"])
 
 
-@given(_names, _queries, _builds)
-def test_idempotent_and_understood(name: str, query: str, build: str) -> None:
+@given(_names, _queries, _builds, _fields)
+def test_idempotent_and_understood(name: str, query: str, build: str, fields: str) -> None:
     """The one spelling of a query is its own one spelling, and rattler reads it, strictly too."""
-    spelled = parse_matchspec(f"{name} {query}{build}").text
+    spelled = parse_matchspec(f"{name} {query}{build}{fields}").text
     assert spelled == parse_matchspec(spelled).text
     assert str(rattler.MatchSpec(spelled, strict=True)) == str(rattler.MatchSpec(spelled))
 

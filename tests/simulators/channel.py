@@ -108,7 +108,7 @@ class Package:
 
     `scripts` are link scripts by kind: `{"post-link": b"#!/bin/sh..."}`. `info` adds, replaces or
     (None) leaves out members below `info/`. `index` adds to or replaces keys of `index.json` and of
-    the repodata.
+    the repodata. A package with `v3` is described below that key of the repodata (CEP 48).
     """
 
     name: str
@@ -129,6 +129,7 @@ class Package:
     info: Mapping[str, bytes | None] = field(default_factory=dict)
     index: Mapping[str, object] = field(default_factory=dict)
     raw_members: tuple[tuple[tarfile.TarInfo, bytes], ...] = ()
+    v3: bool = False
 
     @property
     def distribution(self) -> str:
@@ -166,10 +167,12 @@ class Package:
 class ChannelSimulator:
     """A channel directory that grows by `add` and is described by `write_repodata`."""
 
-    def __init__(self, root: Path) -> None:
-        """A channel at `root`, which is made where it does not exist."""
+    def __init__(self, root: Path, info: Mapping[str, object] | None = None) -> None:
+        """A channel at `root`, which is made where it does not exist; `info` is in its repodata."""
         self.root = root
+        self.info = info or {}
         self._entries: dict[str, dict[str, dict[str, object]]] = {"noarch": {}}
+        self._newer: set[str] = set()
         root.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -183,6 +186,8 @@ class ChannelSimulator:
         path = self.root / package.directory / (package.distribution + package.archive_format)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+        if package.v3:
+            self._newer.add(path.name)
         self._entries.setdefault(package.directory, {})[path.name] = package.index_json() | {
             "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
             "sha256": hashlib.sha256(data).hexdigest(),
@@ -201,14 +206,21 @@ class ChannelSimulator:
 
     def write_repodata(self) -> None:
         """Write `repodata.json` of every subdir; `noarch` always has one."""
-        for subdir, entries in self._entries.items():
-            document = {
-                "info": {"subdir": subdir},
+        for subdir, all_entries in self._entries.items():
+            entries = {name: all_entries[name] for name in all_entries.keys() - self._newer}
+            newer = {name: all_entries[name] for name in all_entries.keys() & self._newer}
+            document: dict[str, object] = {
+                "info": {"subdir": subdir} | dict(self.info),
                 "packages": _only(entries, ".tar.bz2"),
                 "packages.conda": _only(entries, ".conda"),
                 "removed": [],
-                "repodata_version": 1,
+                "repodata_version": 2 if "base_url" in self.info else 1,
             }
+            if newer:
+                document["v3"] = {
+                    suffix[1:]: {_stem(name): entry for name, entry in _only(newer, suffix).items()}
+                    for suffix in (".tar.bz2", ".conda")
+                }
             path = self.root / subdir / "repodata.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_json(document))

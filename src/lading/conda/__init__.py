@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         MirrorMap as MirrorMap,
         canonical_channel as canonical_channel,
     )
+    from lading.conda.condition import condition_holds as condition_holds
     from lading.conda.dependency import dependency_name as dependency_name, is_virtual as is_virtual
     from lading.conda.match_spec import MatchSpec as MatchSpec, parse_matchspec as parse_matchspec
     from lading.conda.names import (
@@ -59,6 +60,7 @@ else:
         __name__,
         {
             "channels": ("ChannelUrl Credential MirrorMap canonical_channel"),
+            "condition": "condition_holds",
             "dependency": "dependency_name is_virtual",
             "match_spec": "MatchSpec parse_matchspec",
             "names": (

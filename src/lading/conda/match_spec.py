@@ -3,7 +3,7 @@
 People, environment files and conda-lock write the same query in many ways; engines do not read all
 of them, or read them differently. Here each is turned into
 
-    [channel::]name [version [build]]
+    [channel::]name [version [build]][[extras=[A],flags=[B],build_number="==0",when="CONDITION"]]
 
 where a version is a `|` of `,` of terms, and each term is `*`, `1.2.*`, `!=1.2.*` or one of
 `== != >= <= > < ~=` with a version literal. That form py-rattler (strict and lenient) and
@@ -15,22 +15,30 @@ micromamba read alike. Where the common spellings differ, conda's reading is tak
     python ==3.11.*     python 3.11.*
     python >=3.*        python >=3
 
-Fields that a lockfile cannot keep (`build_number`, `md5`, `subdir`, ...) and syntax that engines do
-not share (regular expressions, parentheses) are refused by name.
+Fields that a lockfile cannot keep (`md5`, `subdir`, ...) and syntax that engines do not share
+(regular expressions, parentheses) are refused by name. What stands in brackets here is new in 2026
+(but for the build number), and not read by every engine: those refuse it.
 
-Source: CEP 29 (MatchSpec), CEP 33 (versions), conda 24 `models/match_spec.py`.
+Source: CEP 29 (MatchSpec), CEP 33 (versions), CEP 43 (`when`), CEP 44 (`extras`), CEP 45 (`flags`),
+conda 24 `models/match_spec.py`.
 """
 
 import re
 from dataclasses import dataclass
 
+from lading.conda.condition import Condition, condition_text, parse_condition
 from lading.conda.names import NAME, MatchSpecText, PackageName
 from lading.errors import SpecError
 
 EXAMPLE = "write NAME, NAME VERSION or NAME VERSION BUILD, such as `numpy >=1.26,<3`"
 
-_HEAD = re.compile(r"(?P<head>[^\[\]]*)(?:\[(?P<fields>[^\[\]]*)\])?\s*")
-_FIELD = re.compile(r"""\s*(?P<key>\w+)\s*=\s*(?:'([^']*)'|"([^"]*)"|([^,'"\s]*))\s*""")
+FIELDS = ("version", "build", "channel", "build_number", "extras", "flags", "when")
+
+_HEAD = re.compile(r"(?P<head>[^\[\]]*)(?:\[(?P<fields>.*)\])?\s*")
+_FIELD = re.compile(
+    r"""\s*(?P<key>\w+)\s*=\s*"""
+    r"""(?:'([^']*)'|"([^"]*)"|\[(?P<list>[^\[\]]*)\]|([^,'"\s\[\]]*))\s*"""
+)
 _SEPARATOR = re.compile(r"\s*([,|])\s*")
 _OPERATOR = re.compile(r"(?<![<>=!~])(>=|<=|==|!=|~=|=|>|<)\s*")
 _BUILD_SIGN = re.compile(r"(?<=[^=<>!~,|])=(?!=)")
@@ -42,6 +50,9 @@ _TERM = re.compile(
     r"(?P<star>\.?\*|)"
 )
 _BUILD = re.compile(r"[A-Za-z0-9_.+*]+")
+_BUILD_NUMBER = re.compile(r"(==|!=|>=|<=|>|<|)\s*([0-9]+)")
+_EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")
+_FLAG = re.compile(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
 _CHANNEL = re.compile(r"(?:[a-z][a-z0-9+]*://)?[^\s:/\[\]][^\s\[\]]*")
 _SUBDIR = re.compile(r"/(noarch|(linux|osx|win|freebsd|emscripten|wasi|zos)-\w+)$")
 
@@ -55,19 +66,52 @@ class MatchSpec:
         version: Normalised version query, or empty.
         build: Glob over build strings, or empty.
         channel: Name or URL without trailing slash, or empty.
+        build_number: An operator and a number, or empty.
+        extras: Optional groups of dependencies to take in, sorted.
+        flags: Globs; a package must carry a flag for each of them; sorted.
+        when: The condition under which it counts, in one spelling; empty where it always does.
     """
 
     name: PackageName
     version: str = ""
     build: str = ""
     channel: str = ""
+    build_number: str = ""
+    extras: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    when: str = ""
 
     @property
     def text(self) -> MatchSpecText:
         """The one spelling."""
+        fields = self.fields
+        return MatchSpecText(self.plain + (f"[{','.join(fields)}]" if fields else ""))
+
+    @property
+    def plain(self) -> MatchSpecText:
+        """The one spelling without `fields`."""
         channel = f"{self.channel}::" if self.channel else ""
         version = self.version or ("*" if self.build else "")
         return MatchSpecText(" ".join(f"{channel}{self.name} {version} {self.build}".split()))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is written in brackets, KEY=VALUE each: what a lockfile does not tell of a package.
+
+        They hold no credential and, but for `when`, no space.
+        """
+        found = {
+            "extras": f"[{','.join(self.extras)}]" if self.extras else "",
+            "flags": f"[{','.join(self.flags)}]" if self.flags else "",
+            "build_number": f'"{self.build_number}"' if self.build_number else "",
+            "when": f'"{self.when}"' if self.when else "",
+        }
+        return tuple(f"{key}={value}" for key, value in found.items() if value)
+
+    @property
+    def condition(self) -> "Condition[MatchSpec] | None":
+        """The condition under which it counts, or None where it always does."""
+        return parse_condition(self.when, _parse_query) if self.when else None
 
 
 def parse_matchspec(text: str) -> MatchSpec:
@@ -97,7 +141,65 @@ def parse_matchspec(text: str) -> MatchSpec:
         version=_version(text, version or fields.get("version", ""), exact=exact),
         build="" if build == "*" else build,
         channel=_channel(text, channel or fields.get("channel", "")),
+        build_number=_build_number(text, fields.get("build_number", "")),
+        extras=_listed(text, fields, "extras", _EXTRA),
+        flags=_listed(text, fields, "flags", _FLAG),
+        when=_condition(text, fields["when"]) if "when" in fields else "",
     )
+
+
+def _build_number(text: str, value: str) -> str:
+    match = _BUILD_NUMBER.fullmatch(value)
+    if match is None and value:
+        raise _refused(text, f"{value!r} is not a build number")
+    return f"{match[1] or '=='}{int(match[2])}" if match else ""
+
+
+def _listed(
+    text: str, fields: dict[str, str], key: str, pattern: re.Pattern[str]
+) -> tuple[str, ...]:
+    """The values of a field that lists them, sorted and unique; each matches `pattern`."""
+    if key not in fields:
+        return ()
+    values = {value.strip().strip("'\"") for value in fields[key].split("\n")}
+    for value in sorted(values):
+        if not pattern.fullmatch(value):
+            raise _refused(text, f"{value!r} is not one of the {key} that a package can have")
+    return tuple(sorted(values))
+
+
+def _condition(text: str, value: str) -> str:
+    """The one spelling of a condition."""
+    try:
+        return condition_text(parse_condition(value, _parse_query), _query_text)
+    except ValueError as error:
+        raise _refused(text, f"its condition cannot be read: {error}") from error
+    except SpecError as error:
+        raise _refused(text, f"its condition cannot be read: {error.message}") from error
+
+
+def _parse_query(text: str) -> MatchSpec:
+    """A query of a condition.
+
+    Raises:
+        SpecError: It is not a MatchSpec, or has what a condition cannot ask for.
+    """
+    spec = parse_matchspec(text)
+    if spec.when or spec.extras or spec.channel:
+        raise _refused(text, "a condition asks for neither channel nor extras nor conditions")
+    return spec
+
+
+def _query_text(spec: MatchSpec) -> str:
+    """A query in a condition, with single quotes: double ones stand around the condition."""
+    if spec.version[:1] in {"<", ">", "=", "!", "~"} and not (
+        spec.build or spec.fields or set(spec.version) & {",", "|"} or spec.version.endswith("*")
+    ):
+        return f"{spec.name}{spec.version}"
+    pairs = (("version", spec.version), ("build", spec.build))
+    fields = [f"{key}='{value}'" for key, value in pairs if value]
+    fields += [field.replace('"', "'") for field in spec.fields]
+    return spec.name + (f"[{','.join(fields)}]" if fields else "")
 
 
 def _split_version(text: str, rest: str) -> tuple[str, str]:
@@ -119,7 +221,7 @@ def _split_version(text: str, rest: str) -> tuple[str, str]:
 
 
 def _fields(text: str, content: str) -> dict[str, str]:
-    """The keys and values in brackets."""
+    """The keys and values in brackets; the items of a list are joined by newlines."""
     fields: dict[str, str] = {}
     position = 0
     while content.strip() and position <= len(content):
@@ -127,11 +229,14 @@ def _fields(text: str, content: str) -> dict[str, str]:
         if match is None or content[match.end() : match.end() + 1] not in {"", ","}:
             raise _refused(text, f"[{content}] is not a list of KEY=VALUE")
         key = match["key"]
-        if key not in {"version", "build", "channel"}:
+        if key not in FIELDS:
             raise _refused(text, f"a lockfile cannot keep `{key}`")
         if key in fields:
             raise _refused(text, f"it names its {key} twice")
-        fields[key] = (match[2] or match[3] or match[4] or "").strip()
+        if match["list"] is not None and key not in {"extras", "flags"}:
+            raise _refused(text, f"`{key}` is not a list")
+        listed = "\n".join((match["list"] or "").split(","))
+        fields[key] = (match[2] or match[3] or listed or match[5] or "").strip()
         position = match.end() + 1
     return fields
 

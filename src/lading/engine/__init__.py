@@ -10,6 +10,11 @@ if TYPE_CHECKING:
         apply_bootstrap as apply_bootstrap,
         plan_bootstrap as plan_bootstrap,
     )
+    from lading.engine.conditional import (
+        Present as Present,
+        counts_in as counts_in,
+        present_packages as present_packages,
+    )
     from lading.engine.embedded import EmbeddedEngine as EmbeddedEngine
     from lading.engine.matching import (
         admits as admits,
@@ -28,6 +33,7 @@ else:
         __name__,
         {
             "bootstrap": "BootstrapPlan apply_bootstrap plan_bootstrap",
+            "conditional": "Present counts_in present_packages",
             "embedded": "EmbeddedEngine",
             "matching": "admits compare_versions satisfies",
             "micromamba": "MicromambaEngine",

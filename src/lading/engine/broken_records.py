@@ -47,6 +47,8 @@ class _Record(msgspec.Struct, frozen=True):
     sha256: _Sha256 | None = None
     md5: _Md5 | None = None
     size: _Count | None = None
+    extra_depends: dict[str, tuple[str, ...]] = {}  # msgspec copies defaults
+    flags: tuple[str, ...] = ()
     subdir: str | None = None
     license: str | None = None
     timestamp: int | float | None = None
@@ -59,10 +61,11 @@ class _Repodata(msgspec.Struct):
     """One subdir of a channel, its records not parsed yet."""
 
     info: msgspec.Raw = msgspec.Raw(b"{}")
-    packages: dict[str, msgspec.Raw] = {}  # msgspec copies defaults
+    packages: dict[str, msgspec.Raw] = {}
     packages_conda: dict[str, msgspec.Raw] = msgspec.field(
         name="packages.conda", default_factory=dict
     )
+    v3: dict[str, dict[str, msgspec.Raw]] = {}
 
 
 def without_broken(document: bytes) -> tuple[bytes, BrokenRecords]:
@@ -73,7 +76,7 @@ def without_broken(document: bytes) -> tuple[bytes, BrokenRecords]:
     """
     repodata = decode_json(document, _Repodata)
     broken: dict[str, str] = {}
-    for records in (repodata.packages, repodata.packages_conda):
+    for records in (repodata.packages, repodata.packages_conda, *repodata.v3.values()):
         for file_name, record in tuple(records.items()):
             fault = fault_of(record)
             if fault:

@@ -34,6 +34,7 @@ from lading.conda import (
 )
 from lading.engine.broken_records import repaired_channels
 from lading.engine.closure import check_closure
+from lading.engine.conditional import SolvedRecord, decide
 from lading.engine.errors import (
     BLAME_HINT,
     BrokenRecordError,
@@ -299,9 +300,17 @@ def _solution(
                 exclude_newer=request.exclude_newer,
             )
         )
-    records = sorted((_record(item, sources) for item in solution), key=lambda item: item.name)
-    check_closure(records, request.specs, request.virtual_packages)
-    return tuple(records)
+    solved = [
+        SolvedRecord(
+            record=_record(item, sources),
+            extra_depends=item.extra_depends,
+            flags=tuple(item.flags),
+        )
+        for item in sorted(solution, key=lambda item: item.name.normalized)
+    ]
+    records, counting = decide(solved, request.specs, request.virtual_packages)
+    check_closure(records, counting, request.virtual_packages)
+    return records
 
 
 def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: SolveRequest) -> str:

@@ -19,7 +19,7 @@ def located_spec(text: MatchSpecText, sources: Sources) -> str:
     Raises:
         SpecError: It names a channel that is not in `sources`.
     """
-    channel, separator, rest = text.rpartition("::")
+    channel, separator, rest = text.partition("::")
     if not separator:
         return text
     location = sources.get(canonical_channel(channel))

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lading.conda import MatchSpecText, MirrorMap, RepodataRecord
+from lading.conda import MatchSpecText, MirrorMap, RepodataRecord, parse_matchspec
 from lading.engine.closure import check_closure, needed_records
 from lading.engine.errors import BrokenRecordError, clean_lines, install_error
 from lading.engine.location import Sources, located_spec
@@ -31,7 +31,12 @@ from lading.engine.micromamba_output import (
     read_records,
     solve_failure,
 )
-from lading.engine.micromamba_repodata import check_records, check_repodata
+from lading.engine.micromamba_repodata import (
+    check_records,
+    check_repodata,
+    repodata_documents,
+)
+from lading.engine.newer_repodata import refuse_newer_records
 from lading.engine.progress import watched
 from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import (
@@ -127,14 +132,15 @@ class MicromambaEngine:
         """The records that satisfy the request, see `Engine.solve`.
 
         Raises:
-            EngineError: The request has `exclude_newer`, or a channel needs a bearer token;
-                micromamba supports neither.
+            EngineError: The request has `exclude_newer`, extras, flags or conditions, or a channel
+                needs a bearer token or has packages in repodata v3; micromamba reads none of these.
         """
         if request.exclude_newer is not None:
             raise EngineError(
                 "micromamba cannot exclude packages by date",
                 hint="lock with --engine embedded",
             )
+        _refuse_fields(request)
         failures: list[str] = []
         for sources in _attempts(request):
             _refuse_bearers(sources, request.mirrors)
@@ -254,9 +260,7 @@ class MicromambaEngine:
         # Every user of a machine can read the arguments of a process, only its own the variables.
         channels = ",".join(location.replace(",", "%2C") for location in sources.values())
         plain = {channel: without_credentials(location) for channel, location in sources.items()}
-        specs = [
-            _without_pip(located_spec(text, plain)) for text in (*sorted(request.specs), *pins)
-        ]
+        specs = [located_spec(_spelled(text), plain) for text in (*sorted(request.specs), *pins)]
         priority = "strict" if request.strict_priority else "disabled"
         with ExitStack() as stack:
             # One per platform: platforms are solved in parallel, and the cache has a lock.
@@ -275,8 +279,13 @@ class MicromambaEngine:
                 request.timeout,
             )
             check_repodata(cache, sources, request.platform, answer)
+            documents = repodata_documents(cache, sources, request.platform)
             if answer.returncode == 0:
-                check_records(cache, sources, request.platform, read_records(answer, sources))
+                records = read_records(answer, sources)
+                refuse_newer_records(documents, {record.name for record in records})
+                check_records(cache, sources, request.platform, records)
+            elif not pins:
+                refuse_newer_records(documents, None)
             return answer
 
     def _call(
@@ -329,6 +338,25 @@ def _attempts(request: SolveRequest) -> Iterator[Sources]:
         yield {channel: found[min(number, len(found) - 1)] for channel, found in locations.items()}
 
 
+def _refuse_fields(request: SolveRequest) -> None:
+    """Refuse MatchSpecs with fields that micromamba would ignore.
+
+    Raises:
+        EngineError: There is one.
+    """
+    for text in request.specs:
+        ignored = [
+            key
+            for field in parse_matchspec(text).fields
+            if (key := field.partition("=")[0]) != "build_number"
+        ]
+        if ignored:
+            raise EngineError(
+                f"micromamba ignores `{ignored[0]}` in {text}",
+                hint="lock with --engine embedded",
+            )
+
+
 def _refuse_bearers(sources: Sources, mirrors: MirrorMap) -> None:
     """Refuse channels that need a bearer token, which micromamba would read from a file.
 
@@ -366,16 +394,23 @@ def _overrides(request: SolveRequest) -> dict[str, str]:
     return values
 
 
-def _without_pip(spec: str) -> str:
-    """`spec` in a form for which 2.6 and later do not add pip to python.
+def _spelled(text: MatchSpecText) -> MatchSpecText:
+    """A MatchSpec as micromamba understands it.
 
-    They add it where the text before the first space or operator is `python`.
+    It knows no `==` before a build number. 2.6 and later add pip to python where the text before
+    the first space or operator is `python`.
     """
-    name, version, build = (*spec.split(), "", "")[:3]
-    if name != PYTHON:
-        return spec
-    parts = f"version='{version or '*'}'" + (f",build='{build}'" if build else "")
-    return f"{PYTHON}[{parts}]"
+    if "[" not in text and text.split(" ")[0] != PYTHON:
+        return text
+    spec = parse_matchspec(text)
+    fields = {
+        "version": spec.version or "*",
+        "build": spec.build,
+        "build_number": spec.build_number.removeprefix("=="),
+    }
+    written = ",".join(f"{key}='{value}'" for key, value in fields.items() if value)
+    channel = f"{spec.channel}::" if spec.channel else ""
+    return MatchSpecText(f"{channel}{spec.name}[{written}]")
 
 
 def _pin(record: RepodataRecord) -> MatchSpecText:

@@ -106,6 +106,17 @@ def check_records(
                     )
 
 
+def repodata_documents(cache: Path, sources: Sources, platform: Platform) -> tuple[Path, ...]:
+    """The `repodata.json` of each subdir that was read; arguments as of `check_repodata`."""
+    kept = _kept(cache / "cache")
+    urls = (
+        f"{without_credentials(location).rstrip('/')}/{subdir}/repodata.json"
+        for location in sources.values()
+        for subdir in (platform.value, "noarch")
+    )
+    return tuple(kept[url] for url in urls if url in kept)
+
+
 def _fault_in(text: str, file_name: str) -> str:
     """What is wrong with the record of an archive in a repodata; empty if nothing is."""
     match = re.search(rf'"{re.escape(file_name)}"\s*:\s*(?={{)', text)

@@ -6,16 +6,24 @@ of every package is locked in a version that fits, nothing is locked that nothin
 are data; errors are raised for files that cannot be read.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
-from lading.conda import Platform, canonical_channel, is_virtual, parse_platform
-from lading.engine import admits, satisfies
+from lading.conda import (
+    Platform,
+    VirtualPackage,
+    canonical_channel,
+    is_virtual,
+    parse_platform,
+)
+from lading.engine import Present, admits, counts_in, present_packages, satisfies
 from lading.graph import reachable
 from lading.lock.dependency_graph import LockGraph
 from lading.lock.model import (
@@ -167,6 +175,12 @@ class _Case:
         found = targeted_virtual_packages(self.lock.platform, overrides)
         return {item.name: item.version for item in found}
 
+    @cached_property
+    def present(self) -> Mapping[str, Present]:
+        """What the conditions of requests may ask for."""
+        virtual = itertools.starmap(VirtualPackage, self.virtual_packages.items())
+        return present_packages((item.to_record() for item in self.lock.conda), virtual)
+
     @property
     def requirements(self) -> Iterator[tuple[str, Requirement]]:
         """The pip requirements that apply to the platform, each with its line."""
@@ -207,6 +221,8 @@ def _content_hash(case: _Case) -> Findings:
 
 def _specs(case: _Case) -> Findings:
     for spec in case.requested.specs:
+        if spec.when and not counts_in(spec, case.present):
+            continue
         locked = case.graph.packages.get(spec.name)
         if locked is None:
             yield spec.text, UNLOCKED
@@ -214,6 +230,13 @@ def _specs(case: _Case) -> Findings:
         record = locked.to_record()
         if not satisfies(spec, record.version, record.build, record.channel):
             yield spec.text, f"locked is {locked.version} {record.build} of {record.channel}"
+
+
+def _fields(case: _Case) -> Findings:
+    """Extras, flags and the like: a lock does not tell whether its packages have them."""
+    now, then = set(case.requested.specs_with_fields), set(case.lock.specs_with_fields)
+    yield from ((text, "it was not asked for when it was locked") for text in sorted(now - then))
+    yield from ((text, "it was asked for when it was locked") for text in sorted(then - now))
 
 
 def _requirements(case: _Case) -> Findings:
@@ -273,6 +296,7 @@ _RULES: tuple[tuple[str, Callable[[_Case], Findings]], ...] = (
     ("virtual", _virtual_packages),
     ("hash", _content_hash),
     ("spec", _specs),
+    ("spec", _fields),
     ("spec", _requirements),
     ("closure", _closure),
     ("surplus", _surplus),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lading.conda import parse_matchspec
 from lading.lock.condalock_pip import fake_repodata, solve_pip
 from lading.lock.exchange import (
     FailedError,
@@ -75,6 +76,7 @@ def _read(question: SourceQuestion) -> SourceAnswer:
     from conda_lock.content_hash import compute_content_hashes
     from conda_lock.src_parser.aggregation import aggregate_lock_specs
 
+    _keep_fields()
     with _source_failures(question.platforms):
         # conda-lock's merge lets a later file overwrite what an earlier one asked of a package;
         # each file on its own says everything, and the solver then has to satisfy all of it.
@@ -107,6 +109,25 @@ def _lock_spec(question: SourceQuestion, source: str) -> "LockSpecification":
         Channel(url=without_credentials(channel.url), used_env_vars=()) for channel in spec.channels
     ]
     return spec
+
+
+def _keep_fields() -> None:
+    """Let conda-lock keep the fields of MatchSpecs that it does not know, in place of extras.
+
+    Of these it refuses some, and reads others as part of the name. Its extras are those of pip
+    packages; they are part of its hash of the sources.
+    """
+    from conda_lock.src_parser import conda_common, environment_yaml, meta_yaml, pyproject_toml
+
+    def convert(text: str, category: str) -> "Dependency":
+        spec = parse_matchspec(text) if "[" in text else None
+        if spec is None or not spec.fields:
+            return conda_common.conda_spec_to_versioned_dep(text, category)
+        dependency = conda_common.conda_spec_to_versioned_dep(spec.plain, category)
+        return dependency.model_copy(update={"extras": list(spec.fields)})
+
+    for module in (environment_yaml, meta_yaml, pyproject_toml):
+        module.conda_spec_to_versioned_dep = convert
 
 
 @contextmanager
@@ -155,6 +176,7 @@ def _requested(item: "Dependency") -> RequestedPackage:
         version=item.version,
         build=item.build or "",
         channel=item.conda_channel or "",
+        fields=tuple(item.extras),
     )
 
 

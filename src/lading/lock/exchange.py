@@ -39,13 +39,17 @@ class SourceQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestedPackage(msgspec.Struct, frozen=True, kw_only=True):
-    """A conda package that a source asks for; what it does not say is empty."""
+    """A conda package that a source asks for; what it does not say is empty.
+
+    `fields` are those of its MatchSpec that conda-lock does not know, see `MatchSpec.fields`.
+    """
 
     name: str
     category: str
     version: str = ""
     build: str = ""
     channel: str = ""
+    fields: tuple[str, ...] = ()
 
 
 class PipRequirements(msgspec.Struct, frozen=True, kw_only=True):

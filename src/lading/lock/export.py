@@ -10,6 +10,7 @@ from lading.errors import LockError
 from lading.graph import topological_order
 from lading.lock.model import (
     ENVIRONMENT_KEY,
+    SPECS_KEY,
     VARIABLE_KEY,
     VIRTUAL_PACKAGES_KEY,
     LockedPackage,
@@ -80,6 +81,8 @@ def export_unified(locks: Sequence[Lockfile], name: str, sources: Sequence[str])
     for lock in locks:
         targets = lock.metadata.get(VIRTUAL_PACKAGES_KEY, "")
         custom[f"{VIRTUAL_PACKAGES_KEY}-{lock.platform}"] = targets
+        if SPECS_KEY in lock.metadata:
+            custom[f"{SPECS_KEY}-{lock.platform}"] = lock.metadata[SPECS_KEY]
         custom |= {f"{VARIABLE_KEY}{key}": value for key, value in lock.variables.items()}
     packages = [(item, lock.platform) for lock in locks for item in lock.packages]
     packages.sort(key=lambda pair: (pair[0].manager, pair[0].name, pair[1]))

@@ -49,6 +49,9 @@ ENVIRONMENT_KEY = "lading-environment"
 VARIABLE_KEY = "lading-variable-"
 """How the keys begin under which a lock keeps the variables that activation sets."""
 
+SPECS_KEY = "lading-specs"
+"""Key under which a lock keeps what was asked for of repodata v3, see `specs_with_fields`."""
+
 VIRTUAL_PACKAGES_KEY = "lading-virtual-packages"
 """Key under which a lock keeps the virtual packages it targets: `name=version=build ...`."""
 
@@ -187,6 +190,11 @@ class Lockfile:
             for key, value in sorted(self.metadata.items())
             if key.startswith(VARIABLE_KEY)
         }
+
+    @property
+    def specs_with_fields(self) -> tuple[str, ...]:
+        """The MatchSpecs asked for that say more than a name, version, build and channel."""
+        return tuple(filter(None, self.metadata.get(SPECS_KEY, "").split("; ")))
 
     @property
     def virtual_packages(self) -> Mapping[str, str]:

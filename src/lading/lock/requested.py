@@ -6,8 +6,8 @@ holds its hash of the requests, so locking asks it (`ask_conda_lock`). Where bot
 they read the same; a test keeps it so.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lading.conda import (
@@ -58,6 +58,11 @@ class Requested:
     categories: Mapping[str, frozenset[str]] = field(default_factory=dict)
     content_hash: str = ""
     pip_requirements: PipRequirements = field(default_factory=PipRequirements)
+
+    @property
+    def specs_with_fields(self) -> tuple[str, ...]:
+        """Those of `specs` that say more than a name, version, build and channel; sorted."""
+        return tuple(sorted({spec.text for spec in self.specs if spec.fields}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,21 @@ def _check_foreign(path: Path) -> None:
             " [build-system] that says where others are",
             hint="list them under [project], or write an environment.yml",
         )
+    for name, key in _ignored_keys(content):
+        raise SpecError(
+            f"{path}: `{key}` of {name} is not read in a table of tool.conda-lock.dependencies",
+            hint=f"write a text, such as {name} = '>=1[when=\"python>=3.10\"]'",
+        )
+
+
+def _ignored_keys(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """(name, key) in `tool.conda-lock.dependencies` that conda-lock ignores: all but `source`."""
+    table: object = content
+    for key in ("tool", "conda-lock", "dependencies"):
+        table = table.get(key) if isinstance(table, dict) else None
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if isinstance(value, dict):
+            yield from ((str(name), str(key)) for key in value if key != "source")
 
 
 def ask_conda_lock(
@@ -206,7 +226,8 @@ def _spec(item: RequestedPackage, channels: Sequence[ChannelUrl]) -> MatchSpec:
     Raises:
         SpecError: It names a channel that is not among `channels`.
     """
-    parsed = parse_matchspec(f"{item.name} {item.version or '*'} {item.build}".strip())
+    fields = f"[{','.join(item.fields)}]" if item.fields else ""
+    parsed = parse_matchspec(f"{item.name} {item.version or '*'} {item.build}".strip() + fields)
     if not item.channel:
         return parsed
     # conda-lock keeps of a channel's URL only its name.
@@ -220,4 +241,4 @@ def _spec(item: RequestedPackage, channels: Sequence[ChannelUrl]) -> MatchSpec:
             f"{item.channel}::{item.name} names a channel that is not among those given",
             hint=f"add {item.channel} to `channels`",
         )
-    return MatchSpec(name=parsed.name, version=parsed.version, build=parsed.build, channel=named[0])
+    return replace(parsed, channel=named[0])

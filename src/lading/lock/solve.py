@@ -24,6 +24,7 @@ from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.file_conflicts import FileLists, refuse_file_conflicts
 from lading.lock.model import (
     ENVIRONMENT_KEY,
+    SPECS_KEY,
     VARIABLE_KEY,
     VIRTUAL_PACKAGES_KEY,
     LockedPackage,
@@ -198,6 +199,7 @@ def _solved(
 ) -> PlatformOutcome:
     platform, directory = item.solve.platform, item.path.parent
     variables = sorted(request.sources.variables.items())
+    specs = "; ".join(item.requested.specs_with_fields)
     document = document_of(
         content_hash={platform.value: item.requested.content_hash},
         channels=item.requested.channels,
@@ -207,6 +209,7 @@ def _solved(
         custom={
             ENVIRONMENT_KEY: request.name,
             VIRTUAL_PACKAGES_KEY: " ".join(map(str, sorted(item.solve.virtual_packages))),
+            **({SPECS_KEY: specs} if specs else {}),
             **{f"{VARIABLE_KEY}{name}": value for name, value in variables},
         },
         packages=[

@@ -363,3 +363,12 @@ def test_install_without_digest(tmp_path: Path, channel: ChannelSimulator) -> No
         _engine(tmp_path, _Recorder(lambda _: _completed())).install(
             install_request(tmp_path, records, channel.archives())
         )
+
+
+@pytest.mark.parametrize("spec", ['tool[when="__unix"]', "tool[flags=[a]]", "tool[extras=[a]]"])
+def test_fields_that_it_ignores(tmp_path: Path, channel: ChannelSimulator, spec: str) -> None:
+    """What it would ignore of a MatchSpec is not passed to it."""
+    recorder = _Recorder(lambda _: UNSOLVABLE)
+    with pytest.raises(EngineError, match="micromamba ignores `") as caught:
+        _engine(tmp_path, recorder).solve(solve_request((channel.url,), spec))
+    assert ([], True) == (recorder.runs, "--engine embedded" in caught.value.hint)

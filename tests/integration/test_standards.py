@@ -1,0 +1,145 @@
+"""What the standards of 2026 say, by the real command with both engines, on channels made for it.
+
+`docs/reference/standards.md` names these tests.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from simulators.channel import ChannelSimulator, File, Package
+from simulators.command import Outcome, lading
+from simulators.engine_project import ENGINES, engine_variables
+
+engines = pytest.mark.parametrize("engine", ENGINES)
+
+V3_PACKAGES = (
+    Package(name="tool", version="1.0"),
+    Package(
+        name="tool",
+        version="2.0",
+        v3=True,
+        depends=(
+            'library[version=">=1",build_number=0]',
+            'windows[when="__win"]',
+            'glue[when="library>=2 and (__win or __glibc>=2.17)"]',
+        ),
+        index={"extra_depends": {"test": ["runner"]}, "schema_version": 3},
+        files={"bin/tool": File(b"#!/bin/sh\necho two\n", 0o755)},
+    ),
+    Package(name="library", version="2.0", build="cpu"),
+    Package(name="library", version="2.0", build="gpu", v3=True, index={"flags": ["cuda"]}),
+    Package(name="glue", noarch="generic"),
+    Package(name="runner"),
+    Package(name="windows"),
+)
+
+
+class Project:
+    """A project at `root` that locks for linux-64 from a channel of `packages`."""
+
+    def __init__(self, root: Path, packages: tuple[Package, ...], engine: str) -> None:
+        """A project with a channel of `packages`, driven with `engine`."""
+        self.root = root
+        self.engine = engine
+        self.channel = ChannelSimulator(root / "channel")
+        for package in packages:
+            self.channel.add(package)
+        self.channel.write_repodata()
+
+    def ask(self, *specs: str, channel: str = "") -> None:
+        """Write the environment file."""
+        document = {
+            "name": "x",
+            "channels": [channel or self.channel.url],
+            "platforms": ["linux-64"],
+            "dependencies": list(specs),
+        }
+        (self.root / "environment.yml").write_text(yaml.safe_dump(document))
+
+    def run(self, *arguments: str, engine: str = "") -> Outcome:
+        """What a command did."""
+        return lading(arguments, self.root, engine_variables(engine or self.engine))
+
+    def lock(self, *options: str, engine: str = "") -> Outcome:
+        """What locking did."""
+        return self.run("lock", *options, engine=engine)
+
+    def locked(self) -> dict[str, dict[str, object]]:
+        """Name → entry of the lock."""
+        text = (self.root / "locks/x/linux-64.conda-lock.yml").read_text()
+        return {item["name"]: item for item in yaml.safe_load(text)["package"]}
+
+
+@engines
+def test_repodata_v3(tmp_path: Path, engine: str) -> None:
+    """Conditions, extras and flags are locked as what they come to; either engine installs it."""
+    project = Project(tmp_path, V3_PACKAGES, engine)
+    project.ask(
+        "tool[extras=[test]]",
+        "library[flags=[cuda]]",
+        'windows[when="__win"]',
+        'glue >=1[when="tool>=2"]',
+    )
+    done = project.lock(engine="embedded")
+    assert done.code == 0, done.stderr
+    locked = project.locked()
+    assert ["glue", "library", "runner", "tool"] == sorted(locked)
+    assert {"glue": "", "library": ">=1", "runner": ""} == locked["tool"]["dependencies"]
+    assert str(locked["library"]["url"]).endswith("gpu.conda")
+    before = (project.root / "locks/x/linux-64.conda-lock.yml").read_bytes()
+    assert project.lock(engine="embedded").code == 0
+    assert before == (project.root / "locks/x/linux-64.conda-lock.yml").read_bytes()
+    assert project.lock("--check").code == 0
+    done = project.run("install", "x")
+    assert done.code == 0, done.stderr
+    [record] = project.root.glob("build/x/*/prefix/conda-meta/tool-2.0-0.json")
+    assert json.loads(record.read_text())["depends"]
+    project.ask("tool", "library[flags=[nope]]", 'windows[when="__unix"]')
+    done = project.lock("--check")
+    assert done.code == 1
+    assert "library[flags=[nope]]: it was not asked for when it was locked" in done.stdout
+    assert "tool[extras=[test]]: it was asked for when it was locked" in done.stdout
+    assert 'windows[when="__unix"]: it is not locked' in done.stdout
+
+
+@engines
+def test_build_number(tmp_path: Path, engine: str) -> None:
+    """A build number is asked for as a version is, and told by the lock's check."""
+    builds = [Package(name="a", build=f"b{n}", build_number=n) for n in range(3)]
+    project = Project(tmp_path, tuple(builds), engine)
+    for spec, build in (("a[build_number=0]", "b0"), ("a[build_number='>0']", "b2")):
+        project.ask(spec)
+        assert project.lock().code == 0
+        assert str(project.locked()["a"]["url"]).endswith(f"-{build}.conda")
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_micromamba_refuses_v3(tmp_path: Path, engine: str) -> None:
+    """It would ignore all of it, so its answer is not taken."""
+    project = Project(tmp_path, V3_PACKAGES, engine)
+    for spec, reason in (
+        ("tool", "a channel offers tool in repodata v3"),
+        ("tool >=2", "a channel offers library, tool in repodata v3"),
+        ("glue[extras=[x]]", "micromamba ignores `extras` in glue[extras=[x]]"),
+    ):
+        project.ask(spec)
+        done = project.lock()
+        assert done.is_plain_error, done.stderr
+        assert (5, True) == (done.code, reason in done.stderr), done.stderr
+    project.ask("glue")
+    assert project.lock().code == 0
+
+
+def test_fields_in_pyproject_tables(tmp_path: Path) -> None:
+    """In a table of pyproject.toml they would be ignored, so they are refused there."""
+    project = Project(tmp_path, V3_PACKAGES, "embedded")
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\nname = 'x'\ndependencies = []\n[tool.conda-lock]\n"
+        f"channels = ['{project.channel.url}']\n"
+        f"[tool.conda-lock.dependencies]\ntool = {{version = '>=1', when = 'a'}}\n"
+    )
+    done = project.lock("pyproject.toml", "-p", "linux-64")
+    assert (3, True) == (done.code, "`version` of tool" in done.stderr), done.stderr
