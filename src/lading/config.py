@@ -31,6 +31,8 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         platforms: Subdirs to lock for; empty leaves it to the sources.
         channels: Names or URLs; empty leaves it to the sources.
         virtual_packages: Name, with or without `__` → version; or platform → name → version.
+        categories: To install and to pack; empty means `main`, or the only one that there is.
+        solve_group: Environments of one group have the same versions; empty means none.
     """
 
     sources: tuple[str, ...] = ("environment.yml",)
@@ -39,6 +41,8 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     virtual_packages: dict[str, str | dict[str, str]] = msgspec.field(
         name="virtual-packages", default_factory=dict
     )
+    categories: tuple[str, ...] = ()
+    solve_group: str = msgspec.field(name="solve-group", default="")
 
     def virtual_packages_of(self, platform: Platform) -> Mapping[str, str]:
         """Full name → version, the table for `platform` before that for all; may be empty."""

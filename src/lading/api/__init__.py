@@ -25,16 +25,22 @@ if TYPE_CHECKING:
     from lading.api.environments import (
         find_lock as find_lock,
         find_prefix as find_prefix,
+        known_environments as known_environments,
+        named_environments as named_environments,
         read_graph as read_graph,
         read_one_lock as read_one_lock,
     )
     from lading.api.locking import (
+        LockChoices as LockChoices,
+        chosen_channels as chosen_channels,
         conda_lock_of as conda_lock_of,
         environment_name as environment_name,
+        environments_meant as environments_meant,
         expected_virtual_packages as expected_virtual_packages,
         file_lists_of as file_lists_of,
         find_sources as find_sources,
         lock as lock,
+        lock_environments as lock_environments,
         named_platforms as named_platforms,
     )
     from lading.api.mounting import (
@@ -54,10 +60,14 @@ else:
             ),
             "checking": "verify",
             "delivery": "Relocated Unpacked deploy relocate unpack",
-            "environments": "find_lock find_prefix read_graph read_one_lock",
+            "environments": (
+                "find_lock find_prefix known_environments named_environments read_graph "
+                "read_one_lock"
+            ),
             "locking": (
-                "conda_lock_of environment_name expected_virtual_packages file_lists_of "
-                "find_sources lock named_platforms"
+                "LockChoices chosen_channels conda_lock_of environment_name environments_meant "
+                "expected_virtual_packages file_lists_of find_sources lock lock_environments "
+                "named_platforms"
             ),
             "mounting": "enter_image mount unmount",
             "preflighting": "preflight",

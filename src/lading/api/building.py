@@ -1,8 +1,9 @@
 """Install a locked environment, and pack what is installed."""
 
 import os
+from collections.abc import Collection
 
-from lading.api.environments import find_lock
+from lading.api.environments import read_chosen
 from lading.api.project import Project, open_project
 from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
@@ -13,7 +14,7 @@ from lading.install import (
     plan_install,
     read_installed,
 )
-from lading.lock import read_lockfile
+from lading.lock import Choice
 from lading.pack import (
     FrameCache,
     ImagePlan,
@@ -33,6 +34,8 @@ def install(  # noqa: PLR0913  # one parameter for each choice
     *,
     project: Project | str | os.PathLike[str] = ".",
     platform: str | None = None,
+    including: Collection[str] = (),
+    excluding: Collection[str] = (),
     bytecode: bool = True,
     link_scripts: bool = False,
     offline: bool = False,
@@ -48,6 +51,8 @@ def install(  # noqa: PLR0913  # one parameter for each choice
         environment: Name of a locked environment, or path of a lockfile.
         project: The project, or its directory.
         platform: Subdir; None means this machine's.
+        including: Categories to install besides `main`, or what the configuration says.
+        excluding: Categories to leave out.
         bytecode: Compile python bytecode.
         link_scripts: Run the link scripts of packages.
         offline: Fetch nothing over a network.
@@ -66,6 +71,7 @@ def install(  # noqa: PLR0913  # one parameter for each choice
         project,
         environment,
         platform,
+        Choice(including=frozenset(including), excluding=frozenset(excluding)),
         bytecode=bytecode,
         link_scripts=link_scripts,
         offline=offline,
@@ -78,6 +84,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each choice
     project: Project,
     environment: str,
     platform: str | None = None,
+    choice: Choice = Choice(),  # noqa: B008  # frozen
     *,
     bytecode: bool = True,
     link_scripts: bool = False,
@@ -86,10 +93,10 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each choice
     reinstall: bool = False,
 ) -> InstallPlan:
     """What installing `environment` will do; see `install`."""
-    path, name = find_lock(project, environment, platform)
+    name, lock = read_chosen(project, environment, platform, choice)
     return plan_install(
         name,
-        read_lockfile(path, project.platform(platform) if platform else None),
+        lock,
         project.tree,
         bytecode=bytecode,
         link_scripts=link_scripts,
@@ -118,6 +125,8 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
     *,
     project: Project | str | os.PathLike[str] = ".",
     platform: str | None = None,
+    including: Collection[str] = (),
+    excluding: Collection[str] = (),
     directory: str = "dist",
     format: str = "tar.zst",  # noqa: A002  # the name that callers expect
     level: str = "default",
@@ -135,6 +144,8 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         environment: Name of a locked environment, or path of a lockfile.
         project: The project, or its directory.
         platform: Subdir; None means this machine's.
+        including: As of `install`.
+        excluding: As of `install`.
         directory: Where the tarball, its manifest and checksums are written.
         format: `tar.zst`, `tar.gz`, `tar`, or `sqsh` for an image.
         level: `fast`, `default` or `small`.
@@ -156,6 +167,8 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         environment,
         project=project,
         platform=platform,
+        including=including,
+        excluding=excluding,
         bytecode=bytecode,
         link_scripts=link_scripts,
         offline=offline,

@@ -1,15 +1,20 @@
 """Which lockfile, or which prefix, a user means."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lading.api.project import Project
 from lading.conda import is_path_separator_free, native_platform
+from lading.config import EnvironmentSettings
 from lading.errors import LockError, NotAPrefixError, UsageError
 from lading.install import read_install_record
 from lading.lock import (
     LOCK_SUFFIX,
+    Choice,
     Lockfile,
     LockGraph,
+    choose_categories,
     lock_graph,
     lock_path,
     locked_platforms,
@@ -38,7 +43,7 @@ def find_lock(project: Project, environment: str, platform: str | None) -> tuple
         )
     path = lock_path(project.directory, environment, project.platform(platform))
     if not path.is_file():
-        locked = sorted(item.name for item in (project.directory / "locks").glob("*/"))
+        locked = _locked_environments(project)
         known = f"locked are {', '.join(locked)}" if locked else "nothing is locked yet"
         raise LockError(
             f"{environment} is not locked for {project.platform(platform)} ({known})",
@@ -71,12 +76,63 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
     return Path(record.prefix), environment
 
 
+def read_chosen(
+    project: Project, environment: str, platform: str | None, choice: Choice
+) -> tuple[str, Lockfile]:
+    """The name of an environment, and of its lock what `choice` and the configuration want.
+
+    Raises:
+        UsageError: There is no such category, or `environment` can name no lock.
+        LockError: There is no such lockfile, or it cannot be read.
+    """
+    path, name = find_lock(project, environment, platform)
+    lock = read_lockfile(path, project.platform(platform) if platform else None)
+    return name, _chosen(project, name, lock, choice)
+
+
+def _chosen(project: Project, name: str, lock: Lockfile, choice: Choice) -> Lockfile:
+    settings = project.settings.environments.get(name, EnvironmentSettings())
+    return choose_categories(lock, replace(choice, default=settings.categories))
+
+
+def known_environments(project: Project) -> tuple[str, ...]:
+    """The environments that are configured, where none is those that are locked; sorted."""
+    return tuple(sorted(project.settings.environments)) or _locked_environments(project)
+
+
+def named_environments(
+    project: Project, names: Sequence[str], *, every: bool = False
+) -> tuple[str, ...]:
+    """The environments named; all with `every`; without both the only one that is locked.
+
+    Raises:
+        UsageError: Some are named besides `every`, or none is and there are several.
+    """
+    if every and names:
+        raise UsageError("some environments are named, and all", hint="leave out the names")
+    if not every:
+        return tuple(dict.fromkeys(names)) or (_only_environment(project),)
+    found = known_environments(project)
+    if not found:
+        raise UsageError("there is no environment", hint="lock one with `lading lock`")
+    return found
+
+
 def read_one_lock(
-    project: Project, environment: str | None, platform: str | None
+    project: Project,
+    environment: str | None,
+    platform: str | None,
+    choice: Choice | None = None,
 ) -> tuple[Path, Lockfile]:
     """The lockfile meant: of the only environment that is locked, where none is named.
 
     The platform is the one named, this machine's where it is locked, else the first that is.
+
+    Args:
+        project: Where to look.
+        environment: Name of an environment, or the path of a lockfile.
+        platform: Subdir, or None.
+        choice: Which categories are wanted; None wants all of them.
 
     Raises:
         UsageError: Several environments are locked, and none is named.
@@ -87,18 +143,27 @@ def read_one_lock(
         locked = locked_platforms(project.directory, name)
         if locked and native_platform() not in locked:
             platform = locked[0].value
-    path, _ = find_lock(project, name, platform)
-    return path, read_lockfile(path, project.platform(platform) if platform else None)
+    path, found = find_lock(project, name, platform)
+    lock = read_lockfile(path, project.platform(platform) if platform else None)
+    return path, lock if choice is None else _chosen(project, found, lock, choice)
 
 
-def read_graph(project: Project, environment: str | None, platform: str | None) -> LockGraph:
+def read_graph(
+    project: Project, environment: str | None, platform: str | None, choice: Choice | None = None
+) -> LockGraph:
     """What needs what in the lock meant, see `read_one_lock`."""
-    path, lock = read_one_lock(project, environment, platform)
+    path, lock = read_one_lock(project, environment, platform, choice)
     return lock_graph(lock, path.parent)
 
 
+def _locked_environments(project: Project) -> tuple[str, ...]:
+    """The names of the directories that hold lockfiles, sorted."""
+    found = (project.directory / "locks").glob(f"*/*{LOCK_SUFFIX}")
+    return tuple(sorted({path.parent.name for path in found}))
+
+
 def _only_environment(project: Project) -> str:
-    names = sorted(item.name for item in (project.directory / "locks").glob("*/") if item.is_dir())
+    names = _locked_environments(project)
     if len(names) != 1:
         known = f"locked are {', '.join(names)}" if names else "nothing is locked yet"
         raise UsageError(f"no environment is named ({known})", hint="name one with -e")

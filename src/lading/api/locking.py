@@ -3,11 +3,13 @@
 import datetime as dt
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from lading.api.environments import named_environments
 from lading.api.project import Project, open_project
-from lading.conda import MirrorMap, Platform
+from lading.conda import MirrorMap, Platform, is_environment_name
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
 from lading.install import WHEELS
@@ -15,23 +17,50 @@ from lading.lock import (
     CondaLock,
     FileLists,
     LockedPackage,
+    LockInputs,
     LockOutcome,
     LockRequest,
+    PlatformOutcome,
     Sources,
     apply_lock,
     find_virtual_packages,
+    lock_path,
+    locked_platforms,
     pins_of_conda_lock,
     pins_of_prefix,
     plan_lock,
     read_lock_inputs,
+    read_lockfile,
     read_sources,
     read_virtual_packages,
+    refuse_unlocked,
+    solve_group,
     solve_lock,
 )
 from lading.net import channel_credentials
 from lading.system import Progress, no_progress
 
 DEFAULT_SOURCE = "environment.yml"
+
+Member = tuple[LockRequest, LockInputs]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockChoices:
+    """How to lock; see `lock`."""
+
+    name: str = ""
+    platforms: Sequence[str] = ()
+    channels: Sequence[str] = ()
+    virtual_packages: str | None = None
+    update: Collection[str] = ()
+    update_all: bool = False
+    keep_prefix: str | None = None
+    keep_lock: str | None = None
+    exclude_newer: str | None = None
+    build_sdists: bool = False
+    pip_index: str = ""
+    timeout: float | None = None
 
 
 def lock(  # noqa: PLR0913  # one parameter for each choice
@@ -54,15 +83,16 @@ def lock(  # noqa: PLR0913  # one parameter for each choice
 ) -> LockOutcome:
     """Resolve `sources` into `locks/<name>/<platform>.conda-lock.yml`, all platforms at once.
 
-    Pins that still satisfy the sources are kept.
+    Pins that still satisfy the sources are kept. The other environments of its solve-group are
+    locked too.
 
     Args:
         sources: Paths of environment files, merged in this order, or the name of one environment
-            of the configuration; none means the only one there is.
+            of the configuration, or of one that is locked; none means the only one there is.
         project: The project, or its directory.
         name: Of the environment; empty takes that of the first source.
-        platforms: Subdirs to lock for; empty takes those of the settings, the sources, or this
-            machine's.
+        platforms: Subdirs to lock for; empty takes those of the settings, the sources, of the
+            locks of an environment that was named, or this machine's.
         channels: Instead of the sources' own.
         virtual_packages: A file in conda-lock's format: what machines have, by platform.
         update: Packages to move to the newest version allowed.
@@ -83,56 +113,168 @@ def lock(  # noqa: PLR0913  # one parameter for each choice
         EngineError: The engine or conda-lock failed.
         UsageError: The arguments contradict each other.
     """
-    project = project if isinstance(project, Project) else open_project(project)
-    request = lock_request(
-        project,
-        sources,
+    choices = LockChoices(
         name=name,
         platforms=platforms,
         channels=channels,
         virtual_packages=virtual_packages,
-    )
-    request = replace(
-        request,
-        update=frozenset(update),
+        update=update,
         update_all=update_all,
-        timeout=timeout,
-        pip_index=pip_index or request.pip_index,
-        exclude_newer=parse_moment(exclude_newer),
+        keep_prefix=keep_prefix,
+        keep_lock=keep_lock,
+        exclude_newer=exclude_newer,
         build_sdists=build_sdists,
+        pip_index=pip_index,
+        timeout=timeout,
     )
-    preferred = _kept(project, request, keep_prefix, keep_lock)
-    plan = plan_lock(request, replace(read_lock_inputs(request), preferred=preferred))
-    solved = solve_lock(plan, project.build_engine(), progress, file_lists_of(project, request))
-    return LockOutcome(platforms=solved, is_dry=True) if dry_run else apply_lock(solved)
+    opened = project if isinstance(project, Project) else open_project(project)
+    return lock_environments(opened, (sources,), choices, dry_run=dry_run, progress=progress)[0]
 
 
-def lock_request(  # one parameter for each choice
+def lock_environments(
     project: Project,
-    sources: Sequence[str],
+    environments: Sequence[Sequence[str]],
+    choices: LockChoices,
     *,
-    name: str = "",
-    platforms: Sequence[str] = (),
-    channels: Sequence[str] = (),
-    virtual_packages: str | None = None,
-) -> LockRequest:
+    dry_run: bool = False,
+    progress: Progress = no_progress,
+) -> tuple[LockOutcome, ...]:
+    """Lock several environments, and the others of their solve-groups; see `lock`.
+
+    Nothing is written before all of them are solved.
+
+    Args:
+        project: The project.
+        environments: The words that name each, as `environments_meant` gives them.
+        choices: How to lock them.
+        dry_run: Solve, and write nothing.
+        progress: Told of each step.
+
+    Returns:
+        In the order of `environments`, then of the others.
+
+    Raises:
+        LadingError: As `lock`.
+        UsageError: One `name` is given to several environments.
+    """
+    if choices.name and len(environments) > 1:
+        raise UsageError("several environments have one name", hint="leave out -n, or lock one")
+    requests = [lock_request(project, words, choices) for words in environments]
+    requests += _of_the_same_groups(project, requests, choices)
+    members = []
+    for request in requests:
+        preferred = _kept(project, request, choices.keep_prefix, choices.keep_lock)
+        members.append((request, replace(read_lock_inputs(request), preferred=preferred)))
+    if len(members) > 1:
+        members = _updating_what_each_has(members)
+    engine = project.build_engine()
+    solved: dict[str, tuple[PlatformOutcome, ...]] = {}
+    for group, together in _by_group(project, members).items():
+        if group and len(together) > 1:
+            lists = partial(file_lists_of, project)
+            found = solve_group(group, together, engine, progress, lists)
+            solved |= {one[0].name: item for one, item in zip(together, found, strict=True)}
+            continue
+        for request, inputs in together:
+            plan = plan_lock(request, inputs)
+            lists_of_one = file_lists_of(project, request)
+            solved[request.name] = solve_lock(plan, engine, progress, lists_of_one)
+    outcomes = [solved[request.name] for request in requests]
+    if dry_run:
+        return tuple(LockOutcome(platforms=item, is_dry=True) for item in outcomes)
+    return tuple(apply_lock(item) for item in outcomes)
+
+
+def _of_the_same_groups(
+    project: Project, requests: Sequence[LockRequest], choices: LockChoices
+) -> list[LockRequest]:
+    """Requests for the environments that share a solve-group with one of `requests`."""
+    known = {request.name for request in requests}
+    groups = {group for name in known if (group := _group(project, name))}
+    return [
+        lock_request(project, (name,), choices)
+        for name in sorted(project.settings.environments)
+        if name not in known and _group(project, name) in groups
+    ]
+
+
+def _group(project: Project, name: str) -> str:
+    settings = project.settings.environments.get(name)
+    return settings.solve_group if settings is not None else ""
+
+
+def _by_group(project: Project, members: Sequence[Member]) -> dict[str, list[Member]]:
+    """Solve-group, empty for none → its members, in their order."""
+    found: dict[str, list[Member]] = {}
+    for member in members:
+        found.setdefault(_group(project, member[0].name), []).append(member)
+    return found
+
+
+def _updating_what_each_has(members: Sequence[Member]) -> list[Member]:
+    """The members; each updates those of the named packages that it has.
+
+    Raises:
+        UsageError: None has one of them.
+    """
+    locked = [
+        {item.name for lock in inputs.locks.values() for item in lock.packages}
+        for _, inputs in members
+    ]
+    refuse_unlocked(members[0][0].update, set().union(*locked))
+    return [
+        (replace(request, update=request.update & names), inputs)
+        for (request, inputs), names in zip(members, locked, strict=True)
+    ]
+
+
+def lock_request(project: Project, sources: Sequence[str], choices: LockChoices) -> LockRequest:
     """The request that `sources`, the settings and the choices make together; see `lock`."""
-    configured, paths = find_sources(project, sources)
+    named, paths = find_sources(project, sources)
     asked = read_sources(paths)
-    chosen = name or configured or environment_name(asked)
+    chosen = choices.name or named or environment_name(asked)
     settings = project.settings.environments.get(chosen, EnvironmentSettings())
+    wanted = choices.platforms or settings.platforms
+    platforms = named_platforms(project, wanted, asked)
+    if named and not platforms:
+        platforms = locked_platforms(project.directory, named)
     return LockRequest(
         name=chosen,
         directory=project.directory,
         sources=asked,
-        platforms=chosen_platforms(project, platforms or settings.platforms, asked),
-        channels=tuple(channels or settings.channels),
-        virtual_packages=expected_virtual_packages(project, settings, paths, virtual_packages),
-        mirrors=with_channel_credentials(project, asked, channels),
+        platforms=platforms or (project.platform(None),),
+        channels=chosen_channels(project, named, settings, asked, choices.channels),
+        virtual_packages=expected_virtual_packages(
+            project, settings, paths, choices.virtual_packages
+        ),
+        mirrors=with_channel_credentials(project, asked, choices.channels),
         strict_priority=project.settings.strict_priority,
-        pip_index=project.environment.get("PIP_INDEX_URL", ""),
+        update=frozenset(choices.update),
+        update_all=choices.update_all,
+        timeout=choices.timeout,
+        pip_index=choices.pip_index or project.environment.get("PIP_INDEX_URL", ""),
+        exclude_newer=parse_moment(choices.exclude_newer),
+        build_sdists=choices.build_sdists,
         conda_lock=conda_lock_of(project),
     )
+
+
+def chosen_channels(
+    project: Project,
+    name: str,
+    settings: EnvironmentSettings,
+    sources: Sources,
+    channels: Sequence[str],
+) -> tuple[str, ...]:
+    """The channels instead of those of the sources; empty where theirs hold.
+
+    Where neither says any, an environment named by the user keeps those it was locked from.
+    """
+    chosen = tuple(channels or settings.channels)
+    if chosen or not name or any(item.channels for item in sources.files):
+        return chosen
+    found = locked_platforms(project.directory, name)
+    return read_lockfile(lock_path(project.directory, name, found[0])).channels if found else ()
 
 
 def _kept(
@@ -173,23 +315,52 @@ def file_lists_of(project: Project, request: LockRequest) -> FileLists:
     )
 
 
+def environments_meant(
+    project: Project, words: Sequence[str], *, every: bool = False
+) -> tuple[tuple[str, ...], ...]:
+    """The words that name each environment: several names are several, files are one together.
+
+    Raises:
+        UsageError: Something is named besides `every`, or there is no environment.
+    """
+    if every:
+        return tuple((name,) for name in named_environments(project, words, every=True))
+    if words and all(_is_environment(project, word) for word in words):
+        return tuple((word,) for word in dict.fromkeys(words))
+    return (tuple(words),)
+
+
+def _is_environment(project: Project, word: str) -> bool:
+    """Whether `word` names an environment that is configured, or locked while no file has it."""
+    if word in project.settings.environments:
+        return True
+    is_name = is_environment_name(word) and not project.path(word).is_file()
+    return is_name and bool(locked_platforms(project.directory, word))
+
+
 def find_sources(project: Project, sources: Sequence[str]) -> tuple[str, tuple[Path, ...]]:
-    """The configured environment that the user named (or empty), and the files to read.
+    """The environment that the user named (or empty), and the files to read.
 
     Raises:
         UsageError: Nothing was named and several environments are configured.
+        LockError: The lockfile that knows the sources cannot be read.
     """
     known = project.settings.environments
     if not sources and len(known) > 1:
         raise UsageError(
             f"several environments are configured: {', '.join(sorted(known))}",
-            hint="name one of them, or an environment file",
+            hint="name some of them, or an environment file, or use --all",
         )
     names = tuple(sources) or tuple(known) or (DEFAULT_SOURCE,)
-    if len(names) == 1 and names[0] in known:
+    if len(names) > 1 or not _is_environment(project, names[0]):
+        return "", tuple(project.path(source) for source in names)
+    name = names[0]
+    if name in known:
         base = project.settings.path.parent if project.settings.path else project.directory
-        return names[0], tuple(base / source for source in known[names[0]].sources)
-    return "", tuple(project.path(source) for source in names)
+        return name, tuple(base / source for source in known[name].sources)
+    path = lock_path(project.directory, name, locked_platforms(project.directory, name)[0])
+    found = read_lockfile(path).sources
+    return name, tuple(Path(os.path.normpath(path.parent / source)) for source in found)
 
 
 def environment_name(sources: Sources) -> str:
@@ -202,13 +373,6 @@ def named_platforms(
 ) -> tuple[Platform, ...]:
     """The platforms asked for, else those that the sources name; may be empty."""
     return tuple(dict.fromkeys(map(project.platform, names))) or sources.platforms
-
-
-def chosen_platforms(
-    project: Project, names: Sequence[str], sources: Sources
-) -> tuple[Platform, ...]:
-    """The platforms asked for, else those of the sources, else this machine's."""
-    return named_platforms(project, names, sources) or (project.platform(None),)
 
 
 def with_channel_credentials(

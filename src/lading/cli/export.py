@@ -6,12 +6,15 @@ from pathlib import Path
 import click
 
 from lading.api import read_one_lock
+from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.graph import write_text
 from lading.cli.options import output_option, platform_option
 from lading.errors import LockError
 from lading.lock import (
+    Choice,
     LockRevisions,
+    choose_categories,
     export_environment_yml,
     export_explicit,
     export_requirements,
@@ -22,6 +25,8 @@ from lading.lock import (
 @click.command("export")
 @click.argument("environment", required=False)
 @platform_option
+@with_option
+@without_option
 @click.option(
     "--explicit",
     "form",
@@ -36,19 +41,23 @@ from lading.lock import (
 @click.option("--unified", "form", flag_value="unified", help="One conda-lock.yml, all platforms.")
 @output_option
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
     environment: str | None,
     platform: str | None,
+    including: list[str],
+    excluding: list[str],
     form: str,
     output: str | None,
 ) -> int:
     """Write the lock of ENVIRONMENT in a format that other tools read.
 
-    ENVIRONMENT is the name of a locked environment, or the path of a lockfile.
+    ENVIRONMENT is the name of a locked environment, or the path of a lockfile. Of its categories
+    main is written, or what the configuration says; --unified keeps all, and their names.
     """
-    path, lock = read_one_lock(context.project, environment, platform)
+    choice = choice_of(including, excluding)
+    path, lock = read_one_lock(context.project, environment, platform, choice)
     name = lock.environment or path.parent.name
     match form:
         case "yml":
@@ -57,11 +66,13 @@ def command(
             text = export_requirements(lock)
         case "unified":
             target = context.project.path(output).parent if output else context.project.directory
-            text = _unified(context, path, name, target)
+            text = _unified(context, path, name, target, choice)
         case _:
             text = export_explicit(lock)
             if lock.pip:
                 context.say(f"{len(lock.pip)} pip packages are not included; see --requirements")
+    if form != "unified":
+        say_left_out(context, lock)
     if output is None:
         context.write(text)
     else:
@@ -69,8 +80,11 @@ def command(
     return 0
 
 
-def _unified(context: Context, path: Path, name: str, target: Path) -> str:
-    """All lockfiles beside `path` as one, its sources relative to the directory `target`."""
+def _unified(context: Context, path: Path, name: str, target: Path, choice: Choice) -> str:
+    """All lockfiles beside `path` as one, its sources relative to the directory `target`.
+
+    They are complete, unless the user made a choice.
+    """
     places = LockRevisions(
         directory=context.project.directory, environment=context.project.environment
     )
@@ -80,6 +94,10 @@ def _unified(context: Context, path: Path, name: str, target: Path) -> str:
             f"{path.parent} holds lockfiles of several environments",
             hint="keep each environment in its own directory",
         )
+    if choice.is_made:
+        locks = [choose_categories(lock, choice) for lock in locks]
+        for lock in locks:
+            say_left_out(context, lock)
     sources = dict.fromkeys(
         Path(os.path.relpath(path.parent / source, target)).as_posix()
         for lock in locks

@@ -2,34 +2,57 @@
 
 import click
 
-from lading.api import plan_installation
+from lading.api import named_environments, plan_installation
+from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
-from lading.cli.options import dry_run_option, platform_option
-from lading.install import fetch_archives
+from lading.cli.options import dry_run_option, every_option, platform_option
+from lading.install import InstallPlan, fetch_archives
 from lading.report import render_fetched, render_fetched_json
 
 
 @click.command("fetch")
-@click.argument("environment")
+@click.argument("environments", metavar="[ENVIRONMENT]...", nargs=-1)
+@every_option
 @platform_option
+@with_option
+@without_option
 @click.option("--offline", is_flag=True, help="Only check that everything is there.")
 @dry_run_option
 @click.pass_obj
-def command(
-    context: Context, *, environment: str, platform: str | None, offline: bool, dry_run: bool
+def command(  # noqa: PLR0913  # one parameter for each option
+    context: Context,
+    *,
+    environments: tuple[str, ...],
+    every: bool,
+    platform: str | None,
+    including: list[str],
+    excluding: list[str],
+    offline: bool,
+    dry_run: bool,
 ) -> int:
     """Download all archives and wheels of ENVIRONMENT's lock into the cache, and check them.
 
     Afterwards `lading install --offline` needs no network. Interrupted downloads are resumed;
     mirrors are tried in the order of the configuration.
     """
-    plan = plan_installation(
-        context.project, environment, platform, bytecode=True, offline=offline, only_fetch=True
-    )
-    if dry_run:
-        for item in plan.downloads:
-            context.write(f"{item.target.name} {item.url}\n")
-        return 0
+    choice = choice_of(including, excluding)
+    plans = [
+        plan_installation(
+            context.project, environment, platform, choice, offline=offline, only_fetch=True
+        )
+        for environment in named_environments(context.project, environments, every=every)
+    ]
+    for plan in plans:
+        say_left_out(context, plan.lockfile)
+        if dry_run:
+            for item in plan.downloads:
+                context.write(f"{item.target.name} {item.url}\n")
+        else:
+            _fetch(context, plan)
+    return 0
+
+
+def _fetch(context: Context, plan: InstallPlan) -> None:
     with context.progress() as progress:
         fetch_archives(
             plan,
@@ -43,4 +66,3 @@ def command(
         context.write(render_fetched_json(plan))
     else:
         context.say(render_fetched(plan).rstrip())
-    return 0

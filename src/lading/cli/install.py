@@ -2,17 +2,27 @@
 
 import click
 
-from lading.api import install_planned, plan_installation
+from lading.api import install_planned, named_environments, plan_installation
+from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
-from lading.cli.options import dry_run_option, link_scripts_option, offline_option, platform_option
+from lading.cli.options import (
+    dry_run_option,
+    every_option,
+    link_scripts_option,
+    offline_option,
+    platform_option,
+)
 from lading.install import Installed, InstallPlan
 from lading.report import render_installed, render_installed_json
 from lading.system import Progress, network_file_system
 
 
 @click.command("install")
-@click.argument("environment")
+@click.argument("environments", metavar="[ENVIRONMENT]...", nargs=-1)
+@every_option
 @platform_option
+@with_option
+@without_option
 @click.option("--bytecode/--no-bytecode", default=True, help="Compile python bytecode.")
 @link_scripts_option
 @offline_option
@@ -22,8 +32,11 @@ from lading.system import Progress, network_file_system
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
-    environment: str,
+    environments: tuple[str, ...],
+    every: bool,
     platform: str | None,
+    including: list[str],
+    excluding: list[str],
     bytecode: bool,
     link_scripts: bool,
     offline: bool,
@@ -32,34 +45,48 @@ def command(  # noqa: PLR0913  # one parameter for each option
 ) -> int:
     """Install into build/ENVIRONMENT/PLATFORM/prefix what the lockfile lists.
 
-    ENVIRONMENT is the name of a locked environment, or the path of a lockfile. A prefix that was
+    ENVIRONMENT is the name of a locked environment, or the path of a lockfile. Of its categories
+    main is installed, or what the configuration says. A prefix that was
     installed from this very lock is kept. If only a few packages changed, only these are replaced;
     the result is the same as that of an installation from scratch.
     """
-    plan = plan_installation(
-        context.project,
-        environment,
-        platform,
-        bytecode=bytecode,
-        link_scripts=link_scripts,
-        offline=offline,
-        reinstall=force,
-    )
-    if dry_run:
-        for record in plan.records:
-            context.write(f"{record.distribution} {record.url}\n")
-        for item in plan.lockfile.pip:
-            context.write(f"{item.name}-{item.version} {item.url}\n")
-        return 0
+    plans = [
+        plan_installation(
+            context.project,
+            environment,
+            platform,
+            choice_of(including, excluding),
+            bytecode=bytecode,
+            link_scripts=link_scripts,
+            offline=offline,
+            reinstall=force,
+        )
+        for environment in named_environments(context.project, environments, every=every)
+    ]
+    for plan in plans:
+        say_left_out(context, plan.lockfile)
+        if dry_run:
+            _write_plan(context, plan)
+        else:
+            _install(context, plan)
+    return 0
+
+
+def _write_plan(context: Context, plan: InstallPlan) -> None:
+    for record in plan.records:
+        context.write(f"{record.distribution} {record.url}\n")
+    for item in plan.wheels:
+        context.write(f"{item.name}-{item.version} {item.url}\n")
+
+
+def _install(context: Context, plan: InstallPlan) -> None:
     with context.progress() as progress:
         result = installed(context, plan, progress)
-
     if context.json:
         context.write(render_installed_json(result))
     else:
         context.say(render_installed(result).rstrip())
         context.write(f"{plan.prefix}\n")
-    return 0
 
 
 def installed(context: Context, plan: InstallPlan, progress: Progress) -> Installed:

@@ -2,8 +2,10 @@
 
 import click
 
-from lading.api import conda_lock_of, lock
+from lading.api import LockChoices, conda_lock_of, environments_meant, lock_environments
 from lading.cli.context import Context
+from lading.cli.options import every_option
+from lading.lock import LockOutcome
 from lading.report import render_locked, render_locked_json
 
 
@@ -17,6 +19,7 @@ from lading.report import render_locked, render_locked_json
     metavar="FILE",
     help="Environment file (same as SOURCES).",
 )
+@every_option
 @click.option("-n", "--name", help="Name of the environment.  [default: from the first source]")
 @click.option("-p", "--platform", "platforms", multiple=True, help="Platform to lock for.")
 @click.option(
@@ -55,6 +58,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     *,
     sources: tuple[str, ...],
     files: tuple[str, ...],
+    every: bool,
     name: str | None,
     platforms: tuple[str, ...],
     channels: tuple[str, ...],
@@ -73,19 +77,21 @@ def command(  # noqa: PLR0913  # one parameter for each option
 ) -> int:
     """Resolve SOURCES into locks/NAME/PLATFORM.conda-lock.yml, for all platforms.
 
-    SOURCES are environment files, merged in this order, or the name of one environment of the
-    configuration. Locked versions that still satisfy them are kept. With --check nothing is
-    solved, downloaded or written: exit code 0 means that the locks satisfy SOURCES, 1 that they do
-    not.
+    SOURCES are environment files, merged in this order, or the names of environments that are
+    configured or locked; environments of one solve-group are locked together. Locked versions that
+    still satisfy them are kept. With --check nothing is solved, downloaded or written: exit code 0
+    means that the locks satisfy SOURCES, 1 that they do not.
     """
+    asked = (*files, *sources)
     if checking:
         from lading.cli.lock_check import check  # noqa: PLC0415  # what locking does not need
 
-        asked = (*files, *sources)
+        if context.project.settings.environments and not asked:
+            every = True
         conda_lock = conda_lock_of(context.project)
         return check(
             context,
-            asked,
+            environments_meant(context.project, asked, every=every),
             name,
             platforms,
             channels,
@@ -93,31 +99,35 @@ def command(  # noqa: PLR0913  # one parameter for each option
             strict=strict,
             promises=virtual_package_spec,
         )
+    choices = LockChoices(
+        name=name or "",
+        platforms=platforms,
+        channels=channels,
+        virtual_packages=virtual_package_spec,
+        update=update,
+        update_all=update_all,
+        keep_prefix=from_prefix,
+        keep_lock=from_conda_lock,
+        exclude_newer=exclude_newer,
+        build_sdists=build_sdists,
+        pip_index=pip_index,
+        timeout=timeout,
+    )
+    meant = environments_meant(context.project, asked, every=every)
     with context.progress() as progress:
-        outcome = lock(
-            *files,
-            *sources,
-            project=context.project,
-            name=name or "",
-            platforms=platforms,
-            channels=channels,
-            virtual_packages=virtual_package_spec,
-            update=update,
-            update_all=update_all,
-            keep_prefix=from_prefix,
-            keep_lock=from_conda_lock,
-            exclude_newer=exclude_newer,
-            build_sdists=build_sdists,
-            pip_index=pip_index,
-            timeout=timeout,
-            dry_run=dry_run,
-            progress=progress,
+        outcomes = lock_environments(
+            context.project, meant, choices, dry_run=dry_run, progress=progress
         )
+    for outcome in outcomes:
+        _write(context, outcome, heading=f"{outcome.name}:\n" if len(outcomes) > 1 else "")
+    return 0
+
+
+def _write(context: Context, outcome: LockOutcome, heading: str) -> None:
     if context.json:
         context.write(render_locked_json(outcome.name, outcome))
-    elif dry_run:
-        context.write(render_locked(outcome))
+    elif outcome.is_dry:
+        context.write(heading + render_locked(outcome))
     else:
-        context.say(render_locked(outcome).rstrip())
+        context.say(heading + render_locked(outcome).rstrip())
         context.write("".join(f"{item.path}\n" for item in outcome.platforms))
-    return 0

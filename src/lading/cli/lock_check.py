@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lading.api import (
+    chosen_channels,
     environment_name,
     expected_virtual_packages,
     find_sources,
@@ -24,7 +25,7 @@ from lading.report import render_check, render_check_json
 
 def check(  # noqa: PLR0913  # as the options of the command
     context: Context,
-    sources: Sequence[str],
+    environments: Sequence[Sequence[str]],
     name: str | None,
     platforms: Sequence[str],
     channels: Sequence[str],
@@ -33,11 +34,10 @@ def check(  # noqa: PLR0913  # as the options of the command
     strict: bool,
     promises: str | None = None,
 ) -> int:
-    """Check the environment named, or all configured ones; return 0 if all are fresh, else 1."""
+    """Check the environments, each named by its words; return 0 if all are fresh, else 1."""
     known = context.project.settings.environments
-    asked = [tuple(sources)] if sources or not known else [(item,) for item in sorted(known)]
     reports = []
-    for words in asked:
+    for words in environments:
         configured, paths = find_sources(context.project, words)
         read = read_sources(paths)
         chosen = name or configured or environment_name(read)
@@ -46,7 +46,7 @@ def check(  # noqa: PLR0913  # as the options of the command
         locked = locked_platforms(context.project.directory, chosen)
         target = named or locked or (context.project.platform(None),)
         overrides = expected_virtual_packages(context.project, settings, paths, promises)
-        replaced = tuple(channels or settings.channels)
+        replaced = chosen_channels(context.project, configured, settings, read, channels)
         if read.are_understood and not strict:
             requested = {platform: read.on(platform) for platform in target}
         else:
@@ -59,6 +59,11 @@ def check(  # noqa: PLR0913  # as the options of the command
             channels=replaced,
             virtual_packages=overrides,
             all_platforms=bool(named) and not platforms,
+            group=tuple(
+                other
+                for other, item in sorted(known.items())
+                if other != chosen and settings.solve_group == item.solve_group != ""
+            ),
         )
         reports.append(check_lock(request))
     if context.json:

@@ -3,6 +3,7 @@
 import click
 
 from lading.api import plan_installation
+from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, platform_option
 from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
@@ -13,15 +14,19 @@ from lading.report import render_mirrored, render_mirrored_json
 @click.argument("environment")
 @click.argument("directory")
 @platform_option
+@with_option
+@without_option
 @click.option("--offline", is_flag=True, help="Use only what was downloaded before.")
 @dry_run_option
 @click.pass_obj
-def command(  # one parameter for each option
+def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
     environment: str,
     directory: str,
     platform: str | None,
+    including: list[str],
+    excluding: list[str],
     offline: bool,
     dry_run: bool,
 ) -> int:
@@ -31,9 +36,11 @@ def command(  # one parameter for each option
     server. The command prints the lines to put under [mirrors]; or use --pkgs-layer DIRECTORY.
     Several locks may share one directory.
     """
+    choice = choice_of(including, excluding)
     plan = plan_installation(
-        context.project, environment, platform, bytecode=True, offline=offline, only_fetch=True
+        context.project, environment, platform, choice, offline=offline, only_fetch=True
     )
+    say_left_out(context, plan.lockfile)
     if dry_run:
         for record in plan.conda:
             context.write(f"{record.subdir}/{record.file_name}\n")

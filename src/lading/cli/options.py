@@ -24,6 +24,7 @@ workers_option = click.option(
     type=click.IntRange(1),
     help="Parallel workers.  [default: one per processor]",
 )
+every_option = click.option("--all", "every", is_flag=True, help="All environments.")
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="File to write to.  [default: standard output]"
 )

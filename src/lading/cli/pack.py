@@ -1,25 +1,41 @@
 """`lading pack`."""
 
+from collections.abc import Callable
+from functools import partial
+
 import click
 
-from lading.api import check_pack_choices, pack_planned, plan_installation, plan_packing
+from lading.api import (
+    check_pack_choices,
+    named_environments,
+    pack_planned,
+    plan_installation,
+    plan_packing,
+)
+from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.install import installed
 from lading.cli.options import (
     dry_run_option,
+    every_option,
     link_scripts_option,
     offline_option,
     platform_option,
     workers_option,
 )
+from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
-from lading.pack import ImagePlan
+from lading.install import Installed, InstallPlan
+from lading.pack import ImagePlan, PackPlan
 from lading.report import render_installed, render_packed, render_packed_json
 
 
 @click.command("pack")
-@click.argument("environment")
+@click.argument("environments", metavar="[ENVIRONMENT]...", nargs=-1)
+@every_option
 @platform_option
+@with_option
+@without_option
 @click.option(
     "-f",
     "--format",
@@ -53,8 +69,11 @@ from lading.report import render_installed, render_packed, render_packed_json
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
-    environment: str,
+    environments: tuple[str, ...],
+    every: bool,
     platform: str | None,
+    including: list[str],
+    excluding: list[str],
     format_: str,
     level: str,
     prefix: str | None,
@@ -68,45 +87,66 @@ def command(  # noqa: PLR0913  # one parameter for each option
 ) -> int:
     """Pack ENVIRONMENT; install it first if it is not installed from its current lock.
 
+    Of its categories main is packed, or what the configuration says.
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256. With -f sqsh it is a
     squashfs image, relocated to --prefix, to be mounted or run, never unpacked.
     """
     check_pack_choices(context.project, format_, prefix)
-    installation = plan_installation(
+    installations = [
+        plan_installation(
+            context.project,
+            environment,
+            platform,
+            choice_of(including, excluding),
+            bytecode=bytecode,
+            link_scripts=link_scripts,
+            offline=offline,
+        )
+        for environment in named_environments(context.project, environments, every=every)
+    ]
+    if prefix is not None and len(installations) > 1:
+        raise UsageError("several images have one --prefix", hint="pack one at a time")
+    packing = partial(
+        plan_packing,
         context.project,
-        environment,
-        platform,
-        bytecode=bytecode,
-        link_scripts=link_scripts,
-        offline=offline,
+        directory=output,
+        format=format_,
+        level=level,
+        prefix=prefix,
+        workers=workers,
+        frame_cache=frame_cache,
     )
+    for installation in installations:
+        say_left_out(context, installation.lockfile)
+        _pack(context, installation, packing, dry_run=dry_run)
+    return 0
+
+
+def _pack(
+    context: Context,
+    installation: InstallPlan,
+    packing: Callable[[Installed], PackPlan | ImagePlan],
+    *,
+    dry_run: bool,
+) -> None:
+    """Install if needed, then pack as `packing` plans it; or say what would be done."""
     if dry_run and not installation.is_current:
-        context.say(f"{environment} would be installed first")
-        return 0
+        context.say(f"{installation.environment} would be installed first")
+        return
     with context.progress() as progress:
         result = installed(context, installation, progress)
-        plan = plan_packing(
-            context.project,
-            result,
-            directory=output,
-            format=format_,
-            level=level,
-            prefix=prefix,
-            workers=workers,
-            frame_cache=frame_cache,
-        )
+        plan = packing(result)
         stream = plan.pack if isinstance(plan, ImagePlan) else plan
         if dry_run:
             for frame in stream.frames:
                 context.write(f"{frame.payload.name} {frame.part} {len(frame.members)} members\n")
-            return 0
+            return
         packed = pack_planned(plan, progress)
 
     if not installation.is_current:
         context.say(render_installed(result).rstrip())
     if context.json:
-        context.write(render_packed_json(packed))
+        context.write(render_packed_json(packed, installation.lockfile))
     else:
         context.say(render_packed(packed).rstrip())
         context.write(f"{stream.tarball}\n")
-    return 0

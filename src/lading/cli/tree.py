@@ -3,6 +3,7 @@
 import click
 
 from lading.api import read_graph
+from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import environment_option, platform_option
 from lading.report import render_graph_json, render_tree
@@ -14,15 +15,19 @@ ALL = 1_000_000
 @click.argument("packages", nargs=-1)
 @environment_option
 @platform_option
+@with_option
+@without_option
 @click.option("--reverse", is_flag=True, help="Show what requires a package.")
 @click.option("--depth", type=click.IntRange(min=0), default=ALL, help="Levels to show.")
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
     packages: tuple[str, ...],
     environment: str | None,
     platform: str | None,
+    including: list[str],
+    excluding: list[str],
     reverse: bool,
     depth: int,
 ) -> int:
@@ -30,7 +35,8 @@ def command(
 
     A package whose dependencies were shown above is marked with `*`.
     """
-    graph = read_graph(context.project, environment, platform)
+    graph = read_graph(context.project, environment, platform, choice_of(including, excluding))
+    say_left_out(context, graph.lock)
     if context.json:
         context.write(render_graph_json(graph))
         return 0

@@ -384,6 +384,7 @@ class _Installer:
             environment=plan.environment,
             platform=plan.lockfile.platform,
             lock=plan.lockfile.digest.hex,
+            categories=plan.lockfile.chosen,
             bytecode=plan.bytecode,
             link_scripts=plan.link_scripts,
             prefix=str(plan.prefix),

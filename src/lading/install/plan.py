@@ -20,7 +20,7 @@ class InstallPlan:
 
     Attributes:
         environment: Name of the environment.
-        lockfile: What to install.
+        lockfile: What to install, all of it.
         directory: `build/<environment>/<platform>`, absolute.
         conda: The conda part, sorted by name.
         downloads: Archives and wheels; those in the cache already are only hashed.
@@ -45,7 +45,7 @@ class InstallPlan:
     @property
     def wheels(self) -> tuple[LockedPackage, ...]:
         """The pip part, as the lock has it."""
-        return tuple(item for item in self.lockfile.pip if not item.optional)
+        return self.lockfile.pip
 
     @property
     def records(self) -> tuple[RepodataRecord, ...]:
@@ -71,11 +71,9 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
 ) -> InstallPlan:
     """Plan to install `lockfile` below `tree`; nothing is changed.
 
-    Packages of other categories than `main` are left out, as `conda-lock install` does.
-
     Args:
         environment: Name of the environment.
-        lockfile: What to install.
+        lockfile: What to install, all of it; `choose_categories` limits it.
         tree: Where things lie.
         bytecode: Whether bytecode is wanted.
         link_scripts: Whether link scripts are to run.
@@ -87,13 +85,14 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         LockError: An entry of the lock cannot be installed.
     """
     tree = with_private_cache(tree)
-    conda = tuple(item for item in lockfile.conda if not item.optional)
     directory = tree.build(environment, lockfile.platform)
     downloads = [
         _download(item, target)
-        for part, target in ((conda, tree.package_cache), (lockfile.pip, tree.wheel_cache))
+        for part, target in (
+            (lockfile.conda, tree.package_cache),
+            (lockfile.pip, tree.wheel_cache),
+        )
         for item in part
-        if not item.optional
     ]
     _refuse_same_file(downloads)
     runs_here = lockfile.platform == native_platform()
@@ -103,7 +102,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         environment=environment,
         lockfile=lockfile,
         directory=directory,
-        conda=tuple(item.to_record() for item in conda),
+        conda=tuple(item.to_record() for item in lockfile.conda),
         downloads=tuple(downloads),
         bytecode=bytecode and runs_here,
         is_current=False,
@@ -121,7 +120,7 @@ def _refuse_programs(environment: str, lockfile: Lockfile, *, link_scripts: bool
             f"link scripts of {environment} for {lockfile.platform} need a machine of it",
             hint=f"install on {lockfile.platform}, or without --link-scripts",
         )
-    if not all(item.optional for item in lockfile.pip):
+    if lockfile.pip:
         raise LockError(
             f"the pip packages of {environment} for {lockfile.platform} need a machine of it",
             hint=f"install on {lockfile.platform}, or take these packages from a channel",
@@ -134,6 +133,7 @@ def is_installed(plan: InstallPlan) -> bool:
     return (
         record is not None
         and record.lock == plan.lockfile.digest.hex
+        and record.categories == plan.lockfile.chosen
         and record.bytecode == plan.bytecode
         and record.link_scripts == plan.link_scripts
         and record.prefix == str(plan.prefix)

@@ -48,6 +48,7 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
         environment: Name of the environment.
         platform: Its platform.
         lock: SHA-256 of the lockfile, hexadecimal.
+        categories: Those that were chosen of it, sorted; empty where all of it was installed.
         bytecode: Whether bytecode was compiled.
         link_scripts: Whether link scripts ran.
         prefix: Absolute path of the prefix.
@@ -68,6 +69,7 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
     contents: str
     listed: msgspec.Raw = msgspec.field(name="files")
     link_scripts: bool = False
+    categories: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[RecordedFile, ...]:

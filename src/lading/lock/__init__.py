@@ -9,6 +9,11 @@ if TYPE_CHECKING:
         pins_of_conda_lock as pins_of_conda_lock,
         pins_of_prefix as pins_of_prefix,
     )
+    from lading.lock.categories import (
+        Choice as Choice,
+        categories_of as categories_of,
+        choose_categories as choose_categories,
+    )
     from lading.lock.check import (
         CheckRequest as CheckRequest,
         LockFinding as LockFinding,
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
         export_unified as export_unified,
     )
     from lading.lock.file_conflicts import FileLists as FileLists
+    from lading.lock.group import solve_group as solve_group
     from lading.lock.isolation import CondaLock as CondaLock
     from lading.lock.merge import (
         Merging as Merging,
@@ -40,12 +46,14 @@ if TYPE_CHECKING:
     )
     from lading.lock.model import (
         LOCK_SUFFIX as LOCK_SUFFIX,
+        MAIN as MAIN,
         LockedPackage as LockedPackage,
         Lockfile as Lockfile,
         lock_path as lock_path,
         read_lockfile as read_lockfile,
     )
     from lading.lock.request import (
+        LockInputs as LockInputs,
         LockOutcome as LockOutcome,
         LockRequest as LockRequest,
         PlatformOutcome as PlatformOutcome,
@@ -60,6 +68,7 @@ if TYPE_CHECKING:
         apply_lock as apply_lock,
         plan_lock as plan_lock,
         read_lock_inputs as read_lock_inputs,
+        refuse_unlocked as refuse_unlocked,
         solve_lock as solve_lock,
     )
     from lading.lock.virtual_packages import (
@@ -72,18 +81,20 @@ else:
         __name__,
         {
             "adopt": "pins_of_conda_lock pins_of_prefix",
+            "categories": "Choice categories_of choose_categories",
             "check": "CheckRequest LockFinding LockReport check_lock locked_platforms",
             "dependency_graph": "LockGraph lock_graph",
             "diff": "Change ChangeKind FoldedChange diff_locks fold_diffs",
             "export": "export_environment_yml export_explicit export_requirements export_unified",
             "file_conflicts": "FileLists",
+            "group": "solve_group",
             "isolation": "CondaLock",
             "merge": "Merging merge_locks read_sides write_merged_sources",
-            "model": "LOCK_SUFFIX LockedPackage Lockfile lock_path read_lockfile",
-            "request": "LockOutcome LockRequest PlatformOutcome",
+            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile lock_path read_lockfile",
+            "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
             "requested": "Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",
-            "solve": "apply_lock plan_lock read_lock_inputs solve_lock",
+            "solve": "apply_lock plan_lock read_lock_inputs refuse_unlocked solve_lock",
             "virtual_packages": (
                 "find_virtual_packages read_virtual_packages targeted_virtual_packages"
             ),

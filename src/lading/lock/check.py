@@ -25,9 +25,11 @@ from lading.conda import (
 )
 from lading.engine import Present, admits, counts_in, present_packages, satisfies
 from lading.graph import reachable
-from lading.lock.dependency_graph import LockGraph
+from lading.lock.categories import categories_of
+from lading.lock.dependency_graph import LockGraph, node_of
 from lading.lock.model import (
     LOCK_SUFFIX,
+    MAIN,
     LockedPackage,
     Lockfile,
     Manager,
@@ -54,6 +56,7 @@ class CheckRequest:
         channels: Names or URLs that replace those of the sources; empty keeps theirs.
         virtual_packages: Platform → name → version, in addition to or instead of its defaults.
         all_platforms: Whether no other platform may be locked.
+        group: Other environments, which must have the same versions.
     """
 
     name: str
@@ -62,6 +65,7 @@ class CheckRequest:
     channels: tuple[str, ...] = ()
     virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     all_platforms: bool = False
+    group: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a name that leads elsewhere.
@@ -78,7 +82,8 @@ class LockFinding:
 
     Attributes:
         platform: Whose lockfile.
-        rule: `platform`, `spec`, `closure`, `channels`, `virtual`, `surplus` or `hash`.
+        rule: `platform`, `spec`, `closure`, `channels`, `virtual`, `surplus`, `category`,
+            `group` or `hash`.
         subject: The spec or the package.
         message: What is wrong with it, one line.
     """
@@ -291,6 +296,33 @@ def _surplus(case: _Case) -> Findings:
             yield f"{item.name} {item.version}", SURPLUS
 
 
+def _categories(case: _Case) -> Findings:
+    asked, locked = case.requested.optional, case.lock.asked_for
+    if not locked:
+        # Another tool wrote the lock, or there are none.
+        locked = {name: asked.get(name, ()) for name in categories_of(case.lock) if name != MAIN}
+    for name in sorted(asked.keys() | locked.keys()):
+        now, then = (
+            {node for node in table.get(name, ()) if not node.startswith("pip:")}
+            for table in (asked, locked)
+        )
+        for node in sorted(now ^ then):
+            is_not = "is" if node in then else "is not"
+            yield node, f"it {is_not} locked in the category {name}"
+
+
+def _group(case: _Case) -> Findings:
+    for other in case.request.group:
+        path = lock_path(case.request.directory, other, case.lock.platform)
+        if not path.is_file():
+            continue
+        found = {node_of(item): item for item in read_lockfile(path, case.lock.platform).packages}
+        for node, item in case.graph.packages.items():
+            if node in found and found[node].url != item.url:
+                message = f"{other}, of the same solve-group, has {found[node].version}"
+                yield f"{item.name} {item.version}", message
+
+
 _RULES: tuple[tuple[str, Callable[[_Case], Findings]], ...] = (
     ("channels", _channels),
     ("virtual", _virtual_packages),
@@ -300,6 +332,8 @@ _RULES: tuple[tuple[str, Callable[[_Case], Findings]], ...] = (
     ("spec", _requirements),
     ("closure", _closure),
     ("surplus", _surplus),
+    ("category", _categories),
+    ("group", _group),
 )
 
 

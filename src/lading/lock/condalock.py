@@ -152,8 +152,23 @@ def _source_failures(platforms: Iterable[str]) -> Iterator[None]:
 def _conda_part(
     specs: "Iterable[LockSpecification]", platform: str
 ) -> tuple[RequestedPackage, ...]:
-    items = (item for spec in specs for item in spec.dependencies[platform])
+    items = (item for spec in specs for item in _in_one_category(spec.dependencies[platform]))
     return tuple(dict.fromkeys(_requested(item) for item in items if item.manager == "conda"))
+
+
+def _in_one_category(items: "list[Dependency]") -> "list[Dependency]":
+    """The dependencies of one source; pip is in the category of the others.
+
+    conda-lock adds it where pip packages are asked for, always to `main`, where nobody asks for it.
+    """
+    others = {item.category for item in items if item.name != "pip"}
+    if len(others) != 1:
+        return items
+    category = others.pop()
+    return [
+        item.model_copy(update={"category": category}) if item.name == "pip" else item
+        for item in items
+    ]
 
 
 def _requested(item: "Dependency") -> RequestedPackage:

@@ -23,6 +23,7 @@ class LockGraph:
     """A lock and its graph.
 
     Attributes:
+        lock: The lock.
         graph: The dependencies; its roots are what the sources ask for, or, where these are not at
             hand, what no other package depends on.
         packages: Node → package.
@@ -31,6 +32,7 @@ class LockGraph:
 
     def __init__(self, lock: Lockfile, requested: Requested | None) -> None:
         """The graph of `lock`; `requested` is what its sources ask for, where they are at hand."""
+        self.lock = lock
         self.packages = {node_of(item): item for item in lock.packages}
         self.specs: dict[str, tuple[str, ...]] = {}
         self._normal = {canonicalize_name(item.name): item.name for item in lock.conda}
@@ -84,7 +86,9 @@ def lock_graph(lock: Lockfile, directory: Path) -> LockGraph:
     paths = [(directory / source).resolve() for source in lock.sources]
     try:
         sources = read_sources(paths)
-        known = sources.on(lock.platform) if paths and sources.are_understood else None
+        known = None
+        if paths and sources.are_understood:
+            known = sources.of_categories(lock.chosen).on(lock.platform)
     except SpecError:
         known = None
     return LockGraph(lock, known)

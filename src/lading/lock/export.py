@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from lading.errors import LockError
 from lading.graph import topological_order
 from lading.lock.model import (
+    CATEGORY_KEY,
     ENVIRONMENT_KEY,
     SPECS_KEY,
     VARIABLE_KEY,
@@ -84,6 +85,9 @@ def export_unified(locks: Sequence[Lockfile], name: str, sources: Sequence[str])
         if SPECS_KEY in lock.metadata:
             custom[f"{SPECS_KEY}-{lock.platform}"] = lock.metadata[SPECS_KEY]
         custom |= {f"{VARIABLE_KEY}{key}": value for key, value in lock.variables.items()}
+        for category, nodes in lock.asked_for.items():
+            key = f"{CATEGORY_KEY}{category}"
+            custom[key] = " ".join(sorted({*custom.get(key, "").split(), *nodes}))
     packages = [(item, lock.platform) for lock in locks for item in lock.packages]
     packages.sort(key=lambda pair: (pair[0].manager, pair[0].name, pair[1]))
     document = document_of(

@@ -52,6 +52,12 @@ VARIABLE_KEY = "lading-variable-"
 SPECS_KEY = "lading-specs"
 """Key under which a lock keeps what was asked for of repodata v3, see `specs_with_fields`."""
 
+CATEGORY_KEY = "lading-category-"
+"""How the keys begin under which a lock keeps what an optional category asks for.
+
+What `main` needs too is locked for `main` alone, so the packages do not tell it.
+"""
+
 VIRTUAL_PACKAGES_KEY = "lading-virtual-packages"
 """Key under which a lock keeps the virtual packages it targets: `name=version=build ...`."""
 
@@ -157,6 +163,8 @@ class Lockfile:
         packages: Sorted by manager, then name; unique.
         metadata: What lading wrote in addition, such as virtual packages.
         digest: SHA-256 of the file's bytes: the identity of the environment.
+        chosen: The categories that `packages` was limited to, sorted; empty where it is complete.
+        left_out: The packages of other categories.
     """
 
     platform: Platform
@@ -166,6 +174,17 @@ class Lockfile:
     packages: tuple[LockedPackage, ...]
     metadata: Mapping[str, str]
     digest: Digest
+    chosen: tuple[str, ...] = ()
+    left_out: tuple[LockedPackage, ...] = ()
+
+    @property
+    def asked_for(self) -> Mapping[str, tuple[str, ...]]:
+        """Optional category → the nodes of the graph that it asks for; empty in foreign locks."""
+        return {
+            key.removeprefix(CATEGORY_KEY): tuple(value.split())
+            for key, value in sorted(self.metadata.items())
+            if key.startswith(CATEGORY_KEY)
+        }
 
     @property
     def conda(self) -> tuple[LockedPackage, ...]:

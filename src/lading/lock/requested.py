@@ -6,7 +6,7 @@ holds its hash of the requests, so locking asks it (`ask_conda_lock`). Where bot
 they read the same; a test keeps it so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from lading.lock.exchange import (
     SourceQuestion,
 )
 from lading.lock.isolation import CondaLock
+from lading.lock.model import MAIN
 from lading.system import without_credentials
 
 MAPPING = Path(__file__).with_name("pypi-to-conda.json")
@@ -47,7 +48,7 @@ class Requested:
         channels: Canonical, in order of priority, without credentials.
         specs: Conda packages, unique; sorted where conda-lock read them.
         pip: Requirements as written; only names where just conda-lock can read the source.
-        categories: Category → the conda packages asked for in it; conda-lock says them.
+        categories: Category → the conda packages asked for in it.
         content_hash: conda-lock's hash of all of it; empty where it was not asked.
         pip_requirements: The pip part for conda-lock; empty where it was not asked.
     """
@@ -63,6 +64,17 @@ class Requested:
     def specs_with_fields(self) -> tuple[str, ...]:
         """Those of `specs` that say more than a name, version, build and channel; sorted."""
         return tuple(sorted({spec.text for spec in self.specs if spec.fields}))
+
+    @property
+    def optional(self) -> Mapping[str, tuple[str, ...]]:
+        """Category other than `main` → the nodes of the graph it asks for, sorted; both sorted.
+
+        The pip part is known where conda-lock was asked.
+        """
+        nodes = {name: set(found) for name, found in self.categories.items()}
+        for item in self.pip_requirements.requirements:
+            nodes.setdefault(str(item["category"]), set()).add(f"pip:{item['name']}")
+        return {name: tuple(sorted(nodes[name])) for name in sorted(nodes) if name != MAIN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +109,11 @@ class Sources:
         """Environment variables to set on activation; a later source wins."""
         return {name: text for item in self.files for name, text in item.variables.items()}
 
+    def of_categories(self, names: Collection[str]) -> "Sources":
+        """The environment files in these categories; all of them where none is named."""
+        kept = tuple(item for item in self.files if item.category in names) if names else self.files
+        return Sources(paths=self.paths, files=kept)
+
     def on(self, platform: Platform) -> Requested:
         """What the environment files ask for on `platform`.
 
@@ -105,6 +122,10 @@ class Sources:
         """
         files = [item.on(platform) for item in self.files]
         specs = [spec for item in files for spec in item.specs]
+        categories: dict[str, frozenset[str]] = {}
+        for item in files:
+            names = frozenset((*(spec.name for spec in item.specs), *(["pip"] if item.pip else [])))
+            categories[item.category] = categories.get(item.category, frozenset()) | names
         pip = tuple(line for item in files for line in item.pip)
         if pip and all(spec.name != "pip" for spec in specs):
             # conda-lock adds pip where pip packages are asked for.
@@ -114,6 +135,7 @@ class Sources:
             channels=tuple(canonical_channel(without_credentials(name)) for name in longest),
             specs=tuple(dict.fromkeys(specs)),
             pip=pip,
+            categories=categories,
         )
 
 

@@ -12,7 +12,7 @@ The same inputs and the same state of the channels give the same bytes.
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.file_conflicts import FileLists, refuse_file_conflicts
 from lading.lock.model import (
+    CATEGORY_KEY,
     ENVIRONMENT_KEY,
     SPECS_KEY,
     VARIABLE_KEY,
@@ -85,14 +86,22 @@ def plan_lock(request: LockRequest, inputs: LockInputs) -> LockPlan:
     """
     locked = {item.name for lock in inputs.locks.values() for item in lock.packages}
     locked |= {item.name for pins in inputs.preferred.values() for item in pins}
-    unknown = sorted(request.update - locked)
-    if unknown:
-        raise UsageError(
-            f"cannot update {unknown[0]}: it is not locked",
-            hint="name a locked package, or use --update-all",
-        )
+    refuse_unlocked(request.update, locked)
     platforms = tuple(_plan_platform(request, inputs, name) for name in request.platforms)
     return LockPlan(request=request, platforms=platforms)
+
+
+def refuse_unlocked(update: Collection[str], locked: Collection[str]) -> None:
+    """Refuse to update what is not locked.
+
+    Raises:
+        UsageError: `update` names such a package.
+    """
+    for name in sorted(set(update) - set(locked)):
+        raise UsageError(
+            f"cannot update {name}: it is not locked",
+            hint="name a locked package, or use --update-all",
+        )
 
 
 def _plan_platform(request: LockRequest, inputs: LockInputs, platform: Platform) -> PlatformPlan:
@@ -211,6 +220,10 @@ def _solved(
             VIRTUAL_PACKAGES_KEY: " ".join(map(str, sorted(item.solve.virtual_packages))),
             **({SPECS_KEY: specs} if specs else {}),
             **{f"{VARIABLE_KEY}{name}": value for name, value in variables},
+            **{
+                f"{CATEGORY_KEY}{name}": " ".join(nodes)
+                for name, nodes in item.requested.optional.items()
+            },
         },
         packages=[
             entry

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         render_mirrored_json as render_mirrored_json,
     )
     from lading.report.locked import (
+        render_left_out as render_left_out,
         render_locked as render_locked,
         render_locked_json as render_locked_json,
     )
@@ -78,7 +79,7 @@ else:
                 "render_bootstrap render_bootstrap_json render_fetched render_fetched_json "
                 "render_mirrored render_mirrored_json"
             ),
-            "locked": "render_locked render_locked_json",
+            "locked": "render_left_out render_locked render_locked_json",
             "mounted": ("render_entered render_mounted render_mounted_json render_unmounted_json"),
             "preflight": (
                 "merge_preflights render_preflight render_preflight_json render_preflights"

@@ -3,6 +3,7 @@
 from lading.engine import BootstrapPlan
 from lading.install import InstallPlan, Mirrored
 from lading.report.document import render_json
+from lading.report.summary import category_fields
 
 
 def render_bootstrap(plan: BootstrapPlan) -> str:
@@ -35,6 +36,7 @@ def render_fetched_json(plan: InstallPlan) -> str:
         "fetch/1",
         environment=plan.environment,
         platform=str(plan.lockfile.platform),
+        **category_fields(plan.lockfile),
         files=[{"name": item.target.name, "sha256": item.sha256.hex} for item in plan.downloads],
     )
 

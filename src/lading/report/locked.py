@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from lading.lock import Change, LockedPackage, LockOutcome, PlatformOutcome
+from lading.lock import MAIN, Change, LockedPackage, Lockfile, LockOutcome, PlatformOutcome
 from lading.report.document import render_json
 
 SHOWN_CHANGES = 20
@@ -56,6 +56,18 @@ def _change_lines(outcome: PlatformOutcome) -> Iterator[str]:
 def _why(outcome: PlatformOutcome, item: LockedPackage | Change) -> str:
     reason = outcome.reasons.get((item.manager, item.name), "")
     return f"  ({reason})" if reason else ""
+
+
+def render_left_out(lock: Lockfile) -> str:
+    """One line: how many packages are left out, and how to get them; empty where none is."""
+    if not lock.left_out:
+        return ""
+    names = sorted({name for item in lock.left_out for name in item.categories})
+    count = len(lock.left_out)
+    packages = "package" if count == 1 else "packages"
+    hint = "" if names == [MAIN] else f"; --with {','.join(names)} includes them"
+    verb = "is" if count == 1 else "are"
+    return f"{count} {packages} of {', '.join(names)} {verb} left out{hint}\n"
 
 
 def render_locked_json(name: str, outcome: LockOutcome) -> str:

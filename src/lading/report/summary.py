@@ -1,6 +1,7 @@
 """What a command did, for people and for programs."""
 
 from lading.install import Installed, packages_with_scripts
+from lading.lock import Lockfile
 from lading.pack import Packed
 from lading.report.document import render_json
 from lading.report.terminal import one_line
@@ -9,6 +10,11 @@ from lading.report.terminal import one_line
 def megabytes(size: int) -> str:
     """`size` in bytes as megabytes (10^6 bytes), for a person."""
     return f"{size / 1e6:.1f} MB"
+
+
+def category_fields(lock: Lockfile) -> dict[str, object]:
+    """The fields of JSON documents that say which categories were chosen, and how much was not."""
+    return {"categories": lock.chosen, "left_out": len(lock.left_out)}
 
 
 def render_installed(installed: Installed) -> str:
@@ -48,6 +54,7 @@ def render_installed_json(installed: Installed) -> str:
         lock=f"sha256:{record.lock}",
         engine=record.engine,
         packages=len(installed.contents.payloads) - 1,
+        **category_fields(installed.plan.lockfile),
         files=len(record.files),
         moved=installed.moved,
         clobbered=dict(installed.contents.clobbered),
@@ -74,7 +81,7 @@ def render_packed(packed: Packed) -> str:
     )
 
 
-def render_packed_json(packed: Packed) -> str:
+def render_packed_json(packed: Packed, lock: Lockfile) -> str:
     """The same as a JSON document."""
     manifest = packed.manifest
     return render_json(
@@ -88,5 +95,6 @@ def render_packed_json(packed: Packed) -> str:
         manifest_sha256=packed.manifest_sha256.hex,
         files=len(manifest.files),
         packages=len(manifest.packages) - 1,
+        **category_fields(lock),
         longest_prefix=manifest.requirements.longest_prefix,
     )

@@ -8,6 +8,7 @@ import pytest
 from lading.conda.names import Platform
 from lading.errors import LockError
 from lading.install.plan import plan_install
+from lading.lock.categories import Choice, choose_categories
 from lading.lock.model import LockedPackage, Manager, read_lockfile
 from lading.system.digest import sha256_of
 from simulators.channel import Package
@@ -81,13 +82,14 @@ def test_pip_packages_need_their_own_platform(project: Project) -> None:
 
 def test_optional_pip_packages_need_nothing(project: Project) -> None:
     """What is not installed does not need its platform."""
-    lockfile = replace(
-        read_lockfile(project.lock),
-        platform=Platform.OSX_ARM64,
-        packages=(pip_package(optional=True),),
+    lock = read_lockfile(project.lock)
+    packages = (*lock.packages, pip_package(optional=True))
+    lockfile = choose_categories(
+        replace(lock, platform=Platform.OSX_ARM64, packages=packages), Choice()
     )
+    assert ["wheel"] == [item.name for item in lockfile.left_out]
     plan = plan_install(ENVIRONMENT, lockfile, project.tree)
-    assert (plan.downloads, plan.bytecode) == ((), False)
+    assert (plan.wheels, plan.bytecode) == ((), False)
 
 
 def test_link_scripts_need_their_own_platform(project: Project) -> None:

@@ -102,7 +102,7 @@ def test_spec_with_channel(tmp_path: Path) -> None:
 
 
 def test_pip_and_categories(tmp_path: Path) -> None:
-    """Pip requirements and categories are told apart; pip itself is added, as conda-lock does."""
+    """Pip requirements and categories are told apart; pip itself is added where it is needed."""
     spec = _read(
         tmp_path,
         _simple("python"),
@@ -113,7 +113,8 @@ def test_pip_and_categories(tmp_path: Path) -> None:
     found = spec[Platform.LINUX_64]
     assert found.pip_requirements.names == ("some-tool",)
     assert [item["category"] for item in found.pip_requirements.requirements] == ["dev"]
-    assert found.categories == {"main": {"python", "pip"}, "dev": {"a"}}
+    assert found.categories == {"main": {"python"}, "dev": {"a", "pip"}}
+    assert found.optional == {"dev": ("a", "pip", "pip:some-tool")}
     assert found.pip == ("Some_Tool>=1", 'other; sys_platform == "win32"')
 
 
