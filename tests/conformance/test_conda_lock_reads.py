@@ -19,7 +19,8 @@ from lading.engine.closure import missing_dependencies
 from lading.engine.embedded import EmbeddedEngine
 from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.isolation import CondaLock
-from lading.lock.model import lock_path, read_lockfile
+from lading.lock.model import lock_path
+from lading.lock.reading import read_lockfile
 from lading.lock.request import LockOutcome, LockRequest
 from lading.lock.requested import read_sources
 from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock

@@ -13,7 +13,8 @@ import yaml
 
 from lading.conda.names import Platform
 from lading.lock.environment_file import read_environment
-from lading.lock.model import lock_path, parse_lockfiles, read_lockfile
+from lading.lock.model import lock_path
+from lading.lock.reading import parse_lockfiles, read_lockfile
 from simulators.command import lading
 from simulators.engines import small_channel
 from simulators.locking import LockProject

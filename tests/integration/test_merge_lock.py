@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lading as package
-from lading.lock.model import read_lockfile
+from lading.lock.reading import read_lockfile
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 from simulators.command import PROGRAM, lading
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lading.conda.names import Platform
-from lading.lock.model import Lockfile, read_lockfile
+from lading.lock.model import Lockfile
+from lading.lock.reading import read_lockfile
 from lading.system.digest import sha256_of_file
 from simulators.channel import ChannelSimulator, Package
 from simulators.command import Outcome, lading
@@ -121,7 +122,7 @@ def test_pyproject(project: Path, channel: str, index: str) -> None:
     assert conda["requests"] == "8.0"
     assert {"helper": "2.0", "tool": "1.0"} == pip_versions(found)
     assert {"pytest": "dev"} == {
-        item.name: item.categories[0] for item in found.conda if item.optional
+        item.name: item.categories[0] for item in found.conda if "main" not in item.categories
     }
 
 

@@ -15,7 +15,8 @@ from lading.format.compression import Format, Level
 from lading.install.installer import Installed, apply_install
 from lading.install.layout import BuildTree
 from lading.install.plan import plan_install
-from lading.lock.model import lock_path, read_lockfile
+from lading.lock.model import lock_path
+from lading.lock.reading import read_lockfile
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 

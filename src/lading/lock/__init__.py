@@ -50,6 +50,8 @@ if TYPE_CHECKING:
         LockedPackage as LockedPackage,
         Lockfile as Lockfile,
         lock_path as lock_path,
+    )
+    from lading.lock.reading import (
         read_lockfile as read_lockfile,
     )
     from lading.lock.request import (
@@ -90,7 +92,8 @@ else:
             "group": "solve_group",
             "isolation": "CondaLock",
             "merge": "Merging merge_locks read_sides write_merged_sources",
-            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile lock_path read_lockfile",
+            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile lock_path",
+            "reading": "read_lockfile",
             "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
             "requested": "Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",

@@ -12,7 +12,8 @@ import msgspec
 from lading.conda import MirrorMap, Platform
 from lading.engine import compare_versions
 from lading.errors import LockError, NotAPrefixError, SpecError
-from lading.lock.model import LockedPackage, Manager, read_lockfiles
+from lading.lock.model import LockedPackage, Manager
+from lading.lock.reading import read_lockfiles
 from lading.system import Digest, decode_json, read_regular, without_credentials
 
 _log = logging.getLogger(__name__)

@@ -34,9 +34,9 @@ from lading.lock.model import (
     Lockfile,
     Manager,
     lock_path,
-    read_lockfile,
     require_environment_name,
 )
+from lading.lock.reading import read_lockfile
 from lading.lock.requested import Requested
 from lading.lock.requirement import applies, parse_requirement, requirement_name
 from lading.lock.virtual_packages import targeted_virtual_packages

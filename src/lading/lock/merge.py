@@ -21,7 +21,8 @@ from lading.engine import Engine
 from lading.errors import LockError, SpecError
 from lading.lock.adopt import merge_pins
 from lading.lock.file_conflicts import FileLists
-from lading.lock.model import LockedPackage, Lockfile, read_lockfiles
+from lading.lock.model import LockedPackage, Lockfile
+from lading.lock.reading import read_lockfiles
 from lading.lock.request import LockRequest
 from lading.lock.revisions import run_git
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock

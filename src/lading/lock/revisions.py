@@ -12,7 +12,8 @@ from pathlib import Path
 
 from lading.conda import Platform
 from lading.errors import EngineError, LockError
-from lading.lock.model import LOCK_SUFFIX, Lockfile, parse_lockfiles, read_lockfiles
+from lading.lock.model import LOCK_SUFFIX, Lockfile
+from lading.lock.reading import parse_lockfiles, read_lockfiles
 from lading.system import Completed, Run, run
 
 

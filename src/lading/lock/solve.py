@@ -32,10 +32,9 @@ from lading.lock.model import (
     Lockfile,
     Manager,
     lock_path,
-    parse_lockfiles,
-    read_lockfile,
 )
 from lading.lock.pip import solve_pip
+from lading.lock.reading import parse_lockfiles, read_lockfile
 from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
 from lading.lock.request import (
     LockInputs,

@@ -9,7 +9,7 @@ from lading.install.clean import clear_package_cache
 from lading.install.layout import BuildTree
 from lading.install.package_cache import fetch_archives
 from lading.install.plan import plan_install
-from lading.lock.model import read_lockfile
+from lading.lock.reading import read_lockfile
 from simulators.channel import Package
 from simulators.project import ENVIRONMENT, Project
 

@@ -23,7 +23,8 @@ from lading.install.contents import CONTENTS_NAME
 from lading.install.installer import Installed, apply_install, read_installed
 from lading.install.plan import InstallPlan, plan_install
 from lading.install.record import read_install_record
-from lading.lock.model import LockedPackage, Manager, read_lockfile
+from lading.lock.model import LockedPackage, Manager
+from lading.lock.reading import read_lockfile
 from lading.system.digest import sha256_of
 from simulators.channel import PLACEHOLDER, File, Package, Symlink
 from simulators.project import ENVIRONMENT, Project

@@ -15,7 +15,7 @@ from lading.install.package_cache import (
     shared_cache,
 )
 from lading.install.plan import plan_install
-from lading.lock.model import read_lockfile
+from lading.lock.reading import read_lockfile
 from lading.net.download import Download
 from lading.system.digest import sha256_of
 from simulators.channel import File, Package, Symlink

@@ -9,7 +9,8 @@ from lading.conda.names import Platform
 from lading.errors import LockError
 from lading.install.plan import plan_install
 from lading.lock.categories import Choice, choose_categories
-from lading.lock.model import LockedPackage, Manager, read_lockfile
+from lading.lock.model import LockedPackage, Manager
+from lading.lock.reading import read_lockfile
 from lading.system.digest import sha256_of
 from simulators.channel import Package
 from simulators.project import ENVIRONMENT, Project

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lading.errors import LockError
-from lading.lock.model import Lockfile, Manager, read_lockfile
+from lading.lock.model import Lockfile, Manager
+from lading.lock.reading import read_lockfile
 
 SECRET = "hunter2"  # noqa: S105  # looked for in what is read
 SHA = "a" * 64
@@ -112,7 +113,7 @@ def test_optional_categories(tmp_path: Path) -> None:
         _package(category="docs", optional="true"),
     )
     assert [item.categories for item in lock.packages] == [("dev", "docs")]
-    assert lock.packages[0].optional
+    assert "main" not in lock.packages[0].categories
     main = _read(tmp_path, _package(category="dev", optional="true"), _package())
     assert [item.categories for item in main.packages] == [("main",)]
 

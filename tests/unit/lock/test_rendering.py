@@ -10,7 +10,8 @@ import yaml
 from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.errors import LockError
-from lading.lock.model import LockedPackage, read_lockfile
+from lading.lock.model import LockedPackage
+from lading.lock.reading import read_lockfile
 from lading.lock.rendering import (
     document_of,
     dump_lockfile,

@@ -1,0 +1,250 @@
+"""Read lockfiles of conda-lock's v1 format, whichever tool wrote them; nothing but YAML is needed.
+
+Source: CEP 37 (conda-lock.yml), conda-lock 4.0.3 `lockfile/v1/models.py`.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from lading.conda import (
+    Platform,
+    dependency_name,
+    is_environment_name,
+    is_variable_name,
+    parse_platform,
+)
+from lading.errors import LockError, SpecError
+from lading.lock.model import (
+    ENVIRONMENT_KEY,
+    FORMAT_VERSION,
+    MAIN,
+    REMEDY,
+    VARIABLE_KEY,
+    LockedPackage,
+    Lockfile,
+    Manager,
+)
+from lading.system import (
+    Digest,
+    YamlError,
+    parse_yaml,
+    read_document,
+    sha256_of,
+    without_credentials,
+)
+
+_Text = Annotated[
+    str, msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z")
+]
+"""A text without control characters: what a lock says is shown on terminals."""
+
+
+class _Hash(msgspec.Struct, frozen=True):
+    md5: str | None = None
+    sha256: str | None = None
+
+
+class _Channel(msgspec.Struct, frozen=True):
+    url: _Text
+
+
+class _Package(msgspec.Struct, frozen=True):
+    name: _Text
+    version: _Text
+    manager: Manager
+    platform: _Text
+    url: _Text
+    hash: _Hash
+    dependencies: dict[_Text, _Text] = {}  # msgspec copies defaults
+    category: _Text = "main"
+    optional: bool = False
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    content_hash: dict[_Text, _Text]
+    channels: tuple[_Channel, ...]
+    platforms: tuple[_Text, ...]
+    sources: tuple[_Text, ...] = ()
+    custom_metadata: dict[_Text, str] | None = None
+
+
+class _Document(msgspec.Struct, frozen=True):
+    version: int
+    metadata: _Metadata
+    package: tuple[_Package, ...]
+
+
+def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None) -> Lockfile:
+    """The lockfile at `path`.
+
+    Args:
+        path: A v1 lockfile.
+        platform: Which platform to read of a file that holds several; None where it holds one.
+
+    Raises:
+        LockError: It is missing, not YAML, not a v1 lockfile, not for this platform, lists a
+            package twice or has one without SHA-256.
+    """
+    path = Path(path)
+    data = _read(path)
+    document = _parse_document(path, data)
+    chosen = _choose_platform(path, document.metadata.platforms, platform)
+    return _lockfile(path, document, chosen, data)
+
+
+def read_lockfiles(path: Path) -> tuple[Lockfile, ...]:
+    """The lockfiles in the file at `path`, one for each platform.
+
+    Raises:
+        LockError: As `read_lockfile`.
+    """
+    return parse_lockfiles(path, _read(path))
+
+
+def parse_lockfiles(path: Path, data: bytes) -> tuple[Lockfile, ...]:
+    """The lockfiles in `data`, one for each platform.
+
+    Args:
+        path: Where it comes from, for messages; need not exist.
+        data: A v1 lockfile.
+
+    Raises:
+        LockError: As `read_lockfile`.
+    """
+    document = _parse_document(path, data)
+    platforms = document.metadata.platforms
+    return tuple(
+        _lockfile(path, document, _choose_platform(path, platforms, Platform(name)), data)
+        for name in platforms
+        if name in set(Platform)
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_document(path)
+    except OSError as error:
+        raise LockError(f"{path}: {error.strerror}", hint="make it with `lading lock`") from error
+    except YamlError as error:
+        raise LockError(f"{path}: {error}", hint=REMEDY) from error
+
+
+def _lockfile(path: Path, document: "_Document", chosen: Platform, data: bytes) -> Lockfile:
+    packages = _unique(
+        path, (_locked(path, item) for item in document.package if item.platform == chosen)
+    )
+    metadata = document.metadata.custom_metadata or {}
+    _check_names(path, metadata)
+    return Lockfile(
+        platform=chosen,
+        channels=tuple(_clean(path, item.url) for item in document.metadata.channels),
+        sources=document.metadata.sources,
+        content_hash=document.metadata.content_hash.get(chosen, ""),
+        packages=packages,
+        metadata=metadata,
+        digest=sha256_of(data),
+    )
+
+
+def _check_names(path: Path, metadata: Mapping[str, str]) -> None:
+    """Refuse names that a shell or a path would take for more than names.
+
+    Raises:
+        LockError: There is one.
+    """
+    environment = metadata.get(ENVIRONMENT_KEY, "")
+    if environment and not is_environment_name(environment):
+        raise LockError(f"{path}: {environment!r} cannot name an environment", hint=REMEDY)
+    for key in metadata:
+        name = key.removeprefix(VARIABLE_KEY)
+        if name != key and not is_variable_name(name):
+            raise LockError(f"{path}: {name!r} cannot name a variable", hint=REMEDY)
+
+
+def _parse_document(path: Path, data: bytes) -> _Document:
+    if b"\n<<<<<<< " in data or b"\n>>>>>>> " in data:
+        raise LockError(f"{path} holds merge conflict markers", hint=REMEDY)
+    try:
+        document = msgspec.convert(parse_yaml(data), _Document)
+    except YamlError as error:
+        raise LockError(f"{path} is not valid YAML: {error}", hint=REMEDY) from error
+    except msgspec.ValidationError as error:
+        raise LockError(f"{path} is not a lockfile: {error}", hint=REMEDY) from error
+    if document.version != FORMAT_VERSION:
+        raise LockError(
+            f"{path} has format version {document.version}, lading reads {FORMAT_VERSION}",
+            hint=REMEDY,
+        )
+    return document
+
+
+def _choose_platform(path: Path, found: tuple[str, ...], wanted: Platform | None) -> Platform:
+    listed = ", ".join(found) or "none"
+    if wanted is None and len(found) != 1:
+        raise LockError(f"{path} is for {listed}", hint="name one platform with -p")
+    name = found[0] if wanted is None else str(wanted)
+    if name not in found:
+        raise LockError(f"{path} is for {listed}, not for {name}", hint=f"lock it with -p {name}")
+    try:
+        return parse_platform(name)
+    except ValueError as error:
+        raise LockError(f"{path}: {error}", hint=REMEDY) from error
+
+
+def _locked(path: Path, item: _Package) -> LockedPackage:
+    if item.hash.sha256 is None:
+        raise LockError(f"{path}: {item.name} has no sha256", hint=REMEDY)
+    try:
+        if item.manager is Manager.CONDA:
+            for name, constraint in item.dependencies.items():
+                dependency_name(f"{name} {constraint}")
+        return LockedPackage(
+            name=item.name,
+            version=item.version,
+            manager=item.manager,
+            url=_clean(path, item.url),
+            sha256=Digest.sha256(item.hash.sha256),
+            md5=Digest.md5(item.hash.md5) if item.hash.md5 else None,
+            dependencies=item.dependencies,
+            categories=(item.category,) if item.optional else (MAIN,),
+        )
+    except ValueError as error:
+        raise LockError(f"{path}: {item.name}: {error}", hint=REMEDY) from error
+
+
+def _clean(path: Path, url: str) -> str:
+    """The URL without credentials.
+
+    Raises:
+        LockError: It is malformed, so that a password may stand anywhere in it.
+    """
+    try:
+        return without_credentials(url)
+    except SpecError as error:
+        raise LockError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _unique(path: Path, packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
+    """The packages, sorted, each once.
+
+    conda-lock writes a package that several optional categories need once for each of them.
+
+    Raises:
+        LockError: Two entries of one name are different packages.
+    """
+    found: dict[tuple[Manager, str], LockedPackage] = {}
+    for item in packages:
+        key = item.manager, item.name
+        known = found.setdefault(key, item)
+        if (known.url, known.sha256) != (item.url, item.sha256):
+            raise LockError(f"{path} lists {item.name} twice", hint=REMEDY)
+        if known.categories != item.categories:
+            categories = {*known.categories, *item.categories}
+            merged = (MAIN,) if MAIN in categories else tuple(sorted(categories))
+            found[key] = replace(known, categories=merged)
+    return tuple(found[key] for key in sorted(found))
