@@ -12,7 +12,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "cbcc64ec80ab8a79d3fb4d4d118c72aabb8db67d6f059532329547bee8f10111"
+GOLDEN_TAR = "0c90ea7107d23f1477fb3582eb7ca2b21fd297a3c5c0c237ff078bd05d6d6746"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (

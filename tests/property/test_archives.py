@@ -5,11 +5,16 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
 
+import msgspec
 from conda_pack.prefixes import replace_prefix
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
+import lading
 from lading.conda.paths import FileMode, Kind
 from lading.conda.placeholder import find_occurrences, replace_placeholder, restore_placeholder
 from lading.format.compression import Format
@@ -22,6 +27,7 @@ from lading.format.manifest import (
     parse_manifest,
     render_manifest,
 )
+from lading.format.relocation import Relocation
 from lading.format.tar_header import Header, render_header
 from lading.pack.frames import plan_frames
 from lading.package.payload import Payload, PayloadFile
@@ -33,6 +39,21 @@ relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # Packing waits for the disk; a file system in memory has nothing to wait for.
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def script() -> ModuleType:
+    """The functions of `bin/conda-unpack`."""
+    loader = SourceFileLoader(
+        "conda_unpack", str(Path(lading.__file__).parent / "pack/scripts/conda-unpack")
+    )
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+SCRIPT = script()
 
 LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="/\0")
 ODD = st.sampled_from(
@@ -126,6 +147,22 @@ class TestPlaceholders:
         where = find_occurrences(data, self.OLD, mode)
         theirs = replace_prefix(data, str(mode), self.OLD.decode(), prefix.decode())
         assert theirs == replace_placeholder(data, where, prefix)
+
+    @given(data=DATA, prefix=PREFIXES, mode=st.sampled_from(FileMode))
+    def test_the_shipped_script_does_the_same(
+        self, data: bytes, prefix: bytes, mode: FileMode
+    ) -> None:
+        """`bin/conda-unpack` of an environment relocates and takes back as lading does."""
+        where = find_occurrences(data, self.OLD, mode)
+        assume(where)
+        item = msgspec.to_builtins(Relocation.of("x", len(data), where))
+        moved = SCRIPT.replaced(data, item, prefix)
+        named = SCRIPT.named_prefix(moved, item)
+        assert (replace_placeholder(data, where, prefix), prefix, data) == (
+            moved,
+            named,
+            SCRIPT.restored(moved, item, named),
+        )
 
     @given(data=DATA, prefix=PREFIXES, other=PREFIXES, mode=st.sampled_from(FileMode))
     def test_another_prefix_is_not_taken_for_this_one(

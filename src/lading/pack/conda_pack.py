@@ -1,15 +1,14 @@
 """The form in which files are shipped, by the rules of conda-pack: the only module that uses it.
 
 conda-pack's `Packer` is driven with one file at a time and an archive object of ours, so its rules
-(which scripts get another first line, which files `conda-unpack` rewrites) stay its own. Two things
-are put right afterwards: a script for the environment's python finds it beside itself instead of by
-PATH, and scripts named `python*` are relocated too.
+(which scripts get another first line, which files `conda-unpack` rewrites) stay its own. One thing
+is put right afterwards: a script for the environment's python finds it beside itself instead of by
+PATH.
 
 Source: conda-pack 0.9.2, `core.py` (`Packer.add`, `Packer.finish`, `File`).
 """
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from conda_pack.core import File, Packer
 
 from lading.conda import FileMode, Occurrences, find_occurrences
 from lading.errors import ArchiveError
-from lading.format import Relocation
 from lading.package import PayloadFile, self_locating_script
 
 PIP_PLACEHOLDER = "/opt/lading" + "_placehold" * 24
@@ -55,15 +53,6 @@ class _Recorder:
 
     def add_bytes(self, _source: str, data: bytes, target: str) -> None:
         self.added.append((target, data, False))
-
-
-class _Escaped(str):
-    """Text that `conda-unpack` gets in ASCII: conda-pack writes it in the encoding of the host."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return ascii(str(self))
 
 
 def shipped_form(item: PayloadFile, source: Path) -> Shipped:
@@ -122,47 +111,3 @@ def shipped_pip_form(item: PayloadFile, content: bytes, prefix: Path) -> Shipped
     return Shipped(
         content=replaced, occurrences=find_occurrences(replaced, placeholder, FileMode.TEXT)
     )
-
-
-def unpack_scripts(
-    relocations: Sequence[Relocation], packages: Iterable[str], *, has_python: bool
-) -> tuple[PayloadFile, ...]:
-    """conda-pack's `bin/conda-unpack`, with its progress bar.
-
-    Args:
-        relocations: What `conda-unpack` is to rewrite, in the order of the archive.
-        packages: Names of the conda packages.
-        has_python: Whether the environment has a python for `conda-unpack` to run with.
-    """
-    recorder = _Recorder()
-    packer = Packer("", recorder)
-    packer.packages = [{"name": name} for name in packages]
-    packer.prefixes = [
-        (
-            _Escaped(_record_path(item)),
-            _Escaped(item.placeholder),
-            str(item.mode),
-        )
-        for item in relocations
-    ]
-    packer.finish()
-    return tuple(
-        PayloadFile(
-            path=path,
-            content=_self_locating(content) if has_python else content,
-            executable=executable,
-        )
-        for path, content, executable in sorted(recorder.added)
-        if "activate" not in path  # lading's own are shipped
-    )
-
-
-def _record_path(item: Relocation) -> str:
-    """The path as `conda-unpack` gets it.
-
-    conda-pack leaves out everything named `bin/python*`, to spare the running interpreter. Scripts
-    such as `python3-config` are spared with it, and go on naming the build prefix for ever; another
-    spelling of their path brings them back.
-    """
-    is_script = item.mode is FileMode.TEXT and item.path.startswith("bin/python")
-    return f"./{item.path}" if is_script else item.path

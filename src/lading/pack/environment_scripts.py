@@ -4,6 +4,8 @@
 find the environment beside themselves, so they work wherever it lies, relocated or not. The
 variables that activation sets are written into them when the environment is packed: a shell cannot
 read the JSON documents that hold them.
+
+`bin/conda-unpack` relocates and verifies the environment where lading is not installed.
 """
 
 import shlex
@@ -13,13 +15,14 @@ from pathlib import Path
 from lading.conda import UNSET, VARIABLES_DIRECTORY, fish_quoted
 from lading.package import Payload, PayloadFile
 from lading.system import decode_json, read_regular
+from lading.version import VERSION
 
 _TEMPLATES = Path(__file__).parent / "scripts"
 _MARK = "#variables\n"
 
 
-def activation_scripts(payloads: Iterable[Payload]) -> tuple[PayloadFile, ...]:
-    """The scripts that activate an environment, by path.
+def environment_scripts(payloads: Iterable[Payload]) -> tuple[PayloadFile, ...]:
+    """The scripts of an environment, by path.
 
     Args:
         payloads: All of the environment, its own files included. A script that a package brings
@@ -30,11 +33,12 @@ def activation_scripts(payloads: Iterable[Payload]) -> tuple[PayloadFile, ...]:
     contents = {
         "bin/activate": _filled("activate.sh", variables, _posix_word),
         "bin/activate.fish": _filled("activate.fish", variables, _fish_word),
+        "bin/conda-unpack": _template("conda-unpack").replace("#version", VERSION),
         "bin/deactivate": _template("deactivate.sh"),
     }
     taken = {item.path for payload in payloads for item in payload.files}
     return tuple(
-        PayloadFile(path=path, content=text.encode())
+        PayloadFile(path=path, content=text.encode(), executable=text.startswith("#!"))
         for path, text in contents.items()
         if path not in taken
     )

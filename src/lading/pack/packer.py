@@ -36,9 +36,8 @@ from lading.format import (
     render_tail,
 )
 from lading.install import Installed
-from lading.pack.conda_pack import unpack_scripts
 from lading.pack.encode import EncodedFrame, Encoder, mtime_of
-from lading.pack.environment_scripts import activation_scripts
+from lading.pack.environment_scripts import environment_scripts
 from lading.pack.frame_cache import CachingEncoder, FrameCache
 from lading.pack.frames import FramePlan, plan_frames
 from lading.package import Payload, PayloadFile
@@ -314,17 +313,10 @@ def write_frames(plan: PackPlan, writer: FrameWriter, progress: Progress) -> Non
 def environment_frame(plan: PackPlan, relocations: list[Relocation]) -> FramePlan:
     """The last frame: what belongs to the environment as a whole."""
     installed = plan.request.installed
-    scripts = unpack_scripts(
-        relocations,
-        [payload.name for payload in installed.contents.payloads if payload.manager == "conda"],
-        has_python=installed.contents.python is not None,
-    )
+    scripts = environment_scripts(installed.contents.payloads)
     record = PayloadFile(path=RECORD_PATH, content=render_record(relocations))
     newest = max(payload.mtime for payload in installed.contents.payloads)
-    activation = activation_scripts(installed.contents.payloads)
-    files = sorted(
-        (*plan.environment.files, *activation, *scripts, record), key=lambda item: item.path
-    )
+    files = sorted((*plan.environment.files, *scripts, record), key=lambda item: item.path)
     payload = msgspec.structs.replace(plan.environment, mtime=newest, files=tuple(files))
     return FramePlan(payload=payload, members=payload.files, part=0)
 

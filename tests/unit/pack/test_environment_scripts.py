@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lading.install.contents import environment_payload
-from lading.pack.environment_scripts import activation_scripts
+from lading.pack.environment_scripts import environment_scripts
 from simulators.handmade import file, payload
 
 OLD = "/build/placeholder"
@@ -79,7 +79,7 @@ def prefix(tmp_path: Path) -> Path:
         ),
     )
     root = tmp_path / "an env"
-    for item in activation_scripts([package, environment_payload(VARIABLES)]):
+    for item in environment_scripts([package, environment_payload(VARIABLES)]):
         assert item.content is not None
         write(root / item.path, item.content)
     write(root / "conda-meta/history", b"")
@@ -181,5 +181,7 @@ def test_a_shell_that_does_not_tell(prefix: Path) -> None:
 
 def test_a_package_may_bring_its_own() -> None:
     """The package conda has a `bin/activate`: it stays."""
-    scripts = activation_scripts([payload(file("bin/activate", b"own"))])
-    assert ["bin/activate.fish", "bin/deactivate"] == [item.path for item in scripts]
+    scripts = environment_scripts([payload(file("bin/activate", b"own"))])
+    assert ["bin/activate.fish", "bin/conda-unpack", "bin/deactivate"] == [
+        item.path for item in scripts
+    ]
