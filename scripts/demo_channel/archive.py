@@ -19,6 +19,7 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
+from demo_channel.elf import MAGIC
 from demo_channel.package import PLACEHOLDER, Noarch, PackageFile
 
 if sys.version_info >= (3, 14):
@@ -146,7 +147,8 @@ def _render_path_entry(
         "size_in_bytes": len(data),
     }
     if file.has_placeholder:
-        entry |= {"file_mode": "text", "prefix_placeholder": PLACEHOLDER}
+        mode = "binary" if data.startswith(MAGIC) else "text"
+        entry |= {"file_mode": mode, "prefix_placeholder": PLACEHOLDER}
     return entry
 
 

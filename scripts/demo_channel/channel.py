@@ -25,7 +25,9 @@ from packaging.version import Version
 from rattler.index import index_fs
 
 from demo_channel.archive import compress, write_archive
+from demo_channel.bytecode import add_bytecode
 from demo_channel.conversion import convert_data, convert_tool, convert_wheel
+from demo_channel.development import add_development_files
 from demo_channel.elf import RUNTIME_PACKAGES, find_library
 from demo_channel.failure import DemoChannelError
 from demo_channel.interpreter import list_cargo
@@ -195,7 +197,10 @@ def _write_packages(inputs: Inputs, channel: Path, jobs: int) -> None:
             pool.shutdown(cancel_futures=True)
             raise
     small = [build_python_abi(target)]
-    small += [build_runtime(name, path, target) for name, path in inputs.runtime.items()]
+    small += [
+        add_development_files(build_runtime(name, path, target))
+        for name, path in inputs.runtime.items()
+    ]
     for data in inputs.wheel_list.data:
         small += [convert_data(wheel, data) for wheel in wheels if wheel.name == data.wheel]
     for package in small:
@@ -220,14 +225,18 @@ def _index(channel: Path) -> None:
 
 def _write_python(inputs: Inputs, channel: Path) -> Path:
     """The archive of the `python` package; runs in a process of its own."""
-    return write_archive(build_python(inputs.interpreter, inputs.cargo), channel)
+    package = add_development_files(build_python(inputs.interpreter, inputs.cargo))
+    return write_archive(add_bytecode(package, inputs.interpreter.target), channel)
 
 
 def _write_wheel(
     wheel: Wheel, target: Target, depends: tuple[str, ...], runtime: frozenset[str], channel: Path
 ) -> Path:
     """The archive of one Python package; runs in a process of its own."""
-    return write_archive(convert_wheel(wheel, target, depends, runtime), channel)
+    package = convert_wheel(wheel, target, depends, runtime)
+    if package.noarch is None:
+        package = add_bytecode(add_development_files(package), target)
+    return write_archive(package, channel)
 
 
 def _write_tool(wheel: Wheel, target: Target, runtime: frozenset[str], channel: Path) -> Path:

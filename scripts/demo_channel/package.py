@@ -69,7 +69,7 @@ class PackageFile:
         path: Where it lies in the package.
         data: Whole content; empty for a link.
         executable: Mode 0755 instead of 0644.
-        has_placeholder: The content is text that holds `PLACEHOLDER`.
+        has_placeholder: The content, text or an ELF file, holds `PLACEHOLDER`.
         link_target: Relative target of a symbolic link; None for a regular file.
     """
 

@@ -22,7 +22,7 @@ SYSTEM_DIRECTORIES = {"/usr", "/usr/local"}
 PLACES = {
     "short": "e",
     "with spaces": "a place with spaces/data service",
-    "long": "/".join(["deep" * 12] * 4),
+    "long": "/".join(["deep" * 12] * 3),
 }
 
 
