@@ -3,6 +3,7 @@
 Without either, the only environment is `environment.yml` in the directory.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,6 +107,10 @@ def read_settings(directory: Path) -> Settings:
     return Settings()
 
 
+# tomllib takes ten seconds for a key of a hundred thousand parts.
+_DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
+
+
 def read_toml(path: Path) -> dict[str, object]:
     """The TOML document at `path`.
 
@@ -113,7 +118,7 @@ def read_toml(path: Path) -> dict[str, object]:
         SpecError: It cannot be read, is too large or too deep, or is not TOML.
     """
     try:
-        return tomllib.loads(read_document(path).decode())
+        return _parse_toml(read_document(path).decode())
     except OSError as error:
         raise SpecError(
             f"cannot read {path}: {error.strerror}", hint="correct its permissions"
@@ -122,11 +127,18 @@ def read_toml(path: Path) -> dict[str, object]:
         raise SpecError(f"cannot read {path}: {error}", hint="name a smaller file") from error
     except RecursionError as error:
         raise SpecError(
-            f"{path} is not valid TOML: it is too deep", hint="write fewer arrays in arrays"
+            f"{path} is not valid TOML: it is too deep",
+            hint="write fewer arrays in arrays, and keys of fewer parts",
         ) from error
     except ValueError as error:
         # No TOML, no UTF-8, or an integer of more than 4,300 digits.
         raise SpecError(f"{path} is not valid TOML: {error}", hint="correct it") from error
+
+
+def _parse_toml(text: str) -> dict[str, object]:
+    if _DEEP_KEY.search(text):
+        raise RecursionError("a key of a hundred parts")
+    return tomllib.loads(text)
 
 
 def _settings(path: Path, document: object) -> Settings:

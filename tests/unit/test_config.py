@@ -132,6 +132,7 @@ def test_package_layers_are_absolute(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("a = " + "[" * 100_000, "not valid TOML: it is too deep"),
+        ("a" + ".a" * 100_000 + " = 1", "not valid TOML: it is too deep"),
         ("a = " + "9" * 5000, "not valid TOML: Exceeds the limit"),
         ("#" * 50_000_000, "larger than 32 MiB"),
         ('[environments."../x"]', "'../x' cannot name an environment"),
