@@ -13,7 +13,7 @@ CHANNEL   := .cache/demo-channel/current
 DEMO      := $(if $(filter examples/%,$(ENV)),demo-channel)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-channel lock pack verify test fuzz lint type bench docs clean
+.PHONY: help setup demo demo-channel lock pack verify test fuzz node lint type bench docs clean
 
 help: ## list the targets
 	@echo 'targets (ENV=$(ENV) PLATFORMS="$(PLATFORMS)" choose what to lock and pack):'
@@ -46,6 +46,9 @@ test: $(READY) demo-channel ## all tests, with real packages
 
 fuzz: $(READY) ## try random packages, bills, locks and answers for LADING_FUZZ_MINUTES (10)
 	$(BIN)/python scripts/fuzz.py
+
+node: $(READY) ## dist/lading-node.pyz: all that a node needs, as one file for its own python
+	$(BIN)/python scripts/node_archive.py
 
 lint: $(READY) ## ruff, and the layers
 	$(BIN)/ruff check .
