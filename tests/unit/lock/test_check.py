@@ -1,6 +1,5 @@
 """`lading.lock.check` and `lading lock --check`: yes or no, without a solver."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,24 +164,15 @@ def test_broken_lock(project: LockProject) -> None:
         check_lock(_request(project))
 
 
-def test_published_locks_are_fresh_and_quick() -> None:
-    """The committed locks answer their sources; 800 packages for 4 platforms take under 0.3 s.
-
-    Processor time: other processes of the machine do not count. The best of six counts.
-    """
+def test_published_locks_are_fresh() -> None:
+    """The committed locks answer their sources: 800 packages for each of 4 platforms."""
     paths = [PROJECT / "examples" / PANGEO / name for name in ("base.yml", "environment.yml")]
-    seconds = []
-    for _ in range(6):
-        started = time.process_time()
-        platforms = locked_platforms(PROJECT, PANGEO)
-        sources = read_sources(paths)
-        requested = {platform: sources.on(platform) for platform in platforms}
-        report = check_lock(CheckRequest(name=PANGEO, directory=PROJECT, requested=requested))
-        seconds.append(time.process_time() - started)
-        assert report.findings == ()
+    sources = read_sources(paths)
+    requested = {platform: sources.on(platform) for platform in locked_platforms(PROJECT, PANGEO)}
+    report = check_lock(CheckRequest(name=PANGEO, directory=PROJECT, requested=requested))
+    assert report.findings == ()
     assert len(report.platforms) == 4
     assert report.packages > 3000
-    assert min(seconds) < 0.3
 
 
 def test_command(project: LockProject) -> None:
