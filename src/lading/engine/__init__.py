@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lading.engine.protocol import (
         Engine as Engine,
         InstallRequest as InstallRequest,
+        Offered as Offered,
+        Offers as Offers,
         SolveRequest as SolveRequest,
     )
 else:
@@ -38,6 +40,6 @@ else:
             "matching": "admits compare_versions satisfies",
             "micromamba": "MicromambaEngine",
             "micromamba_executable": "find_micromamba",
-            "protocol": "Engine InstallRequest SolveRequest",
+            "protocol": "Engine InstallRequest Offered Offers SolveRequest",
         },
     )

@@ -1,4 +1,4 @@
-"""The embedded engine: py-rattler, in this process; the only module that imports it.
+"""The embedded engine: py-rattler, in this process.
 
 It reads no configuration file, no credential store and no cache of the user: repodata is kept in
 the state directory alone. An engine sees one state of each channel, that of its first request, so
@@ -12,16 +12,12 @@ import json
 import logging
 import shutil
 import threading
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import rattler
-import rattler.exceptions as native
 from rattler.install import InstallerReporter
-from rattler.networking.middleware import AddHeadersMiddleware, OciMiddleware, RetryMiddleware
 from rattler.package import BuildString as NativeBuildString
 
 from lading.conda import (
@@ -31,52 +27,24 @@ from lading.conda import (
     PackageName,
     Platform,
     RepodataRecord,
+    parse_matchspec,
 )
 from lading.engine.broken_records import repaired_channels
 from lading.engine.closure import check_closure
 from lading.engine.conditional import SolvedRecord, decide
-from lading.engine.errors import (
-    BLAME_HINT,
-    BrokenRecordError,
-    clean_lines,
-    install_error,
-    solve_error,
-)
+from lading.engine.errors import BrokenRecordError, solve_error
 from lading.engine.event_loop import run_coroutine
-from lading.engine.location import BearerTokens, Sources, canonical_url, located_spec
-from lading.engine.protocol import LINKING, InstallRequest, SolveRequest
-from lading.errors import (
-    EngineFailedError,
-    FetchError,
-    LadingError,
-    SpecError,
-)
+from lading.engine.location import Sources, canonical_url, located_spec
+from lading.engine.protocol import LINKING, InstallRequest, Offered, Offers, SolveRequest
+from lading.engine.rattler_channels import NOARCH, Gateways, names_in, query, subdirs_of
+from lading.engine.rattler_errors import translated
 from lading.system import (
     Digest,
     Progress,
-    has_credentials,
-    is_temporary_of,
-    remove_stale_temporaries,
-    temporary_directory,
-    without_credentials,
 )
 
-RETRIES = 2
-PATIENCE_SECONDS = 300
 PYTHON = "python"
-PANICS = {"PanicException", "RustPanic"}  # defects of rattler; they cannot be imported
-NOBODY = "lading-asks-for-nobody"
-# How rattler's message begins where a record cannot be read.
-BROKEN_RECORD = "failed to extract repodata records"
-
 _log = logging.getLogger(__name__)
-
-# They have no common root.
-_NATIVE_ERRORS = tuple(
-    kind
-    for kind in vars(native).values()
-    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning)
-)
 
 
 class EmbeddedEngine:
@@ -84,10 +52,7 @@ class EmbeddedEngine:
 
     def __init__(self, state_directory: Path) -> None:
         """An engine that keeps repodata below `state_directory`, absolute and private."""
-        self._state = state_directory
-        self._lock = threading.Lock()
-        self._gateways: dict[bool, tuple[rattler.Gateway, Path]] = {}
-        self._bearers = BearerTokens()
+        self._gateways = Gateways(state_directory)
 
     @property
     def name(self) -> str:
@@ -101,27 +66,37 @@ class EmbeddedEngine:
 
     def solve(self, request: SolveRequest) -> tuple[RepodataRecord, ...]:
         """The records that satisfy the request, see `Engine.solve`."""
-        locations = [
-            location
-            for channel in request.channels
-            for location in request.mirrors.locations(channel)
-        ]
-        self._bearers.learn(locations, request.mirrors)
-        gateway = self._open_gateway(
-            is_secret=any(has_credentials(location) for location in locations),
-            timeout=request.timeout,
-        )
-        sources = {
-            channel: _first_answering(gateway, channel, request) for channel in request.channels
-        }
+        gateway, sources = self._gateways.open(request)
         try:
             return _solution(gateway, sources, request)
         except BrokenRecordError as error:
-            caches = [directory for _, directory in tuple(self._gateways.values())]
+            caches = self._gateways.caches
             with repaired_channels(sources, request.platform, caches, error) as repaired:
                 gateway = rattler.Gateway(cache_dir=repaired.directory, client=rattler.Client())
                 with repaired.blamed():
                     return _solution(gateway, repaired.sources, request)
+
+    def look_up(
+        self, request: SolveRequest, names: Sequence[str], platforms: Sequence[Platform]
+    ) -> Offers:
+        """What the channels offer, see `Engine.look_up`."""
+        gateway, sources = self._gateways.open(request)
+        subdirs = [*(platform.value for platform in platforms), NOARCH]
+        with translated():
+            return Offers(
+                names={subdir: names_in(gateway, sources, subdir) for subdir in subdirs},
+                records=tuple(
+                    Offered(
+                        name=item.name.normalized,
+                        version=str(item.version),
+                        build=str(item.build),
+                        channel=channel,
+                        subdir=item.subdir,
+                    )
+                    for channel, location in sources.items()
+                    for item in query(gateway, [location], subdirs, names)
+                ),
+            )
 
     def install(self, request: InstallRequest) -> None:
         """Fill `request.prefix`, see `Engine.install`."""
@@ -141,49 +116,12 @@ class EmbeddedEngine:
                 reporter=_Reporter(request.progress),  # type: ignore[abstract]
             )
 
-        with _translated():
+        with translated():
             run_coroutine(install)
         # rattler marks a prefix as a cache, which backup programs would skip.
         (request.prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
         # rattler moves clobbered files there, and sometimes leaves empty directories behind.
         shutil.rmtree(request.prefix / "__clobbers__", ignore_errors=True)
-
-    def _open_gateway(self, *, is_secret: bool, timeout: float | None) -> rattler.Gateway:
-        """The gateway for channels with credentials in their URLs, or for those without.
-
-        Args:
-            is_secret: Which of the two.
-            timeout: Seconds that one download of repodata may take, or None for the usual.
-        """
-        with self._lock:
-            if is_secret not in self._gateways:
-                # No AuthenticationMiddleware: it reads the credentials of the caller's home.
-                with _translated():
-                    client = rattler.Client(
-                        [
-                            RetryMiddleware(RETRIES),
-                            OciMiddleware(),
-                            AddHeadersMiddleware(self._bearers.headers),
-                        ],
-                        timeout=max(1, int(timeout or PATIENCE_SECONDS)),
-                    )
-                cache = self._cache_directory(is_secret=is_secret)
-                gateway = rattler.Gateway(cache_dir=cache, client=client)
-                self._gateways[is_secret] = gateway, cache
-            return self._gateways[is_secret][0]
-
-    def _cache_directory(self, *, is_secret: bool) -> Path:
-        """The directory for repodata; rattler stores URLs in it, so secret ones get a temporary."""
-        self._state.mkdir(parents=True, exist_ok=True)
-        # Whatever this run reads, what a killed one left must go.
-        remove_stale_temporaries(self._state, is_temporary_of("secret"))
-        if is_secret:
-            stack = ExitStack()
-            weakref.finalize(self, stack.close)
-            return stack.enter_context(temporary_directory(self._state, "secret"))
-        cache = self._state / "repodata"
-        cache.mkdir(exist_ok=True)
-        return cache
 
 
 class _Reporter(InstallerReporter):
@@ -208,58 +146,6 @@ class _Reporter(InstallerReporter):
         self._progress(LINKING, done, self._total)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise every exception of rattler as one of ours, without credentials."""
-    try:
-        yield
-    except (native.InvalidMatchSpecError, native.InvalidVersionSpecError) as error:
-        raise SpecError(f"invalid MatchSpec: {error}", hint="correct it") from error
-    except native.SolverError as error:
-        raise _solver_error(error) from error
-    except native.AuthenticationStorageError as error:
-        raise SpecError(
-            f"the credentials in the home directory cannot be read: {error}",
-            hint="let HOME be a directory, or correct the file named",
-        ) from error
-    except (native.GatewayError, native.FetchRepoDataError, native.InvalidChannelError) as error:
-        raise _channel_error(clean_lines(str(error))) from error
-    except (native.InstallerError, native.LinkError, native.ExtractError) as error:
-        raise install_error(clean_lines(str(error))) from error
-    except BaseException as error:
-        if type(error).__name__ not in PANICS and not isinstance(error, _NATIVE_ERRORS):
-            raise
-        lines = clean_lines(str(error))
-        raise EngineFailedError(
-            f"the embedded engine failed: {' '.join(lines[:1])}",
-            hint="run again with -v, or try --engine micromamba",
-            details=lines,
-        ) from error
-
-
-def _channel_error(lines: tuple[str, ...]) -> FetchError:
-    if any(BROKEN_RECORD in line for line in lines):
-        return BrokenRecordError(
-            f"a channel has a malformed package record: {lines[-1]}",
-            hint=BLAME_HINT,
-            details=lines,
-        )
-    return FetchError(
-        "a channel could not be read",
-        hint="check its URL, the mirrors and the network",
-        details=lines,
-    )
-
-
-def _solver_error(error: Exception) -> LadingError:
-    text = str(error)
-    if "cancelled" in text or "timeout" in text:
-        return EngineFailedError(
-            "the solver exceeded its time limit", hint="allow more time with --timeout"
-        )
-    return solve_error(clean_lines(text.removeprefix("Cannot solve the request because of: ")))
-
-
 def _solution(
     gateway: rattler.Gateway, sources: Sources, request: SolveRequest
 ) -> tuple[RepodataRecord, ...]:
@@ -272,13 +158,13 @@ def _solution(
     """
     specs = [_native_spec(text, sources) for text in sorted(request.specs)]
     locked = _still_offered(gateway, sources, request)
-    with _translated():
+    with translated():
         solution = run_coroutine(
             lambda: rattler.solve(
                 [rattler.Channel(location) for location in sources.values()],
                 specs,
                 gateway=gateway,
-                platforms=_subdirs(request.platform),
+                platforms=[rattler.Subdir(name) for name in subdirs_of(request.platform)],
                 locked_packages=locked,
                 virtual_packages=[
                     rattler.GenericVirtualPackage(
@@ -308,34 +194,42 @@ def _solution(
         )
         for item in sorted(solution, key=lambda item: item.name.normalized)
     ]
+    if request.strict_priority:
+        _refuse_later_channels(gateway, sources, request, [item.record for item in solved])
     records, counting = decide(solved, request.specs, request.virtual_packages)
     check_closure(records, counting, request.virtual_packages)
     return records
 
 
-def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: SolveRequest) -> str:
-    """Fetch the repodata of `channel`; return the first of its locations that can be read.
+def _refuse_later_channels(
+    gateway: rattler.Gateway,
+    sources: Sources,
+    request: SolveRequest,
+    records: Sequence[RepodataRecord],
+) -> None:
+    """Refuse a requested package that an earlier channel has in other versions alone.
+
+    rattler reads only records that satisfy the specs, so for these it does not see which channel
+    has the name.
 
     Raises:
-        FetchError: No location can be read.
+        SolveError: There is one.
     """
-    failures: list[str] = []
-    for location in request.mirrors.locations(channel):
-        try:
-            with _translated():
-                # Any query makes the gateway fetch both subdirs. No package has this name, so
-                # that malformed records of packages that are not needed do no harm.
-                _query(gateway, [location], request.platform, [NOBODY])
-        except FetchError as error:
-            _log.warning("cannot read %s", without_credentials(location))
-            failures += [f"{without_credentials(location)}:", *error.details]
-        else:
-            return location
-    raise FetchError(
-        f"the channel {without_credentials(channel)} could not be read",
-        hint="check its URL, the mirrors and the network",
-        details=tuple(failures),
-    )
+    free = {spec.name for spec in map(parse_matchspec, request.specs) if not spec.channel}
+    order = list(sources)
+    for record in records:
+        earlier = order[: order.index(ChannelUrl(record.channel))]
+        if record.name not in free or not earlier:
+            continue
+        locations = [sources[channel] for channel in earlier]
+        with translated():
+            found = query(gateway, locations, subdirs_of(request.platform), [record.name])
+        if found:
+            raise solve_error(
+                (
+                    f"{record.distribution} is in {record.channel}, and an earlier channel has others",
+                )
+            )
 
 
 def _still_offered(
@@ -349,8 +243,8 @@ def _still_offered(
     if not request.locked:
         return []
     names = [str(record.name) for record in request.locked]
-    with _translated():
-        found = _query(gateway, sources.values(), request.platform, names)
+    with translated():
+        found = query(gateway, sources.values(), subdirs_of(request.platform), names)
     wanted = {record.file_name: record for record in request.locked}
     kept = [
         record
@@ -362,24 +256,9 @@ def _still_offered(
     return kept
 
 
-def _query(
-    gateway: rattler.Gateway, locations: Iterable[str], platform: Platform, names: Sequence[str]
-) -> list[rattler.RepoDataRecord]:
-    found = run_coroutine(
-        lambda: gateway.query(
-            [rattler.Channel(location) for location in locations],
-            _subdirs(platform),
-            names,
-            recursive=False,
-            channel_relations="disabled",
-        )
-    )
-    return [record for records in found for record in records]
-
-
 def _native_spec(text: MatchSpecText, sources: Sources) -> rattler.MatchSpec:
     located = located_spec(text, sources)
-    with _translated():
+    with translated():
         return rattler.MatchSpec(located, strict=True)
 
 
@@ -433,7 +312,3 @@ def _record(item: rattler.RepoDataRecord, sources: Sources) -> RepodataRecord:
         timestamp=timestamp if isinstance(timestamp, int) else 0,
         noarch=noarch if isinstance(noarch, str) else "",
     )
-
-
-def _subdirs(platform: Platform) -> list[rattler.Subdir]:
-    return [rattler.Subdir(platform.value), rattler.Subdir("noarch")]

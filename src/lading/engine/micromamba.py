@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lading.conda import MatchSpecText, MirrorMap, RepodataRecord, parse_matchspec
+from lading.conda import MatchSpecText, Platform, RepodataRecord
 from lading.engine.closure import check_closure, needed_records
 from lading.engine.errors import BrokenRecordError, clean_lines, install_error
 from lading.engine.location import Sources, located_spec
@@ -36,9 +36,17 @@ from lading.engine.micromamba_repodata import (
     check_repodata,
     repodata_documents,
 )
+from lading.engine.micromamba_request import (
+    overrides,
+    pin,
+    prefix_record,
+    refuse_bearers,
+    refuse_fields,
+    spelled,
+)
 from lading.engine.newer_repodata import refuse_newer_records
 from lading.engine.progress import watched
-from lading.engine.protocol import InstallRequest, SolveRequest
+from lading.engine.protocol import InstallRequest, Offers, SolveRequest
 from lading.errors import (
     EngineError,
     EngineFailedError,
@@ -56,12 +64,6 @@ from lading.system import (
     temporary_directory,
     without_credentials,
 )
-
-PYTHON = "python"
-# Virtual packages that micromamba can override (CEP 30); those not requested are switched off.
-_OVERRIDES = ("__glibc", "__linux", "__osx", "__win", "__cuda", "__archspec")
-# Follows from the platform alone.
-_IMPLIED = ("__unix",)
 
 # With --json alone it does not report failing servers.
 _AS_JSON = ("--json", "--log-level", "warning")
@@ -140,10 +142,10 @@ class MicromambaEngine:
                 "micromamba cannot exclude packages by date",
                 hint="lock with --engine embedded",
             )
-        _refuse_fields(request)
+        refuse_fields(request)
         failures: list[str] = []
         for sources in _attempts(request):
-            _refuse_bearers(sources, request.mirrors)
+            refuse_bearers(sources, request.mirrors)
             try:
                 records = self._solve_from(request, sources)
             except BrokenRecordError:
@@ -159,6 +161,17 @@ class MicromambaEngine:
             hint="check its URL, the mirrors and the network",
             details=tuple(failures),
         )
+
+    def look_up(
+        self, request: SolveRequest, names: Sequence[str], platforms: Sequence[Platform]
+    ) -> Offers:
+        """What the channels offer, see `Engine.look_up`.
+
+        micromamba prints it only for people, and one package at a time; so rattler is asked.
+        """
+        from lading.engine.embedded import EmbeddedEngine  # noqa: PLC0415  # slow to load
+
+        return EmbeddedEngine(self._state / "look-up").look_up(request, names, platforms)
 
     def install(self, request: InstallRequest) -> None:
         """Fill `request.prefix`, see `Engine.install`."""
@@ -204,7 +217,7 @@ class MicromambaEngine:
     ) -> tuple[RepodataRecord, ...] | None:
         """The solution that contains all of `pins`, or None if there is none."""
         try:
-            return self._dry_run(request, sources, [_pin(record) for record in pins])
+            return self._dry_run(request, sources, [pin(record) for record in pins])
         except SolveError:
             return None
 
@@ -236,7 +249,7 @@ class MicromambaEngine:
             (metadata / "history").touch()
             for record in request.locked:
                 path = metadata / f"{record.distribution}.json"
-                path.write_text(json.dumps(_prefix_record(record)), encoding="utf-8")
+                path.write_text(json.dumps(prefix_record(record)), encoding="utf-8")
             ask = ["install", "--prefix", str(workplace), *_AS_JSON]
             answer = self._ask(request, sources, ask, ())
             if answer.returncode != 0:
@@ -260,7 +273,7 @@ class MicromambaEngine:
         # Every user of a machine can read the arguments of a process, only its own the variables.
         channels = ",".join(location.replace(",", "%2C") for location in sources.values())
         plain = {channel: without_credentials(location) for channel, location in sources.items()}
-        specs = [located_spec(_spelled(text), plain) for text in (*sorted(request.specs), *pins)]
+        specs = [located_spec(spelled(text), plain) for text in (*sorted(request.specs), *pins)]
         priority = "strict" if request.strict_priority else "disabled"
         with ExitStack() as stack:
             # One per platform: platforms are solved in parallel, and the cache has a lock.
@@ -272,7 +285,7 @@ class MicromambaEngine:
                 [*ask, "--dry-run", "--yes", "--channel-priority", priority],
                 ["--platform", request.platform.value, *specs],
                 {
-                    **_overrides(request),
+                    **overrides(request),
                     "CONDA_CHANNELS": channels,
                     "CONDA_PKGS_DIRS": str(cache),
                 },
@@ -336,102 +349,3 @@ def _attempts(request: SolveRequest) -> Iterator[Sources]:
     locations = {channel: request.mirrors.locations(channel) for channel in request.channels}
     for number in range(max((len(found) for found in locations.values()), default=0)):
         yield {channel: found[min(number, len(found) - 1)] for channel, found in locations.items()}
-
-
-def _refuse_fields(request: SolveRequest) -> None:
-    """Refuse MatchSpecs with fields that micromamba would ignore.
-
-    Raises:
-        EngineError: There is one.
-    """
-    for text in request.specs:
-        ignored = [
-            key
-            for field in parse_matchspec(text).fields
-            if (key := field.partition("=")[0]) != "build_number"
-        ]
-        if ignored:
-            raise EngineError(
-                f"micromamba ignores `{ignored[0]}` in {text}",
-                hint="lock with --engine embedded",
-            )
-
-
-def _refuse_bearers(sources: Sources, mirrors: MirrorMap) -> None:
-    """Refuse channels that need a bearer token, which micromamba would read from a file.
-
-    Raises:
-        EngineError: There is a token for a channel.
-    """
-    for channel, location in sources.items():
-        if mirrors.bearer(location):
-            raise EngineError(
-                f"micromamba cannot use the bearer token of {without_credentials(channel)}",
-                hint="lock with --engine embedded, or use a token in the URL",
-            )
-
-
-def _overrides(request: SolveRequest) -> dict[str, str]:
-    """The variables that set micromamba's virtual packages to exactly those of the request.
-
-    Raises:
-        EngineError: micromamba has no variable for one of them.
-    """
-    wanted = {package.name: package for package in request.virtual_packages}
-    unknown = sorted(wanted.keys() - {*_OVERRIDES, *_IMPLIED})
-    if unknown:
-        raise EngineError(
-            f"micromamba cannot use the virtual package {unknown[0]}",
-            hint="lock with --engine embedded",
-        )
-    values: dict[str, str] = {}
-    for name in _OVERRIDES:
-        package = wanted.get(name)
-        value = "" if package is None else package.version
-        if package is not None and name == "__archspec":
-            value = package.build
-        values[f"CONDA_OVERRIDE_{name.removeprefix('__').upper()}"] = value
-    return values
-
-
-def _spelled(text: MatchSpecText) -> MatchSpecText:
-    """A MatchSpec as micromamba understands it.
-
-    It knows no `==` before a build number. 2.6 and later add pip to python where the text before
-    the first space or operator is `python`.
-    """
-    if "[" not in text and text.split(" ")[0] != PYTHON:
-        return text
-    spec = parse_matchspec(text)
-    fields = {
-        "version": spec.version or "*",
-        "build": spec.build,
-        "build_number": spec.build_number.removeprefix("=="),
-    }
-    written = ",".join(f"{key}='{value}'" for key, value in fields.items() if value)
-    channel = f"{spec.channel}::" if spec.channel else ""
-    return MatchSpecText(f"{channel}{spec.name}[{written}]")
-
-
-def _pin(record: RepodataRecord) -> MatchSpecText:
-    return MatchSpecText(f"{record.name} =={record.version} {record.build}")
-
-
-def _prefix_record(record: RepodataRecord) -> dict[str, object]:
-    """The part of a prefix record that the solver reads."""
-    return {
-        "name": record.name,
-        "version": record.version,
-        "build": record.build,
-        "build_string": record.build,
-        "build_number": record.build_number,
-        "channel": record.channel,
-        "subdir": record.subdir,
-        "url": record.url,
-        "fn": record.file_name,
-        "depends": list(record.depends),
-        "constrains": list(record.constrains),
-        "sha256": record.sha256.hex if record.sha256 else "",
-        "md5": record.md5.hex if record.md5 else "",
-        "files": [],
-    }

@@ -1,11 +1,11 @@
-"""The `Engine` protocol: two verbs, frozen requests, plain results.
+"""The `Engine` protocol: three verbs, frozen requests, plain results.
 
 An engine reads channels only from the locations it is given, and returns canonical URLs. It reads
 no configuration file and no environment variable of the caller.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -52,6 +52,38 @@ class SolveRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A package that a channel offers.
+
+    Attributes:
+        name: Package name.
+        version: Version literal.
+        build: Build string.
+        channel: Canonical URL.
+        subdir: `noarch` or a platform.
+    """
+
+    name: str
+    version: str
+    build: str
+    channel: ChannelUrl
+    subdir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """What the channels of a request offer.
+
+    Attributes:
+        names: Subdir → the names of all packages there; empty for a subdir that does not exist.
+        records: The packages of the names that were asked about.
+    """
+
+    names: Mapping[str, frozenset[str]]
+    records: tuple[Offered, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstallRequest:
     """Fill a prefix.
 
@@ -92,6 +124,22 @@ class Engine(Protocol):
             SolveError: There is no solution; `details` explain it.
             FetchError: A channel could not be read.
             SpecError: A MatchSpec is invalid.
+            EngineError: The engine failed for another reason.
+        """
+        ...
+
+    def look_up(
+        self, request: SolveRequest, names: Sequence[str], platforms: Sequence[Platform]
+    ) -> Offers:
+        """What the channels of `request` offer for `platforms`, their `noarch` included.
+
+        Args:
+            request: Of it, only the channels and mirrors matter.
+            names: Packages whose records are wanted.
+            platforms: Instead of the one of the request.
+
+        Raises:
+            FetchError: A channel could not be read.
             EngineError: The engine failed for another reason.
         """
         ...

@@ -4,7 +4,7 @@ Only it and `condalock_pip` import conda_lock, inside their functions: nothing e
 import. It prints one JSON document, an answer or a `Failure` (see `lading.lock.exchange`); any
 other end is a defect and shows a traceback. `lading.lock.isolation` starts it.
 
-Source: conda-lock 4.0.3; of its internals are used `src_parser.make_lock_spec` and its aggregation,
+Source: conda-lock 4.0.3; of its internals are used the reading of sources in `src_parser`, their aggregation,
 `content_hash.compute_content_hashes`, `virtual_package.FakeRepoData`, `pypi_solver.solve_pypi`,
 `lookup.conda_name_to_pypi_name` and the models of its sources and lockfiles.
 """
@@ -95,14 +95,14 @@ def _read(question: SourceQuestion) -> SourceAnswer:
 def _lock_spec(question: SourceQuestion, source: str) -> "LockSpecification":
     """One source as conda-lock reads it, channels without credentials."""
     from conda_lock.models.channel import Channel
-    from conda_lock.src_parser import make_lock_spec
+    from conda_lock.src_parser import _parse_source_files
 
-    spec = make_lock_spec(
-        src_files=[Path(source)],
-        platform_overrides=list(question.platforms),
-        channel_overrides=list(question.channels) or None,
-        mapping_url=question.mapping,
+    # `make_lock_spec` would keep the last of two lines that ask for one package.
+    [spec] = _parse_source_files(
+        [Path(source)], platforms=list(question.platforms), mapping_url=question.mapping
     )
+    if question.channels:
+        spec.channels = [Channel.from_string(channel) for channel in question.channels]
     for platform, dependencies in spec.dependencies.items():
         spec.dependencies[platform] = [_with_url(item) for item in dependencies]
     spec.channels = [

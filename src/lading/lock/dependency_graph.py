@@ -4,9 +4,7 @@ A conda package is known by its name, a pip package as `pip:NAME`; a pip package
 conda package, which is found through the table of PyPI and conda names.
 """
 
-import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -15,7 +13,7 @@ from lading.conda import is_virtual
 from lading.errors import SpecError
 from lading.graph import DependencyGraph
 from lading.lock.model import LockedPackage, Lockfile, Manager
-from lading.lock.requested import MAPPING, Requested, read_sources
+from lading.lock.requested import Requested, conda_names_of_pypi, read_sources
 from lading.lock.requirement import requirement_name
 
 
@@ -69,7 +67,7 @@ class LockGraph:
         normal = canonicalize_name(name)
         if f"pip:{normal}" in self.packages:
             return f"pip:{normal}"
-        conda = _conda_names().get(normal, normal)
+        conda = conda_names_of_pypi().get(normal, normal)
         return conda if conda in self.packages else self._normal.get(normal, "")
 
     def constraint(self, node: str, other: str) -> str:
@@ -104,10 +102,3 @@ def _lines(requested: Requested | None) -> Iterator[tuple[str, str]]:
     if requested is not None:
         yield from ((spec.name, spec.text) for spec in requested.specs)
         yield from ((f"pip:{requirement_name(line)}", line) for line in requested.pip)
-
-
-@cache
-def _conda_names() -> dict[str, str]:
-    """Normalised PyPI name → conda name."""
-    table = json.loads(MAPPING.read_bytes())
-    return {canonicalize_name(name): str(entry["conda_name"]) for name, entry in table.items()}

@@ -6,9 +6,14 @@ holds its hash of the requests, so locking asks it (`ask_conda_lock`). Where bot
 they read the same; a test keeps it so.
 """
 
+import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from lading.conda import (
     ChannelUrl,
@@ -35,6 +40,8 @@ from lading.system import without_credentials
 
 MAPPING = Path(__file__).with_name("pypi-to-conda.json")
 """PyPI name → conda-forge name, in the form that conda-lock's lookup reads; nothing is fetched."""
+
+_HEADING = re.compile(r"\s*(name|channels|platforms)\s*[:=]")
 
 FOREIGN = ("pyproject.toml", "meta.yaml")
 """Names of sources that are not environment files."""
@@ -114,6 +121,17 @@ class Sources:
         kept = tuple(item for item in self.files if item.category in names) if names else self.files
         return Sources(paths=self.paths, files=kept)
 
+    def find_line(self, name: str) -> tuple[Path, int] | None:
+        """The first line that asks for the package `name`: its source and its number, from 1."""
+        texts = {item.path: item.text for item in self.files}
+        item = re.compile(rf"""(?:^|[\s\[,"':]){re.escape(name)}(?![\w.-])""", re.IGNORECASE)
+        for path in self.paths:
+            text = texts[path] if path in texts else path.read_text("utf-8", errors="replace")
+            for number, line in enumerate(text.splitlines(), 1):
+                if item.search(line.partition("#")[0]) and not _HEADING.match(line):
+                    return path, number
+        return None
+
     def on(self, platform: Platform) -> Requested:
         """What the environment files ask for on `platform`.
 
@@ -137,6 +155,13 @@ class Sources:
             pip=pip,
             categories=categories,
         )
+
+
+@cache
+def conda_names_of_pypi() -> Mapping[str, str]:
+    """Normalised PyPI name → conda name, from the table `MAPPING`."""
+    table = json.loads(MAPPING.read_bytes())
+    return {canonicalize_name(name): str(entry["conda_name"]) for name, entry in table.items()}
 
 
 def read_sources(paths: Sequence[Path]) -> Sources:

@@ -22,6 +22,7 @@ from lading.engine import Engine, SolveRequest
 from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.file_conflicts import FileLists, refuse_file_conflicts
+from lading.lock.missing import refuse_missing
 from lading.lock.model import (
     CATEGORY_KEY,
     ENVIRONMENT_KEY,
@@ -160,7 +161,7 @@ def solve_lock(
         has_pip = bool(item.requested.pip_requirements.requirements)
         steps = 3 if has_pip else 1
         progress(platform, 0, steps)
-        packages = _solve_conda(item, engine)
+        packages = _solve_conda(plan.request, item, engine)
         if has_pip:
             progress(platform, 1, steps)
             packages = solve_pip(plan.request, item, packages)
@@ -194,10 +195,13 @@ def apply_lock(solved: Sequence[PlatformOutcome]) -> LockOutcome:
     return LockOutcome(platforms=tuple(solved))
 
 
-def _solve_conda(item: PlatformPlan, engine: Engine) -> tuple[LockedPackage, ...]:
+def _solve_conda(
+    request: LockRequest, item: PlatformPlan, engine: Engine
+) -> tuple[LockedPackage, ...]:
     try:
         records = engine.solve(item.solve)
     except SolveError as error:
+        refuse_missing(engine, item.solve, request.sources, request.directory)
         raise explained(error, engine, item.solve) from error
     return locked_packages(records, item.requested.categories)
 
