@@ -106,6 +106,17 @@ def test_repodata_v3(tmp_path: Path, engine: str) -> None:
 
 
 @engines
+def test_missing_package(tmp_path: Path, engine: str) -> None:
+    """What a channel does not have is told with file, line and the nearest name."""
+    project = Project(tmp_path, (Package(name="glue"), Package(name="windows")), engine)
+    project.ask("glue", "windws")
+    done = project.lock()
+    assert (4, True) == (done.code, done.is_plain_error), done.stderr
+    assert "environment.yml:5: no package is named windws in" in done.stderr
+    assert "hint: did you mean windows?" in done.stderr
+
+
+@engines
 def test_build_number(tmp_path: Path, engine: str) -> None:
     """A build number is asked for as a version is, and told by the lock's check."""
     builds = [Package(name="a", build=f"b{n}", build_number=n) for n in range(3)]

@@ -225,11 +225,8 @@ def _refuse_later_channels(
         with translated():
             found = query(gateway, locations, subdirs_of(request.platform), [record.name])
         if found:
-            raise solve_error(
-                (
-                    f"{record.distribution} is in {record.channel}, and an earlier channel has others",
-                )
-            )
+            reason = f"{record.distribution} is in {record.channel}; an earlier channel has others"
+            raise solve_error((reason,))
 
 
 def _still_offered(

@@ -4,7 +4,7 @@ Only it and `condalock_pip` import conda_lock, inside their functions: nothing e
 import. It prints one JSON document, an answer or a `Failure` (see `lading.lock.exchange`); any
 other end is a defect and shows a traceback. `lading.lock.isolation` starts it.
 
-Source: conda-lock 4.0.3; of its internals are used the reading of sources in `src_parser`, their aggregation,
+Source: conda-lock 4.0.3; of its internals are used `src_parser`, both reading and aggregation,
 `content_hash.compute_content_hashes`, `virtual_package.FakeRepoData`, `pypi_solver.solve_pypi`,
 `lookup.conda_name_to_pypi_name` and the models of its sources and lockfiles.
 """
