@@ -19,7 +19,7 @@ from lading.conda import (
     virtual_package_name,
 )
 from lading.errors import SpecError
-from lading.system import YamlError, read_document
+from lading.system import YamlError, convert, read_document
 
 FILE_NAMES = ("lading.toml", "pyproject.toml")
 
@@ -143,7 +143,7 @@ def _parse_toml(text: str) -> dict[str, object]:
 
 def _settings(path: Path, document: object) -> Settings:
     try:
-        table = msgspec.convert(document, _Table)
+        table = convert(document, _Table)
     except msgspec.ValidationError as error:
         raise SpecError(
             f"{path}: {error}", hint="docs/reference/configuration.md lists all keys"

@@ -34,11 +34,21 @@ INFO = """module.parse_package_info("a", {
     })"""
 
 
+ANSWER = """from lading.lock.isolation import _decoded
+    from lading.system import Completed
+    answer = Completed(argv=(), returncode=0, stdout="{}", stderr="")
+    try:
+        _decoded(answer, module.SourceAnswer)
+    except ValueError:
+        pass"""
+
+
 @pytest.mark.parametrize(
     ("module", "action"),
     [
         ("lading.package.info", INFO),
         ("lading.install.bytecode", "module._read_entries(Path(sys.argv[2]))"),
+        ("lading.lock.exchange", ANSWER),
     ],
 )
 def test_nothing_crashes(tmp_path: Path, module: str, action: str) -> None:

@@ -198,7 +198,7 @@ class Compiler:
             "the environment's python cannot compile bytecode",
             "run `lading verify` on the prefix, or install with --no-bytecode",
         )
-        return msgspec.json.decode(completed.stdout, type=list[str])
+        return decode_json(completed.stdout.encode(), list[str])
 
 
 def _read_entries(directory: Path) -> list[_Entry] | None:

@@ -30,6 +30,7 @@ from lading.package import (
 from lading.system import (
     Digest,
     decode_json,
+    decode_msgpack,
     read_regular,
     sha256_of,
     sha256_of_file,
@@ -240,6 +241,6 @@ def read_contents_file(directory: Path, digest: str) -> PrefixContents:
     if sha256_of(data).hex != digest:
         raise NotAPrefixError(f"{path} was changed", hint=REINSTALL)
     try:
-        return msgspec.msgpack.decode(data, type=PrefixContents)
+        return decode_msgpack(data, PrefixContents)
     except msgspec.DecodeError as error:
         raise NotAPrefixError(f"{path} was written by another lading", hint=REINSTALL) from error

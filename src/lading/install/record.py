@@ -12,7 +12,7 @@ import msgspec
 from lading.conda import Kind
 from lading.errors import NotAPrefixError
 from lading.package import Payload, PayloadFile
-from lading.system import sha256_of_file, write_atomically
+from lading.system import decode_json, sha256_of_file, write_atomically
 
 INSTALL_RECORD_NAME = "install.json"
 FORMAT_VERSION = 3
@@ -79,7 +79,7 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
             NotAPrefixError: The record is damaged there.
         """
         try:
-            return msgspec.json.decode(self.listed, type=tuple[RecordedFile, ...])
+            return decode_json(self.listed, tuple[RecordedFile, ...])
         except msgspec.DecodeError as error:
             raise NotAPrefixError(
                 f"the install record of {self.prefix} is damaged: {error}",
@@ -130,7 +130,7 @@ def read_install_record(directory: Path) -> InstallRecord | None:
     """
     path = directory / INSTALL_RECORD_NAME
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=InstallRecord)
+        record = decode_json(path.read_bytes(), InstallRecord)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, msgspec.DecodeError) as error:
@@ -150,6 +150,6 @@ class _Versioned(msgspec.Struct):
 def _format_of(path: Path) -> int | None:
     """The format version of a record that cannot be read, or None."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Versioned).format
+        return decode_json(path.read_bytes(), _Versioned).format
     except (OSError, msgspec.DecodeError):
         return None

@@ -33,7 +33,7 @@ from lading.lock.exchange import (
     SourceQuestion,
     ValidationQuestion,
 )
-from lading.system import without_credentials
+from lading.system import decode_json, without_credentials
 
 if TYPE_CHECKING:
     from conda_lock.models.lock_spec import Dependency, LockSpecification
@@ -50,11 +50,11 @@ def main(arguments: list[str]) -> None:
     try:
         match operation:
             case Operation.READ:
-                answer = _read(msgspec.json.decode(path.read_bytes(), type=SourceQuestion))
+                answer = _read(decode_json(path.read_bytes(), SourceQuestion))
             case Operation.SOLVE_PIP:
-                answer = solve_pip(msgspec.json.decode(path.read_bytes(), type=PipQuestion))
+                answer = solve_pip(decode_json(path.read_bytes(), PipQuestion))
             case Operation.VALIDATE:
-                question = msgspec.json.decode(path.read_bytes(), type=ValidationQuestion)
+                question = decode_json(path.read_bytes(), ValidationQuestion)
                 answer = _validate(question)
     except FailedError as error:
         answer = error.failure

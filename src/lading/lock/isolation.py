@@ -25,6 +25,7 @@ from lading.lock.exchange import Failure, FailureKind, Operation
 from lading.system import (
     Completed,
     Run,
+    decode_json,
     is_temporary_of,
     redact,
     remove_stale_temporaries,
@@ -121,8 +122,8 @@ def _decoded(completed: Completed, kind: type[Answer]) -> Answer:
         )
     data = completed.stdout.encode()
     if data.startswith(b'{"failure"'):
-        raise _error(msgspec.json.decode(data, type=Failure))
-    return msgspec.json.decode(data, type=kind)
+        raise _error(decode_json(data, Failure))
+    return decode_json(data, kind)
 
 
 def _error(failure: Failure) -> LadingError:

@@ -32,6 +32,7 @@ from lading.lock.model import (
 from lading.system import (
     Digest,
     YamlError,
+    convert,
     parse_yaml,
     read_document,
     sha256_of,
@@ -170,7 +171,7 @@ def _parse_document(path: Path, data: bytes) -> _Document:
     if b"\n<<<<<<< " in data or b"\n>>>>>>> " in data:
         raise LockError(f"{path} holds merge conflict markers", hint=REMEDY)
     try:
-        document = msgspec.convert(parse_yaml(data), _Document)
+        document = convert(parse_yaml(data), _Document)
     except YamlError as error:
         raise LockError(f"{path} is not valid YAML: {error}", hint=REMEDY) from error
     except msgspec.ValidationError as error:

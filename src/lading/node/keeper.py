@@ -23,7 +23,7 @@ from typing import Never, Protocol
 import msgspec
 
 from lading.errors import LadingError
-from lading.system import write_atomically
+from lading.system import decode_json, write_atomically
 
 READY_SECONDS = 120.0
 """A keeper that has not delivered by then is given up: unpacking takes seconds."""
@@ -110,7 +110,7 @@ def start_keeper(directory: Path, delivery: Delivery) -> "Record | str":
     if "error" in document:
         words = _last_words(directory)
         return f"{document['error']}{f' ({words})' if words else ''}"
-    return msgspec.json.decode(answer, type=Record)
+    return decode_json(answer, Record)
 
 
 def _last_words(directory: Path) -> str:

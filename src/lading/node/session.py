@@ -34,7 +34,7 @@ from lading.node.keeper import (
     try_lock,
 )
 from lading.node.namespace import enter, regain_identity
-from lading.system import network_file_system
+from lading.system import decode_json, network_file_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ def _living(directory: Path) -> Record | None:
     alive = is_locked(directory / "keeper")
     record = None
     with suppress(OSError, msgspec.DecodeError):
-        record = msgspec.json.decode((directory / "record").read_bytes(), type=Record)
+        record = decode_json((directory / "record").read_bytes(), Record)
     if alive and record is not None and (not record.served or is_locked(directory / "server")):
         return record
     if alive and record is not None:

@@ -50,7 +50,9 @@ if TYPE_CHECKING:
         write_atomically as write_atomically,
     )
     from lading.system.untrusted import (
+        convert as convert,
         decode_json as decode_json,
+        decode_msgpack as decode_msgpack,
         is_trusted_owner as is_trusted_owner,
         open_lock as open_lock,
         open_regular as open_regular,
@@ -81,8 +83,8 @@ else:
                 "temporary_file write_atomically"
             ),
             "untrusted": (
-                "decode_json is_trusted_owner open_lock open_regular read_regular "
-                "reason_to_distrust"
+                "convert decode_json decode_msgpack is_trusted_owner open_lock open_regular "
+                "read_regular reason_to_distrust"
             ),
             "yaml_reader": "YamlError parse_yaml read_document",
         },

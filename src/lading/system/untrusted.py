@@ -73,13 +73,38 @@ def decode_json(data: bytes | msgspec.Raw, document: type[Document]) -> Document
         ValueError: It holds another one, or none.
     """
     try:
-        decoder = _decoders.get(document)
-        if decoder is None:
-            with _building:
-                decoder = _decoders.setdefault(document, msgspec.json.Decoder(document))
-        return cast("Document", decoder.decode(data))
+        return cast("Document", _decoder(document).decode(data))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def decode_msgpack(data: bytes, document: type[Document]) -> Document:
+    """The same of a document in MessagePack.
+
+    Raises:
+        ValueError: It holds another one, or none.
+    """
+    _decoder(document)
+    return msgspec.msgpack.decode(data, type=document)
+
+
+def convert(value: object, document: type[Document]) -> Document:
+    """The same of a document that another parser made dictionaries and lists of.
+
+    Raises:
+        ValueError: It is another one.
+    """
+    _decoder(document)
+    return msgspec.convert(value, document)
+
+
+def _decoder(document: object) -> msgspec.json.Decoder[object]:
+    """The decoder of a type; after it was made, the type can be used by every thread."""
+    found = _decoders.get(document)
+    if found is None:
+        with _building:
+            found = _decoders.setdefault(document, msgspec.json.Decoder(document))
+    return found
 
 
 @contextmanager
