@@ -1,13 +1,14 @@
 """Extracted packages: found in a package cache, compared with their archives, removed.
 
 1. What an extracted package says of itself counts only where its archive says the same.
-2. Every file that has a digest there is hashed.
+2. Every file that has a digest there is hashed, once: see `lading.install.known_state`.
 3. What belongs to another user is damaged: its owner could change it later. Directories that a
    group may write to, because engines extract by the umask, are closed first.
 """
 
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from lading.conda import PathType
 from lading.errors import ArchiveError
+from lading.install.known_state import KnownState, State, state_at, state_of
 from lading.install.layout import BuildTree
 from lading.package import INFO_FILES, PathEntry, read_info, read_package_info
 from lading.system import (
@@ -43,43 +45,59 @@ def with_private_cache(tree: BuildTree) -> BuildTree:
 
 
 def damaged_packages(
-    extracted: Mapping[str, Path], archives: Mapping[str, Path], workers: int = WORKERS
+    extracted: Mapping[str, Path],
+    archives: Mapping[str, Path],
+    known: Mapping[str, KnownState] | None = None,
+    workers: int = WORKERS,
 ) -> dict[str, str]:
     """Compare every extracted file with the `info/` of its archive; return what is wrong.
 
     Args:
         extracted: Distribution string → extracted package directory.
         archives: Distribution string → archive, digest checked.
+        known: Distribution string → where its state is kept once it was found sound.
         workers: How many threads hash.
 
     Returns:
         Distribution string → fault; empty if all are whole.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="verify") as pool:
-        pairs = [(directory, archives[name]) for name, directory in extracted.items()]
-        faults = pool.map(lambda pair: _fault_of_package(*pair), pairs)
+        faults = pool.map(
+            lambda name: _fault_of_package(
+                extracted[name], archives[name], known.get(name) if known else None
+            ),
+            extracted,
+        )
         return {name: fault for name, fault in zip(extracted, faults, strict=True) if fault}
 
 
-def _fault_of_package(directory: Path, archive: Path) -> str:
+def _fault_of_package(directory: Path, archive: Path, known: KnownState | None) -> str:
+    if known is not None and known.is_of(directory):
+        return ""
+    began = time.time_ns()
+    states: dict[str, State] = {}
     try:
-        fault = _fault_of_info(directory / "info", archive)
+        fault = _fault_of_info(directory, archive, states)
         if fault:
             return fault
         paths = read_package_info(directory).paths
-        _close_directories(directory, paths)
+        _close_directories(directory, paths, states)
     except (ArchiveError, OSError) as error:
         return str(error)
-    return next((fault for entry in paths if (fault := _fault(directory, entry))), "")
+    fault = next((fault for entry in paths if (fault := _fault(directory, entry, states))), "")
+    if known is not None and not fault:
+        known.keep(directory, states, began)
+    return fault
 
 
-def _fault_of_info(info: Path, archive: Path) -> str:
+def _fault_of_info(directory: Path, archive: Path, states: dict[str, State]) -> str:
     """What the extracted package says of itself in other words than its archive, or empty."""
     with archive.open("rb") as stream:
         packed = read_info(archive.name, stream)
     for name in INFO_FILES:
+        states[f"info/{name}"] = state_at(f"{directory}/info/{name}")
         try:
-            found = read_regular(info / name)
+            found = read_regular(directory / "info" / name)
         except FileNotFoundError:
             found = None
         if found != packed.get(name):
@@ -87,7 +105,9 @@ def _fault_of_info(info: Path, archive: Path) -> str:
     return ""
 
 
-def _close_directories(directory: Path, paths: Sequence[PathEntry]) -> None:
+def _close_directories(
+    directory: Path, paths: Sequence[PathEntry], states: dict[str, State]
+) -> None:
     """Forbid other users to write into an extracted package: engines extract by the umask.
 
     Raises:
@@ -104,14 +124,16 @@ def _close_directories(directory: Path, paths: Sequence[PathEntry]) -> None:
             if not is_trusted_owner(path.lstat()):
                 raise PermissionError(f"{path}: {reason}")
             path.chmod(0o755)
+        states[name] = state_of(path.lstat())
 
 
-def _fault(directory: Path, entry: PathEntry) -> str:
+def _fault(directory: Path, entry: PathEntry, states: dict[str, State]) -> str:
     """What is wrong with one path of an extracted package, or empty."""
     # Text, and one look: there are tens of thousands.
     path = f"{directory}/{entry.path}"
     try:
         status = os.lstat(path)
+        states[entry.path] = state_of(status)
         if not is_trusted_owner(status):
             fault = "belongs to another user"
         elif entry.type is PathType.DIRECTORY:

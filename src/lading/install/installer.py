@@ -302,7 +302,7 @@ class _Installer:
             package_cache=self.tree.package_cache,
             progress=self.progress,
         )
-        return link_packages(self.engine, request)
+        return link_packages(self.engine, request, self.tree.checked)
 
     def _run_scripts(self, extracted: Mapping[str, Path]) -> tuple[PayloadFile, ...]:
         """Run the link scripts if they are to run; return the files that they made."""

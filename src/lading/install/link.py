@@ -17,35 +17,44 @@ from lading.engine import Engine, InstallRequest
 from lading.errors import ArchiveError, EngineError, EngineFailedError, IntegrityError
 from lading.install.contents import script_paths
 from lading.install.extracted import damaged_packages, find_extracted, remove_extracted
+from lading.install.known_state import KnownState
 from lading.install.package_cache import shared_cache
 from lading.package import read_package_info
-from lading.system import Run, remove_tree, run_checked
+from lading.system import Run, make_private_directory, remove_tree, run_checked
 
 MESSAGES = ".messages.txt"
 
 _log = logging.getLogger(__name__)
 
 
-def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
+def link_packages(
+    engine: Engine, request: InstallRequest, states: Path | None = None
+) -> dict[str, Path]:
     """Fill the prefix; return distribution string → extracted package directory, each checked.
 
     A damaged extracted package is removed from the cache and extracted again, once.
+
+    Args:
+        engine: Links.
+        request: What and where.
+        states: Where the states of packages that were found sound are kept, absolute; or None.
 
     Raises:
         IntegrityError: An archive or a package is damaged.
         EngineError: The engine failed.
     """
+    known = _known_states(request.records, states) if states is not None else {}
     try:
         with shared_cache(request.package_cache):
             engine.install(request)
             extracted = extracted_directories(request.prefix, request.records)
-            damaged = damaged_packages(extracted, request.archives)
+            damaged = damaged_packages(extracted, request.archives, known)
     except (EngineError, IntegrityError):
         # A package that lacks files cannot even be linked.
         wanted = {record.distribution for record in request.records}
         found = find_extracted(request.package_cache)
         extracted = {path.name: path for path in found if path.name in wanted}
-        damaged = damaged_packages(extracted, request.archives)
+        damaged = damaged_packages(extracted, request.archives, known)
         if not damaged:
             raise
     if not damaged:
@@ -59,8 +68,22 @@ def link_packages(engine: Engine, request: InstallRequest) -> dict[str, Path]:
     with shared_cache(request.package_cache):
         engine.install(request)
         extracted = extracted_directories(request.prefix, request.records)
-        _refuse_damaged(damaged_packages(extracted, request.archives))
+        _refuse_damaged(damaged_packages(extracted, request.archives, known))
     return extracted
+
+
+def _known_states(records: Sequence[RepodataRecord], directory: Path) -> dict[str, KnownState]:
+    """Distribution string → where its state is kept; empty where `directory` cannot be used."""
+    try:
+        make_private_directory(directory)
+    except OSError as error:
+        _log.debug("no states are kept in %s: %s", directory, error)
+        return {}
+    return {
+        record.distribution: KnownState(directory / f"{record.sha256.hex}.state")
+        for record in records
+        if record.sha256 is not None
+    }
 
 
 def extracted_directories(prefix: Path, records: Sequence[RepodataRecord]) -> dict[str, Path]:

@@ -1,0 +1,112 @@
+"""The state of an extracted package that was checked, so that it is hashed once, not every time.
+
+As git's index does it, a file counts as unchanged if device, inode, size, owner, mode and time of
+modification are those that it had when it was hashed. The time of the last change of its inode does
+not count: each hard link that is made or removed moves it. A file that was modified about when it
+was hashed could change once more without another time; then nothing is kept.
+"""
+
+import logging
+import os
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from lading.system import write_atomically
+
+RULES = 1
+"""Of the check of an extracted package; a state that other rules found sound is not used."""
+
+RACY_NANOSECONDS = 2_000_000_000
+"""The coarsest times that a file system keeps."""
+
+_log = logging.getLogger(__name__)
+
+State = tuple[int, int, int, int, int, int]
+"""Device, inode, mode, owner; size and time of modification, which directories have as 0."""
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    rules: int
+    directory: str
+    states: dict[str, State]
+
+
+ABSENT: State = (0, 0, 0, 0, 0, 0)
+"""Of a path that is not there."""
+
+# Made before there are threads: msgspec 0.22 crashes where two are the first to decode a type.
+_KEPT = msgspec.msgpack.Decoder(_Kept)
+
+
+def state_at(path: str) -> State:
+    """The state of the path itself, which may be missing.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    try:
+        return state_of(os.lstat(path))
+    except FileNotFoundError:
+        return ABSENT
+
+
+def state_of(status: os.stat_result) -> State:
+    """What changes if the content of a path does."""
+    is_directory = stat.S_ISDIR(status.st_mode)
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_uid,
+        0 if is_directory else status.st_size,
+        0 if is_directory else status.st_mtime_ns,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownState:
+    """Where the state of one extracted package is kept.
+
+    Attributes:
+        place: A file; its name has the digest of the archive.
+    """
+
+    place: Path
+
+    def is_of(self, directory: Path) -> bool:
+        """Whether `directory` is as it was when it was found sound."""
+        try:
+            kept = _KEPT.decode(self.place.read_bytes())
+        except (OSError, msgspec.DecodeError):
+            return False
+        if (kept.rules, kept.directory) != (RULES, str(directory)):
+            return False
+        try:
+            # Text, and one look: there are tens of thousands.
+            return all(
+                state_at(f"{directory}/{path}") == state for path, state in kept.states.items()
+            )
+        except OSError:
+            return False
+
+    def keep(self, directory: Path, states: Mapping[str, State], began: int) -> None:
+        """Keep the states that paths of `directory` had when they were found sound.
+
+        Args:
+            directory: The extracted package.
+            states: Path, relative to it → state.
+            began: When the first of them was looked at, in Unix nanoseconds.
+        """
+        began = min(began, time.time_ns())
+        if any(state[-1] > began - RACY_NANOSECONDS for state in states.values()):
+            return
+        try:
+            kept = _Kept(RULES, str(directory), dict(states))
+            write_atomically(self.place, msgspec.msgpack.encode(kept))
+        except OSError as error:
+            _log.debug("%s is not kept: %s", self.place, error)
