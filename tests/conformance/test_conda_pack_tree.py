@@ -52,6 +52,8 @@ ONE_ALONE = {
     "conda-meta/frozen",  # tells installers to leave it alone
 }
 OTHER_CONTENT = {
+    "bin/perl-script",  # find their perl beside themselves, and keep the option
+    "bin/twice",
     "conda-meta/history",  # conda-pack keeps what the engine wrote
     "bin/activate",  # works in more shells, and sets the variables of the environment
     "bin/activate.fish",

@@ -16,7 +16,7 @@ from lading.package.info import EntryPoint
 from lading.package.payload import Payload, PayloadFile
 from simulators.handmade import file, link, payload
 
-GOLDEN = (1, "2f696c42d6093e5d1f597b5002710f0355a7f7ef161d1576d132f884f1bbfb65")
+GOLDEN = (2, "8278f76841ed9608cd7d96c4c6c26bae3cdcd64fb45564f19f43f960767907df")
 """FRAME_RULES, and the SHA-256 of the frames below that were made under it."""
 
 PREFIX = Path("/build/sample/linux-64/prefix")

@@ -12,7 +12,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "0c90ea7107d23f1477fb3582eb7ca2b21fd297a3c5c0c237ff078bd05d6d6746"
+GOLDEN_TAR = "cdab803b8e0139c882cc363c8b72c8cb9f3e73e57b2967703d827f4a130ebd99"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (

@@ -2,12 +2,13 @@
 
 conda-pack's `Packer` is driven with one file at a time and an archive object of ours, so its rules
 (which scripts get another first line, which files `conda-unpack` rewrites) stay its own. One thing
-is put right afterwards: a script for the environment's python finds it beside itself instead of by
-PATH.
+is put right: scripts of the environment's interpreters find them beside themselves instead of by
+PATH, or get the place written into their first line when they are relocated.
 
 Source: conda-pack 0.9.2, `core.py` (`Packer.add`, `Packer.finish`, `File`).
 """
 
+import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,14 @@ from conda_pack.core import File, Packer
 
 from lading.conda import FileMode, Occurrences, find_occurrences
 from lading.errors import ArchiveError
-from lading.package import PayloadFile, self_locating_script
+from lading.package import PayloadFile, script_for
 
 PIP_PLACEHOLDER = "/opt/lading" + "_placehold" * 24
 """Stands for the build prefix in files of pip distributions; as long as conda-build's."""
 
 NOTHING_TO_REPLACE = Occurrences(placeholder=b"", mode=FileMode.TEXT, groups=())
 
-_ENV_PYTHON = re.compile(rb"#!/usr/bin/env (python[0-9.]*)([^\n]*)\n")
+_INTERPRETER = rb"/([^ \t\r\n]+)([^\r\n]*)\n"
 _OTHER_CODING = re.compile(rb"[^\n]*\n[ \t\f]*#.*?coding[:=][ \t]*(?!utf-?8)[-\w.]+", re.IGNORECASE)
 
 
@@ -74,20 +75,26 @@ def shipped_form(item: PayloadFile, source: Path) -> Shipped:
         )
     )
     [(_, content, _)] = recorder.added
-    if not packer.prefixes:
-        content = _self_locating(content)
-        return Shipped(content=content, occurrences=NOTHING_TO_REPLACE)
     placeholder = item.placeholder.encode()
+    if item.mode is FileMode.TEXT and item.path.startswith("bin/"):
+        content = _self_locating(item.path, source.read_bytes(), item.placeholder) or content
     return Shipped(content=content, occurrences=find_occurrences(content, placeholder, item.mode))
 
 
-def _self_locating(content: bytes) -> bytes:
-    """Make a script whose first line conda-pack made `env python` find its python itself."""
-    first = _ENV_PYTHON.match(content)
-    if first is None or _OTHER_CODING.match(content):
+def _self_locating(path: str, content: bytes, placeholder: str) -> bytes | None:
+    """A script in `bin` that finds its interpreter itself, or is told of the place when unpacked.
+
+    Returns:
+        None for what is not a script of the environment's own interpreters.
+    """
+    first = re.match(rb"#! *" + re.escape(placeholder.encode()) + _INTERPRETER, content)
+    if first is None:
+        return None
+    if _OTHER_CODING.match(content) or not first.group().isascii():
         return content
-    interpreter, options = first.group(1).decode(), first.group(2).decode().strip()
-    return self_locating_script(interpreter, options, content[first.end() :]) or content
+    program, options = (group.decode() for group in first.groups())
+    interpreter = posixpath.relpath(program, posixpath.dirname(path))
+    return script_for(interpreter, options.strip(), content[first.end() :]) or content
 
 
 def shipped_pip_form(item: PayloadFile, content: bytes, prefix: Path) -> Shipped:

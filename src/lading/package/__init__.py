@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         conda_payload as conda_payload,
         resolve_clobbering as resolve_clobbering,
     )
+    from lading.package.script_headers import script_for as script_for
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -49,6 +50,7 @@ else:
             "bytecode": "BroughtBytecode with_header",
             "checks": "CheckedPackage check_packages",
             "entry_points": "self_locating_script",
+            "script_headers": "script_for",
             "file_list": "ArchiveFiles Unread list_archive list_local",
             "info": "INFO_FILES PathEntry parse_package_info read_package_info",
             "payload": (

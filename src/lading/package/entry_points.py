@@ -13,21 +13,24 @@ import tokenize
 
 from lading.package.info import EntryPoint
 
+HERE = '"$(dirname -- "$(readlink -f -- "$0")")"'
+"""The directory of a script, to `sh`."""
+
 _FUTURE = re.compile(rb"^from[ \t]+__future__[ \t]+import", re.MULTILINE)
 _NO_CODE = {tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE}
 
 
 def self_locating_header(interpreter: str, options: str = "") -> bytes:
-    """The first lines of a script that `interpreter`, in the script's own directory, executes.
+    """The first lines of a script that `interpreter` executes.
 
     Args:
-        interpreter: File name, without directory.
+        interpreter: Its path, relative to the directory of the script.
         options: Options of the interpreter as a shell reads them, or empty.
     """
     words = f"'{interpreter}' {options}".strip()
     return (
         "#!/bin/sh\n"
-        f"""'''exec' "$(dirname -- "$(readlink -f -- "$0")")"/{words} "$0" "$@"\n"""
+        f"""'''exec' {HERE}/{words} "$0" "$@"\n"""
         "' '''\n"
     ).encode()
 
@@ -39,7 +42,7 @@ def self_locating_script(interpreter: str, options: str, body: bytes) -> bytes |
     help, is no longer the first one: it is assigned to `__doc__` instead.
 
     Args:
-        interpreter: File name, without directory.
+        interpreter: Its path, relative to the directory of the script.
         options: Options of the interpreter as a shell reads them, or empty.
         body: The script without its own first line.
 

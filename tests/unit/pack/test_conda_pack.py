@@ -33,7 +33,9 @@ def shipped(
         ("etc/conf", f"prefix={OLD}\n"),
         ("lib/x.sh", f"#!{OLD}/bin/bash\n"),
         ("bin/run", f"#!/bin/sh\nexec {OLD}/x\n"),
-        ("bin/run", f"#!{OLD}/bin/python\nx = '{OLD}'\n"),
+        ("bin/run", f"#!{OLD}/bin/awk -f\nx\n"),
+        ("bin/run", f"#!{OLD}/bin/python\n# -*- coding: latin-1 -*-\n"),
+        ("bin/run", f'#!{OLD}/bin/python\n"""Help."""\nfrom __future__ import annotations\n'),
         ("bin/python-config", f"#!/bin/sh\n{OLD}\n"),
     ],
 )
@@ -48,10 +50,25 @@ def test_a_binary_file_is_shipped_as_it_is(tmp_path: Path) -> None:
     assert (text, True) == shipped(tmp_path, "lib/x.so", text, FileMode.BINARY)
 
 
-def test_a_script_of_another_interpreter(tmp_path: Path) -> None:
-    """conda-pack's rule: an interpreter of the environment is found by PATH."""
-    assert ("#!/usr/bin/env perl -w\nx\n", False) == shipped(
-        tmp_path, "bin/run", f"#!{OLD}/bin/perl -w\nx\n"
+@pytest.mark.parametrize(
+    ("program", "found"), [("bin/perl", "/perl"), ("libexec/x/perl", "/../libexec/x/perl")]
+)
+def test_a_script_of_another_interpreter(tmp_path: Path, program: str, found: str) -> None:
+    """It finds its interpreter, wherever that lies in the environment."""
+    text, is_relocated = shipped(tmp_path, "bin/run", f"#!{OLD}/{program} -w\nx\n")
+    assert (f'{found} -x -w "$0" "$@"\n#!perl -w\nx\n', False) == (
+        text.partition('"$(dirname -- "$(readlink -f -- "$0")")"')[2],
+        is_relocated,
+    )
+
+
+def test_a_script_that_names_its_place_elsewhere_too(tmp_path: Path) -> None:
+    """Such a script finds its interpreter, and the rest of it is relocated."""
+    text, is_relocated = shipped(tmp_path, "bin/run", f"#!{OLD}/bin/python\nx = '{OLD}'\n")
+    assert (True, f"x = '{OLD}'\n", True) == (
+        text.startswith("#!/bin/sh\n"),
+        text.splitlines(keepends=True)[-1],
+        is_relocated,
     )
 
 
@@ -70,20 +87,6 @@ def test_nothing_is_replaced_in_a_script_with_zeros(tmp_path: Path) -> None:
     """A script that carries a binary payload is shipped with its zero bytes."""
     text, is_relocated = shipped(tmp_path, "bin/run", f"#!{OLD}/bin/perl\n__END__\n\0\0x\0")
     assert ("\0\0x\0", False) == (text[-4:], is_relocated)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "# -*- coding: latin-1 -*-\n",
-        '"""Help."""\nfrom __future__ import annotations\n',
-    ],
-)
-def test_a_script_that_must_not_get_a_header(tmp_path: Path, body: str) -> None:
-    """What a header would break is left as conda-pack makes it."""
-    assert (f"#!/usr/bin/env python\n{body}", False) == shipped(
-        tmp_path, "bin/run", f"#!{OLD}/bin/python\n{body}"
-    )
 
 
 def test_a_pip_file_names_no_prefix() -> None:
