@@ -43,6 +43,8 @@ def child_environment(directory: Path) -> dict[str, str]:
         "HOME": str(directory),
         "PYTHONPATH": str(Path(package.__file__).parents[1]),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # A crash says where.
+        "PYTHONFAULTHANDLER": "1",
         "LADING_ENGINE": "embedded",
     }
 
