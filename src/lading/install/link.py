@@ -7,6 +7,7 @@ just made, so nothing can change in between.
 import json
 import logging
 import os
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from lading.install.contents import script_paths
 from lading.install.extracted import damaged_packages, find_extracted, remove_extracted
 from lading.install.known_state import KnownState
 from lading.install.package_cache import shared_cache
+from lading.node import Shell, read_activation, render_hook
 from lading.package import read_package_info
 from lading.system import Run, make_private_directory, remove_tree, run_checked
 
@@ -141,7 +143,9 @@ def run_link_scripts(
 ) -> str:
     """Run the link scripts of `records`; return the messages that they leave for the user.
 
-    They run in the order of `records`, with both engines alike, after everything is linked.
+    They run in the order of `records`, with both engines alike, after everything is linked. As
+    conda does, a post-link script is sourced by bash in the activated environment, so it may
+    `return` and use what `activate.d` sets; a pre-link script is a program of its own.
 
     Args:
         records: Dependencies first.
@@ -151,10 +155,10 @@ def run_link_scripts(
 
     Raises:
         EngineFailedError: A script ended with an error.
+        NotAPrefixError: The environment cannot be activated.
 
-    Source: conda's `run_script`, which gives these variables.
+    Source: CEP 34, "Pre- and post-link/unlink scripts"; conda's `run_script`.
     """
-    search = f"{prefix / 'bin'}:{environment.get('PATH', os.defpath)}"
     shell = shutil.which("bash", path=environment.get("PATH", os.defpath)) or "/bin/sh"
     for record in records:
         for script in (prefix / path for path in script_paths(record.name)):
@@ -163,25 +167,39 @@ def run_link_scripts(
             # A lock does not keep the build number.
             index = read_package_info(extracted[record.distribution]).index
             variables = {
+                "ROOT_PREFIX": "",
                 "PREFIX": str(prefix),
+                "SOURCE_DIR": str(prefix),
                 "CONDA_PREFIX": str(prefix),
                 "PKG_NAME": str(record.name),
                 "PKG_VERSION": record.version,
                 "PKG_BUILDNUM": str(index.get("build_number", 0)),
-                "PATH": search,
+                "PATH": f"{script.parent}:{environment.get('PATH', os.defpath)}",
             }
             run_checked(
                 Run(
-                    argv=(shell, str(script)),
+                    argv=(shell, *_program(script, prefix)),
                     environment={**environment, **variables},
-                    directory=prefix,
+                    directory=script.parent,
                 ),
                 f"the link script {script.name} of {record.name} failed",
                 "install without --link-scripts, or take another build of the package",
             )
-    messages = prefix / MESSAGES
-    if not messages.is_file():
+    return _take_messages(prefix / MESSAGES)
+
+
+def _program(script: Path, prefix: Path) -> tuple[str, ...]:
+    """The arguments of the shell that runs `script`."""
+    if script.name.endswith("-pre-link.sh"):
+        return (str(script),)
+    # Again for each: a script before may have changed what activates the environment.
+    hook = render_hook(read_activation(prefix), Shell.POSIX)
+    return "-c", f"{hook}. {shlex.quote(str(script))}\n"
+
+
+def _take_messages(path: Path) -> str:
+    if not path.is_file():
         return ""
-    text = messages.read_text("utf-8", errors="replace")
-    messages.unlink()
+    text = path.read_text("utf-8", errors="replace")
+    path.unlink()
     return text

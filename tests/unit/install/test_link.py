@@ -162,6 +162,38 @@ def test_a_link_script_that_fails(tmp_path: Path) -> None:
     assert ("no luck",) == caught.value.details
 
 
+def test_link_scripts_are_sourced(tmp_path: Path) -> None:
+    """They may return, read what activation sets, and find their environment's programs first."""
+    channel = ChannelSimulator(tmp_path / "channel")
+    script = b"""
+echo "$GREETING $CONDA_PREFIX $(helper)" > "$PREFIX/said"
+declare -A shell=([is]=bash)
+[ -n "$GREETING" ] && return 0
+exit 9
+"""
+    channel.add(
+        Package(
+            name="a",
+            files={
+                "etc/conda/activate.d/a.sh": b'export GREETING="hello $CONDA_DEFAULT_ENV"\n',
+                "bin/helper": File(b"#!/bin/sh\necho helped\n", 0o755),
+            },
+            scripts={
+                "pre-link": b'echo "$GREETING $SOURCE_DIR" > "$PREFIX/before"\n',
+                "post-link": script,
+            },
+        )
+    )
+    request = install_request(tmp_path, channel.records(), channel.archives())
+    extracted = link_packages(engine(tmp_path), request)
+    run_link_scripts(request.records, extracted, request.prefix, {"PATH": os.defpath})
+    prefix = request.prefix
+    assert (f"hello {prefix.name} {prefix} helped\n", f" {prefix}\n") == (
+        (prefix / "said").read_text(),
+        (prefix / "before").read_text(),
+    )
+
+
 def test_nothing_to_run(tmp_path: Path, request_: InstallRequest) -> None:
     """Without scripts nothing happens."""
     extracted = link_packages(engine(tmp_path), request_)
