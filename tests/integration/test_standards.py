@@ -116,6 +116,46 @@ def test_missing_package(tmp_path: Path, engine: str) -> None:
     assert "hint: did you mean windows?" in done.stderr
 
 
+GPU_PACKAGES = (
+    Package(name="torch", build="cpu_0"),
+    Package(name="torch", build="cuda12_0", depends=("__cuda >=12.2",)),
+    Package(name="kernels", depends=("torch", "__cuda_arch >=8.0")),
+)
+
+
+@engines
+def test_cuda(tmp_path: Path, engine: str) -> None:
+    """There is none by default; what to write is printed, works as printed, and is explained."""
+    project = Project(tmp_path, GPU_PACKAGES, engine)
+    project.ask("torch=*=cuda*")
+    done = project.lock()
+    assert (4, True) == (done.code, done.is_plain_error), done.stderr
+    assert "torch 1.0 requires __cuda >=12.2; the lock targets no __cuda" in done.stderr
+    lines = [line.strip() for line in done.stderr.partition("lading.toml:\n")[2].splitlines()]
+    assert ["[environments.x.virtual-packages.linux-64]", 'cuda = "12.2"'] == lines[:2]
+    (tmp_path / "lading.toml").write_text("\n".join(lines[:2]))
+    assert project.lock().code == 0
+    done = project.run("why", "__cuda", "-p", "linux-64")
+    assert done.stdout.splitlines() == [
+        "__cuda: the lock targets 12.2",
+        "  torch 1.0 requires __cuda >=12.2",
+        "    torch * cuda*",
+    ]
+
+
+def test_cuda_arch(tmp_path: Path) -> None:
+    """A compute capability is asked for, targeted and explained; micromamba has no word for it."""
+    project = Project(tmp_path, GPU_PACKAGES, "embedded")
+    project.ask("kernels")
+    done = project.lock()
+    lines = [line.strip() for line in done.stderr.partition("lading.toml:\n")[2].splitlines()]
+    assert ['cuda = "12.0"', 'cuda_arch = "8.0"'] == lines[1:3], done.stderr
+    (tmp_path / "lading.toml").write_text("\n".join(lines[:3]))
+    assert project.lock().code == 0
+    document = json.loads(project.run("--json", "why", "__cuda_arch", "-p", "linux-64").stdout)
+    assert ("8.0", {"kernels": ">=8.0"}) == (document["version"], document["required_by"])
+
+
 @engines
 def test_build_number(tmp_path: Path, engine: str) -> None:
     """A build number is asked for as a version is, and told by the lock's check."""

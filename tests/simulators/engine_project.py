@@ -97,7 +97,7 @@ HARD_PACKAGES = (
         files={"share/one": b"1" * 100, "share/two": HardLink("share/one")},
         scripts={
             "post-link": b'#!/bin/sh\necho "made in $PREFIX" > "$PREFIX/share/made"\n'
-            b'env | grep -c -E "^(CONDA_EXE|MAMBA|PIP|UV|PYTHON(HOME|PATH)|LD_)" > "$PREFIX/share/leaks"\n'
+            b'env | grep -c -E "^(CONDA_EXE|MAMBA|PIP|UV|PYTHON[HP]|LD_)" > "$PREFIX/share/leaks"\n'
             b"exit 0\n"
         },
     ),

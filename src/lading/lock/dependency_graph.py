@@ -48,17 +48,27 @@ class LockGraph:
         self.graph = DependencyGraph.of(dependencies, roots)
 
     def find(self, name: str) -> str:
-        """The node that a user calls `name`.
+        """The node that a user calls `name`; the name itself of a virtual package.
 
         Raises:
             SpecError: There is none.
         """
+        if is_virtual(name) and (name in self.lock.virtual_packages or self.requiring(name)):
+            return name
         for node in (name, name.lower(), f"pip:{canonicalize_name(name)}"):
             if node in self.packages:
                 return node
         raise SpecError(
             f"{name} is not locked", hint="name a package of the lock; `lading tree` shows all"
         )
+
+    def requiring(self, virtual: str) -> dict[str, str]:
+        """Node → version query, of each package that requires the virtual package `virtual`."""
+        return {
+            node: item.dependencies[virtual]
+            for node, item in sorted(self.packages.items())
+            if virtual in item.dependencies
+        }
 
     def target(self, item: LockedPackage, name: str) -> str:
         """The node that `item` means by its dependency `name`; empty where nothing is locked."""

@@ -202,7 +202,7 @@ def _solve_conda(
         records = engine.solve(item.solve)
     except SolveError as error:
         refuse_missing(engine, item.solve, request.sources, request.directory)
-        raise explained(error, engine, item.solve) from error
+        raise explained(error, engine, item.solve, request.name) from error
     return locked_packages(records, item.requested.categories)
 
 

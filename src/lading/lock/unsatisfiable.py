@@ -6,29 +6,36 @@ virtual packages: if that has a solution, the packages of it that require more t
 are the reason.
 """
 
+import json
 import logging
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lading.conda import (
     MatchSpecText,
+    Platform,
     RepodataRecord,
     VirtualPackage,
     dependency_name,
     is_virtual,
 )
-from lading.engine import Engine, SolveRequest, admits
+from lading.engine import Engine, SolveRequest, admits, compare_versions
 from lading.errors import LadingError, SolveError
 
 BUDGET_SECONDS = 60.0
 GENEROUS = {
     "__cuda": "99.0",
+    "__cuda_arch": "99.0",
     "__glibc": "9.99",
     "__linux": "99.0",
     "__osx": "99.0",
     "__win": "99",
 }
+LEAST = {"__cuda": "12.0"}
+"""Version to propose where any will do."""
+
 _FAMILIES = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
 
 _log = logging.getLogger(__name__)
@@ -38,9 +45,18 @@ def explained(
     error: SolveError,
     engine: Engine,
     request: SolveRequest,
+    environment: str,
     clock: Callable[[], float] = time.monotonic,
 ) -> SolveError:
-    """The error that explains `error`, which `engine` raised for `request`."""
+    """The error that explains `error`, which `engine` raised for `request`.
+
+    Args:
+        error: As the engine words it.
+        engine: Asked again.
+        request: Without solution.
+        environment: Its name, for the lines to write into the configuration.
+        clock: Seconds from any moment.
+    """
     search = _Search(engine, replace(request, locked=()), clock() + BUDGET_SECONDS, clock)
     conflict = search.reduce(tuple(sorted(request.specs)))
     if not conflict:
@@ -50,12 +66,14 @@ def explained(
         if len(conflict) == 1
         else f"these requirements conflict: {'; '.join(conflict)}"
     ]
-    required = search.required_virtual_packages(conflict)
+    unmet = search.required_virtual_packages(conflict)
+    required = list(dict.fromkeys(item.text for item in unmet))
     lines += required
     details = search.last_words or error.details
     if required:
         message = required[0]
-        hint = "set it under `virtual-packages` if the machines have it, or relax the spec"
+        hint = "if the machines have it, write the lines above into lading.toml; or relax the spec"
+        details = (*details, *_settings(environment, request.platform, unmet))
     else:
         message, hint = lines[0], f"relax {' or '.join(conflict[:3])}"
         lines = lines[1:]
@@ -101,18 +119,20 @@ class _Search:
         first = self._quick_xplain((*background, *second), bool(second), left)
         return (*first, *second)
 
-    def required_virtual_packages(self, specs: Sequence[MatchSpecText]) -> list[str]:
+    def required_virtual_packages(self, specs: Sequence[MatchSpecText]) -> "list[_Unmet]":
         """What the packages of a solution require of a machine beyond what the lock targets."""
-        request = replace(
-            self._request, specs=tuple(specs), virtual_packages=_generous(self._request)
-        )
-        try:
-            records = self._engine.solve(request)
-        except LadingError:
-            return []
         targeted = {item.name: item.version for item in self._request.virtual_packages}
-        found = {line: None for record in records for line in _unmet(record, targeted)}
-        return list(found)
+        # Not every engine can be told of `__cuda_arch`.
+        for left_out in ((), ("__cuda_arch",)):
+            virtual = _generous(self._request, left_out)
+            request = replace(self._request, specs=tuple(specs), virtual_packages=virtual)
+            try:
+                records = self._engine.solve(request)
+            except LadingError as error:
+                _log.debug("no solution on a generous machine: %s", error)
+                continue
+            return [item for record in records for item in _unmet(record, targeted)]
+        return []
 
     def _is_solvable(self, specs: tuple[MatchSpecText, ...]) -> bool:
         if self._clock() > self._deadline:
@@ -126,21 +146,60 @@ class _Search:
         return True
 
 
-def _generous(request: SolveRequest) -> tuple[VirtualPackage, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unmet:
+    """A virtual package that a package requires and the lock does not target.
+
+    Attributes:
+        name: Of the virtual package.
+        query: Version query, may be empty.
+        text: The same for a person.
+    """
+
+    name: str
+    query: str
+    text: str
+
+
+def _generous(request: SolveRequest, left_out: Collection[str]) -> tuple[VirtualPackage, ...]:
     """The virtual packages of `request`, with the highest versions of all that fit its platform."""
     result = {item.name: item for item in request.virtual_packages}
     for name, version in GENEROUS.items():
         family = _FAMILIES.get(name)
-        if family is None or request.platform.value.startswith(family):
+        fits = family is None or request.platform.value.startswith(family)
+        if fits and name not in left_out:
             result[name] = VirtualPackage(name, version)
     return tuple(sorted(result.values()))
 
 
-def _unmet(record: RepodataRecord, targeted: Mapping[str, str]) -> Iterator[str]:
+def _unmet(record: RepodataRecord, targeted: Mapping[str, str]) -> Iterator[_Unmet]:
     for text in record.depends:
         name = dependency_name(text)
         query = text.strip()[len(name) :].strip().split(" ")[0]
         if not is_virtual(name) or (name in targeted and admits(query, targeted[name])):
             continue
         known = targeted.get(name, f"no {name}")
-        yield f"{record.name} {record.version} requires {text}; the lock targets {known}"
+        yield _Unmet(
+            name=name,
+            query=query,
+            text=f"{record.name} {record.version} requires {text}; the lock targets {known}",
+        )
+
+
+def _settings(environment: str, platform: Platform, unmet: Sequence[_Unmet]) -> tuple[str, ...]:
+    """The lines for lading.toml that target what is unmet, in the least version that will do."""
+    versions: dict[str, str] = {}
+    for item in unmet:
+        literal = re.search(r"[0-9][0-9.]*[0-9]|[0-9]", item.query)
+        version = literal[0] if literal else LEAST.get(item.name, "0")
+        known = versions.get(item.name)
+        if known is None or compare_versions(version, known) > 0:
+            versions[item.name] = version
+    if "__cuda_arch" in versions:
+        # CEP 46: there is none without the other.
+        versions.setdefault("__cuda", LEAST["__cuda"])
+    plain = re.fullmatch(r"[A-Za-z0-9_-]+", environment)
+    key = environment if plain else json.dumps(environment, ensure_ascii=False)
+    table = f"[environments.{key}.virtual-packages.{platform}]"
+    pairs = (f'{name.removeprefix("__")} = "{text}"' for name, text in sorted(versions.items()))
+    return ("lading.toml:", f"  {table}", *(f"  {pair}" for pair in pairs))

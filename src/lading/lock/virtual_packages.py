@@ -11,9 +11,10 @@ conda-lock's file of them, platform by platform:
 What it names is added to the defaults of a platform, or takes their place; a platform that it does
 not name has the defaults alone.
 
-Source: conda-lock 4.0.3 `virtual_package.py` and the search for the file in `conda_lock.py`.
+Source: CEP 46 (`__cuda_arch`); conda-lock 4.0.3 `virtual_package.py` and the search for the file
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -42,10 +43,26 @@ def targeted_virtual_packages(
     Args:
         platform: Which machine.
         overrides: Platform → name → version, in addition to or instead of its defaults.
+
+    Raises:
+        SpecError: There is a `__cuda_arch` without `__cuda`, or one that is no compute capability.
     """
-    return override_virtual_packages(
+    found = override_virtual_packages(
         default_virtual_packages(platform), overrides.get(platform, {})
     )
+    names = {item.name: item.version for item in found}
+    architecture = names.get("__cuda_arch")
+    if architecture is not None and "__cuda" not in names:
+        raise SpecError(
+            "there is a __cuda_arch without __cuda",
+            hint='name the CUDA version of the driver too, such as cuda = "12.4"',
+        )
+    if architecture is not None and not re.fullmatch(r"[0-9]+\.[0-9]+", architecture):
+        raise SpecError(
+            f"__cuda_arch is not {architecture!r} on any device",
+            hint='write the least compute capability of the devices, such as "8.6"',
+        )
+    return found
 
 
 def find_virtual_packages(directories: Iterable[Path]) -> Path | None:

@@ -12,7 +12,12 @@ WIDTH, HEIGHT, GAP, COLUMN = 190, 20, 6, 260
 
 
 def render_why(graph: LockGraph, node: str) -> str:
-    """Every shortest chain to `node`, one a line, then what it is a cycle with, and what leaves."""
+    """Every shortest chain to `node`, one a line, then what it is a cycle with, and what leaves.
+
+    Of a virtual package: what the lock targets, and each package that requires it.
+    """
+    if node not in graph.packages:
+        return _why_virtual(graph, node)
     chains = graph.graph.shortest_chains(node)
     package = graph.packages[node]
     lines = [f"{node} {package.version} {package.build}".rstrip()]
@@ -34,6 +39,18 @@ def render_why(graph: LockGraph, node: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _why_virtual(graph: LockGraph, name: str) -> str:
+    target = graph.lock.virtual_packages.get(name)
+    lines = [f"{name}: the lock targets {target or 'none'}"]
+    for node, query in graph.requiring(name).items():
+        package = graph.packages[node]
+        lines.append(f"  {node} {package.version} requires {name} {query}".rstrip())
+        lines += [f"    {_chain(graph, chain)}" for chain in graph.graph.shortest_chains(node)[:1]]
+    if len(lines) == 1:
+        lines.append("  no package requires it")
+    return "\n".join(lines) + "\n"
+
+
 def _chain(graph: LockGraph, chain: tuple[str, ...]) -> str:
     words = [graph.specs.get(chain[0], (chain[0],))[0]]
     for before, after in itertools.pairwise(chain):
@@ -43,6 +60,13 @@ def _chain(graph: LockGraph, chain: tuple[str, ...]) -> str:
 
 def render_why_json(graph: LockGraph, node: str) -> str:
     """The same as a JSON document, with all chains."""
+    if node not in graph.packages:
+        return render_json(
+            "why/1",
+            package=node,
+            version=graph.lock.virtual_packages.get(node, ""),
+            required_by=graph.requiring(node),
+        )
     chains = graph.graph.shortest_chains(node)
     return render_json(
         "why/1",

@@ -120,4 +120,5 @@ def test_promises(project: LockProject, tmp_path: Path, spec: str, expected: str
         with pytest.raises(SolveError) as caught:
             project.lock(engine)
         assert f"linux-64: {expected}" == str(caught.value)
-        assert "virtual-packages" in caught.value.hint
+        assert "lines above" in caught.value.hint
+        assert "  [environments.service.virtual-packages.linux-64]" in caught.value.details

@@ -7,7 +7,11 @@ import pytest
 
 from lading.conda.names import Platform
 from lading.errors import SpecError
-from lading.lock.virtual_packages import find_virtual_packages, read_virtual_packages
+from lading.lock.virtual_packages import (
+    find_virtual_packages,
+    read_virtual_packages,
+    targeted_virtual_packages,
+)
 
 
 def _file(directory: Path, text: str, name: str = "virtual-packages.yml") -> Path:
@@ -83,3 +87,18 @@ def test_search(tmp_path: Path) -> None:
     assert find_virtual_packages([tmp_path, tmp_path / "b"]) == second
     first = _file(tmp_path, "", "virtual-packages.yml")
     assert find_virtual_packages([tmp_path, tmp_path / "b"]) == first
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        ({"cuda_arch": "8.6"}, "without __cuda"),
+        ({"cuda_arch": "8.6", "__cuda": ""}, "without __cuda"),
+        ({"cuda_arch": "9.0a", "cuda": "12.4"}, "'9.0a' on any device"),
+        ({"cuda_arch": "86", "cuda": "12.4"}, "'86' on any device"),
+    ],
+)
+def test_cuda_arch(overrides: dict[str, str], reason: str) -> None:
+    """A compute capability needs a driver, and is two numbers (CEP 46)."""
+    with pytest.raises(SpecError, match=reason):
+        targeted_virtual_packages(Platform.LINUX_64, {Platform.LINUX_64: overrides})
