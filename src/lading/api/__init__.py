@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lading.api.asked import (
+        chosen_channels as chosen_channels,
+        environments_meant as environments_meant,
+        expected_virtual_packages as expected_virtual_packages,
+        named_platforms as named_platforms,
+        read_asked as read_asked,
+    )
     from lading.api.building import (
         check_pack_choices as check_pack_choices,
         install as install,
@@ -32,16 +39,10 @@ if TYPE_CHECKING:
     )
     from lading.api.locking import (
         LockChoices as LockChoices,
-        chosen_channels as chosen_channels,
         conda_lock_of as conda_lock_of,
-        environment_name as environment_name,
-        environments_meant as environments_meant,
-        expected_virtual_packages as expected_virtual_packages,
         file_lists_of as file_lists_of,
-        find_sources as find_sources,
         lock as lock,
         lock_environments as lock_environments,
-        named_platforms as named_platforms,
     )
     from lading.api.mounting import (
         enter_image as enter_image,
@@ -54,6 +55,10 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "asked": (
+                "chosen_channels environments_meant expected_virtual_packages named_platforms "
+                "read_asked"
+            ),
             "building": (
                 "check_pack_choices install install_planned pack pack_planned "
                 "plan_installation plan_packing"
@@ -64,11 +69,7 @@ else:
                 "find_lock find_prefix known_environments named_environments read_graph "
                 "read_one_lock"
             ),
-            "locking": (
-                "LockChoices chosen_channels conda_lock_of environment_name environments_meant "
-                "expected_virtual_packages file_lists_of find_sources lock lock_environments "
-                "named_platforms"
-            ),
+            "locking": "LockChoices conda_lock_of file_lists_of lock lock_environments",
             "mounting": "enter_image mount unmount",
             "preflighting": "preflight",
             "project": "Project open_project",

@@ -5,14 +5,17 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
-from lading.api.environments import named_environments
+from lading.api.asked import (
+    chosen_channels,
+    expected_virtual_packages,
+    named_platforms,
+    read_asked,
+)
 from lading.api.project import Project, open_project
-from lading.conda import MirrorMap, Platform, is_environment_name
-from lading.config import EnvironmentSettings
+from lading.conda import MirrorMap, Platform
 from lading.errors import UsageError
-from lading.install import WHEELS
+from lading.install import WHEELS, wheel_builder
 from lading.lock import (
     CondaLock,
     FileLists,
@@ -23,24 +26,17 @@ from lading.lock import (
     PlatformOutcome,
     Sources,
     apply_lock,
-    find_virtual_packages,
-    lock_path,
     locked_platforms,
     pins_of_conda_lock,
     pins_of_prefix,
     plan_lock,
     read_lock_inputs,
-    read_lockfile,
-    read_sources,
-    read_virtual_packages,
     refuse_unlocked,
     solve_group,
     solve_lock,
 )
 from lading.net import channel_credentials
 from lading.system import Progress, no_progress
-
-DEFAULT_SOURCE = "environment.yml"
 
 Member = tuple[LockRequest, LockInputs]
 
@@ -230,10 +226,7 @@ def _updating_what_each_has(members: Sequence[Member]) -> list[Member]:
 
 def lock_request(project: Project, sources: Sequence[str], choices: LockChoices) -> LockRequest:
     """The request that `sources`, the settings and the choices make together; see `lock`."""
-    named, paths = find_sources(project, sources)
-    asked = read_sources(paths)
-    chosen = choices.name or named or environment_name(asked)
-    settings = project.settings.environments.get(chosen, EnvironmentSettings())
+    named, chosen, settings, asked = read_asked(project, sources, choices.name)
     wanted = choices.platforms or settings.platforms
     platforms = named_platforms(project, wanted, asked)
     if named and not platforms:
@@ -245,7 +238,7 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
         platforms=platforms or (project.platform(None),),
         channels=chosen_channels(project, named, settings, asked, choices.channels),
         virtual_packages=expected_virtual_packages(
-            project, settings, paths, choices.virtual_packages
+            project, settings, asked.paths, choices.virtual_packages
         ),
         mirrors=with_channel_credentials(project, asked, choices.channels),
         strict_priority=project.settings.strict_priority,
@@ -256,25 +249,8 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
         exclude_newer=parse_moment(choices.exclude_newer),
         build_sdists=choices.build_sdists,
         conda_lock=conda_lock_of(project),
+        builder=wheel_builder(project.tree, project.environment),
     )
-
-
-def chosen_channels(
-    project: Project,
-    name: str,
-    settings: EnvironmentSettings,
-    sources: Sources,
-    channels: Sequence[str],
-) -> tuple[str, ...]:
-    """The channels instead of those of the sources; empty where theirs hold.
-
-    Where neither says any, an environment named by the user keeps those it was locked from.
-    """
-    chosen = tuple(channels or settings.channels)
-    if chosen or not name or any(item.channels for item in sources.files):
-        return chosen
-    found = locked_platforms(project.directory, name)
-    return read_lockfile(lock_path(project.directory, name, found[0])).channels if found else ()
 
 
 def _kept(
@@ -315,66 +291,6 @@ def file_lists_of(project: Project, request: LockRequest) -> FileLists:
     )
 
 
-def environments_meant(
-    project: Project, words: Sequence[str], *, every: bool = False
-) -> tuple[tuple[str, ...], ...]:
-    """The words that name each environment: several names are several, files are one together.
-
-    Raises:
-        UsageError: Something is named besides `every`, or there is no environment.
-    """
-    if every:
-        return tuple((name,) for name in named_environments(project, words, every=True))
-    if words and all(_is_environment(project, word) for word in words):
-        return tuple((word,) for word in dict.fromkeys(words))
-    return (tuple(words),)
-
-
-def _is_environment(project: Project, word: str) -> bool:
-    """Whether `word` names an environment that is configured, or locked while no file has it."""
-    if word in project.settings.environments:
-        return True
-    is_name = is_environment_name(word) and not project.path(word).is_file()
-    return is_name and bool(locked_platforms(project.directory, word))
-
-
-def find_sources(project: Project, sources: Sequence[str]) -> tuple[str, tuple[Path, ...]]:
-    """The environment that the user named (or empty), and the files to read.
-
-    Raises:
-        UsageError: Nothing was named and several environments are configured.
-        LockError: The lockfile that knows the sources cannot be read.
-    """
-    known = project.settings.environments
-    if not sources and len(known) > 1:
-        raise UsageError(
-            f"several environments are configured: {', '.join(sorted(known))}",
-            hint="name some of them, or an environment file, or use --all",
-        )
-    names = tuple(sources) or tuple(known) or (DEFAULT_SOURCE,)
-    if len(names) > 1 or not _is_environment(project, names[0]):
-        return "", tuple(project.path(source) for source in names)
-    name = names[0]
-    if name in known:
-        base = project.settings.path.parent if project.settings.path else project.directory
-        return name, tuple(base / source for source in known[name].sources)
-    path = lock_path(project.directory, name, locked_platforms(project.directory, name)[0])
-    found = read_lockfile(path).sources
-    return name, tuple(Path(os.path.normpath(path.parent / source)) for source in found)
-
-
-def environment_name(sources: Sources) -> str:
-    """The name that the first source with one gives, else that of its directory."""
-    return sources.name or sources.paths[0].resolve().parent.name
-
-
-def named_platforms(
-    project: Project, names: Sequence[str], sources: Sources
-) -> tuple[Platform, ...]:
-    """The platforms asked for, else those that the sources name; may be empty."""
-    return tuple(dict.fromkeys(map(project.platform, names))) or sources.platforms
-
-
 def with_channel_credentials(
     project: Project, sources: Sources, channels: Sequence[str]
 ) -> MirrorMap:
@@ -387,30 +303,6 @@ def with_channel_credentials(
     mirrors = project.settings.mirrors
     found = channel_credentials(written, project.environment)
     return replace(mirrors, credentials=(*found, *mirrors.credentials))
-
-
-def expected_virtual_packages(
-    project: Project, settings: EnvironmentSettings, sources: Sequence[Path], named: str | None
-) -> Mapping[Platform, Mapping[str, str]]:
-    """Platform → name → version of what is expected of machines besides the defaults.
-
-    The file that the user named says most, then the configuration, then a file of conda-lock's
-    that lies beside a source.
-
-    Raises:
-        SpecError: One of these files is wrong.
-    """
-    beside = find_virtual_packages(dict.fromkeys(source.parent for source in sources))
-    found = read_virtual_packages(beside) if beside is not None and named is None else {}
-    chosen = read_virtual_packages(project.path(named)) if named is not None else {}
-    return {
-        platform: {
-            **found.get(platform, {}),
-            **settings.virtual_packages_of(platform),
-            **chosen.get(platform, {}),
-        }
-        for platform in Platform
-    }
 
 
 def parse_moment(text: str | None) -> dt.datetime | None:

@@ -101,7 +101,9 @@ def open_project(  # one parameter for each choice
         raise UsageError(f"{root} is not a directory", hint="name the project's directory")
     variables = dict(os.environ if environment is None else environment)
     settings = read_settings(root)
-    mirrors = replace(settings.mirrors, credentials=read_credentials(variables))
+    mirrors = replace(
+        settings.mirrors, credentials=read_credentials(variables), project=root.as_uri()
+    )
     settings = replace(settings, mirrors=mirrors)
     tree = BuildTree(
         root,

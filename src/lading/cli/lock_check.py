@@ -4,20 +4,17 @@ from collections.abc import Sequence
 
 from lading.api import (
     chosen_channels,
-    environment_name,
     expected_virtual_packages,
-    find_sources,
     named_platforms,
+    read_asked,
 )
 from lading.cli.context import Context
-from lading.config import EnvironmentSettings
 from lading.lock import (
     CheckRequest,
     CondaLock,
     ask_conda_lock,
     check_lock,
     locked_platforms,
-    read_sources,
     targeted_virtual_packages,
 )
 from lading.report import render_check, render_check_json
@@ -38,15 +35,12 @@ def check(  # noqa: PLR0913  # as the options of the command
     known = context.project.settings.environments
     reports = []
     for words in environments:
-        configured, paths = find_sources(context.project, words)
-        read = read_sources(paths)
-        chosen = name or configured or environment_name(read)
-        settings = known.get(chosen, EnvironmentSettings())
+        found, chosen, settings, read = read_asked(context.project, words, name or "")
         named = named_platforms(context.project, platforms or settings.platforms, read)
         locked = locked_platforms(context.project.directory, chosen)
         target = named or locked or (context.project.platform(None),)
-        overrides = expected_virtual_packages(context.project, settings, paths, promises)
-        replaced = chosen_channels(context.project, configured, settings, read, channels)
+        overrides = expected_virtual_packages(context.project, settings, read.paths, promises)
+        replaced = chosen_channels(context.project, found, settings, read, channels)
         if read.are_understood and not strict:
             requested = {platform: read.on(platform) for platform in target}
         else:
@@ -64,6 +58,7 @@ def check(  # noqa: PLR0913  # as the options of the command
                 for other, item in sorted(known.items())
                 if other != chosen and settings.solve_group == item.solve_group != ""
             ),
+            environment=context.project.environment,
         )
         reports.append(check_lock(request))
     if context.json:

@@ -11,6 +11,7 @@ from lading.api import conda_lock_of, expected_virtual_packages, file_lists_of
 from lading.cli.context import Context
 from lading.config import EnvironmentSettings
 from lading.errors import LockError
+from lading.install import wheel_builder
 from lading.lock import (
     Lockfile,
     LockRequest,
@@ -85,7 +86,11 @@ def _request(
     return LockRequest(
         name=name,
         directory=root,
-        sources=read_sources(tuple(sources.values())),
+        sources=read_sources(
+            tuple(sources.values()),
+            [context.project.directory / item for item in settings.projects],
+            [path.parent for path in sources],
+        ),
         platforms=(lock.platform,),
         channels=settings.channels,
         virtual_packages=expected_virtual_packages(context.project, settings, tuple(sources), None),
@@ -93,4 +98,6 @@ def _request(
         strict_priority=context.project.settings.strict_priority,
         pip_index=context.project.environment.get("PIP_INDEX_URL", ""),
         conda_lock=conda_lock_of(context.project),
+        builder=wheel_builder(context.project.tree, context.project.environment),
+        own_code=context.project.directory,
     )

@@ -6,6 +6,7 @@ from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lading.conda.channels import (
+        IN_PROJECT as IN_PROJECT,
         ChannelUrl as ChannelUrl,
         Credential as Credential,
         MirrorMap as MirrorMap,
@@ -59,8 +60,8 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "channels": ("ChannelUrl Credential MirrorMap canonical_channel"),
             "condition": "condition_holds",
+            "channels": "ChannelUrl Credential IN_PROJECT MirrorMap canonical_channel",
             "dependency": "dependency_name is_virtual",
             "match_spec": "MatchSpec parse_matchspec",
             "names": (

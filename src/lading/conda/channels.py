@@ -9,12 +9,15 @@ Source: CEP 26 (channels).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from lading.system import has_credentials
 
 ChannelUrl = NewType("ChannelUrl", str)
 """Base URL of a channel, without trailing slash and without credentials."""
+
+IN_PROJECT = "file:./"
+"""How the canonical URL of what lies in the project itself begins."""
 
 DEFAULT_ALIAS = "https://conda.anaconda.org"
 
@@ -75,14 +78,19 @@ class MirrorMap:
         mirrors: Canonical base URL → base URLs to try, in order (http, https or file). Where a
             base URL has mirrors, only these are asked, not the canonical one.
         credentials: Put into locations that have none; the first that fits.
+        project: `file:` URL of the directory that `file:./PATH` is relative to, without trailing
+            slash; or empty.
     """
 
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     credentials: tuple[Credential, ...] = ()
+    project: str = ""
 
     def locations(self, url: str) -> tuple[str, ...]:
         """The URLs to try for the canonical `url`, in order; itself where no mirror is known."""
         base = self._base_of(url)
+        if base is None and self.project and url.startswith(IN_PROJECT):
+            return (f"{self.project}/{quote(unquote(url.removeprefix(IN_PROJECT)))}",)
         if base is None:
             return (self._opened(url),)
         rest = url[len(base) :]

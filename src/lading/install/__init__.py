@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lading.install.package_cache import (
         fetch_archives as fetch_archives,
         place_of_wheel as place_of_wheel,
+        wheel_builder as wheel_builder,
     )
     from lading.install.plan import InstallPlan as InstallPlan, plan_install as plan_install
     from lading.install.record import (
@@ -36,7 +37,7 @@ else:
             "installer": "Installed apply_install read_installed",
             "layout": "WHEELS BuildTree",
             "mirror": "MirrorRequest Mirrored write_mirror",
-            "package_cache": "fetch_archives place_of_wheel",
+            "package_cache": "fetch_archives place_of_wheel wheel_builder",
             "plan": "InstallPlan plan_install",
             "record": "InstallRecord read_install_record",
         },

@@ -65,6 +65,11 @@ class BuildTree:
         """Wheels, by file name; part of the package cache, so that it goes where that goes."""
         return self.package_cache / WHEELS
 
+    @property
+    def built_wheels(self) -> Path:
+        """Wheels that were built when locking, by their digest."""
+        return self.state / "wheels"
+
     def build(self, environment: str, platform: Platform) -> Path:
         """The directory of one installation: `prefix`, and `install.json` once it is complete."""
         return self.root / "build" / environment / str(platform)

@@ -12,18 +12,19 @@ import fcntl
 import hashlib
 import logging
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lading.conda import MirrorMap
+from lading.conda import IN_PROJECT, MirrorMap
 from lading.errors import LockError, PrefixError
 from lading.install.extracted import find_extracted, with_private_cache
 from lading.install.layout import WHEELS, BuildTree
 from lading.install.plan import InstallPlan
+from lading.lock import WheelBuilder, rebuild_wheel
 from lading.net import Download, Network, fetch_all
 from lading.system import (
     CHUNK_BYTES,
@@ -87,6 +88,7 @@ def fetch_archives(
     _prepare(tree)
     located = locate_archives(plan.downloads, tree.layers)
     wanted = [item for item in plan.downloads if item.target not in located]
+    _rebuild_missing(plan, tree, {item.target for item in wanted}, mirrors, inherited)
     fetch_all(wanted, mirrors, progress, Network(environment=inherited, offline=plan.offline))
     conda = {item.distribution: tree.package_cache / item.file_name for item in plan.conda}
     wheels = {item.file_name: tree.wheel_cache / item.file_name for item in plan.wheels}
@@ -94,6 +96,47 @@ def fetch_archives(
         conda={name: located.get(target, target) for name, target in conda.items()},
         wheels={name: located.get(target, target) for name, target in wheels.items()},
     )
+
+
+def wheel_builder(
+    tree: BuildTree,
+    inherited: Mapping[str, str],
+    indexes: Mapping[str, str] | None = None,
+    *,
+    offline: bool = False,
+) -> WheelBuilder:
+    """What builds the wheels of a project's own code.
+
+    Args:
+        tree: Where things lie.
+        inherited: The caller's environment variables.
+        indexes: Variables for uv that name package indexes.
+        offline: Whether nothing may be fetched over a network.
+    """
+    return WheelBuilder(
+        store=tree.built_wheels,
+        state=tree.state,
+        inherited=inherited,
+        indexes=indexes or {},
+        offline=offline,
+    )
+
+
+def _rebuild_missing(
+    plan: InstallPlan,
+    tree: BuildTree,
+    wanted: Collection[Path],
+    mirrors: MirrorMap,
+    inherited: Mapping[str, str],
+) -> None:
+    """Build wheels of the project's own code again that lie nowhere on this machine."""
+    builder = wheel_builder(tree, inherited, plan.indexes, offline=plan.offline)
+    for item in plan.wheels:
+        target = tree.wheel_cache / item.file_name
+        is_here = mirrors.locations(item.url)[0].startswith(f"{mirrors.project}/")
+        is_cached = target.is_file() and sha256_of_file(target) == item.sha256
+        if item.url.startswith(IN_PROJECT) and target in wanted and is_here and not is_cached:
+            rebuild_wheel(item, plan.lockfile, tree.root, builder)
 
 
 def _prepare(tree: BuildTree) -> None:

@@ -1,6 +1,7 @@
 """Plan an installation from its lock; nothing is changed."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lading.conda import RepodataRecord, is_path_separator_free, native_platform
@@ -29,6 +30,7 @@ class InstallPlan:
         link_scripts: Whether the link scripts of packages run.
         offline: Whether nothing may be fetched over a network.
         reinstall: Whether to install from nothing, whatever is installed.
+        indexes: Variables for uv that name package indexes, for wheels that are built again.
     """
 
     environment: str
@@ -41,6 +43,7 @@ class InstallPlan:
     link_scripts: bool = False
     offline: bool = False
     reinstall: bool = False
+    indexes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def wheels(self) -> tuple[LockedPackage, ...]:

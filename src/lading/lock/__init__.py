@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Lockfile as Lockfile,
         lock_path as lock_path,
     )
+    from lading.lock.own_wheels import rebuild_wheel as rebuild_wheel
     from lading.lock.reading import (
         read_lockfile as read_lockfile,
     )
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
         read_virtual_packages as read_virtual_packages,
         targeted_virtual_packages as targeted_virtual_packages,
     )
+    from lading.lock.wheel_builder import WheelBuilder as WheelBuilder
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -95,12 +97,14 @@ else:
             "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile lock_path",
             "reading": "read_lockfile",
             "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
+            "own_wheels": "rebuild_wheel",
             "requested": "Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",
             "solve": "apply_lock plan_lock read_lock_inputs refuse_unlocked solve_lock",
             "virtual_packages": (
                 "find_virtual_packages read_virtual_packages targeted_virtual_packages"
             ),
+            "wheel_builder": "WheelBuilder",
         },
         call="lading.api:lock",
     )

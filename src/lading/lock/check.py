@@ -25,6 +25,7 @@ from lading.conda import (
 )
 from lading.engine import Present, admits, counts_in, present_packages, satisfies
 from lading.graph import reachable
+from lading.lock.build_source import tree_source
 from lading.lock.categories import categories_of
 from lading.lock.dependency_graph import LockGraph, node_of
 from lading.lock.model import (
@@ -39,7 +40,9 @@ from lading.lock.model import (
 from lading.lock.reading import read_lockfile
 from lading.lock.requested import Requested
 from lading.lock.requirement import applies, parse_requirement, requirement_name
+from lading.lock.side_list import built_wheels
 from lading.lock.virtual_packages import targeted_virtual_packages
+from lading.system import sha256_of_file
 
 UNLOCKED = "it is not locked"
 SURPLUS = "it is locked, and nothing asks for it"
@@ -57,6 +60,7 @@ class CheckRequest:
         virtual_packages: Platform → name → version, in addition to or instead of its defaults.
         all_platforms: Whether no other platform may be locked.
         group: Other environments, which must have the same versions.
+        environment: For git, which knows what belongs to a source tree.
     """
 
     name: str
@@ -66,6 +70,7 @@ class CheckRequest:
     virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     all_platforms: bool = False
     group: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a name that leads elsewhere.
@@ -82,7 +87,7 @@ class LockFinding:
 
     Attributes:
         platform: Whose lockfile.
-        rule: `platform`, `spec`, `closure`, `channels`, `virtual`, `surplus`, `category`,
+        rule: `platform`, `spec`, `own`, `closure`, `channels`, `virtual`, `surplus`, `category`,
             `group` or `hash`.
         subject: The spec or the package.
         message: What is wrong with it, one line.
@@ -256,6 +261,23 @@ def _requirements(case: _Case) -> Findings:
             yield f"pip: {line}", f"locked is {locked.version}"
 
 
+def _own_code(case: _Case) -> Findings:
+    """Wheels and source trees of the project that are not those of the lock."""
+    project = case.request.directory
+    for package in case.requested.own:
+        locked = case.graph.packages.get(f"pip:{package.name}")
+        if locked is None:
+            yield f"pip: {package.written}", UNLOCKED
+        elif package.is_wheel:
+            if sha256_of_file(package.path) != locked.sha256:
+                yield package.name, f"{package.path.name} is not the wheel that is locked"
+        else:
+            source = tree_source(package.name, package.path, project, case.request.environment)
+            built = built_wheels(case.lock).get(package.name)
+            if built is None or not built.is_of(source.said, source.sha256):
+                yield package.name, f"the sources of {package.name} changed ({source.said})"
+
+
 def _closure(case: _Case) -> Findings:
     for item in case.lock.packages:
         for name, query in item.dependencies.items():
@@ -330,6 +352,7 @@ _RULES: tuple[tuple[str, Callable[[_Case], Findings]], ...] = (
     ("spec", _specs),
     ("spec", _fields),
     ("spec", _requirements),
+    ("own", _own_code),
     ("closure", _closure),
     ("surplus", _surplus),
     ("category", _categories),

@@ -33,10 +33,14 @@ from lading.lock.exchange import (
     SourceQuestion,
     ValidationQuestion,
 )
+from lading.lock.own_code import is_own_code
 from lading.system import decode_json, without_credentials
 
 if TYPE_CHECKING:
     from conda_lock.models.lock_spec import Dependency, LockSpecification
+
+LEFT_OUT = "left-out-by-lading"
+"""The name that stands for what conda-lock shall not see."""
 
 LONGEST_REASON = 1000
 """Characters of what conda-lock says that are shown."""
@@ -97,6 +101,7 @@ def _lock_spec(question: SourceQuestion, source: str) -> "LockSpecification":
     from conda_lock.models.channel import Channel
     from conda_lock.src_parser import _parse_source_files
 
+    _leave_out_own_code()
     # `make_lock_spec` would keep the last of two lines that ask for one package.
     [spec] = _parse_source_files(
         [Path(source)], platforms=list(question.platforms), mapping_url=question.mapping
@@ -104,7 +109,9 @@ def _lock_spec(question: SourceQuestion, source: str) -> "LockSpecification":
     if question.channels:
         spec.channels = [Channel.from_string(channel) for channel in question.channels]
     for platform, dependencies in spec.dependencies.items():
-        spec.dependencies[platform] = [_with_url(item) for item in dependencies]
+        spec.dependencies[platform] = [
+            _with_url(item) for item in dependencies if item.name != LEFT_OUT
+        ]
     spec.channels = [
         Channel(url=without_credentials(channel.url), used_env_vars=()) for channel in spec.channels
     ]
@@ -128,6 +135,23 @@ def _keep_fields() -> None:
 
     for module in (environment_yaml, meta_yaml, pyproject_toml):
         module.conda_spec_to_versioned_dep = convert
+
+
+def _leave_out_own_code() -> None:
+    """Let conda-lock pass over the pip lines that lading alone understands.
+
+    It warns of an editable package and leaves it out; at the path of another one it fails.
+    """
+    from conda_lock.models.lock_spec import Dependency, VersionedDependency
+    from conda_lock.src_parser import environment_yaml
+    from conda_lock.src_parser.pyproject_toml import parse_python_requirement
+
+    def parse(requirement: str, **options: object) -> Dependency:
+        if is_own_code(requirement):
+            return VersionedDependency(name=LEFT_OUT, version="*", manager="pip")
+        return parse_python_requirement(requirement, **options)
+
+    environment_yaml.parse_python_requirement = parse
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Never
 from lading.conda import VirtualPackage
 from lading.lock.exchange import FailedError, FailureKind, PipAnswer, PipQuestion
 from lading.lock.model import MAIN, LockedPackage, Manager
-from lading.system import Digest, without_credentials
+from lading.system import Digest, sha256_of_file, without_credentials
 
 if TYPE_CHECKING:
     from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository
@@ -72,7 +72,7 @@ def solve_pip(question: PipQuestion) -> PipAnswer:
 
 
 def _with_digest(item: "LockedDependency") -> "LockedDependency":
-    """The package; one that a source names by its URL gets the digest of the file there.
+    """The package; one that a source names by its place gets the digest of the file there.
 
     Raises:
         FailedError: The source names another digest.
@@ -82,6 +82,9 @@ def _with_digest(item: "LockedDependency") -> "LockedDependency":
     import requests
     from conda_lock.lockfile.v2prelim.models import HashModel
 
+    if item.source is not None and item.source.url.startswith("file://"):
+        found = sha256_of_file(Path(item.source.url.removeprefix("file://"))).hex
+        return item.model_copy(update={"hash": HashModel(sha256=found)})
     if item.source is None or not item.source.url.startswith(("http://", "https://")):
         return item
     hasher = hashlib.sha256()
@@ -106,20 +109,31 @@ def _solved_requirements(
     import requests
     from conda_lock._vendor.poetry.repositories.exceptions import PackageNotFoundError
     from conda_lock.interfaces.vendored_poetry import PyPiRepository
-    from conda_lock.models.lock_spec import Dependency
+    from conda_lock.models.lock_spec import Dependency, PathDependency
     from conda_lock.models.pip_repository import PipRepository
     from conda_lock.pypi_solver import solve_pypi
     from pydantic import TypeAdapter
 
     platform = question.platform
     adapter: TypeAdapter[Dependency] = TypeAdapter(Dependency)
-    specs = [adapter.validate_python(item) for item in question.pip.requirements]
+    specs: dict[str, Dependency] = {
+        str(item["name"]): adapter.validate_python(item) for item in question.pip.requirements
+    }
+    for wheel in question.own:
+        specs[wheel.name] = PathDependency(
+            name=wheel.name,
+            manager="pip",
+            category=wheel.category,
+            extras=list(wheel.extras),
+            path=wheel.path,
+            is_directory=False,
+        )
     with fake_repodata({platform: question.virtual_packages}) as repository:
         virtual_packages = repository.all_repodata[platform]["packages"]
 
     def solve(urls: Iterable[str], *, pypi: bool) -> "dict[str, LockedDependency]":
         result: dict[str, LockedDependency] = solve_pypi(
-            pip_specs={item.name: item for item in specs},
+            pip_specs=specs,
             use_latest=list(question.update),
             pip_locked={item.name: _locked_dependency(item, platform) for item in question.locked},
             conda_locked=dict(conda),

@@ -112,3 +112,4 @@ def _lines(requested: Requested | None) -> Iterator[tuple[str, str]]:
     if requested is not None:
         yield from ((spec.name, spec.text) for spec in requested.specs)
         yield from ((f"pip:{requirement_name(line)}", line) for line in requested.pip)
+        yield from ((f"pip:{item.name}", item.written) for item in requested.own)

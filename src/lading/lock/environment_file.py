@@ -14,7 +14,7 @@ Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from lading.conda import (
     parse_platform,
 )
 from lading.errors import SpecError
+from lading.lock.own_code import OwnPackage, is_own_code, parse_own_code
 from lading.lock.requirement import parse_requirement
 from lading.system import YamlError, parse_yaml, read_document, redact, without_credentials
 
@@ -55,10 +56,9 @@ _SELECTORS = {
     Platform.WIN_64: {"win", "win64"},
 }
 _SELECTOR = re.compile(r"(.+?)\s*(#.*)\[([^\[\]]+)\](?(2)[^()]*)$")
-_LOCAL_PIP = re.compile(r"(-e\b|--editable\b|\.{0,2}/|~/|file:|.+@\s*(file:|\.{0,2}/))")
 _PIP_OPTION = re.compile(r"--?\w")
 _BARE_URL = re.compile(r"\w+://")
-_REPOSITORY = re.compile(r"([\w.,\[\]-]+\s*@\s*)?(git|hg|svn|bzr)\+")
+_REPOSITORY = re.compile(r"((-e|--editable)[\s=]+|[\w.,\[\]-]+\s*@\s*)?(git|hg|svn|bzr)\+")
 _READABLE = "name a readable file"
 
 
@@ -68,6 +68,7 @@ class EnvironmentFile:
 
     Attributes:
         path: Where it was read.
+        directory: What paths in it are relative to, absolute.
         text: What it says, for `on`; in no `repr`.
         name: Name of the environment, may be empty.
         channels: As written, in order of priority, without `nodefaults` and without credentials.
@@ -75,11 +76,13 @@ class EnvironmentFile:
         category: Of its dependencies; `main` unless it says otherwise.
         specs: The conda packages it asks for, in its order.
         pip: The pip requirements it asks for, in its order, as written.
+        own: The wheels and source trees that it asks for by their paths, in its order.
         variables: Environment variables to set on activation.
         channels_as_written: With the credentials that may stand in them; in no `repr`.
     """
 
     path: Path
+    directory: Path = Path()
     text: str = field(default="", repr=False)
     name: str = ""
     channels: tuple[str, ...] = ()
@@ -87,6 +90,7 @@ class EnvironmentFile:
     category: str = "main"
     specs: tuple[MatchSpec, ...] = ()
     pip: tuple[str, ...] = ()
+    own: tuple[OwnPackage, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     channels_as_written: tuple[str, ...] = field(default=(), repr=False)
 
@@ -98,11 +102,17 @@ class EnvironmentFile:
                 wrong.
         """
         selected = _selected_lines(self.text, platform)
-        return self if selected is None else _parse(self.path, "\n".join(selected), self.text)
+        if selected is None:
+            return self
+        return _parse(self.path, self.directory, "\n".join(selected), self.text)
 
 
-def read_environment(path: Path) -> EnvironmentFile:
+def read_environment(path: Path, directory: Path | None = None) -> EnvironmentFile:
     """The environment file at `path`, with the lines of all platforms.
+
+    Args:
+        path: Where it lies.
+        directory: What paths in it are relative to, absolute; None means where it lies.
 
     Raises:
         SpecError: It is missing, empty, not YAML, not a mapping, or anything in it is wrong; one
@@ -120,7 +130,7 @@ def read_environment(path: Path) -> EnvironmentFile:
         raise SpecError(f"cannot read {path}: it is not UTF-8 text", hint=_READABLE) from error
     except YamlError as error:
         raise SpecError(f"cannot read {path}: {error}", hint=_READABLE) from error
-    return _parse(path, text, text)
+    return _parse(path, directory or path.parent, text, text)
 
 
 def _selected_lines(text: str, platform: Platform) -> list[str] | None:
@@ -142,26 +152,29 @@ def _selected_lines(text: str, platform: Platform) -> list[str] | None:
     return [line for line in lines if line not in selectors or selectors[line] in known]
 
 
-def _parse(path: Path, selected: str, text: str) -> EnvironmentFile:
+def _parse(path: Path, directory: Path, selected: str, text: str) -> EnvironmentFile:
     """The file at `path`, of which `selected` is looked at; `text` is all of it."""
     reader = _Reader(_parse_mapping(path, selected))
+    category = reader.text("category") or "main"
     result = EnvironmentFile(
         path=path,
+        directory=directory,
         text=text,
         name=reader.name(),
         channels=tuple(
             item for item in reader.parsed("channels", without_credentials) if item != NO_DEFAULTS
         ),
         platforms=reader.parsed("platforms", parse_platform),
-        category=reader.text("category") or "main",
+        category=category,
         specs=reader.specs(),
-        pip=reader.pip(),
+        pip=tuple(redact(text) for _, text in reader.pip_lines() if not is_own_code(text)),
+        own=tuple(replace(item, category=category) for item in reader.own(directory)),
         variables=reader.variables(),
         channels_as_written=reader.texts("channels"),
     )
     reader.check_the_rest()
     if reader.problems:
-        # Channels are read twice: as written, and cleaned.
+        # Channels and pip lines are read twice.
         raise _problems(path, list(dict.fromkeys(reader.problems)))
     return result
 
@@ -227,9 +240,8 @@ class _Reader:
                 self._wrong(place, item, "a MatchSpec or `pip:`")
         return tuple(found)
 
-    def pip(self) -> tuple[str, ...]:
-        """The requirements below every `pip:`, without credentials."""
-        found: list[str] = []
+    def pip_lines(self) -> Iterator[tuple[str, str]]:
+        """(place, line) of what stands below every `pip:`."""
         value = self._content.get("dependencies")
         for index, item in enumerate(value if isinstance(value, list) else ()):
             if isinstance(item, dict) and "pip" in item:
@@ -237,8 +249,13 @@ class _Reader:
                     reason = _refused_requirement(text)
                     if reason:
                         self.problems.append(f"{place}: {text}: {reason}")
-                    found.append(redact(text))
-        return tuple(found)
+                    yield place, text
+
+    def own(self, directory: Path) -> Iterator[OwnPackage]:
+        """The wheels and source trees below every `pip:`; paths are relative to `directory`."""
+        for place, text in self.pip_lines():
+            if is_own_code(text) and not _refused_requirement(text):
+                yield from self._try(place, text, lambda line: parse_own_code(line, directory))
 
     def variables(self) -> Mapping[str, str]:
         """Name → value of the variables to set."""
@@ -303,10 +320,10 @@ def _parse_spec(text: str) -> MatchSpec:
 def _refused_requirement(text: str) -> str:
     """Why a pip requirement cannot be locked, or empty."""
     text = text.strip()
-    if _LOCAL_PIP.match(text):
-        return "a local or editable package has no digest to lock; build a wheel and publish it"
     if _REPOSITORY.match(text):
         return "a repository has no digest to lock; build a wheel and publish it"
+    if is_own_code(text):
+        return ""
     if _PIP_OPTION.match(text):
         return "options of pip are not read; write the requirements themselves"
     if _BARE_URL.match(text):

@@ -90,12 +90,22 @@ class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     pip: dict[str, PipRequirements]
 
 
+class OwnWheel(msgspec.Struct, frozen=True, kw_only=True):
+    """A wheel on this machine, to be taken as it is: its name, absolute path, extras, category."""
+
+    name: str
+    path: str
+    extras: tuple[str, ...]
+    category: str
+
+
 class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Solve the pip part of one platform.
 
     Attributes:
         mapping: Absolute path of the table of PyPI and conda names.
         conda: The conda packages that are there already.
+        own: Wheels of the project's own code.
         locked: pip packages to keep where they still satisfy the sources.
         update: Names of `locked` to move.
         index: URL of the package index to ask instead of PyPI, or empty.
@@ -113,6 +123,7 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
     index: str
     exclude_newer: str = ""
     build_sdists: bool = False
+    own: tuple[OwnWheel, ...] = ()
 
 
 class PipAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,11 +67,12 @@ def _union(name: str, requests: Sequence[LockRequest]) -> LockRequest:
     """One request for everything; its platforms are those of all."""
     files = {item.path: item for request in requests for item in request.sources.files}
     paths = dict.fromkeys(path for request in requests for path in request.sources.paths)
+    projects = dict.fromkeys(item for request in requests for item in request.sources.projects)
     platforms = dict.fromkeys(item for request in requests for item in request.platforms)
     return replace(
         requests[0],
         name=name,
-        sources=Sources(paths=tuple(paths), files=tuple(files.values())),
+        sources=Sources(paths=tuple(paths), files=tuple(files.values()), projects=tuple(projects)),
         platforms=tuple(platforms),
         update=frozenset().union(*(request.update for request in requests)),
     )

@@ -1,13 +1,16 @@
 """The pip part of a lock: solved by conda-lock, on top of the conda packages."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+from packaging.utils import NormalizedName, canonicalize_name
 
 from lading.conda import Platform
 from lading.errors import SpecError
-from lading.lock.exchange import Operation, PipAnswer, PipQuestion
+from lading.lock.exchange import Operation, OwnWheel, PipAnswer, PipQuestion
 from lading.lock.model import MAIN, LockedPackage
+from lading.lock.own_wheels import LockableWheel
 from lading.lock.request import LockRequest, PlatformPlan
 from lading.lock.requested import MAPPING
 from lading.lock.requirement import requirement_name
@@ -19,9 +22,18 @@ _log = logging.getLogger(__name__)
 
 
 def solve_pip(
-    request: LockRequest, plan: PlatformPlan, conda: tuple[LockedPackage, ...]
+    request: LockRequest,
+    plan: PlatformPlan,
+    conda: tuple[LockedPackage, ...],
+    own: Mapping[NormalizedName, LockableWheel],
 ) -> tuple[LockedPackage, ...]:
     """The conda packages, categories completed, and the pip packages that belong to them.
+
+    Args:
+        request: What to lock.
+        plan: For which platform.
+        conda: Its conda packages.
+        own: The wheels of the project's own code.
 
     Raises:
         SpecError: There is no Python, a package has no wheel, or one is there as conda package.
@@ -39,7 +51,17 @@ def solve_pip(
         virtual_packages=plan.solve.virtual_packages,
         mapping=str(MAPPING),
         conda=conda,
-        locked=plan.pip_pins,
+        # What has a place of its own needs no pin.
+        locked=tuple(item for item in plan.pip_pins if canonicalize_name(item.name) not in own),
+        own=tuple(
+            OwnWheel(
+                name=item.name,
+                path=str(own[item.name].path),
+                extras=item.extras,
+                category=item.category,
+            )
+            for item in plan.requested.own
+        ),
         update=tuple(sorted(request.update)),
         index=request.pip_index,
         exclude_newer=request.exclude_newer.isoformat() if request.exclude_newer else "",
@@ -51,15 +73,24 @@ def solve_pip(
         replace(item, categories=answer.categories.get(item.name) or (MAIN,)) for item in conda
     )
     platform = plan.solve.platform
-    return (*completed, *(_wheel(item, request, platform) for item in answer.packages))
+    wheels = (_wheel(item, request, platform, own) for item in answer.packages)
+    return (*completed, *wheels)
 
 
-def _wheel(item: LockedPackage, request: LockRequest, platform: Platform) -> LockedPackage:
+def _wheel(
+    item: LockedPackage,
+    request: LockRequest,
+    platform: Platform,
+    own: Mapping[NormalizedName, LockableWheel],
+) -> LockedPackage:
     """The package with its canonical URL.
 
     Raises:
         SpecError: It is not a wheel.
     """
+    known = own.get(canonicalize_name(item.name))
+    if known is not None:
+        return replace(item, url=known.url, sha256=known.sha256)
     url = without_credentials(request.mirrors.canonical(item.url))
     if not url.partition("#")[0].endswith(".whl"):
         only = f"no wheel for {platform}, only {url}"

@@ -12,6 +12,7 @@ from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage, Lockfile, Manager, require_environment_name
 from lading.lock.reasons import LockStep, explain_changes
 from lading.lock.requested import Requested, Sources
+from lading.lock.wheel_builder import WheelBuilder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class LockRequest:
         pip_index: URL of a package index to ask instead of PyPI, or empty.
         exclude_newer: Ignore what was published after it; aware.
         build_sdists: Whether source distributions may be built and locked.
+        builder: Builds wheels; None where nothing can be built.
+        own_code: What the lock names own code relative to, absolute; None means `directory`.
     """
 
     name: str
@@ -49,6 +52,8 @@ class LockRequest:
     pip_index: str = ""
     exclude_newer: dt.datetime | None = None
     build_sdists: bool = False
+    builder: WheelBuilder | None = None
+    own_code: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that leads elsewhere.

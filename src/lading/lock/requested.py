@@ -36,6 +36,7 @@ from lading.lock.exchange import (
 )
 from lading.lock.isolation import CondaLock
 from lading.lock.model import MAIN
+from lading.lock.own_code import OwnPackage, own_package
 from lading.system import without_credentials
 
 MAPPING = Path(__file__).with_name("pypi-to-conda.json")
@@ -55,6 +56,7 @@ class Requested:
         channels: Canonical, in order of priority, without credentials.
         specs: Conda packages, unique; sorted where conda-lock read them.
         pip: Requirements as written; only names where just conda-lock can read the source.
+        own: The wheels and source trees of the project that are asked for.
         categories: Category → the conda packages asked for in it.
         content_hash: conda-lock's hash of all of it; empty where it was not asked.
         pip_requirements: The pip part for conda-lock; empty where it was not asked.
@@ -63,6 +65,7 @@ class Requested:
     channels: tuple[ChannelUrl, ...]
     specs: tuple[MatchSpec, ...]
     pip: tuple[str, ...] = ()
+    own: tuple[OwnPackage, ...] = ()
     categories: Mapping[str, frozenset[str]] = field(default_factory=dict)
     content_hash: str = ""
     pip_requirements: PipRequirements = field(default_factory=PipRequirements)
@@ -81,6 +84,8 @@ class Requested:
         nodes = {name: set(found) for name, found in self.categories.items()}
         for item in self.pip_requirements.requirements:
             nodes.setdefault(str(item["category"]), set()).add(f"pip:{item['name']}")
+        for package in self.own:
+            nodes.setdefault(package.category, set()).add(f"pip:{package.name}")
         return {name: tuple(sorted(nodes[name])) for name in sorted(nodes) if name != MAIN}
 
 
@@ -91,10 +96,12 @@ class Sources:
     Attributes:
         paths: Absolute, in the order they are merged.
         files: Those that are environment files.
+        projects: Source trees that the settings ask for in addition.
     """
 
     paths: tuple[Path, ...]
     files: tuple[EnvironmentFile, ...]
+    projects: tuple[OwnPackage, ...] = ()
 
     @property
     def are_understood(self) -> bool:
@@ -119,7 +126,8 @@ class Sources:
     def of_categories(self, names: Collection[str]) -> "Sources":
         """The environment files in these categories; all of them where none is named."""
         kept = tuple(item for item in self.files if item.category in names) if names else self.files
-        return Sources(paths=self.paths, files=kept)
+        projects = self.projects if not names or MAIN in names else ()
+        return Sources(paths=self.paths, files=kept, projects=projects)
 
     def find_line(self, name: str) -> tuple[Path, int] | None:
         """The first line that asks for the package `name`: its source and its number, from 1."""
@@ -142,10 +150,13 @@ class Sources:
         specs = [spec for item in files for spec in item.specs]
         categories: dict[str, frozenset[str]] = {}
         for item in files:
-            names = frozenset((*(spec.name for spec in item.specs), *(["pip"] if item.pip else [])))
+            names = frozenset(
+                (*(spec.name for spec in item.specs), *(["pip"] if item.pip or item.own else []))
+            )
             categories[item.category] = categories.get(item.category, frozenset()) | names
         pip = tuple(line for item in files for line in item.pip)
-        if pip and all(spec.name != "pip" for spec in specs):
+        own = tuple(package for item in files for package in item.own)
+        if (pip or own) and all(spec.name != "pip" for spec in specs):
             # conda-lock adds pip where pip packages are asked for.
             specs.append(MatchSpec(name=PackageName("pip")))
         longest = max((item.channels for item in files), key=len, default=())
@@ -154,6 +165,9 @@ class Sources:
             specs=tuple(dict.fromkeys(specs)),
             pip=pip,
             categories=categories,
+            own=tuple(
+                item for item in dict.fromkeys((*own, *self.projects)) if item.is_wanted(platform)
+            ),
         )
 
 
@@ -164,8 +178,15 @@ def conda_names_of_pypi() -> Mapping[str, str]:
     return {canonicalize_name(name): str(entry["conda_name"]) for name, entry in table.items()}
 
 
-def read_sources(paths: Sequence[Path]) -> Sources:
+def read_sources(
+    paths: Sequence[Path], projects: Sequence[Path] = (), directories: Sequence[Path] = ()
+) -> Sources:
     """Read the sources at `paths`, each once.
+
+    Args:
+        paths: Absolute.
+        projects: Directories of source trees that the settings ask for in addition.
+        directories: For each of `paths`, what paths in it are relative to; none means where it is.
 
     Raises:
         SpecError: One is missing, or an environment file is wrong.
@@ -175,7 +196,14 @@ def read_sources(paths: Sequence[Path]) -> Sources:
             _check_foreign(path)
     return Sources(
         paths=tuple(paths),
-        files=tuple(read_environment(path) for path in paths if path.name not in FOREIGN),
+        files=tuple(
+            read_environment(path, directory)
+            for path, directory in zip(
+                paths, directories or [path.parent for path in paths], strict=True
+            )
+            if path.name not in FOREIGN
+        ),
+        projects=tuple(map(own_package, projects)),
     )
 
 
@@ -252,12 +280,14 @@ def ask_conda_lock(
 
 def _requested(answer: SourceAnswer, sources: Sources, platform: Platform) -> Requested:
     channels = tuple(canonical_channel(name) for name in answer.channels)
+    understood = sources.on(platform)
     conda, pip = answer.conda[platform.value], answer.pip[platform.value]
     specs = {_spec(item, channels) for item in conda}
     return Requested(
         channels=channels,
         specs=tuple(sorted(specs, key=lambda spec: spec.text)),
-        pip=sources.on(platform).pip if sources.are_understood else pip.names,
+        pip=understood.pip if sources.are_understood else pip.names,
+        own=understood.own,
         categories={
             category: frozenset(item.name for item in conda if item.category == category)
             for category in {item.category for item in conda}

@@ -3,7 +3,7 @@
 Source: PEP 508 (requirements and markers).
 """
 
-from packaging.markers import default_environment
+from packaging.markers import Marker, default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -41,8 +41,11 @@ def requirement_name(line: str) -> NormalizedName:
 
 def applies(requirement: Requirement, platform: Platform, python: str) -> bool:
     """Whether the marker of `requirement` holds on `platform` with the `python` of this version."""
-    if requirement.marker is None:
-        return True
+    return requirement.marker is None or marker_holds(requirement.marker, platform, python)
+
+
+def marker_holds(marker: Marker, platform: Platform, python: str) -> bool:
+    """Whether `marker` holds on `platform` with the `python` of this version (or empty)."""
     family, _, architecture = platform.value.partition("-")
     system, name, operating_system = _SYSTEMS.get(family, ("win32", "Windows", "nt"))
     environment = {key: str(value) for key, value in default_environment().items()} | {
@@ -55,4 +58,4 @@ def applies(requirement: Requirement, platform: Platform, python: str) -> bool:
     if python:
         environment["python_full_version"] = python
         environment["python_version"] = ".".join(python.split(".")[:2])
-    return requirement.marker.evaluate(environment)
+    return marker.evaluate(environment)

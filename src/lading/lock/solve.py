@@ -12,10 +12,12 @@ The same inputs and the same state of the channels give the same bytes.
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+
+from packaging.utils import NormalizedName, canonicalize_name
 
 from lading.conda import Platform
 from lading.engine import Engine, SolveRequest
@@ -34,6 +36,7 @@ from lading.lock.model import (
     Manager,
     lock_path,
 )
+from lading.lock.own_wheels import LockableWheel, find_own_wheels
 from lading.lock.pip import solve_pip
 from lading.lock.reading import parse_lockfiles, read_lockfile
 from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
@@ -46,6 +49,7 @@ from lading.lock.request import (
     PlatformPlan,
 )
 from lading.lock.requested import ask_conda_lock
+from lading.lock.side_list import Built, side_list_of
 from lading.lock.unsatisfiable import explained
 from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import Progress, no_progress, write_atomically
@@ -158,15 +162,15 @@ def solve_lock(
 
     def solve(item: PlatformPlan) -> PlatformOutcome:
         started, platform = clock(), item.solve.platform.value
-        has_pip = bool(item.requested.pip_requirements.requirements)
+        has_pip = bool(item.requested.pip_requirements.requirements or item.requested.own)
         steps = 3 if has_pip else 1
         progress(platform, 0, steps)
         packages = _solve_conda(plan.request, item, engine)
         if has_pip:
             progress(platform, 1, steps)
-            packages = solve_pip(plan.request, item, packages)
+            packages = solve_pip(plan.request, item, packages, own)
             progress(platform, 2, steps)
-        solved = _solved(plan.request, item, packages)
+        solved = _solved(plan.request, item, packages, own)
         if file_lists is not None:
             unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, file_lists)
             solved = replace(solved, unchecked=unchecked)
@@ -175,6 +179,7 @@ def solve_lock(
         _log.info("%s: solved in %.1f s", platform, seconds)
         return replace(solved, seconds=seconds)
 
+    own = find_own_wheels(plan)
     solved = _all_at_once(solve, plan.platforms)
     question = ValidationQuestion(
         documents={item.plan.solve.platform.value: item.document for item in solved}
@@ -207,7 +212,10 @@ def _solve_conda(
 
 
 def _solved(
-    request: LockRequest, item: PlatformPlan, packages: tuple[LockedPackage, ...]
+    request: LockRequest,
+    item: PlatformPlan,
+    packages: tuple[LockedPackage, ...],
+    own: Mapping[NormalizedName, LockableWheel],
 ) -> PlatformOutcome:
     platform, directory = item.solve.platform, item.path.parent
     variables = sorted(request.sources.variables.items())
@@ -227,6 +235,7 @@ def _solved(
                 f"{CATEGORY_KEY}{name}": " ".join(nodes)
                 for name, nodes in item.requested.optional.items()
             },
+            **side_list_of(_builds(packages, own)),
         },
         packages=[
             entry
@@ -238,6 +247,14 @@ def _solved(
     # Read as any other before it takes the place of the old one.
     (lockfile,) = parse_lockfiles(item.path, data)
     return PlatformOutcome(plan=item, data=data, lockfile=lockfile, document=document)
+
+
+def _builds(
+    packages: tuple[LockedPackage, ...], own: Mapping[NormalizedName, LockableWheel]
+) -> dict[NormalizedName, Built]:
+    """How the wheels among `packages` were built that were built when locking."""
+    names = {canonicalize_name(item.name) for item in packages if item.manager is Manager.PIP}
+    return {name: built for name in names & own.keys() if (built := own[name].built)}
 
 
 def _all_at_once(

@@ -121,17 +121,6 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
     assert message in str(error)
 
 
-@pytest.mark.parametrize(
-    "requirement",
-    ["-e .", "--editable ./x", "./local", "../local", "/abs/local", "~/local", "file:///x.whl",
-     "x @ file:///x.whl", "x @ ./local"],
-)  # fmt: skip
-def test_local_requirements_are_refused(tmp_path: Path, requirement: str) -> None:
-    """A package without digest is refused, with the reason."""
-    error = _problem(tmp_path, f"dependencies: [python, {{pip: ['{requirement}']}}]\n")
-    assert "has no digest to lock" in str(error)
-
-
 def test_pip_options_are_refused(tmp_path: Path) -> None:
     """An option of pip is not a requirement."""
     error = _problem(tmp_path, "dependencies: [python, {pip: ['-r requirements.txt']}]\n")

@@ -145,7 +145,7 @@ def _answered(
         platforms=(Platform.LINUX_64,),
         conda_lock=CondaLock(state_directory=tmp_path, inherited_environment={}, runner=answer),
     )
-    solve_pip(request, plan, tuple(_package(name, Manager.CONDA) for name in conda))
+    solve_pip(request, plan, tuple(_package(name, Manager.CONDA) for name in conda), {})
 
 
 def _package(name: str, manager: Manager, url: str = "") -> LockedPackage:

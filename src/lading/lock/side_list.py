@@ -1,0 +1,75 @@
+"""What a lock keeps of the project's own code, on its side list.
+
+conda-lock's format has no place for it, so it stands in the metadata, where other tools pass over
+it: `lading-built-NAME` for each wheel that was built when locking. The value is JSON.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+from packaging.utils import NormalizedName, canonicalize_name
+
+from lading.errors import LockError
+from lading.lock.model import REMEDY, Lockfile
+from lading.system import Digest, decode_json
+
+BUILT_KEY = "lading-built-"
+
+Entry = TypeVar("Entry", bound=msgspec.Struct)
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a wheel of a lock was built.
+
+    Attributes:
+        source: The source tree, `./PATH` relative to the project; or the URL of an sdist.
+        sha256: Of the sources, hexadecimal: of the tree, or of the sdist.
+        requires: What it was built with: `name==version --hash=...`, sorted.
+        is_stable: Whether building twice gave the same bytes.
+    """
+
+    source: str
+    sha256: str
+    requires: tuple[str, ...] = ()
+    is_stable: bool = msgspec.field(name="stable", default=True)
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it was built from a source tree of the project."""
+        return "://" not in self.source
+
+    def is_of(self, source: str, sha256: Digest) -> bool:
+        """Whether it was built from these sources."""
+        return (self.source, self.sha256) == (source, sha256.hex)
+
+
+def built_wheels(lock: Lockfile) -> Mapping[NormalizedName, Built]:
+    """Name → how it was built, of the pip packages whose wheels were built when locking.
+
+    Raises:
+        LockError: An entry is not what lading writes.
+    """
+    entries = _entries(lock, BUILT_KEY, Built)
+    return {canonicalize_name(name): entry for name, entry in entries.items()}
+
+
+def side_list_of(built: Mapping[NormalizedName, Built]) -> dict[str, str]:
+    """The metadata that say how wheels were built."""
+    return {f"{BUILT_KEY}{name}": _text(entry) for name, entry in sorted(built.items())}
+
+
+def _text(entry: msgspec.Struct) -> str:
+    return msgspec.json.encode(entry, order="deterministic").decode()
+
+
+def _entries(lock: Lockfile, key: str, kind: type[Entry]) -> dict[str, Entry]:
+    found = {}
+    for name, text in lock.metadata.items():
+        if not name.startswith(key):
+            continue
+        try:
+            found[name.removeprefix(key)] = decode_json(text.encode(), kind)
+        except msgspec.DecodeError as error:
+            raise LockError(f"the lock says {name} wrongly: {error}", hint=REMEDY) from error
+    return found
