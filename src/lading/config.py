@@ -34,6 +34,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         virtual_packages: Name, with or without `__` → version; or platform → name → version.
         categories: To install and to pack; empty means `main`, or the only one that there is.
         solve_group: Environments of one group have the same versions; empty means none.
+        build_sdists: Whether source distributions may be built when locking.
         projects: Source trees to build wheels of, relative to the file that holds the settings.
     """
 
@@ -46,6 +47,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     categories: tuple[str, ...] = ()
     solve_group: str = msgspec.field(name="solve-group", default="")
     projects: tuple[str, ...] = ()
+    build_sdists: bool = msgspec.field(name="build-sdists", default=False)
 
     def virtual_packages_of(self, platform: Platform) -> Mapping[str, str]:
         """Full name → version, the table for `platform` before that for all; may be empty."""

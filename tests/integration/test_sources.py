@@ -1,5 +1,6 @@
 """Sources of every kind through the real command, with an index and a channel that are served."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from lading.conda.names import Platform
 from lading.lock.model import Lockfile
 from lading.lock.reading import read_lockfile
+from lading.lock.side_list import built_wheels
 from lading.system.digest import sha256_of_file
 from simulators.channel import ChannelSimulator, Package
 from simulators.command import Outcome, lading
@@ -188,8 +190,16 @@ def test_build_sdists(project: Path, channel: str, index: str) -> None:
     built = lock(project, *options, "--build-sdists")
     found = locked(built, project)
     assert {"built": "1.0", "helper": "1.0"} == pip_versions(found)
-    assert "built 1.0 has no wheel for linux-64" in built.stderr
-    assert found.pip[0].file_name == "built-1.0.tar.gz"
+    entry = built_wheels(found)["built"]
+    assert entry.source == f"{index}/files/built-1.0.tar.gz"
+    assert found.pip[0].file_name == "built-1.0-py3-none-any.whl"
+    [wheel] = project.glob(".lading/wheels/*/*.whl")
+    assert sha256_of_file(wheel) == found.pip[0].sha256
+    assert entry.is_stable
+    shutil.rmtree(project / ".lading")
+    fetched = lading(["fetch", "x", "-p", "linux-64"], project)
+    assert fetched.code == 0, fetched.stderr
+    assert sha256_of_file(wheel) == found.pip[0].sha256
 
 
 UPLOADED = {

@@ -47,9 +47,10 @@ def prepare_metadata_for_build_wheel(directory, settings=None):
 def build_wheel(directory, settings=None, metadata=None):
     name = "{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(pathlib.Path(directory, name), "w") as archive:
-        archive.write("{name}.py")
-        for member, content in (*MEMBERS.items(), ("RECORD", "")):
-            archive.writestr(INFORMATION + "/" + member, content)
+        contents = {{INFORMATION + "/" + member: text for member, text in MEMBERS.items()}}
+        contents["{name}.py"] = pathlib.Path("{name}.py").read_text()
+        for member, content in (*contents.items(), (INFORMATION + "/RECORD", "")):
+            archive.writestr(zipfile.ZipInfo(member), content)
     return name
 """
 

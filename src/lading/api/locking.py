@@ -231,6 +231,7 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
     platforms = named_platforms(project, wanted, asked)
     if named and not platforms:
         platforms = locked_platforms(project.directory, named)
+    mirrors = with_channel_credentials(project, asked, choices.channels)
     return LockRequest(
         name=chosen,
         directory=project.directory,
@@ -240,16 +241,16 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
         virtual_packages=expected_virtual_packages(
             project, settings, asked.paths, choices.virtual_packages
         ),
-        mirrors=with_channel_credentials(project, asked, choices.channels),
+        mirrors=mirrors,
         strict_priority=project.settings.strict_priority,
         update=frozenset(choices.update),
         update_all=choices.update_all,
         timeout=choices.timeout,
         pip_index=choices.pip_index or project.environment.get("PIP_INDEX_URL", ""),
         exclude_newer=parse_moment(choices.exclude_newer),
-        build_sdists=choices.build_sdists,
+        build_sdists=choices.build_sdists or settings.build_sdists,
         conda_lock=conda_lock_of(project),
-        builder=wheel_builder(project.tree, project.environment),
+        builder=wheel_builder(project.tree, project.environment, mirrors),
     )
 
 

@@ -44,7 +44,9 @@ from lading.report import render_locked, render_locked_json
     help="Virtual packages of the target machines, by platform.",
 )
 @click.option("--exclude-newer", metavar="DATE", help="Ignore packages published after DATE.")
-@click.option("--build-sdists", is_flag=True, help="Build source distributions, and lock them.")
+@click.option(
+    "--build-sdists", is_flag=True, help="Build wheels of source distributions, and lock them."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0),

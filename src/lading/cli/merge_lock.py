@@ -98,6 +98,9 @@ def _request(
         strict_priority=context.project.settings.strict_priority,
         pip_index=context.project.environment.get("PIP_INDEX_URL", ""),
         conda_lock=conda_lock_of(context.project),
-        builder=wheel_builder(context.project.tree, context.project.environment),
+        builder=wheel_builder(
+            context.project.tree, context.project.environment, context.project.settings.mirrors
+        ),
+        build_sdists=settings.build_sdists,
         own_code=context.project.directory,
     )

@@ -101,6 +101,7 @@ def fetch_archives(
 def wheel_builder(
     tree: BuildTree,
     inherited: Mapping[str, str],
+    mirrors: MirrorMap,
     indexes: Mapping[str, str] | None = None,
     *,
     offline: bool = False,
@@ -110,6 +111,7 @@ def wheel_builder(
     Args:
         tree: Where things lie.
         inherited: The caller's environment variables.
+        mirrors: Where source distributions are fetched from.
         indexes: Variables for uv that name package indexes.
         offline: Whether nothing may be fetched over a network.
     """
@@ -117,6 +119,7 @@ def wheel_builder(
         store=tree.built_wheels,
         state=tree.state,
         inherited=inherited,
+        mirrors=mirrors,
         indexes=indexes or {},
         offline=offline,
     )
@@ -130,7 +133,7 @@ def _rebuild_missing(
     inherited: Mapping[str, str],
 ) -> None:
     """Build wheels of the project's own code again that lie nowhere on this machine."""
-    builder = wheel_builder(tree, inherited, plan.indexes, offline=plan.offline)
+    builder = wheel_builder(tree, inherited, mirrors, plan.indexes, offline=plan.offline)
     for item in plan.wheels:
         target = tree.wheel_cache / item.file_name
         is_here = mirrors.locations(item.url)[0].startswith(f"{mirrors.project}/")

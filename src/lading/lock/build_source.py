@@ -12,7 +12,7 @@ from packaging.utils import NormalizedName
 
 from lading.errors import SpecError
 from lading.lock.source_tree import copy_sources, digest_of, list_sources
-from lading.system import Digest, sha256_of_file
+from lading.system import Digest
 
 EPOCH = 315_532_800
 """1980-01-01 in Unix seconds, the oldest time that a wheel can hold."""
@@ -103,11 +103,6 @@ def tree_source(
         sha256=digest_of(directory, files),
         files=files,
     )
-
-
-def sdist_source(name: NormalizedName, archive: Path, url: str) -> BuildSource:
-    """An sdist that was fetched from `url`."""
-    return BuildSource(name=name, path=archive, said=url, sha256=sha256_of_file(archive))
 
 
 def project_relative(path: Path, project: Path) -> str:

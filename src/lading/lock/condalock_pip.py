@@ -171,7 +171,8 @@ def _refuse_source_distributions() -> None:
         raise FailedError(
             FailureKind.SOURCE,
             f"only wheels can be locked, and the index has only {file_name}",
-            ("lock it with conda, ask for a version with a wheel, or publish a wheel of it",),
+            hint="let lading build a wheel of it, which runs its code, with --build-sdists; or lock"
+            " it with conda",
         )
 
     HTTPRepository._get_info_from_sdist = refuse  # noqa: SLF001

@@ -58,7 +58,7 @@ def find_own_wheels(plan: LockPlan) -> Mapping[NormalizedName, LockableWheel]:
                     f" {package.path}",
                     hint="delete one of them",
                 )
-            _refuse_other_platform(known[1].path, item.solve.platform)
+            refuse_other_platform(known[1].path, item.solve.platform)
     return {name: wheel for name, (_, wheel) in found.items()}
 
 
@@ -72,7 +72,7 @@ def _find(plan: LockPlan, package: OwnPackage) -> LockableWheel:
     source = tree_source(package.name, package.path, project, builder.inherited)
     locks = (item.before for item in plan.platforms if item.before is not None)
     is_free = plan.request.update_all or package.name in plan.request.update
-    before = None if is_free else _last_build(package.name, locks, project)
+    before = None if is_free else last_build(package.name, locks, project)
     built = builder.build(source, before)
     return lockable(built.path, built.sha256, project, built.built)
 
@@ -93,9 +93,7 @@ def lockable(
     return LockableWheel(path=path, url=f"file:{quote(relative)}", sha256=sha256, built=built)
 
 
-def _last_build(
-    name: NormalizedName, locks: Iterable[Lockfile], project: Path
-) -> BuiltWheel | None:
+def last_build(name: NormalizedName, locks: Iterable[Lockfile], project: Path) -> BuiltWheel | None:
     """The wheel of `name` that one of `locks` has."""
     for lock in locks:
         for item in lock.pip:
@@ -126,14 +124,17 @@ def rebuild_wheel(
         LockError: The lock says wrongly how it was built.
         SpecError: Its sources are not those that were locked.
         DigestMismatchError: It has other bytes than those that were locked.
+        FetchError: Its source distribution cannot be fetched.
         EngineFailedError: It cannot be built.
     """
     wanted = locked_build(item, lock, project)
-    if wanted is None or wanted.is_kept or not wanted.built.is_tree:
+    if wanted is None or wanted.is_kept:
         return
-    name = canonicalize_name(item.name)
-    directory = project / wanted.built.source
-    source = tree_source(name, directory, project, builder.inherited)
+    name, built = canonicalize_name(item.name), wanted.built
+    if built.is_tree:
+        source = tree_source(name, project / built.source, project, builder.inherited)
+    else:
+        source = builder.sdist(name, built.source, Digest.sha256(built.sha256))
     if not wanted.built.is_of(source.said, source.sha256):
         raise SpecError(
             f"the sources of {item.name} in {wanted.built.source} changed since they were locked",
@@ -142,7 +143,7 @@ def rebuild_wheel(
     builder.rebuild(source, wanted)
 
 
-def _refuse_other_platform(wheel: Path, platform: Platform) -> None:
+def refuse_other_platform(wheel: Path, platform: Platform) -> None:
     """Refuse a wheel with compiled code for a platform that it was not built for."""
     *_, tags = parse_wheel_filename(wheel.name)
     platforms = {tag.platform for tag in tags}

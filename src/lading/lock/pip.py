@@ -1,24 +1,23 @@
 """The pip part of a lock: solved by conda-lock, on top of the conda packages."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from lading.conda import Platform
 from lading.errors import SpecError
 from lading.lock.exchange import Operation, OwnWheel, PipAnswer, PipQuestion
 from lading.lock.model import MAIN, LockedPackage
-from lading.lock.own_wheels import LockableWheel
+from lading.lock.own_wheels import LockableWheel, last_build, lockable, refuse_other_platform
 from lading.lock.request import LockRequest, PlatformPlan
 from lading.lock.requested import MAPPING
 from lading.lock.requirement import requirement_name
+from lading.lock.side_list import Built
 from lading.system import without_credentials
 
 PYTHON = "python"
 
-_log = logging.getLogger(__name__)
+BUILD_HINT = "let lading build a wheel of it, which runs its code, with --build-sdists"
 
 
 def solve_pip(
@@ -26,8 +25,8 @@ def solve_pip(
     plan: PlatformPlan,
     conda: tuple[LockedPackage, ...],
     own: Mapping[NormalizedName, LockableWheel],
-) -> tuple[LockedPackage, ...]:
-    """The conda packages, categories completed, and the pip packages that belong to them.
+) -> tuple[tuple[LockedPackage, ...], Mapping[NormalizedName, Built]]:
+    """Solve the pip part; build the wheels of what has only source distributions.
 
     Args:
         request: What to lock.
@@ -35,10 +34,15 @@ def solve_pip(
         conda: Its conda packages.
         own: The wheels of the project's own code.
 
+    Returns:
+        The conda packages, categories completed, and the pip packages that belong to them; and how
+        the wheels among these were built that were built for this lock.
+
     Raises:
         SpecError: There is no Python, a package has no wheel, or one is there as conda package.
         SolveError: There is no solution.
         FetchError: The package index could not be read.
+        EngineFailedError: A wheel cannot be built.
     """
     if all(item.name != PYTHON for item in conda):
         raise SpecError(
@@ -72,42 +76,42 @@ def solve_pip(
     completed = (
         replace(item, categories=answer.categories.get(item.name) or (MAIN,)) for item in conda
     )
-    platform = plan.solve.platform
-    wheels = (_wheel(item, request, platform, own) for item in answer.packages)
-    return (*completed, *wheels)
+    packages, built = [*completed], {}
+    for item in answer.packages:
+        name = canonicalize_name(item.name)
+        url = without_credentials(request.mirrors.canonical(item.url))
+        wheel = own.get(name)
+        if wheel is None and not url.partition("#")[0].endswith(".whl"):
+            wheel = _built_sdist(replace(item, url=url), request, plan)
+        if wheel is None:
+            packages.append(replace(item, url=url))
+            continue
+        packages.append(replace(item, url=wheel.url, sha256=wheel.sha256))
+        if wheel.built is not None:
+            built[name] = wheel.built
+    return tuple(packages), built
 
 
-def _wheel(
-    item: LockedPackage,
-    request: LockRequest,
-    platform: Platform,
-    own: Mapping[NormalizedName, LockableWheel],
-) -> LockedPackage:
-    """The package with its canonical URL.
+def _built_sdist(item: LockedPackage, request: LockRequest, plan: PlatformPlan) -> LockableWheel:
+    """The wheel that is built of a package that has only a source distribution.
 
     Raises:
-        SpecError: It is not a wheel.
+        SpecError: That was not allowed, or it is not for the platform.
+        FetchError: The source distribution cannot be fetched.
+        EngineFailedError: It cannot be built.
     """
-    known = own.get(canonicalize_name(item.name))
-    if known is not None:
-        return replace(item, url=known.url, sha256=known.sha256)
-    url = without_credentials(request.mirrors.canonical(item.url))
-    if not url.partition("#")[0].endswith(".whl"):
-        only = f"no wheel for {platform}, only {url}"
-        if not request.build_sdists:
-            raise SpecError(
-                f"{item.name} {item.version} has {only}",
-                hint="lock it with conda, or ask for a version with wheels; with"
-                " --build-sdists it is locked for installers that build it",
-            )
-        # What is built on a node has no digest that could have been locked.
-        _log.warning(
-            "%s %s has %s; conda-lock installs that, and `lading install` refuses it",
-            item.name,
-            item.version,
-            only,
+    if request.builder is None or not request.build_sdists:
+        raise SpecError(
+            f"{item.name} {item.version} has no wheel for {plan.solve.platform}, only {item.url}",
+            hint=f"{BUILD_HINT}, lock it with conda, or ask for a version with wheels",
         )
-    return replace(item, url=url)
+    source = request.builder.sdist(canonicalize_name(item.name), item.url, item.sha256)
+    is_free = request.update_all or item.name in request.update
+    locks = () if is_free or plan.before is None else (plan.before,)
+    before = last_build(source.name, locks, request.directory)
+    wheel = request.builder.build(source, before)
+    refuse_other_platform(wheel.path, plan.solve.platform)
+    return lockable(wheel.path, wheel.sha256, request.directory, wheel.built)
 
 
 def _refuse_clashes(answer: PipAnswer, lines: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 
 from lading.conda import Platform
 from lading.engine import Engine, SolveRequest
@@ -36,7 +36,7 @@ from lading.lock.model import (
     Manager,
     lock_path,
 )
-from lading.lock.own_wheels import LockableWheel, find_own_wheels
+from lading.lock.own_wheels import find_own_wheels
 from lading.lock.pip import solve_pip
 from lading.lock.reading import parse_lockfiles, read_lockfile
 from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
@@ -166,11 +166,12 @@ def solve_lock(
         steps = 3 if has_pip else 1
         progress(platform, 0, steps)
         packages = _solve_conda(plan.request, item, engine)
+        built: Mapping[NormalizedName, Built] = {}
         if has_pip:
             progress(platform, 1, steps)
-            packages = solve_pip(plan.request, item, packages, own)
+            packages, built = solve_pip(plan.request, item, packages, own)
             progress(platform, 2, steps)
-        solved = _solved(plan.request, item, packages, own)
+        solved = _solved(plan.request, item, packages, built)
         if file_lists is not None:
             unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, file_lists)
             solved = replace(solved, unchecked=unchecked)
@@ -215,7 +216,7 @@ def _solved(
     request: LockRequest,
     item: PlatformPlan,
     packages: tuple[LockedPackage, ...],
-    own: Mapping[NormalizedName, LockableWheel],
+    built: Mapping[NormalizedName, Built],
 ) -> PlatformOutcome:
     platform, directory = item.solve.platform, item.path.parent
     variables = sorted(request.sources.variables.items())
@@ -235,7 +236,7 @@ def _solved(
                 f"{CATEGORY_KEY}{name}": " ".join(nodes)
                 for name, nodes in item.requested.optional.items()
             },
-            **side_list_of(_builds(packages, own)),
+            **side_list_of(built),
         },
         packages=[
             entry
@@ -247,14 +248,6 @@ def _solved(
     # Read as any other before it takes the place of the old one.
     (lockfile,) = parse_lockfiles(item.path, data)
     return PlatformOutcome(plan=item, data=data, lockfile=lockfile, document=document)
-
-
-def _builds(
-    packages: tuple[LockedPackage, ...], own: Mapping[NormalizedName, LockableWheel]
-) -> dict[NormalizedName, Built]:
-    """How the wheels among `packages` were built that were built when locking."""
-    names = {canonicalize_name(item.name) for item in packages if item.manager is Manager.PIP}
-    return {name: built for name in names & own.keys() if (built := own[name].built)}
 
 
 def _all_at_once(

@@ -16,14 +16,17 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from sys import executable
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from uv import find_uv_bin
 
+from lading.conda import MirrorMap
 from lading.errors import DigestMismatchError, EngineFailedError
 from lading.lock.build_source import EPOCH, BuildSource
 from lading.lock.side_list import Built
+from lading.net import Download, Network, fetch_all
 from lading.system import (
     Digest,
     Run,
@@ -69,6 +72,7 @@ class WheelBuilder:
         state: Directory for the home and the cache of uv, absolute.
         inherited: Variables of the caller, which may name proxies and certificates.
         indexes: Further variables for uv that name package indexes, with credentials.
+        mirrors: Where source distributions are fetched from.
         offline: Whether nothing may be fetched over a network.
     """
 
@@ -76,7 +80,21 @@ class WheelBuilder:
     state: Path
     inherited: Mapping[str, str] = field(repr=False)
     indexes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mirrors: MirrorMap = field(default_factory=MirrorMap)
     offline: bool = False
+
+    def sdist(self, name: NormalizedName, url: str, sha256: Digest) -> BuildSource:
+        """Fetch a source distribution.
+
+        Raises:
+            FetchError: It cannot be fetched.
+            DigestMismatchError: It has other bytes.
+        """
+        target = self.state / "sdists" / sha256.hex / unquote(urlsplit(url).path.rpartition("/")[2])
+        network = Network(environment=self.inherited, offline=self.offline)
+        item = Download(url=url, sha256=sha256, target=target)
+        fetch_all([item], self.mirrors, network=network)
+        return BuildSource(name=name, path=target, said=url, sha256=sha256)
 
     def place(self, file_name: str, sha256: Digest) -> Path:
         """Where a wheel is kept."""
