@@ -155,3 +155,54 @@ def test_a_solve_group_shares_versions(
     (project / "lading.toml").write_text(table.format("one") + table.format("two"))
     answer = lading(["lock", "--check", "one"], project, variables)
     assert (answer.code, "of the same solve-group, has 1.0" in answer.stdout) == (1, True)
+
+
+def test_what_is_locked_and_by_whom_asked(project: Path) -> None:
+    """`list` names the line that asks for a package, or the packages that need it."""
+    lines = [line.split() for line in done(project, "list", "--with", "dev").stdout.splitlines()]
+    rows = {line[0]: " ".join(line[4:]) for line in lines}
+    assert rows == {
+        "name": "category asked by",
+        "app": "main environment.yml: app; dev.yml: app",
+        "checker": "dev dev.yml: checker",
+        "helper": "dev checker",
+        "library": "main app, checker",
+    }
+    document = json.loads(done(project, "list", "--json").stdout)
+    assert [item["name"] for item in document["packages"]] == ["app", "library"]
+    assert document["left_out"] == 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_newer_and_what_holds_it_back(
+    tmp_path: Path, channel: ChannelSimulator, engine: str
+) -> None:
+    """A package that another one holds back says by which; one that may move says nothing."""
+    project = tmp_path / "project"
+    write(project, "environment.yml", channel, "name: x", "dependencies: [app, old]")
+    variables = engine_variables(engine)
+    assert lading(["lock"], project, variables).code == 0
+    answer = lading(["outdated", "--exit-code"], project, variables)
+    assert answer.code == 1, answer.stderr
+    row = answer.stdout.splitlines()[-1].split()
+    assert row[:4] == ["library", "1.0", "1.0", "2.0"]
+    assert " ".join(row[4:]).startswith("old 1.0 needs library <2")
+    write(project, "environment.yml", channel, "name: x", "dependencies: [app]")
+    answer = lading(["outdated", "--json"], project, variables)
+    assert json.loads(answer.stdout)["platforms"][0]["newer"] == [
+        {"name": "library", "locked": "1.0", "allowed": "2.0", "newest": "2.0", "held_by": []}
+    ]
+
+
+def test_what_this_checkout_has(project: Path) -> None:
+    """`info` names environments with sources, locks and prefixes, artifacts and caches."""
+    done(project, "pack", "service")
+    text = done(project, "info").stdout
+    assert "environment service (environment.yml, dev.yml)" in text
+    assert f"linux-64: 4 packages (main, dev), installed in {project}/build/service" in text
+    document = json.loads(done(project, "info", "--json").stdout)
+    assert "service-linux-64.tar.zst" in {item["name"] for item in document["artifacts"]}
+    assert {"packages", "installations"} <= {item["name"] for item in document["caches"]}
+    assert all(item["size"] > 0 for item in document["artifacts"])
+    (project / f"locks/service/{PLATFORM}.conda-lock.yml").write_text("{")
+    assert "is not valid YAML" in done(project, "info").stdout

@@ -44,6 +44,14 @@ if TYPE_CHECKING:
         lock as lock,
         lock_environments as lock_environments,
     )
+    from lading.api.looking import (
+        LockedPlatform as LockedPlatform,
+        Outdated as Outdated,
+        Overview as Overview,
+        find_outdated as find_outdated,
+        list_locked as list_locked,
+        overview as overview,
+    )
     from lading.api.mounting import (
         enter_image as enter_image,
         mount as mount,
@@ -70,6 +78,7 @@ else:
                 "read_one_lock"
             ),
             "locking": "LockChoices conda_lock_of file_lists_of lock lock_environments",
+            "looking": "LockedPlatform Outdated Overview find_outdated list_locked overview",
             "mounting": "enter_image mount unmount",
             "preflighting": "preflight",
             "project": "Project open_project",

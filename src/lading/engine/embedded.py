@@ -92,6 +92,7 @@ class EmbeddedEngine:
                         build=str(item.build),
                         channel=channel,
                         subdir=item.subdir,
+                        depends=tuple(item.depends),
                     )
                     for channel, location in sources.items()
                     for item in query(gateway, [location], subdirs, names)

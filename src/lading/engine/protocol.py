@@ -61,6 +61,7 @@ class Offered:
         build: Build string.
         channel: Canonical URL.
         subdir: `noarch` or a platform.
+        depends: As the channel writes them.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Offered:
     build: str
     channel: ChannelUrl
     subdir: str
+    depends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from lading.lock.file_conflicts import FileLists as FileLists
     from lading.lock.group import solve_group as solve_group
     from lading.lock.isolation import CondaLock as CondaLock
+    from lading.lock.listing import (
+        Listed as Listed,
+        Newer as Newer,
+        list_packages as list_packages,
+        newer_packages as newer_packages,
+    )
     from lading.lock.merge import (
         Merging as Merging,
         merge_locks as merge_locks,
@@ -93,6 +99,7 @@ else:
             "file_conflicts": "FileLists",
             "group": "solve_group",
             "isolation": "CondaLock",
+            "listing": "Listed Newer list_packages newer_packages",
             "merge": "Merging merge_locks read_sides write_merged_sources",
             "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile lock_path",
             "reading": "read_lockfile",

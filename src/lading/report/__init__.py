@@ -40,6 +40,14 @@ if TYPE_CHECKING:
         render_locked as render_locked,
         render_locked_json as render_locked_json,
     )
+    from lading.report.looking import (
+        render_list as render_list,
+        render_list_json as render_list_json,
+        render_outdated as render_outdated,
+        render_outdated_json as render_outdated_json,
+        render_overview as render_overview,
+        render_overview_json as render_overview_json,
+    )
     from lading.report.mounted import (
         render_entered as render_entered,
         render_mounted as render_mounted,
@@ -80,6 +88,10 @@ else:
                 "render_mirrored render_mirrored_json"
             ),
             "locked": "render_left_out render_locked render_locked_json",
+            "looking": (
+                "render_list render_list_json render_outdated render_outdated_json "
+                "render_overview render_overview_json"
+            ),
             "mounted": ("render_entered render_mounted render_mounted_json render_unmounted_json"),
             "preflight": (
                 "merge_preflights render_preflight render_preflight_json render_preflights"

@@ -1,0 +1,31 @@
+"""`lading list`."""
+
+import click
+
+from lading.api import list_locked
+from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.context import Context
+from lading.cli.options import platform_option
+from lading.report import render_list, render_list_json
+
+
+@click.command("list")
+@click.argument("environment", required=False)
+@platform_option
+@with_option
+@without_option
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    environment: str | None,
+    platform: str | None,
+    including: list[str],
+    excluding: list[str],
+) -> int:
+    """Show what is locked in ENVIRONMENT, and who asked for it: a line of a source, or packages."""
+    choice = choice_of(including, excluding)
+    lock, listed = list_locked(context.project, environment, platform, choice)
+    say_left_out(context, lock)
+    context.write(render_list_json(lock, listed) if context.json else render_list(listed))
+    return 0
