@@ -179,7 +179,7 @@ def test_a_checked_download(server: RawServer, row: list[bytes]) -> None:
     server.answers, server.asked = row, 0
     with tempfile.TemporaryDirectory(dir=MEMORY) as name:
         target = Path(name, "f")
-        wanted = Download(url=f"{server.url}/f", sha256=sha256_of(DATA), target=target)
+        wanted = Download(url=f"{server.url}/f", digest=sha256_of(DATA), target=target)
         network = Network(retry_policy=QUICK)
         found = outcome(lambda: fetch_all([wanted], MirrorMap(), network=network))
         if isinstance(found, LadingError):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lading.api.adopting import Adopted as Adopted, adopt as adopt
     from lading.api.asked import (
         chosen_channels as chosen_channels,
         environments_meant as environments_meant,
@@ -67,6 +68,7 @@ else:
                 "chosen_channels environments_meant expected_virtual_packages named_platforms "
                 "read_asked"
             ),
+            "adopting": "Adopted adopt",
             "building": (
                 "check_pack_choices install install_planned pack pack_planned "
                 "plan_installation plan_packing"

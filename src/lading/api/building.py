@@ -93,7 +93,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each choice
     reinstall: bool = False,
 ) -> InstallPlan:
     """What installing `environment` will do; see `install`."""
-    name, lock = read_chosen(project, environment, platform, choice)
+    name, lock = read_chosen(project, environment, platform, choice, offline=offline)
     return plan_install(
         name,
         lock,

@@ -5,21 +5,27 @@ from dataclasses import replace
 from pathlib import Path
 
 from lading.api.project import Project
-from lading.conda import is_path_separator_free, native_platform
+from lading.conda import Platform, is_path_separator_free, native_platform
 from lading.config import EnvironmentSettings
 from lading.errors import LockError, NotAPrefixError, UsageError
-from lading.install import read_install_record
+from lading.install import read_install_record, sha256_by_md5
 from lading.lock import (
     LOCK_SUFFIX,
     Choice,
     Lockfile,
     LockGraph,
+    Unusable,
     choose_categories,
+    is_lock_path,
     lock_graph,
     lock_path,
     locked_platforms,
+    read_foreign,
     read_lockfile,
+    refuse_unusable,
 )
+from lading.net import Network
+from lading.system import Digest
 
 
 def find_lock(project: Project, environment: str, platform: str | None) -> tuple[Path, str]:
@@ -34,7 +40,7 @@ def find_lock(project: Project, environment: str, platform: str | None) -> tuple
         UsageError: `environment` can be neither.
         LockError: There is no such lockfile; the hint says how to make it.
     """
-    if environment.endswith((".yml", ".yaml")):
+    if is_lock_path(environment):
         path = project.path(environment)
         return path, path.parent.name if path.name.endswith(LOCK_SUFFIX) else path.stem
     if not is_path_separator_free(environment):
@@ -77,22 +83,80 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
 
 
 def read_chosen(
-    project: Project, environment: str, platform: str | None, choice: Choice
+    project: Project,
+    environment: str,
+    platform: str | None,
+    choice: Choice,
+    *,
+    offline: bool = False,
 ) -> tuple[str, Lockfile]:
     """The name of an environment, and of its lock what `choice` and the configuration want.
+
+    What another tool locked by an MD5 alone is fetched once for its SHA-256.
 
     Raises:
         UsageError: There is no such category, or `environment` can name no lock.
         LockError: There is no such lockfile, or it cannot be read.
     """
-    path, name = find_lock(project, environment, platform)
-    lock = read_lockfile(path, project.platform(platform) if platform else None)
-    return name, _chosen(project, name, lock, choice)
+    path, name, lock = _read(project, environment, platform, offline=offline)
+    return name, _chosen(project, path, name, lock, choice)
 
 
-def _chosen(project: Project, name: str, lock: Lockfile, choice: Choice) -> Lockfile:
+def _chosen(project: Project, path: Path, name: str, lock: Lockfile, choice: Choice) -> Lockfile:
     settings = project.settings.environments.get(name, EnvironmentSettings())
-    return choose_categories(lock, replace(choice, default=settings.categories))
+    chosen = choose_categories(lock, replace(choice, default=settings.categories))
+    return refuse_unusable(path, chosen)
+
+
+def _read(
+    project: Project, environment: str, platform: str | None, *, offline: bool = False
+) -> tuple[Path, str, Lockfile]:
+    """The path of a lockfile, the name of its environment, and what it says on one platform."""
+    path, name = find_lock(project, environment, platform)
+    wanted = project.platform(platform) if platform else None
+    if not is_lock_path(environment) or (path.name.endswith(LOCK_SUFFIX) and path.is_file()):
+        try:
+            return path, name, read_lockfile(path, wanted)
+        except LockError:
+            if not is_lock_path(environment):
+                raise
+    lock = _of_several(path, read_foreign(path, {}, wanted), wanted)
+    if any(item.md5 for item in lock.unusable):
+        known = settled_digests(project, lock.unusable, offline=offline)
+        lock = _of_several(path, read_foreign(path, known, wanted), wanted)
+    return path, lock.environment or name, lock
+
+
+def settled_digests(
+    project: Project, wanted: Sequence[Unusable], *, offline: bool = False
+) -> dict[Digest, Digest]:
+    """MD5 → SHA-256 of archives of which a lock has the first alone; fetched where unknown."""
+    network = Network(environment=project.environment, offline=offline)
+    return sha256_by_md5(wanted, project.tree, project.settings.mirrors, network)
+
+
+def _of_several(path: Path, locks: Sequence[Lockfile], wanted: Platform | None) -> Lockfile:
+    """The lock that is meant: of the platform wanted, or this machine's, or the only one.
+
+    Raises:
+        LockError: There is none, or several environments.
+    """
+    platforms = dict.fromkeys(lock.platform for lock in locks)
+    listed = ", ".join(platforms) or "none"
+    if wanted is None and len(platforms) > 1 and native_platform() in platforms:
+        wanted = native_platform()
+    if wanted is None and len(platforms) != 1:
+        raise LockError(f"{path} is for {listed}", hint="name one platform with -p")
+    if wanted is not None and wanted not in platforms:
+        raise LockError(f"{path} is for {listed}, not for {wanted}", hint="name one of these")
+    found = [lock for lock in locks if wanted in {None, lock.platform}]
+    own = [lock for lock in found if lock.environment == path.resolve().parent.name]
+    if len(found) > 1 and len(own) != 1:
+        names = ", ".join(lock.environment for lock in found)
+        raise LockError(
+            f"{path} has several environments: {names}", hint=f"run `lading adopt {path.name}`"
+        )
+    return (own if len(found) > 1 else found)[0]
 
 
 def known_environments(project: Project) -> tuple[str, ...]:
@@ -139,13 +203,14 @@ def read_one_lock(
         LockError: There is none, or it cannot be read.
     """
     name = environment or _only_environment(project)
-    if platform is None and not name.endswith((".yml", ".yaml")):
+    if platform is None and not is_lock_path(name):
         locked = locked_platforms(project.directory, name)
         if locked and native_platform() not in locked:
             platform = locked[0].value
-    path, found = find_lock(project, name, platform)
-    lock = read_lockfile(path, project.platform(platform) if platform else None)
-    return path, lock if choice is None else _chosen(project, found, lock, choice)
+    path, found, lock = _read(project, name, platform)
+    if choice is None:
+        return path, refuse_unusable(path, lock)
+    return path, _chosen(project, path, found, lock, choice)
 
 
 def read_graph(

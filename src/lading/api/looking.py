@@ -133,8 +133,7 @@ def find_outdated(
         LockError: It is not locked.
         LadingError: As `lock`.
     """
-    names = (environment,) if environment else ()
-    (name,) = named_environments(project, names)
+    (name,) = named_environments(project, (environment,) if environment else ())
     if not locked_platforms(project.directory, name):
         read_one_lock(project, name, platforms[0] if platforms else None)
     request = lock_request(project, (name,), LockChoices(platforms=platforms, update_all=True))

@@ -19,6 +19,7 @@ from lading.version import VERSION
 SIGNALLED = 128
 
 COMMANDS = {
+    "adopt": "Take over the lock of conda-lock, pixi or conda.",
     "bootstrap": "Download the pinned micromamba and check its digest.",
     "clean": "Remove caches.",
     "diff": "Show what differs between two locks.",

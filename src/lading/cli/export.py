@@ -17,6 +17,7 @@ from lading.lock import (
     choose_categories,
     export_environment_yml,
     export_explicit,
+    export_pylock,
     export_requirements,
     export_unified,
 )
@@ -38,6 +39,7 @@ from lading.lock import (
     "--environment-yml", "form", flag_value="yml", help="environment.yml with every package pinned."
 )
 @click.option("--requirements", "form", flag_value="pip", help="pip packages with hashes.")
+@click.option("--pylock", "form", flag_value="pylock", help="pip packages as pylock.toml.")
 @click.option("--unified", "form", flag_value="unified", help="One conda-lock.yml, all platforms.")
 @output_option
 @click.pass_obj
@@ -64,6 +66,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
             text = export_environment_yml(lock, name)
         case "pip":
             text = export_requirements(lock)
+        case "pylock":
+            text = export_pylock(lock)
         case "unified":
             target = context.project.path(output).parent if output else context.project.directory
             text = _unified(context, path, name, target, choice)

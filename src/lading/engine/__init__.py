@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     )
     from lading.engine.micromamba import MicromambaEngine as MicromambaEngine
     from lading.engine.micromamba_executable import find_micromamba as find_micromamba
+    from lading.engine.pixi_lock import (
+        PixiEnvironment as PixiEnvironment,
+        PixiPackage as PixiPackage,
+        read_pixi_lock as read_pixi_lock,
+    )
     from lading.engine.protocol import (
         Engine as Engine,
         InstallRequest as InstallRequest,
@@ -40,6 +45,7 @@ else:
             "matching": "admits compare_versions satisfies",
             "micromamba": "MicromambaEngine",
             "micromamba_executable": "find_micromamba",
+            "pixi_lock": "PixiEnvironment PixiPackage read_pixi_lock",
             "protocol": "Engine InstallRequest Offered Offers SolveRequest",
         },
     )

@@ -116,7 +116,7 @@ def apply_bootstrap(
         DigestMismatchError: The executable has another digest.
     """
     if not plan.is_current:
-        download = Download(url=plan.url, sha256=plan.sha256, target=plan.target, mode=EXECUTABLE)
+        download = Download(url=plan.url, digest=plan.sha256, target=plan.target, mode=EXECUTABLE)
         try:
             fetch_all([download], MirrorMap(), progress, Network(environment=inherited))
         except FetchError as error:

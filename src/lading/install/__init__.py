@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         InstallRecord as InstallRecord,
         read_install_record as read_install_record,
     )
+    from lading.install.upgrade import sha256_by_md5 as sha256_by_md5
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -40,6 +41,7 @@ else:
             "package_cache": "fetch_archives place_of_wheel wheel_builder",
             "plan": "InstallPlan plan_install",
             "record": "InstallRecord read_install_record",
+            "upgrade": "sha256_by_md5",
         },
         call="lading.api:install",
     )

@@ -85,7 +85,7 @@ def fetch_archives(
         DigestMismatchError: It has other bytes than the lock promises.
     """
     tree = with_private_cache(tree)
-    _prepare(tree)
+    prepare_cache(tree)
     located = locate_archives(plan.downloads, tree.layers)
     wanted = [item for item in plan.downloads if item.target not in located]
     _rebuild_missing(plan, tree, {item.target for item in wanted}, mirrors, inherited)
@@ -142,7 +142,7 @@ def _rebuild_missing(
             rebuild_wheel(item, plan.lockfile, tree.root, builder)
 
 
-def _prepare(tree: BuildTree) -> None:
+def prepare_cache(tree: BuildTree) -> None:
     """Create the package cache where it is missing; mark it, if nothing else was in it before.
 
     Raises:
@@ -205,7 +205,7 @@ def _find_in_layers(download: Download, layers: Sequence[Path]) -> Path | None:
 def _verified(download: Download, path: Path, layer: Path) -> Path | None:
     """Where the file at `path` may be read from, if its digest is right: there, or from a copy."""
     if not _others_may_write(path, layer):
-        return path if sha256_of_file(path) == download.sha256 else None
+        return path if sha256_of_file(path) == download.digest else None
     target = download.target
     target.parent.mkdir(parents=True, exist_ok=True)
     with temporary_file(target.parent, target.name) as (temporary, stream):
@@ -214,7 +214,7 @@ def _verified(download: Download, path: Path, layer: Path) -> Path | None:
             while chunk := source.read(CHUNK_BYTES):
                 hasher.update(chunk)
                 stream.write(chunk)
-        if Digest.sha256(hasher.hexdigest()) != download.sha256:
+        if Digest.sha256(hasher.hexdigest()) != download.digest:
             return None
         stream.flush()
         temporary.chmod(download.mode)

@@ -155,14 +155,14 @@ def _download(item: LockedPackage, directory: Path) -> Download:
             f"the archive of {item.name} has the unsafe name {item.file_name!r}",
             hint="do not use this lock; lock again",
         )
-    return Download(url=item.url, sha256=item.sha256, target=directory / item.file_name)
+    return Download(url=item.url, digest=item.sha256, target=directory / item.file_name)
 
 
 def _refuse_same_file(downloads: list[Download]) -> None:
     """Two different archives of one name cannot lie in one package cache."""
     seen: dict[Path, Digest] = {}
     for item in downloads:
-        if seen.setdefault(item.target, item.sha256) != item.sha256:
+        if seen.setdefault(item.target, item.digest) != item.digest:
             raise LockError(
                 f"the lock has two different archives named {item.target.name}",
                 hint="take the package from one channel only, and lock again",

@@ -6,6 +6,7 @@ from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lading.lock.adopt import (
+        adopted_bytes as adopted_bytes,
         pins_of_conda_lock as pins_of_conda_lock,
         pins_of_prefix as pins_of_prefix,
     )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         export_unified as export_unified,
     )
     from lading.lock.file_conflicts import FileLists as FileLists
+    from lading.lock.foreign import is_lock_path as is_lock_path, read_foreign as read_foreign
     from lading.lock.group import solve_group as solve_group
     from lading.lock.isolation import CondaLock as CondaLock
     from lading.lock.listing import (
@@ -55,11 +57,19 @@ if TYPE_CHECKING:
         MAIN as MAIN,
         LockedPackage as LockedPackage,
         Lockfile as Lockfile,
+        Unusable as Unusable,
         lock_path as lock_path,
     )
     from lading.lock.own_wheels import rebuild_wheel as rebuild_wheel
+    from lading.lock.pip_lock import (
+        export_pylock as export_pylock,
+        is_environment_file as is_environment_file,
+        is_pip_lock as is_pip_lock,
+        read_pip_lock as read_pip_lock,
+    )
     from lading.lock.reading import (
         read_lockfile as read_lockfile,
+        refuse_unusable as refuse_unusable,
     )
     from lading.lock.request import (
         LockInputs as LockInputs,
@@ -90,19 +100,21 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "adopt": "pins_of_conda_lock pins_of_prefix",
+            "adopt": "adopted_bytes pins_of_conda_lock pins_of_prefix",
             "categories": "Choice categories_of choose_categories",
             "check": "CheckRequest LockFinding LockReport check_lock locked_platforms",
             "dependency_graph": "LockGraph lock_graph",
             "diff": "Change ChangeKind FoldedChange diff_locks fold_diffs",
             "export": "export_environment_yml export_explicit export_requirements export_unified",
             "file_conflicts": "FileLists",
+            "foreign": "is_lock_path read_foreign",
             "group": "solve_group",
             "isolation": "CondaLock",
             "listing": "Listed Newer list_packages newer_packages",
             "merge": "Merging merge_locks read_sides write_merged_sources",
-            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile lock_path",
-            "reading": "read_lockfile",
+            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile Unusable lock_path",
+            "pip_lock": "export_pylock is_environment_file is_pip_lock read_pip_lock",
+            "reading": "read_lockfile refuse_unusable",
             "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
             "own_wheels": "rebuild_wheel",
             "requested": "Sources ask_conda_lock read_sources",

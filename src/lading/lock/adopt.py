@@ -12,8 +12,9 @@ import msgspec
 from lading.conda import MirrorMap, Platform
 from lading.engine import compare_versions
 from lading.errors import LockError, NotAPrefixError, SpecError
-from lading.lock.model import LockedPackage, Manager
-from lading.lock.reading import read_lockfiles
+from lading.lock.model import ENVIRONMENT_KEY, LockedPackage, Lockfile, Manager
+from lading.lock.reading import parse_lockfiles, read_lockfiles
+from lading.lock.rendering import document_of, dump_lockfile, package_entries
 from lading.system import Digest, decode_json, read_regular, without_credentials
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,22 @@ def _pin(path: Path, mirrors: MirrorMap) -> LockedPackage | None:
             f"{path} is not a prefix record: {' '.join(str(error).split())}",
             hint="reinstall this package, or make the lock from the sources alone",
         ) from error
+
+
+def adopted_bytes(lock: Lockfile, name: str) -> bytes:
+    """The lockfile that holds `lock` as the environment `name`; read back before it is given."""
+    document = document_of(
+        content_hash={lock.platform.value: lock.content_hash},
+        channels=lock.channels,
+        sources=lock.sources,
+        custom={**lock.metadata, ENVIRONMENT_KEY: name},
+        packages=[
+            entry for item in lock.packages for entry in package_entries(item, lock.platform)
+        ],
+    )
+    data = dump_lockfile(document, name, lock.platform)
+    parse_lockfiles(Path(name), data)
+    return data
 
 
 def merge_pins(

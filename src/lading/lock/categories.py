@@ -38,6 +38,7 @@ class Choice:
 def categories_of(lock: Lockfile) -> tuple[str, ...]:
     """The categories of `lock`, `main` first, the others sorted."""
     found = {name for item in lock.packages for name in item.categories} | lock.asked_for.keys()
+    found |= {name for item in lock.unusable for name in item.categories}
     return tuple(sorted(found, key=lambda name: (name != MAIN, name)))
 
 
@@ -60,6 +61,7 @@ def choose_categories(lock: Lockfile, choice: Choice) -> Lockfile:
         packages=tuple(item for item in lock.packages if node_of(item) in wanted),
         chosen=tuple(sorted(chosen)),
         left_out=tuple(item for item in lock.packages if node_of(item) not in wanted),
+        unusable=tuple(item for item in lock.unusable if not chosen.isdisjoint(item.categories)),
     )
 
 

@@ -133,6 +133,25 @@ class LockedPackage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """An entry of another tool's lock that cannot be installed as it stands.
+
+    Attributes:
+        name: Of the package.
+        url: Where it is, without credentials.
+        reason: Why it cannot be installed; it follows the name and "is".
+        md5: What is known of its archive; None where it is no archive.
+        categories: As of `LockedPackage`.
+    """
+
+    name: str
+    url: str
+    reason: str
+    md5: Digest | None
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lockfile:
     """The packages of one environment on one platform.
 
@@ -146,6 +165,7 @@ class Lockfile:
         digest: SHA-256 of the file's bytes: the identity of the environment.
         chosen: The categories that `packages` was limited to, sorted; empty where it is complete.
         left_out: The packages of other categories.
+        unusable: Entries that are not among `packages`, see `refuse_unusable`.
     """
 
     platform: Platform
@@ -157,6 +177,7 @@ class Lockfile:
     digest: Digest
     chosen: tuple[str, ...] = ()
     left_out: tuple[LockedPackage, ...] = ()
+    unusable: tuple[Unusable, ...] = ()
 
     @property
     def asked_for(self) -> Mapping[str, tuple[str, ...]]:

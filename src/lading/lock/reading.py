@@ -28,6 +28,7 @@ from lading.lock.model import (
     LockedPackage,
     Lockfile,
     Manager,
+    Unusable,
 )
 from lading.system import (
     Digest,
@@ -54,6 +55,12 @@ class _Channel(msgspec.Struct, frozen=True):
     url: _Text
 
 
+_NO_DIGESTS: Mapping[Digest, Digest] = {}
+
+_LOCAL = ("file:", "git+", "hg+", "svn+", "bzr+")
+"""How the URLs begin that conda-lock writes for repositories and directories."""
+
+
 class _Package(msgspec.Struct, frozen=True):
     name: _Text
     version: _Text
@@ -61,17 +68,17 @@ class _Package(msgspec.Struct, frozen=True):
     platform: _Text
     url: _Text
     hash: _Hash
-    dependencies: dict[_Text, _Text] = {}  # msgspec copies defaults
+    dependencies: dict[_Text, _Text | None] = {}  # msgspec copies defaults
     category: _Text = "main"
     optional: bool = False
 
 
 class _Metadata(msgspec.Struct, frozen=True):
-    content_hash: dict[_Text, _Text]
-    channels: tuple[_Channel, ...]
+    channels: tuple[_Channel | _Text, ...]
     platforms: tuple[_Text, ...]
     sources: tuple[_Text, ...] = ()
     custom_metadata: dict[_Text, str] | None = None
+    content_hash: dict[_Text, _Text] = {}  # the same
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -95,24 +102,33 @@ def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None
     data = _read(path)
     document = _parse_document(path, data)
     chosen = _choose_platform(path, document.metadata.platforms, platform)
-    return _lockfile(path, document, chosen, data)
+    return refuse_unusable(path, _lockfile(path, document, chosen, data))
 
 
-def read_lockfiles(path: Path) -> tuple[Lockfile, ...]:
+def read_lockfiles(
+    path: Path, known: Mapping[Digest, Digest] = _NO_DIGESTS
+) -> tuple[Lockfile, ...]:
     """The lockfiles in the file at `path`, one for each platform.
+
+    Args:
+        path: A v1 lockfile.
+        known: MD5 → SHA-256 of archives for which the file has the first alone.
 
     Raises:
         LockError: As `read_lockfile`.
     """
-    return parse_lockfiles(path, _read(path))
+    return parse_lockfiles(path, _read(path), known)
 
 
-def parse_lockfiles(path: Path, data: bytes) -> tuple[Lockfile, ...]:
+def parse_lockfiles(
+    path: Path, data: bytes, known: Mapping[Digest, Digest] = _NO_DIGESTS
+) -> tuple[Lockfile, ...]:
     """The lockfiles in `data`, one for each platform.
 
     Args:
         path: Where it comes from, for messages; need not exist.
         data: A v1 lockfile.
+        known: As of `read_lockfiles`.
 
     Raises:
         LockError: As `read_lockfile`.
@@ -120,7 +136,7 @@ def parse_lockfiles(path: Path, data: bytes) -> tuple[Lockfile, ...]:
     document = _parse_document(path, data)
     platforms = document.metadata.platforms
     return tuple(
-        _lockfile(path, document, _choose_platform(path, platforms, Platform(name)), data)
+        _lockfile(path, document, _choose_platform(path, platforms, Platform(name)), data, known)
         for name in platforms
         if name in set(Platform)
     )
@@ -135,20 +151,48 @@ def _read(path: Path) -> bytes:
         raise LockError(f"{path}: {error}", hint=REMEDY) from error
 
 
-def _lockfile(path: Path, document: "_Document", chosen: Platform, data: bytes) -> Lockfile:
-    packages = _unique(
-        path, (_locked(path, item) for item in document.package if item.platform == chosen)
+def refuse_unusable(path: Path, lock: Lockfile) -> Lockfile:
+    """The lock itself, where everything in it can be installed.
+
+    Raises:
+        LockError: Something cannot; what it is stands in `details`.
+    """
+    if not lock.unusable:
+        return lock
+    first = lock.unusable[0]
+    lines = tuple(f"{item.name} ({item.url}) is {item.reason}" for item in lock.unusable)
+    more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+    raise LockError(
+        f"{path}: {first.name} is {first.reason}{more}",
+        hint="lock a wheel of it, choose categories without it, or `lading adopt"
+        f" {path.name} --leave-out {first.name}`",
+        details=lines,
     )
+
+
+def _lockfile(
+    path: Path,
+    document: "_Document",
+    chosen: Platform,
+    data: bytes,
+    known: Mapping[Digest, Digest] = _NO_DIGESTS,
+) -> Lockfile:
+    entries = [_entry(path, item, known) for item in document.package if item.platform == chosen]
+    packages = _unique(path, (item for item in entries if isinstance(item, LockedPackage)))
     metadata = document.metadata.custom_metadata or {}
     _check_names(path, metadata)
     return Lockfile(
         platform=chosen,
-        channels=tuple(_clean(path, item.url) for item in document.metadata.channels),
+        channels=tuple(
+            _clean(path, item if isinstance(item, str) else item.url)
+            for item in document.metadata.channels
+        ),
         sources=document.metadata.sources,
         content_hash=document.metadata.content_hash.get(chosen, ""),
         packages=packages,
         metadata=metadata,
         digest=sha256_of(data),
+        unusable=tuple(item for item in entries if isinstance(item, Unusable)),
     )
 
 
@@ -197,25 +241,61 @@ def _choose_platform(path: Path, found: tuple[str, ...], wanted: Platform | None
         raise LockError(f"{path}: {error}", hint=REMEDY) from error
 
 
-def _locked(path: Path, item: _Package) -> LockedPackage:
-    if item.hash.sha256 is None:
-        raise LockError(f"{path}: {item.name} has no sha256", hint=REMEDY)
+def _entry(path: Path, item: _Package, known: Mapping[Digest, Digest]) -> LockedPackage | Unusable:
+    """The package, or why it cannot be installed.
+
+    Raises:
+        LockError: It is damaged.
+    """
     try:
+        md5 = Digest.md5(item.hash.md5) if item.hash.md5 else None
+        sha256 = known.get(md5) if md5 is not None else None
+        kind = _kind_of_place(item)
+        if kind:
+            return _unusable(path, item, f"{kind}, of which the lock has no archive", None)
+        if item.hash.sha256 is None and sha256 is None:
+            return _unusable(path, item, "locked without a sha256", md5)
+        sha256 = Digest.sha256(item.hash.sha256) if item.hash.sha256 else sha256
+        assert sha256 is not None  # noqa: S101  # for mypy
         if item.manager is Manager.CONDA:
             for name, constraint in item.dependencies.items():
-                dependency_name(f"{name} {constraint}")
+                dependency_name(f"{name} {constraint or ''}")
         return LockedPackage(
             name=item.name,
             version=item.version,
             manager=item.manager,
             url=_clean(path, item.url),
-            sha256=Digest.sha256(item.hash.sha256),
-            md5=Digest.md5(item.hash.md5) if item.hash.md5 else None,
-            dependencies=item.dependencies,
-            categories=(item.category,) if item.optional else (MAIN,),
+            sha256=sha256,
+            md5=md5,
+            dependencies={name: query or "" for name, query in item.dependencies.items()},
+            categories=_categories(item),
         )
     except ValueError as error:
         raise LockError(f"{path}: {item.name}: {error}", hint=REMEDY) from error
+
+
+def _kind_of_place(item: _Package) -> str:
+    """What a pip package is at its URL, where that is no archive; or empty."""
+    if item.manager is Manager.CONDA or not item.url.startswith(_LOCAL):
+        return ""
+    if not item.url.startswith("file:"):
+        return "a repository"
+    is_archive = item.url.partition("#")[0].endswith((".whl", ".tar.gz", ".zip"))
+    return "" if is_archive else "a directory"
+
+
+def _categories(item: _Package) -> tuple[str, ...]:
+    return (item.category,) if item.optional else (MAIN,)
+
+
+def _unusable(path: Path, item: _Package, reason: str, md5: Digest | None) -> Unusable:
+    return Unusable(
+        name=item.name,
+        url=_clean(path, item.url),
+        reason=reason,
+        md5=md5,
+        categories=_categories(item),
+    )
 
 
 def _clean(path: Path, url: str) -> str:

@@ -3,7 +3,7 @@
 Source: PEP 508 (requirements and markers).
 """
 
-from packaging.markers import Marker, default_environment
+from packaging.markers import Environment, Marker, default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -46,16 +46,20 @@ def applies(requirement: Requirement, platform: Platform, python: str) -> bool:
 
 def marker_holds(marker: Marker, platform: Platform, python: str) -> bool:
     """Whether `marker` holds on `platform` with the `python` of this version (or empty)."""
+    environment = marker_environment(platform, python).items()
+    return marker.evaluate({name: str(value) for name, value in environment})
+
+
+def marker_environment(platform: Platform, python: str) -> Environment:
+    """What markers are evaluated with on `platform`; an empty `python` is this interpreter's."""
     family, _, architecture = platform.value.partition("-")
     system, name, operating_system = _SYSTEMS.get(family, ("win32", "Windows", "nt"))
-    environment = {key: str(value) for key, value in default_environment().items()} | {
-        "sys_platform": system,
-        "platform_system": name,
-        "os_name": operating_system,
-        "platform_machine": _MACHINES.get(architecture, architecture),
-        "extra": "",
-    }
+    environment = default_environment()
+    environment["sys_platform"] = system
+    environment["platform_system"] = name
+    environment["os_name"] = operating_system
+    environment["platform_machine"] = _MACHINES.get(architecture, architecture)
     if python:
         environment["python_full_version"] = python
         environment["python_version"] = ".".join(python.split(".")[:2])
-    return marker.evaluate(environment)
+    return environment

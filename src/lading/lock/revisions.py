@@ -13,7 +13,7 @@ from pathlib import Path
 from lading.conda import Platform
 from lading.errors import EngineError, LockError
 from lading.lock.model import LOCK_SUFFIX, Lockfile
-from lading.lock.reading import parse_lockfiles, read_lockfiles
+from lading.lock.reading import parse_lockfiles, read_lockfiles, refuse_unusable
 from lading.system import Completed, Run, run
 
 
@@ -52,7 +52,10 @@ class LockRevisions:
             locks = [lock for path in self._files(text) for lock in read_lockfiles(path)]
         if not locks:
             raise LockError(f"there is no lockfile at {text}", hint="make it with `lading lock`")
-        return {item.platform: item for item in sorted(locks, key=lambda item: item.platform)}
+        return {
+            item.platform: refuse_unusable(Path(text), item)
+            for item in sorted(locks, key=lambda item: item.platform)
+        }
 
     def _files(self, text: str) -> list[Path]:
         for path in (self.directory / text, self.directory / "locks" / text):

@@ -25,11 +25,12 @@ from lading.errors import DigestMismatchError, FetchError
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
 from lading.system import (
     CHUNK_BYTES,
+    Algorithm,
     Digest,
     Progress,
+    digest_of_file,
     no_progress,
     open_lock,
-    sha256_of_file,
     without_credentials,
 )
 
@@ -47,13 +48,13 @@ class Download:
 
     Attributes:
         url: Canonical URL.
-        sha256: Its digest.
+        digest: Of its content; an MD5 only where nothing better was ever promised.
         target: Where to put it, absolute.
         mode: Permissions of the target.
     """
 
     url: str
-    sha256: Digest
+    digest: Digest
     target: Path
     mode: int = 0o644
 
@@ -127,9 +128,10 @@ def _missing_error(names: Sequence[str]) -> FetchError:
 class _Partial:
     """An incomplete file: a `Sink` that knows its digest."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, algorithm: Algorithm) -> None:
         self._stream = stream
-        self._hasher = hashlib.sha256()
+        self._algorithm = algorithm
+        self._hasher = hashlib.new(algorithm)
         self._size = 0
         stream.seek(0)
         while chunk := stream.read(CHUNK_BYTES):
@@ -144,7 +146,7 @@ class _Partial:
     @property
     def digest(self) -> Digest:
         """Of these bytes."""
-        return Digest.sha256(self._hasher.hexdigest())
+        return Digest(self._algorithm, self._hasher.hexdigest())
 
     def write(self, data: bytes) -> None:
         """Append."""
@@ -156,7 +158,7 @@ class _Partial:
         """Forget what is there."""
         self._stream.seek(0)
         self._stream.truncate()
-        self._hasher = hashlib.sha256()
+        self._hasher = hashlib.new(self._algorithm)
         self._size = 0
 
 
@@ -187,7 +189,7 @@ class _Fetcher:
 
     def _fill(self, download: Download, path: Path, stream: BinaryIO) -> None:
         try:
-            self._fetch_from_any(download, _Partial(stream))
+            self._fetch_from_any(download, _Partial(stream, download.digest.algorithm))
             stream.flush()
             path.chmod(download.mode)
             path.replace(download.target)
@@ -223,17 +225,17 @@ class _Fetcher:
         """Download the rest from `location`, or all of it if the digest is wrong then."""
         resumed = partial.size > 0
         self._copy(location, partial)
-        if resumed and partial.digest != download.sha256:
+        if resumed and partial.digest != download.digest:
             _log.info("%s: what was read before does not fit", without_credentials(location))
             partial.restart()
             self._copy(location, partial)
-        if partial.digest != download.sha256:
+        if partial.digest != download.digest:
             actual = str(partial.digest)
             partial.restart()
             raise DigestMismatchError(
                 f"{without_credentials(location)} is not what the lock promises",
                 hint="the channel changed the file or the lock is wrong: lock again",
-                expected=str(download.sha256),
+                expected=str(download.digest),
                 actual=actual,
             )
 
@@ -250,7 +252,9 @@ class _Fetcher:
 
 
 def _is_there(download: Download) -> bool:
-    return download.target.is_file() and sha256_of_file(download.target) == download.sha256
+    if not download.target.is_file():
+        return False
+    return digest_of_file(download.target, download.digest.algorithm) == download.digest
 
 
 def _copy_file(location: str, path: Path, partial: _Partial) -> None:
@@ -272,7 +276,7 @@ def _chunks_of(location: str, path: Path) -> Iterator[bytes]:
 @contextmanager
 def _locked_partial(download: Download) -> Iterator[tuple[Path, BinaryIO]]:
     """The partial file of a download, for one process at a time; gone afterwards if it is empty."""
-    path = download.target.with_name(f".fetch-{download.sha256.hex}")
+    path = download.target.with_name(f".fetch-{download.digest.hex}")
     while True:
         with open_lock(path) as descriptor, open(descriptor, "r+b", closefd=False) as stream:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         render_mirrored_json as render_mirrored_json,
     )
     from lading.report.locked import (
+        render_adopted as render_adopted,
+        render_adopted_json as render_adopted_json,
         render_left_out as render_left_out,
         render_locked as render_locked,
         render_locked_json as render_locked_json,
@@ -87,7 +89,10 @@ else:
                 "render_bootstrap render_bootstrap_json render_fetched render_fetched_json "
                 "render_mirrored render_mirrored_json"
             ),
-            "locked": "render_left_out render_locked render_locked_json",
+            "locked": (
+                "render_adopted render_adopted_json render_left_out render_locked "
+                "render_locked_json"
+            ),
             "looking": (
                 "render_list render_list_json render_outdated render_outdated_json "
                 "render_overview render_overview_json"

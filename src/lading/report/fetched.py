@@ -37,7 +37,7 @@ def render_fetched_json(plan: InstallPlan) -> str:
         environment=plan.environment,
         platform=str(plan.lockfile.platform),
         **category_fields(plan.lockfile),
-        files=[{"name": item.target.name, "sha256": item.sha256.hex} for item in plan.downloads],
+        files=[{"name": item.target.name, "sha256": item.digest.hex} for item in plan.downloads],
     )
 
 

@@ -1,9 +1,13 @@
 """What locking did, for people and for programs."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from lading.lock import MAIN, Change, LockedPackage, Lockfile, LockOutcome, PlatformOutcome
 from lading.report.document import render_json
+
+if TYPE_CHECKING:
+    from lading.api import Adopted
 
 SHOWN_CHANGES = 20
 
@@ -56,6 +60,41 @@ def _change_lines(outcome: PlatformOutcome) -> Iterator[str]:
 def _why(outcome: PlatformOutcome, item: LockedPackage | Change) -> str:
     reason = outcome.reasons.get((item.manager, item.name), "")
     return f"  ({reason})" if reason else ""
+
+
+def render_adopted(adopted: "Sequence[Adopted]") -> str:
+    """One line a lockfile: what it holds, and of what it was made."""
+    lines = []
+    for item in adopted:
+        conda, pip = len(item.lock.conda), len(item.lock.pip)
+        origin = ", ".join(path.name for path in item.origin)
+        state = "written" if item.written else "unchanged"
+        left = f", without {', '.join(item.left_out)}" if item.left_out else ""
+        lines.append(
+            f"{item.path.parent.name} for {item.lock.platform}: {conda} conda and {pip} pip"
+            f" packages of {origin}{left}, {state}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def render_adopted_json(adopted: "Sequence[Adopted]") -> str:
+    """The same as a JSON document."""
+    return render_json(
+        "adopt/1",
+        locks=[
+            {
+                "environment": item.path.parent.name,
+                "platform": item.lock.platform,
+                "path": item.path,
+                "origin": item.origin,
+                "conda": len(item.lock.conda),
+                "pip": len(item.lock.pip),
+                "left_out": item.left_out,
+                "written": item.written,
+            }
+            for item in adopted
+        ],
+    )
 
 
 def render_left_out(lock: Lockfile) -> str:

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from lading.system.beneath import Beneath as Beneath
     from lading.system.digest import (
         CHUNK_BYTES as CHUNK_BYTES,
+        Algorithm as Algorithm,
         Digest as Digest,
+        digest_of_file as digest_of_file,
         sha256_of as sha256_of,
         sha256_of_file as sha256_of_file,
         sha256_of_stream as sha256_of_stream,
@@ -69,7 +71,10 @@ else:
         __name__,
         {
             "beneath": "Beneath",
-            "digest": "CHUNK_BYTES Digest sha256_of sha256_of_file sha256_of_stream",
+            "digest": (
+                "Algorithm CHUNK_BYTES Digest digest_of_file sha256_of sha256_of_file "
+                "sha256_of_stream"
+            ),
             "file_content": "FileContent",
             "filesystem": "Sync file_system_type network_file_system no_sync sync_file_system",
             "parallel": "in_order",

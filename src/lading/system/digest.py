@@ -77,6 +77,16 @@ def sha256_of(data: bytes) -> Digest:
     return Digest(Algorithm.SHA256, hashlib.sha256(data).hexdigest())
 
 
+def digest_of_file(path: Path, algorithm: Algorithm) -> Digest:
+    """The digest of the content of the file at `path`.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb", buffering=0) as stream:
+        return Digest(algorithm, hashlib.file_digest(stream, algorithm).hexdigest())
+
+
 def sha256_of_file(path: Path) -> Digest:
     """The SHA-256 digest of the content of the file at `path`.
 

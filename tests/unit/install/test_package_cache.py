@@ -32,7 +32,7 @@ def download(cache: Path) -> Download:
     """An archive that is wanted."""
     return Download(
         url="https://host.invalid/forge/linux-64/a-1-0.conda",
-        sha256=sha256_of(DATA),
+        digest=sha256_of(DATA),
         target=cache / "a-1-0.conda",
     )
 
@@ -67,7 +67,7 @@ def test_a_wheel_is_found(tmp_path: Path, place: str) -> None:
     """A layer may be a directory of wheels, a cache of lading, or a mirror."""
     item = Download(
         url="https://h.invalid/p/a-1%2Bx-py3-none-any.whl",
-        sha256=sha256_of(DATA),
+        digest=sha256_of(DATA),
         target=tmp_path / "cache/wheels/a-1+x-py3-none-any.whl",
     )
     path = put(tmp_path / "layer" / place)

@@ -27,7 +27,7 @@ def download(directory: Path, name: str = "a.conda", digest: Digest | None = Non
     """A download into `directory/target`."""
     return Download(
         url=f"{CANONICAL}/{name}",
-        sha256=digest or sha256_of(DATA),
+        digest=digest or sha256_of(DATA),
         target=directory / "target" / name,
     )
 
@@ -256,7 +256,7 @@ def test_a_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     item = download(tmp_path)
     item.target.parent.mkdir(parents=True)
     (tmp_path / "victim").write_bytes(b"theirs")
-    item.target.with_name(f".fetch-{item.sha256.hex}").symlink_to(tmp_path / "victim")
+    item.target.with_name(f".fetch-{item.digest.hex}").symlink_to(tmp_path / "victim")
     with pytest.raises(FetchError, match="cannot read or write"):
         fetch_all([item], MirrorMap())
     assert b"theirs" == (tmp_path / "victim").read_bytes()
@@ -267,7 +267,7 @@ def test_a_part_that_is_a_second_name_is_not_written(tmp_path: Path) -> None:
     item = download(tmp_path)
     item.target.parent.mkdir(parents=True)
     (tmp_path / "victim").write_bytes(b"ours")
-    os.link(tmp_path / "victim", item.target.with_name(f".fetch-{item.sha256.hex}"))
+    os.link(tmp_path / "victim", item.target.with_name(f".fetch-{item.digest.hex}"))
     with pytest.raises(FetchError, match="has a second name"):
         fetch_all([item], MirrorMap())
     assert b"ours" == (tmp_path / "victim").read_bytes()
