@@ -92,9 +92,9 @@ class WheelBuilder:
         """
         target = self.state / "sdists" / sha256.hex / unquote(urlsplit(url).path.rpartition("/")[2])
         network = Network(environment=self.inherited, offline=self.offline)
-        item = Download(url=url, sha256=sha256, target=target)
+        item = Download(url=url, digest=sha256, target=target)
         fetch_all([item], self.mirrors, network=network)
-        return BuildSource(name=name, path=target, said=url, sha256=sha256)
+        return BuildSource(name=name, path=target, said=url, digest=sha256)
 
     def place(self, file_name: str, sha256: Digest) -> Path:
         """Where a wheel is kept."""
