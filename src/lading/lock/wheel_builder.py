@@ -94,7 +94,7 @@ class WheelBuilder:
         network = Network(environment=self.inherited, offline=self.offline)
         item = Download(url=url, digest=sha256, target=target)
         fetch_all([item], self.mirrors, network=network)
-        return BuildSource(name=name, path=target, said=url, digest=sha256)
+        return BuildSource(name=name, path=target, said=url, sha256=sha256)
 
     def place(self, file_name: str, sha256: Digest) -> Path:
         """Where a wheel is kept."""
