@@ -12,6 +12,7 @@ import yaml
 from simulators.channel import ChannelSimulator, File, Package
 from simulators.command import Outcome, lading
 from simulators.engine_project import ENGINES, engine_variables
+from simulators.webserver import serve_directory
 
 engines = pytest.mark.parametrize("engine", ENGINES)
 
@@ -154,6 +155,67 @@ def test_cuda_arch(tmp_path: Path) -> None:
     assert project.lock().code == 0
     document = json.loads(project.run("--json", "why", "__cuda_arch", "-p", "linux-64").stdout)
     assert ("8.0", {"kernels": ">=8.0"}) == (document["version"], document["required_by"])
+
+
+@engines
+def test_archives_elsewhere(tmp_path: Path, engine: str) -> None:
+    """`base_url` may lead to another server: the lock says where, and it is fetched from there."""
+    project = Project(tmp_path, (Package(name="a", files={"share/a": b"a"}),), engine)
+    (tmp_path / "pool").mkdir()
+    (project.channel.root / "linux-64").rename(tmp_path / "pool/files")
+    with serve_directory(tmp_path / "pool") as other:
+        project.channel.info = {"base_url": f"{other}/files/"}
+        project.channel.write_repodata()
+        # micromamba knows such a package by the place of its archive alone.
+        project.ask("a" if engine == "micromamba" else f"{project.channel.url}::a")
+        done = project.lock()
+        assert done.code == 0, done.stderr
+        assert f"{other}/files/a-1.0-0.conda" == project.locked()["a"]["url"]
+        done = project.run("install", "x")
+        assert done.code == 0, done.stderr
+    assert project.lock("--check").code == 0
+    assert list(tmp_path.glob("build/x/*/prefix/share/a"))
+
+
+@engines
+def test_archives_at_a_relative_place(tmp_path: Path, engine: str) -> None:
+    """A relative `base_url` is followed, or refused: micromamba takes it for a host."""
+    project = Project(tmp_path, (Package(name="a"),), engine)
+    project.channel.info = {"base_url": "../files/"}
+    project.channel.write_repodata()
+    project.ask("a")
+    done = project.lock()
+    if engine == "embedded":
+        assert f"{project.channel.url}/files/a-1.0-0.conda" == project.locked()["a"]["url"]
+    else:
+        assert (5, True) == (done.code, done.is_plain_error), done.stderr
+        assert "cannot read the relative base_url '../files/'" in done.stderr
+
+
+@engines
+def test_shards(tmp_path: Path, engine: str) -> None:
+    """A channel may come in shards, with run exports; what micromamba skips in them is refused."""
+    packages = (
+        Package(name="a", depends=("b",), index={"run_exports": {"weak": ["a >=1"]}}),
+        Package(name="b", noarch="generic"),
+        Package(name="c"),
+        Package(name="c", version="2.0", v3=True),
+    )
+    project = Project(tmp_path, packages, engine)
+    for path in project.channel.root.glob("*/repodata.json"):
+        path.unlink()
+    project.channel.write_shards()
+    with serve_directory(project.channel.root) as url:
+        project.ask("a", "c", channel=url)
+        done = project.lock()
+        if engine == "micromamba":
+            assert "offers c in repodata v3" in done.stderr
+            project.ask("a", channel=url)
+            done = project.lock()
+        assert done.code == 0, done.stderr
+    locked = {name: entry["version"] for name, entry in project.locked().items()}
+    newer = {"c": "2.0"} if engine == "embedded" else {}
+    assert {"a": "1.0", "b": "1.0"} | newer == locked
 
 
 @engines

@@ -46,6 +46,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from backports import zstd
 
 from lading.conda.names import BuildString, MatchSpecText, PackageName
@@ -224,6 +225,36 @@ class ChannelSimulator:
             path = self.root / subdir / "repodata.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_json(document))
+
+    def write_shards(self) -> None:
+        """Write the repodata of every subdir as shards (CEP 16) instead of one document."""
+        for subdir, entries in self._entries.items():
+            directory = self.root / subdir
+            (directory / "shards").mkdir(parents=True, exist_ok=True)
+            names = sorted({str(entry["name"]) for entry in entries.values()})
+            shards = {
+                name: self._write_shard(directory / "shards", entries, name) for name in names
+            }
+            info = {"subdir": subdir, "base_url": "./", "shards_base_url": "./shards/"}
+            index = {"version": 1, "info": info, "shards": shards}
+            (directory / "repodata_shards.msgpack.zst").write_bytes(_packed(index))
+
+    def _write_shard(
+        self, directory: Path, entries: Mapping[str, dict[str, object]], name: str
+    ) -> bytes:
+        """Write the shard of the packages `name`; return its digest."""
+        shard: dict[str, dict[str, object]] = {"packages": {}, "packages.conda": {}, "v3": {}}
+        for file_name, entry in entries.items():
+            record = entry | {key: bytes.fromhex(str(entry[key])) for key in ("md5", "sha256")}
+            if entry["name"] == name and file_name in self._newer:
+                shard["v3"].setdefault("conda", {})[_stem(file_name)] = record
+            elif entry["name"] == name:
+                key = "packages.conda" if file_name.endswith(".conda") else "packages"
+                shard[key][file_name] = record
+        data = _packed(shard)
+        digest = hashlib.sha256(data).digest()
+        (directory / f"{digest.hex()}.msgpack.zst").write_bytes(data)
+        return digest
 
     def archives(self) -> dict[str, Path]:
         """Distribution string → archive."""
@@ -415,6 +446,10 @@ def _only(entries: Mapping[str, dict[str, object]], suffix: str) -> dict[str, di
 
 def _stem(file_name: str) -> str:
     return file_name.removesuffix(".conda").removesuffix(".tar.bz2")
+
+
+def _packed(content: object) -> bytes:
+    return zstd.compress(msgspec.msgpack.encode(content))
 
 
 def _json(content: object) -> bytes:

@@ -290,7 +290,7 @@ async def _native_record(
 def _record(item: rattler.RepoDataRecord, sources: Sources) -> RepodataRecord:
     """A record of rattler as one of ours, URLs canonical."""
     content: Mapping[str, object] = json.loads(item.to_json())
-    channel, url = canonical_url(item.url, sources)
+    channel, url = canonical_url(item.url, item.channel or "", sources)
     timestamp = content.get("timestamp")
     noarch = content.get("noarch")
     return RepodataRecord(

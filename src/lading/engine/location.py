@@ -31,18 +31,40 @@ def located_spec(text: MatchSpecText, sources: Sources) -> str:
     return f"{location}::{rest}"
 
 
-def canonical_url(url: str, sources: Sources) -> tuple[ChannelUrl, str]:
+def canonical_url(url: str, named: str, sources: Sources) -> tuple[ChannelUrl, str]:
     """The canonical URLs of the channel and of the archive that an engine found at `url`.
 
+    A channel may say that its archives lie elsewhere; then their URL is canonical as it stands.
+
+    Args:
+        url: As the engine has it.
+        named: The location that the engine says it comes from, or empty.
+        sources: The channels.
+
     Raises:
-        EngineFailedError: `url` is not below any of `sources`.
+        EngineFailedError: It comes from none of `sources`.
+
+    Source: CEP 15 (`base_url`).
     """
     # An engine may answer with URLs without the credentials of a location, or with asterisks.
     plain = without_credentials(url)
-    for channel, location in sources.items():
-        base = without_credentials(location).rstrip("/")
-        if plain.startswith(base + "/"):
-            return channel, channel + plain[len(base) :]
+    bases = {
+        channel: without_credentials(location).rstrip("/") for channel, location in sources.items()
+    }
+    canonical = next(
+        (
+            (channel, channel + plain[len(base) :])
+            for channel, base in bases.items()
+            if plain.startswith(base + "/")
+        ),
+        None,
+    )
+    known = without_credentials(named).rstrip("/")
+    for channel, base in bases.items():
+        if known == base:
+            return channel, canonical[1] if canonical else plain
+    if canonical:
+        return canonical
     raise EngineFailedError(
         f"the engine chose a package of another channel: {without_credentials(url)}",
         hint="clear the engine's state directory and try again",

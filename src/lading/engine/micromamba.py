@@ -35,6 +35,7 @@ from lading.engine.micromamba_repodata import (
     check_records,
     check_repodata,
     repodata_documents,
+    shard_indices,
 )
 from lading.engine.micromamba_request import (
     overrides,
@@ -44,7 +45,12 @@ from lading.engine.micromamba_request import (
     refuse_fields,
     spelled,
 )
-from lading.engine.newer_repodata import refuse_newer_records
+from lading.engine.newer_repodata import (
+    ShardIndex,
+    refuse_newer_records,
+    refuse_newer_shards,
+    refuse_relative_bases,
+)
 from lading.engine.progress import watched
 from lading.engine.protocol import InstallRequest, Offers, SolveRequest
 from lading.errors import (
@@ -295,11 +301,22 @@ class MicromambaEngine:
             documents = repodata_documents(cache, sources, request.platform)
             if answer.returncode == 0:
                 records = read_records(answer, sources)
-                refuse_newer_records(documents, {record.name for record in records})
+                names = {record.name for record in records}
+                refuse_newer_records(documents, names)
+                refuse_newer_shards(self._shards(cache, sources, request.platform), names)
+                refuse_relative_bases(documents, records)
                 check_records(cache, sources, request.platform, records)
             elif not pins:
                 refuse_newer_records(documents, None)
+                refuse_newer_shards(self._shards(cache, sources, request.platform), None)
             return answer
+
+    def _shards(self, cache: Path, sources: Sources, platform: Platform) -> tuple[ShardIndex, ...]:
+        """The indices of shards that were read."""
+        shards = self._state / "home/.cache/conda/pkgs/cache/shards"
+        return tuple(
+            ShardIndex(path=path, shards=shards) for path in shard_indices(cache, sources, platform)
+        )
 
     def _call(
         self,

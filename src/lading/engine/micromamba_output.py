@@ -46,6 +46,7 @@ class _Action(msgspec.Struct, frozen=True):
     build_string: str = ""
     build_number: int = 0
     subdir: str = ""
+    channel: str = ""
     sha256: str | None = None
     md5: str | None = None
     size: int | None = None
@@ -147,7 +148,7 @@ def _decode(answer: Completed) -> _Answer:
 
 
 def _record(action: _Action, sources: Sources) -> RepodataRecord:
-    channel, url = canonical_url(action.url, sources)
+    channel, url = canonical_url(action.url, action.channel, sources)
     try:
         parse_version(action.version)
     except ValueError as error:
@@ -161,7 +162,7 @@ def _record(action: _Action, sources: Sources) -> RepodataRecord:
         version=action.version,
         build=BuildString(action.build or action.build_string),
         build_number=action.build_number,
-        subdir=url.split("/")[-2],
+        subdir=url.split("/")[-2] if url.startswith(channel) else action.subdir,
         channel=channel,
         url=url,
         sha256=Digest.sha256(action.sha256) if action.sha256 else None,

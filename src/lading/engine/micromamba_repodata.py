@@ -7,11 +7,12 @@ empty, and it caches all three. So its cache is checked after each solve.
 Seen in micromamba 2.5.0 and 2.8.1.
 """
 
+import hashlib
 import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -115,6 +116,21 @@ def repodata_documents(cache: Path, sources: Sources, platform: Platform) -> tup
         for subdir in (platform.value, "noarch")
     )
     return tuple(kept[url] for url in urls if url in kept)
+
+
+def shard_indices(cache: Path, sources: Sources, platform: Platform) -> Iterator[Path]:
+    """The index of shards of each subdir that has one; arguments as of `check_repodata`.
+
+    micromamba names it after the URL of the subdir.
+    """
+    for location in sources.values():
+        for url in dict.fromkeys((location, without_credentials(location))):
+            for subdir in (platform.value, "noarch"):
+                name = f"{url.rstrip('/')}/{subdir}/".encode()
+                key = hashlib.md5(name, usedforsecurity=False).hexdigest()[:8]
+                path = cache / f"cache/{key}.msgpack.zst"
+                if path.is_file():
+                    yield path
 
 
 def _fault_in(text: str, file_name: str) -> str:

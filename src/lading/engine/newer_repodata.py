@@ -1,23 +1,34 @@
-"""Find what a channel offers in repodata v3, which micromamba does not read and does not mention.
+"""Find what micromamba does not read in repodata, and does not mention.
 
-It would choose an older package, or report that a package does not exist. So where the repodata it
-read has records of v3 that the request may need, the request is refused.
+It ignores records of v3: it chooses an older package, or reports that a package does not exist. It
+takes a relative `base_url` for the name of a host. So where one of these may matter, the request is
+refused.
 
-Source: CEP 48 (records below the top-level `v3`). Seen in micromamba 2.8.1.
+Source: CEP 15 (`base_url`), CEP 16 (shards), CEP 48 (records below `v3`, of a document or a shard).
+Seen in micromamba 2.8.1.
 """
 
 import mmap
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from lading.errors import EngineError
+from lading.conda import RepodataRecord
+from lading.errors import EngineError, EngineFailedError
+from lading.format import ZSTD_ERROR, open_zstd
 from lading.system import decode_json
 
 SHOWN = 3
 """Names that are told."""
+
+LARGEST = 1 << 28
+"""Bytes of a shard or an index, uncompressed."""
+
+Document = TypeVar("Document", bound=msgspec.Struct)
 
 _BEGIN = re.compile(rb'"v3"\s*:\s*\{')
 
@@ -28,6 +39,31 @@ class _Named(msgspec.Struct, frozen=True):
 
 class _Repodata(msgspec.Struct, frozen=True):
     v3: dict[str, dict[str, _Named]] = {}  # msgspec copies defaults
+
+
+class _Info(msgspec.Struct, frozen=True):
+    base_url: str | None = None
+
+
+class _About(msgspec.Struct, frozen=True):
+    info: _Info = _Info()
+
+
+class _Index(msgspec.Struct, frozen=True):
+    shards: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardIndex:
+    """The index of the shards of a subdir.
+
+    Attributes:
+        path: The file, compressed.
+        shards: The directory in which the shards lie that were read.
+    """
+
+    path: Path
+    shards: Path
 
 
 def refuse_newer_records(documents: Iterable[Path], names: Collection[str] | None) -> None:
@@ -41,15 +77,69 @@ def refuse_newer_records(documents: Iterable[Path], names: Collection[str] | Non
         EngineError: There are records of v3 of one of these packages.
     """
     for path in documents:
-        found = _newer_names(path)
-        if names is not None:
-            found = [name for name in found if name in names]
-        if found:
-            listed = ", ".join(found[:SHOWN]) + (" and others" if found[SHOWN:] else "")
+        _refuse(_newer_names(path), names)
+
+
+def refuse_newer_shards(indices: Iterable[ShardIndex], names: Collection[str] | None) -> None:
+    """Refuse the same of channels that were read in shards; see `refuse_newer_records`.
+
+    Raises:
+        EngineError: There are records of v3 of one of these packages.
+    """
+    for index in indices:
+        shards = _decoded(index.path, _Index).shards
+        read = {
+            name: index.shards / f"{digest.hex()}.msgpack.zst"
+            for name, digest in sorted(shards.items())
+            if names is None or name in names
+        }
+        newer = (_decoded(path, _Repodata).v3 for path in read.values() if path.is_file())
+        found = {item.name for v3 in newer for group in v3.values() for item in group.values()}
+        _refuse(sorted(found), names)
+
+
+def refuse_relative_bases(documents: Iterable[Path], records: Sequence[RepodataRecord]) -> None:
+    """Refuse archives whose place is told relative to their repodata.
+
+    Raises:
+        EngineError: There is one.
+    """
+    if all(record.url.startswith(f"{record.channel}/") for record in records):
+        return
+    for path in documents:
+        base = decode_json(path.read_bytes(), _About).info.base_url
+        if base and "://" not in base:
             raise EngineError(
-                f"a channel offers {listed} in repodata v3, which micromamba cannot read",
+                f"micromamba cannot read the relative base_url {base!r} of a channel",
                 hint="lock with --engine embedded",
             )
+
+
+def _refuse(found: Sequence[str], names: Collection[str] | None) -> None:
+    told = [name for name in found if names is None or name in names]
+    if told:
+        listed = ", ".join(told[:SHOWN]) + (" and others" if told[SHOWN:] else "")
+        raise EngineError(
+            f"a channel offers {listed} in repodata v3, which micromamba cannot read",
+            hint="lock with --engine embedded",
+        )
+
+
+def _decoded(path: Path, kind: type[Document]) -> Document:
+    """The content of a part of sharded repodata.
+
+    Raises:
+        EngineFailedError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = open_zstd(stream).read(LARGEST)
+        return msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.MsgspecError, ZSTD_ERROR, EOFError, OSError) as error:
+        raise EngineFailedError(
+            f"a shard of repodata cannot be read: {error}",
+            hint="delete .lading/state and try again, or lock with --engine embedded",
+        ) from error
 
 
 def _newer_names(path: Path) -> list[str]:

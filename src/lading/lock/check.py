@@ -238,7 +238,10 @@ def _specs(case: _Case) -> Findings:
             yield spec.text, UNLOCKED
             continue
         record = locked.to_record()
-        if not satisfies(spec, record.version, record.build, record.channel):
+        # Archives may lie outside of their channel (CEP 15); then the lock does not tell it.
+        known = record.channel in case.lock.channels
+        channel = record.channel if known else canonical_channel(spec.channel)
+        if not satisfies(spec, record.version, record.build, channel):
             yield spec.text, f"locked is {locked.version} {record.build} of {record.channel}"
 
 

@@ -15,13 +15,13 @@ def test_canonical_with_and_without_credentials() -> None:
     """A URL below the location is below the channel, whether or not it has the credentials."""
     expected = (FORGE, f"{FORGE}/noarch/a-1-0.conda")
     for base in ("https://user:secret@mirror.invalid/forge", "https://mirror.invalid/forge"):
-        assert expected == canonical_url(f"{base}/noarch/a-1-0.conda", SOURCES)
+        assert expected == canonical_url(f"{base}/noarch/a-1-0.conda", "", SOURCES)
 
 
 def test_foreign_url() -> None:
     """A package from elsewhere is refused, and its credentials are not told."""
     with pytest.raises(EngineFailedError) as caught:
-        canonical_url("https://user:secret@elsewhere.invalid/noarch/a-1-0.conda", SOURCES)
+        canonical_url("https://user:secret@elsewhere.invalid/noarch/a-1-0.conda", "", SOURCES)
     assert "https://elsewhere.invalid/noarch/a-1-0.conda" in str(caught.value)
     assert "secret" not in str(caught.value)
 
