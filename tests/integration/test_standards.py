@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simulators.channel import ChannelSimulator, File, Package
+from simulators.channel import TIMESTAMP, ChannelSimulator, File, Package
 from simulators.command import Outcome, lading
 from simulators.engine_project import ENGINES, engine_variables
 from simulators.webserver import serve_directory
@@ -216,6 +216,29 @@ def test_shards(tmp_path: Path, engine: str) -> None:
     locked = {name: entry["version"] for name, entry in project.locked().items()}
     newer = {"c": "2.0"} if engine == "embedded" else {}
     assert {"a": "1.0", "b": "1.0"} | newer == locked
+
+
+def test_exclude_newer(tmp_path: Path) -> None:
+    """The date of the server comes before that of the builder; where there is none it is told."""
+    # 2023-11-14T22:13:20Z and 40 days later.
+    early, late = TIMESTAMP, TIMESTAMP + 40 * 86_400_000
+    packages = (
+        # Built before the date, as its builder says, and listed after it.
+        Package(name="a", version="2.0", timestamp=early, index={"indexed_timestamp": late}),
+        Package(name="a", version="1.0", timestamp=early, index={"indexed_timestamp": early}),
+        Package(name="b", version="1.0", timestamp=early),
+        Package(name="b", version="2.0", timestamp=late),
+    )
+    project = Project(tmp_path, packages, "embedded")
+    project.ask("a", "b")
+    done = project.lock("--exclude-newer", "2023-12-01")
+    assert done.code == 0, done.stderr
+    assert {"1.0"} == {entry["version"] for entry in project.locked().values()}
+    assert "which the builder sets: 1 of 2 packages" in done.stderr
+    assert done.stderr.rstrip().endswith(": b")
+    for moment, version in (("2023-12-25T00:00:00+02:00", "1.0"), ("2023-12-25T00:00:00", "2.0")):
+        assert project.lock("--update-all", "--exclude-newer", moment).code == 0
+        assert {version} == {entry["version"] for entry in project.locked().values()}
 
 
 @engines

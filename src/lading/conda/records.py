@@ -42,7 +42,9 @@ class RepodataRecord:
         depends: MatchSpecs, in the channel's order.
         constrains: MatchSpecs, in the channel's order.
         license: Short license text, may be empty.
-        timestamp: Build time in Unix milliseconds; 0 where unknown.
+        timestamp: Build time in Unix milliseconds, as the builder says; 0 where unknown.
+        indexed_timestamp: When the channel first listed it, as its server says (CEP 47), in Unix
+            milliseconds; 0 where unknown.
         noarch: `python`, `generic` or empty.
     """
 
@@ -60,6 +62,7 @@ class RepodataRecord:
     constrains: tuple[MatchSpecText, ...] = ()
     license: str = ""
     timestamp: int = 0
+    indexed_timestamp: int = 0
     noarch: str = ""
 
     @property

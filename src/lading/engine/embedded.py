@@ -184,7 +184,8 @@ def _solution(
                     else rattler.ChannelPriority.Disabled
                 ),
                 channel_relations="disabled",
-                exclude_newer=request.exclude_newer,
+                # rattler overwrites the offset.
+                exclude_newer=request.exclude_newer and request.exclude_newer.astimezone(dt.UTC),
             )
         )
     solved = [
@@ -308,5 +309,8 @@ def _record(item: rattler.RepoDataRecord, sources: Sources) -> RepodataRecord:
         constrains=tuple(MatchSpecText(text) for text in item.constrains),
         license=item.license or "",
         timestamp=timestamp if isinstance(timestamp, int) else 0,
+        indexed_timestamp=int(item.indexed_timestamp.timestamp() * 1000)
+        if item.indexed_timestamp
+        else 0,
         noarch=noarch if isinstance(noarch, str) else "",
     )

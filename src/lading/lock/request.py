@@ -120,6 +120,8 @@ class PlatformOutcome:
         lockfile: Their content.
         document: The values of their YAML, for conda-lock.
         unchecked: Archives not compared with the pip packages, each with the reason.
+        dated_by_builder: With `exclude_newer`, conda packages whose channel does not say when it
+            listed them, so that the builder's date was used; sorted.
         seconds: How long it took to solve.
     """
 
@@ -128,6 +130,7 @@ class PlatformOutcome:
     lockfile: Lockfile
     document: dict[str, object]
     unchecked: tuple[str, ...] = ()
+    dated_by_builder: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from packaging.utils import NormalizedName
 
-from lading.conda import Platform
+from lading.conda import Platform, RepodataRecord
 from lading.engine import Engine, SolveRequest
 from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import Operation, ValidationQuestion
@@ -165,13 +165,17 @@ def solve_lock(
         has_pip = bool(item.requested.pip_requirements.requirements or item.requested.own)
         steps = 3 if has_pip else 1
         progress(platform, 0, steps)
-        packages = _solve_conda(plan.request, item, engine)
+        records = _solve_conda(plan.request, item, engine)
+        packages = locked_packages(records, item.requested.categories)
         built: Mapping[NormalizedName, Built] = {}
         if has_pip:
             progress(platform, 1, steps)
             packages, built = solve_pip(plan.request, item, packages, own)
             progress(platform, 2, steps)
         solved = _solved(plan.request, item, packages, built)
+        if item.solve.exclude_newer is not None:
+            undated = sorted(record.name for record in records if not record.indexed_timestamp)
+            solved = replace(solved, dated_by_builder=tuple(undated))
         if file_lists is not None:
             unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, file_lists)
             solved = replace(solved, unchecked=unchecked)
@@ -203,13 +207,12 @@ def apply_lock(solved: Sequence[PlatformOutcome]) -> LockOutcome:
 
 def _solve_conda(
     request: LockRequest, item: PlatformPlan, engine: Engine
-) -> tuple[LockedPackage, ...]:
+) -> tuple[RepodataRecord, ...]:
     try:
-        records = engine.solve(item.solve)
+        return engine.solve(item.solve)
     except SolveError as error:
         refuse_missing(engine, item.solve, request.sources, request.directory)
         raise explained(error, engine, item.solve, request.name) from error
-    return locked_packages(records, item.requested.categories)
 
 
 def _solved(

@@ -27,6 +27,8 @@ def render_locked(outcome: LockOutcome) -> str:
             lines += _changes(item)
         if item.unchecked:
             lines.append(_unchecked(item.unchecked))
+        if item.dated_by_builder:
+            lines.append(_dated_by_builder(item.dated_by_builder, conda))
     return "\n".join(lines) + "\n"
 
 
@@ -34,6 +36,14 @@ def _unchecked(archives: Sequence[str]) -> str:
     more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
     return (
         f"  not checked for files of both conda and pip until the installation: {archives[0]}{more}"
+    )
+
+
+def _dated_by_builder(names: Sequence[str], total: int) -> str:
+    return (
+        f"  excluded by the date of the build, which the builder sets: {len(names)} of {total}"
+        f" packages; their channel does not say when it listed them: {', '.join(names[:3])}"
+        f"{', ...' if len(names) > len(names[:3]) else ''}"
     )
 
 
@@ -123,6 +133,7 @@ def render_locked_json(name: str, outcome: LockOutcome) -> str:
                 "written": item.written,
                 "seconds": round(item.seconds, 3),
                 "unchecked": item.unchecked,
+                "dated_by_builder": item.dated_by_builder,
                 "conda": len(item.lockfile.conda),
                 "pip": len(item.lockfile.pip),
                 "added": [f"{entry.name} {entry.version}" for entry in item.diff.added],
