@@ -24,6 +24,13 @@ from lading.system import YamlError, convert, read_document
 FILE_NAMES = ("lading.toml", "pyproject.toml")
 
 
+class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files of the project that belong to an environment: what, and where they go in it."""
+
+    source: str = msgspec.field(name="from")
+    target: str = msgspec.field(name="to")
+
+
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[environments.NAME]` table.
 
@@ -35,6 +42,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         categories: To install and to pack; empty means `main`, or the only one that there is.
         solve_group: Environments of one group have the same versions; empty means none.
         build_sdists: Whether source distributions may be built when locking.
+        files: Files and directories of the project that belong to the environment.
         projects: Source trees to build wheels of, relative to the file that holds the settings.
     """
 
@@ -47,6 +55,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     categories: tuple[str, ...] = ()
     solve_group: str = msgspec.field(name="solve-group", default="")
     projects: tuple[str, ...] = ()
+    files: tuple[FilesSettings, ...] = ()
     build_sdists: bool = msgspec.field(name="build-sdists", default=False)
 
     def virtual_packages_of(self, platform: Platform) -> Mapping[str, str]:

@@ -213,3 +213,51 @@ def test_broken_build(project: Path) -> None:
     assert "my-service (./lib): it cannot be built" in refused.stderr
     assert "my_service" in refused.stderr.partition("it cannot be built")[2]
     assert not any(zipfile.is_zipfile(path) for path in project.glob(".lading/wheels/**/*"))
+
+
+def test_files_of_the_project(project: Path, tmp_path: Path) -> None:
+    """Files and directories lie in the tarball as packages of their own; changes are told."""
+    models = project / "models"
+    (models / "deep").mkdir(parents=True)
+    (models / "deep/model.bin").write_bytes(b"\0" * 1000)
+    (models / "latest").symlink_to("deep/model.bin")
+    (project / "start.sh").write_text("#!/bin/sh\necho started\n")
+    (project / "start.sh").chmod(0o755)
+    settings = project / "lading.toml"
+    settings.write_text(
+        settings.read_text() + "[environments.x]\nfiles = ["
+        '{from = "models", to = "share/models"}, {from = "start.sh", to = "bin/"}]\n'
+    )
+    write(project, "./wheels/helper-1.0-py3-none-any.whl")
+    run(project, "lock")
+    run(project, "lock", "--check")
+    run(project, "install", "x")
+    foreign = next(project.glob("build/x/*/prefix")) / SITE_PACKAGES
+    for number in range(7):
+        (foreign / f"foreign-{number}.py").touch()
+    packed = run(project, "pack", "x", "--level", "fast", "--strict", code=8)
+    assert "7 files" in packed.stderr
+    packed = run(project, "pack", "x", "--level", "fast")
+    assert "7 files in" in packed.stderr
+    assert "foreign-4.py" in packed.stderr
+    assert "foreign-5.py" not in packed.stderr
+    [tarball] = (project / "dist").glob("*.tar.zst")
+    run(tmp_path, "unpack", tarball, "elsewhere")
+    assert (tmp_path / "elsewhere/share/models/latest").read_bytes() == b"\0" * 1000
+    assert said(tmp_path / "elsewhere", "start.sh") == "started"
+    run(tmp_path, "verify", "elsewhere")
+    (models / "deep/model.bin").write_bytes(b"\1" * 1000)
+    (models / "deep/more.bin").touch()
+    assert "the files in ./models changed" in run(project, "lock", "--check", code=1).stdout
+    assert (
+        "the files in ./models changed since"
+        in run(project, "install", "x", "--force", code=3).stderr
+    )
+    run(project, "lock")
+    (models / "deep/more.bin").unlink()
+    run(project, "lock")
+    run(project, "install", "x")
+    [prefix] = project.glob("build/x/*/prefix")
+    assert (prefix / "share/models/deep/model.bin").read_bytes() == b"\1" * 1000
+    settings.write_text(settings.read_text().replace("share/models", "conda-meta"))
+    assert "records of packages" in run(project, "lock", code=3).stderr

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lading.api.environments import named_environments
@@ -10,6 +11,7 @@ from lading.conda import Platform, is_environment_name
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
 from lading.lock import (
+    FilesRequest,
     Sources,
     find_virtual_packages,
     lock_path,
@@ -59,7 +61,11 @@ def read_asked(
     chosen = chosen or environment_name(read_sources(paths))
     settings = project.settings.environments.get(chosen, EnvironmentSettings())
     asked = read_sources(paths, [_base(project) / item for item in settings.projects])
-    return named, chosen, settings, asked
+    files = tuple(
+        FilesRequest(source=_base(project) / item.source, target=item.target)
+        for item in settings.files
+    )
+    return named, chosen, settings, replace(asked, project_files=files)
 
 
 def _base(project: Project) -> Path:

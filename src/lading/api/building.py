@@ -1,16 +1,18 @@
 """Install a locked environment, and pack what is installed."""
 
+import logging
 import os
 from collections.abc import Collection
 
 from lading.api.environments import read_chosen
 from lading.api.project import Project, open_project
-from lading.errors import UsageError
+from lading.errors import PrefixError, UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.install import (
     Installed,
     InstallPlan,
     apply_install,
+    find_foreign,
     plan_install,
     read_installed,
 )
@@ -27,6 +29,11 @@ from lading.pack import (
     plan_pack,
 )
 from lading.system import Progress, no_progress
+
+FOREIGN_SHOWN = 5
+"""How many files are named that belong to no package."""
+
+_log = logging.getLogger(__name__)
 
 
 def install(  # noqa: PLR0913  # one parameter for each choice
@@ -136,6 +143,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
     offline: bool = False,
     workers: int | None = None,
     frame_cache: bool = True,
+    strict: bool = False,
     progress: Progress = no_progress,
 ) -> Packed:
     """Pack an environment into a tarball with its bill, installing it first where that is needed.
@@ -155,10 +163,12 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         offline: Fetch nothing over a network.
         workers: How many frames are made at once; None means one a processor.
         frame_cache: Keep and reuse frames.
+        strict: Refuse a prefix with files that no package put there, instead of leaving them out.
         progress: Told of each step.
 
     Raises:
         OutputError: The tarball cannot be written.
+        PrefixError: There are such files, and `strict` is set.
         LadingError: As of `install`.
     """
     project = project if isinstance(project, Project) else open_project(project)
@@ -183,6 +193,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         prefix=prefix,
         workers=workers,
         frame_cache=frame_cache,
+        strict=strict,
     )
     return pack_planned(plan, progress)
 
@@ -208,8 +219,10 @@ def plan_packing(  # noqa: PLR0913  # one parameter for each choice
     prefix: str | None,
     workers: int | None,
     frame_cache: bool,
+    strict: bool = False,
 ) -> PackPlan | ImagePlan:
     """What packing `installed` will do, as a tarball or as an image; see `pack`."""
+    _tell_of_foreign(installed, strict=strict)
     is_image = format == IMAGE_SUFFIX
     cache = FrameCache(directory=project.tree.frame_cache)
     request = PackRequest(
@@ -222,6 +235,27 @@ def plan_packing(  # noqa: PLR0913  # one parameter for each choice
         frame_cache=cache if frame_cache else None,
     )
     return plan_image(request, project.environment, prefix) if is_image else plan_pack(request)
+
+
+def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
+    """Warn of files that no package put into the prefix; they are not packed.
+
+    Raises:
+        PrefixError: There are some, and `strict` is set.
+    """
+    prefix = installed.plan.prefix
+    found = find_foreign(installed.contents, prefix)
+    if not found:
+        return
+    number = "1 file" if len(found) == 1 else f"{len(found)} files"
+    said = f"{number} in {prefix} belong to no package, and are not packed"
+    listed = (*found[:FOREIGN_SHOWN], *(["..."] if len(found) > FOREIGN_SHOWN else []))
+    hint = (
+        "ask for what brought them in environment.yml (below `pip:`), or by `files` in lading.toml"
+    )
+    if strict:
+        raise PrefixError(said, hint=f"{hint}; or run `lading install --force`", details=listed)
+    _log.warning("%s: %s; %s", said, ", ".join(listed), hint)
 
 
 def pack_planned(plan: PackPlan | ImagePlan, progress: Progress) -> Packed:

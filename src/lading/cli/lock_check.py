@@ -58,6 +58,7 @@ def check(  # noqa: PLR0913  # as the options of the command
                 for other, item in sorted(known.items())
                 if other != chosen and settings.solve_group == item.solve_group != ""
             ),
+            files=read.project_files,
             environment=context.project.environment,
         )
         reports.append(check_lock(request))

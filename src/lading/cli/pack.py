@@ -64,6 +64,9 @@ from lading.report import render_installed, render_packed, render_packed_json
 @click.option(
     "--frame-cache/--no-frame-cache", default=True, help="Reuse compressed frames of earlier runs."
 )
+@click.option(
+    "--strict", is_flag=True, help="Refuse a prefix with files that no package put there."
+)
 @dry_run_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
@@ -83,6 +86,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     offline: bool,
     workers: int | None,
     frame_cache: bool,
+    strict: bool,
     dry_run: bool,
 ) -> int:
     """Pack ENVIRONMENT; install it first if it is not installed from its current lock.
@@ -115,6 +119,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         prefix=prefix,
         workers=workers,
         frame_cache=frame_cache,
+        strict=strict,
     )
     for installation in installations:
         say_left_out(context, installation.lockfile)

@@ -97,7 +97,7 @@ class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         name: Name in its manager's world.
         version: Version.
         build: Build string of a conda package.
-        manager: `conda`, `pip` or `environment`.
+        manager: `conda`, `pip`, `project` or `environment`.
         url: Canonical URL of its archive.
         sha256: Of its archive, hexadecimal.
         license: Short license text.

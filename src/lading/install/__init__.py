@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         place_of_wheel as place_of_wheel,
         wheel_builder as wheel_builder,
     )
+    from lading.install.placement import find_foreign as find_foreign
     from lading.install.plan import InstallPlan as InstallPlan, plan_install as plan_install
     from lading.install.record import (
         InstallRecord as InstallRecord,
@@ -39,6 +40,7 @@ else:
             "layout": "WHEELS BuildTree",
             "mirror": "MirrorRequest Mirrored write_mirror",
             "package_cache": "fetch_archives place_of_wheel wheel_builder",
+            "placement": "find_foreign",
             "plan": "InstallPlan plan_install",
             "record": "InstallRecord read_install_record",
             "upgrade": "sha256_by_md5",

@@ -63,6 +63,7 @@ class ContentsRequest:
         compiler: Makes bytecode; None leaves bytecode out.
         variables: Name → value, set on activation.
         adopted: Files that link scripts made.
+        project: Files of the project.
     """
 
     records: tuple[RepodataRecord, ...]
@@ -72,6 +73,7 @@ class ContentsRequest:
     compiler: Compiler | None
     variables: Mapping[str, str] = field(default_factory=dict)
     adopted: tuple[PayloadFile, ...] = ()
+    project: tuple[Payload, ...] = ()
 
 
 class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -112,6 +114,7 @@ def read_contents(request: ContentsRequest) -> PrefixContents:
     installed = pip_payloads(request.pip, request.prefix, python) if python is not None else ()
     pip, _ = resolve_clobbering(installed)
     _refuse_overwritten(conda, pip)
+    _refuse_project_files((*conda, *pip), request.project)
     payloads: Sequence[Payload] = [*sorted(conda, key=lambda payload: payload.name), *pip]
     if request.compiler is not None:
         payloads = request.compiler.compile_all(payloads)
@@ -120,7 +123,9 @@ def read_contents(request: ContentsRequest) -> PrefixContents:
     for payload in payloads:
         _check_variables(payload)
     own = environment_payload(request.variables, request.adopted)
-    return PrefixContents(payloads=(*payloads, own), python=python, clobbered=clobbered)
+    return PrefixContents(
+        payloads=(*payloads, *request.project, own), python=python, clobbered=clobbered
+    )
 
 
 def _check_variables(payload: Payload) -> None:
@@ -213,6 +218,17 @@ def _refuse_overwritten(conda: Sequence[Payload], pip: Sequence[Payload]) -> Non
                     f"pip package {payload.name} overwrites {item.path} of {owners[item.path]}",
                     hint=f"delete {payload.name} from `pip:` or {owners[item.path]} from the"
                     " dependencies, and lock again",
+                )
+
+
+def _refuse_project_files(packages: Sequence[Payload], project: Sequence[Payload]) -> None:
+    owners = {item.path: payload.name for payload in packages for item in payload.files}
+    for payload in project:
+        for item in payload.files:
+            if owners.setdefault(item.path, payload.name) != payload.name:
+                raise PrefixError(
+                    f"the project's files overwrite {item.path} of {owners[item.path]}",
+                    hint="write another `to` under `files` in the configuration, and lock again",
                 )
 
 

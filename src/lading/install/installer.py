@@ -36,6 +36,7 @@ from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages
 from lading.install.placement import adopt_files, foreign_paths, place_contents
 from lading.install.plan import InstallPlan, is_installed
+from lading.install.project_files import project_payloads
 from lading.install.record import (
     FORMAT_VERSION,
     INSTALL_RECORD_NAME,
@@ -368,6 +369,7 @@ class _Installer:
                 compiler=compiler,
                 variables=self.plan.lockfile.variables,
                 adopted=adopted,
+                project=project_payloads(self.plan.lockfile, self.tree.root),
             )
         )
 

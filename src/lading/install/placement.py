@@ -6,6 +6,7 @@ and files that no package owns.
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from lading.errors import ArchiveError, PrefixTooLongError, UnsafePathError
 from lading.install.bytecode import is_bytecode
 from lading.install.contents import PrefixContents
 from lading.package import PayloadFile
-from lading.system import Beneath, sha256_of
+from lading.system import CHUNK_BYTES, Beneath, sha256_of
 
 PLACEHOLDER = "/lading/" + "placehold_" * 24
 """Stands for the prefix in text files that link scripts wrote."""
@@ -36,6 +37,12 @@ def _walk(prefix: Path) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
         links = [name for name in directories if os.path.islink(f"{root}/{name}")]  # noqa: PTH114  # tens of thousands
         relative = os.path.relpath(root, prefix)
         yield ("" if relative == "." else relative), directories, [*files, *links]
+
+
+def find_foreign(contents: PrefixContents, prefix: Path) -> tuple[str, ...]:
+    """Find what no package put into `prefix`, sorted; bytecode, which programs make, left out."""
+    owned = {item.path for payload in contents.payloads for item in payload.files}
+    return tuple(sorted(path for path in foreign_paths(prefix, owned) if not is_bytecode(path)))
 
 
 def remove_foreign(prefix: Beneath, path: str, owned: Collection[str]) -> None:
@@ -138,7 +145,10 @@ def _place_file(item: PayloadFile, beneath: Beneath, prefix: Path) -> None:
     is_linked = is_bytecode(item.path) and _link(item, beneath)
     flags = os.O_RDONLY if is_linked else os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with os.fdopen(beneath.open(item.path, flags), "rb" if is_linked else "wb") as stream:
-        if not is_linked:
+        if item.place and not (is_linked or item.placeholder):
+            with open(item.place, "rb", buffering=0) as source:  # noqa: PTH123  # tens of thousands
+                shutil.copyfileobj(source, stream, CHUNK_BYTES)
+        elif not is_linked:
             stream.write(_content(item, prefix))
         os.fchmod(stream.fileno(), 0o755 if item.executable else 0o644)
 

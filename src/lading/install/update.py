@@ -22,13 +22,14 @@ from lading.errors import NotAPrefixError, UnsafePathError
 from lading.install.contents import PrefixContents, read_contents_file
 from lading.install.placement import foreign_paths, make_parents, remove_foreign
 from lading.install.plan import InstallPlan
+from lading.install.project_files import MANAGER as PROJECT
 from lading.install.record import (
     INSTALL_RECORD_NAME,
     InstallRecord,
     RecordedFile,
     read_install_record,
 )
-from lading.lock import LockedPackage
+from lading.lock import LockedPackage, locked_files
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile
 from lading.system import Beneath, Digest, remove_tree
 from lading.version import VERSION
@@ -145,7 +146,7 @@ def _difference(
     installed = {
         (payload.manager, payload.name): payload
         for payload in contents.payloads
-        if payload.manager in {CONDA, PIP}
+        if payload.manager in {CONDA, PIP, PROJECT}
     }
     present = {key: (it.version, it.build, it.sha256) for key, it in installed.items()}
     wanted = _identities(plan)
@@ -174,7 +175,11 @@ def _identities(plan: InstallPlan) -> dict[_Key, tuple[str, str, Digest | None]]
     """What tells each wanted package from others of its name: version, build and digest."""
     conda = {(CONDA, str(it.name)): (it.version, str(it.build), it.sha256) for it in plan.conda}
     pip = {(PIP, it.name): (it.version, "", it.sha256) for it in plan.wheels}
-    return {**conda, **pip}
+    files = {
+        (PROJECT, item.name): (item.sha256[:12], "", Digest.sha256(item.sha256))
+        for item in locked_files(plan.lockfile)
+    }
+    return {**conda, **pip, **files}
 
 
 def _to_link(plan: InstallPlan, arriving: Collection[_Key]) -> tuple[RepodataRecord, ...]:

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         is_pip_lock as is_pip_lock,
         read_pip_lock as read_pip_lock,
     )
+    from lading.lock.project_files import FilesRequest as FilesRequest, read_files as read_files
     from lading.lock.reading import (
         read_lockfile as read_lockfile,
         refuse_unusable as refuse_unusable,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         read_sources as read_sources,
     )
     from lading.lock.revisions import LockRevisions as LockRevisions
+    from lading.lock.side_list import locked_files as locked_files
     from lading.lock.solve import (
         apply_lock as apply_lock,
         plan_lock as plan_lock,
@@ -117,8 +119,10 @@ else:
             "reading": "read_lockfile refuse_unusable",
             "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
             "own_wheels": "rebuild_wheel",
+            "project_files": "FilesRequest read_files",
             "requested": "Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",
+            "side_list": "locked_files",
             "solve": "apply_lock plan_lock read_lock_inputs refuse_unlocked solve_lock",
             "virtual_packages": (
                 "find_virtual_packages read_virtual_packages targeted_virtual_packages"

@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.utils import NormalizedName
 
 from lading.errors import SpecError
-from lading.lock.source_tree import copy_sources, digest_of, list_sources
+from lading.lock.source_tree import copy_sources, digest_of, list_sources, read_tree
 from lading.system import Digest
 
 EPOCH = 315_532_800
@@ -100,7 +100,7 @@ def tree_source(
         name=name,
         path=directory,
         said=project_relative(directory, project),
-        sha256=digest_of(directory, files),
+        sha256=digest_of(read_tree(directory, files)),
         files=files,
     )
 

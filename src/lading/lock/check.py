@@ -37,10 +37,11 @@ from lading.lock.model import (
     lock_path,
     require_environment_name,
 )
+from lading.lock.project_files import FilesRequest, lock_files
 from lading.lock.reading import read_lockfile
 from lading.lock.requested import Requested
 from lading.lock.requirement import applies, parse_requirement, requirement_name
-from lading.lock.side_list import built_wheels
+from lading.lock.side_list import built_wheels, locked_files
 from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import sha256_of_file
 
@@ -60,6 +61,7 @@ class CheckRequest:
         virtual_packages: Platform → name → version, in addition to or instead of its defaults.
         all_platforms: Whether no other platform may be locked.
         group: Other environments, which must have the same versions.
+        files: Files of the project that the settings ask for.
         environment: For git, which knows what belongs to a source tree.
     """
 
@@ -70,6 +72,7 @@ class CheckRequest:
     virtual_packages: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     all_platforms: bool = False
     group: tuple[str, ...] = ()
+    files: tuple[FilesRequest, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -281,6 +284,19 @@ def _own_code(case: _Case) -> Findings:
                 yield package.name, f"the sources of {package.name} changed ({source.said})"
 
 
+def _project_files(case: _Case) -> Findings:
+    locked = {item.target: item for item in locked_files(case.lock)}
+    wanted = {item.target: item for item in lock_files(case.request.files, case.request.directory)}
+    for target in sorted(locked.keys() | wanted.keys()):
+        now, then = wanted.get(target), locked.get(target)
+        if now is None:
+            yield target, SURPLUS
+        elif then is None or then.source != now.source:
+            yield target, UNLOCKED
+        elif then.sha256 != now.sha256:
+            yield target, f"the files in {now.source} changed"
+
+
 def _closure(case: _Case) -> Findings:
     for item in case.lock.packages:
         for name, query in item.dependencies.items():
@@ -356,6 +372,7 @@ _RULES: tuple[tuple[str, Callable[[_Case], Findings]], ...] = (
     ("spec", _fields),
     ("spec", _requirements),
     ("own", _own_code),
+    ("own", _project_files),
     ("closure", _closure),
     ("surplus", _surplus),
     ("category", _categories),

@@ -63,7 +63,7 @@ def find_own_wheels(plan: LockPlan) -> Mapping[NormalizedName, LockableWheel]:
 
 
 def _find(plan: LockPlan, package: OwnPackage) -> LockableWheel:
-    project = plan.request.own_code or plan.request.directory
+    project = plan.request.project
     if package.is_wheel:
         return lockable(package.path, sha256_of_file(package.path), project)
     builder = plan.request.builder

@@ -108,10 +108,10 @@ def _built_sdist(item: LockedPackage, request: LockRequest, plan: PlatformPlan) 
     source = request.builder.sdist(canonicalize_name(item.name), item.url, item.sha256)
     is_free = request.update_all or item.name in request.update
     locks = () if is_free or plan.before is None else (plan.before,)
-    before = last_build(source.name, locks, request.directory)
+    before = last_build(source.name, locks, request.project)
     wheel = request.builder.build(source, before)
     refuse_other_platform(wheel.path, plan.solve.platform)
-    return lockable(wheel.path, wheel.sha256, request.directory, wheel.built)
+    return lockable(wheel.path, wheel.sha256, request.project, wheel.built)
 
 
 def _refuse_clashes(answer: PipAnswer, lines: Sequence[str]) -> None:

@@ -55,6 +55,11 @@ class LockRequest:
     builder: WheelBuilder | None = None
     own_code: Path | None = None
 
+    @property
+    def project(self) -> Path:
+        """What the lock names own code relative to, absolute."""
+        return self.own_code or self.directory
+
     def __post_init__(self) -> None:
         """Refuse a name that leads elsewhere.
 

@@ -37,6 +37,7 @@ from lading.lock.exchange import (
 from lading.lock.isolation import CondaLock
 from lading.lock.model import MAIN
 from lading.lock.own_code import OwnPackage, own_package
+from lading.lock.project_files import FilesRequest
 from lading.system import without_credentials
 
 MAPPING = Path(__file__).with_name("pypi-to-conda.json")
@@ -97,11 +98,13 @@ class Sources:
         paths: Absolute, in the order they are merged.
         files: Those that are environment files.
         projects: Source trees that the settings ask for in addition.
+        project_files: Files of the project that these ask for.
     """
 
     paths: tuple[Path, ...]
     files: tuple[EnvironmentFile, ...]
     projects: tuple[OwnPackage, ...] = ()
+    project_files: tuple[FilesRequest, ...] = ()
 
     @property
     def are_understood(self) -> bool:
@@ -127,7 +130,7 @@ class Sources:
         """The environment files in these categories; all of them where none is named."""
         kept = tuple(item for item in self.files if item.category in names) if names else self.files
         projects = self.projects if not names or MAIN in names else ()
-        return Sources(paths=self.paths, files=kept, projects=projects)
+        return replace(self, files=kept, projects=projects)
 
     def find_line(self, name: str) -> tuple[Path, int] | None:
         """The first line that asks for the package `name`: its source and its number, from 1."""

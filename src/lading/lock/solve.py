@@ -38,6 +38,7 @@ from lading.lock.model import (
 )
 from lading.lock.own_wheels import find_own_wheels
 from lading.lock.pip import solve_pip
+from lading.lock.project_files import lock_files
 from lading.lock.reading import parse_lockfiles, read_lockfile
 from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
 from lading.lock.request import (
@@ -49,7 +50,7 @@ from lading.lock.request import (
     PlatformPlan,
 )
 from lading.lock.requested import ask_conda_lock
-from lading.lock.side_list import Built, side_list_of
+from lading.lock.side_list import Built, ProjectFiles, side_list_of
 from lading.lock.unsatisfiable import explained
 from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import Progress, no_progress, write_atomically
@@ -172,7 +173,7 @@ def solve_lock(
             progress(platform, 1, steps)
             packages, built = solve_pip(plan.request, item, packages, own)
             progress(platform, 2, steps)
-        solved = _solved(plan.request, item, packages, built)
+        solved = _solved(plan.request, item, packages, built, files)
         if item.solve.exclude_newer is not None:
             undated = sorted(record.name for record in records if not record.indexed_timestamp)
             solved = replace(solved, dated_by_builder=tuple(undated))
@@ -185,6 +186,7 @@ def solve_lock(
         return replace(solved, seconds=seconds)
 
     own = find_own_wheels(plan)
+    files = lock_files(plan.request.sources.project_files, plan.request.project)
     solved = _all_at_once(solve, plan.platforms)
     question = ValidationQuestion(
         documents={item.plan.solve.platform.value: item.document for item in solved}
@@ -220,6 +222,7 @@ def _solved(
     item: PlatformPlan,
     packages: tuple[LockedPackage, ...],
     built: Mapping[NormalizedName, Built],
+    files: Sequence[ProjectFiles],
 ) -> PlatformOutcome:
     platform, directory = item.solve.platform, item.path.parent
     variables = sorted(request.sources.variables.items())
@@ -239,7 +242,7 @@ def _solved(
                 f"{CATEGORY_KEY}{name}": " ".join(nodes)
                 for name, nodes in item.requested.optional.items()
             },
-            **side_list_of(built),
+            **side_list_of(built, files),
         },
         packages=[
             entry

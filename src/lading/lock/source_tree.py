@@ -8,8 +8,9 @@ files, bytecode, and at its top `build`, `dist`, `locks`, `test` and `tests`.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from lading.errors import EngineError, SpecError
 from lading.lock.revisions import run_git
@@ -49,26 +50,60 @@ def list_files(root: Path) -> tuple[str, ...]:
     return found
 
 
-def digest_of(root: Path, paths: Sequence[str]) -> Digest:
-    """The digest of the names, contents, targets and executable bits of `paths` below `root`.
+class TreeFile(NamedTuple):
+    """One file or link of a directory.
+
+    Attributes:
+        path: Relative to the directory, POSIX.
+        place: Where it lies, absolute.
+        sha256: Of its content; None of a link.
+        target: Of a link, else empty.
+        executable: Whether its owner may execute it.
+        size: In bytes, 0 of a link.
+    """
+
+    path: str
+    place: Path
+    sha256: Digest | None = None
+    target: str = ""
+    executable: bool = False
+    size: int = 0
+
+
+def read_tree(root: Path, paths: Iterable[str]) -> tuple[TreeFile, ...]:
+    """Read the files `paths` below `root`, in their order; of a file, itself.
 
     Raises:
         SpecError: One cannot be read.
     """
+    return tuple(_read_file(path, root if root.is_file() else root / path) for path in paths)
+
+
+def _read_file(path: str, place: Path) -> TreeFile:
+    try:
+        if place.is_symlink():
+            return TreeFile(path, place, target=str(place.readlink()))
+        status = place.stat()
+        return TreeFile(
+            path,
+            place,
+            sha256=sha256_of_file(place),
+            executable=bool(status.st_mode & 0o100),
+            size=status.st_size,
+        )
+    except OSError as error:
+        raise SpecError(
+            f"cannot read {place}: {error.strerror}", hint="correct its permissions"
+        ) from error
+
+
+def digest_of(files: Iterable[TreeFile]) -> Digest:
+    """The digest of the names, contents, targets and executable bits of `files`."""
     hasher = hashlib.sha256()
-    for path in paths:
-        place = root if root.is_file() else root / path
-        try:
-            if place.is_symlink():
-                said = f"link {place.readlink()}"
-            else:
-                mode = "executable" if place.stat().st_mode & 0o100 else "file"
-                said = f"{mode} {sha256_of_file(place).hex}"
-        except OSError as error:
-            raise SpecError(
-                f"cannot read {place}: {error.strerror}", hint="correct its permissions"
-            ) from error
-        hasher.update(f"{path}\0{said}\0".encode("utf-8", "surrogateescape"))
+    for item in files:
+        mode = "executable" if item.executable else "file"
+        said = f"link {item.target}" if item.sha256 is None else f"{mode} {item.sha256.hex}"
+        hasher.update(f"{item.path}\0{said}\0".encode("utf-8", "surrogateescape"))
     return Digest.sha256(hasher.hexdigest())
 
 

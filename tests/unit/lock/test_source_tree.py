@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lading.errors import SpecError
-from lading.lock.source_tree import copy_sources, digest_of, list_files, list_sources
+from lading.lock.source_tree import copy_sources, digest_of, list_files, list_sources, read_tree
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
 
@@ -49,17 +49,17 @@ def test_git_ignores(tree: Path) -> None:
 
 def test_digest(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """It depends on names, contents and the executable bit, not on the place, umask or times."""
-    digest = digest_of(tree, MEANT)
+    digest = digest_of(read_tree(tree, MEANT))
     copy = tmp_path_factory.mktemp("copy") / "tree"
     copy_sources(tree, MEANT, copy, 0)
-    assert digest_of(copy, MEANT) == digest
+    assert digest_of(read_tree(copy, MEANT)) == digest
     (copy / MEANT[0]).chmod(0o640)
-    assert digest_of(copy, MEANT) == digest
+    assert digest_of(read_tree(copy, MEANT)) == digest
     (copy / MEANT[0]).chmod(0o755)
-    assert digest_of(copy, MEANT) != digest
+    assert digest_of(read_tree(copy, MEANT)) != digest
     (copy / MEANT[0]).chmod(0o644)
     (copy / MEANT[0]).write_text("changed")
-    assert digest_of(copy, MEANT) != digest
+    assert digest_of(read_tree(copy, MEANT)) != digest
 
 
 def test_all_files(tree: Path) -> None:
