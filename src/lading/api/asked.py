@@ -60,7 +60,8 @@ def read_asked(
     # Only the sources may say the name, and only the settings which projects belong to it.
     chosen = chosen or environment_name(read_sources(paths))
     settings = project.settings.environments.get(chosen, EnvironmentSettings())
-    asked = read_sources(paths, [_base(project) / item for item in settings.projects])
+    projects = [_base(project) / item for item in settings.projects]
+    asked = read_sources(paths, projects, root=project.directory)
     files = tuple(
         FilesRequest(source=_base(project) / item.source, target=item.target)
         for item in settings.files

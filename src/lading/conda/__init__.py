@@ -6,11 +6,14 @@ from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lading.conda.channels import (
+        DEFAULTS as DEFAULTS,
         IN_PROJECT as IN_PROJECT,
         ChannelUrl as ChannelUrl,
         Credential as Credential,
         MirrorMap as MirrorMap,
         canonical_channel as canonical_channel,
+        channel_urls as channel_urls,
+        default_channel_of as default_channel_of,
     )
     from lading.conda.condition import condition_holds as condition_holds
     from lading.conda.dependency import dependency_name as dependency_name, is_virtual as is_virtual
@@ -61,7 +64,10 @@ else:
         __name__,
         {
             "condition": "condition_holds",
-            "channels": "ChannelUrl Credential IN_PROJECT MirrorMap canonical_channel",
+            "channels": (
+                "ChannelUrl Credential DEFAULTS IN_PROJECT MirrorMap canonical_channel "
+                "channel_urls default_channel_of"
+            ),
             "dependency": "dependency_name is_virtual",
             "match_spec": "MatchSpec parse_matchspec",
             "names": (

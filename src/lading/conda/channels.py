@@ -6,11 +6,14 @@ map says where its bytes are fetched from; it is applied when reading and never 
 Source: CEP 26 (channels).
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NewType
 from urllib.parse import quote, unquote, urlsplit
 
+from lading.conda.names import Platform
 from lading.system import has_credentials
 
 ChannelUrl = NewType("ChannelUrl", str)
@@ -19,15 +22,48 @@ ChannelUrl = NewType("ChannelUrl", str)
 IN_PROJECT = "file:./"
 """How the canonical URL of what lies in the project itself begins."""
 
+DEFAULTS = "defaults"
+DEFAULT_CHANNELS = "https://repo.anaconda.com/pkgs"
+"""Where the channels lie that conda calls `defaults`."""
+
 DEFAULT_ALIAS = "https://conda.anaconda.org"
 
 
 def canonical_channel(name: str, alias: str = DEFAULT_ALIAS) -> ChannelUrl:
     """The canonical URL of the channel that a user wrote as `name` (a name or a URL)."""
     text = name.strip().rstrip("/")
-    if "://" not in text:
+    if "://" not in text and not text.startswith(IN_PROJECT):
         text = f"{alias}/{text}"
     return ChannelUrl(text)
+
+
+def channel_urls(
+    name: str, platform: Platform, directory: Path = Path(), root: Path = Path()
+) -> tuple[ChannelUrl, ...]:
+    """The canonical URLs of what a user wrote as `name`: several for `defaults`, as conda has it.
+
+    Args:
+        name: A name, a URL, or a path that begins with `./`, `../` or `/`.
+        platform: For which packages are wanted.
+        directory: What a path is relative to, absolute.
+        root: The project, absolute: a channel below it is known by its place there.
+    """
+    text = name.strip().rstrip("/")
+    if text == DEFAULTS:
+        parts = ("main", "r", "msys2") if platform.is_windows else ("main", "r")
+        return tuple(ChannelUrl(f"{DEFAULT_CHANNELS}/{part}") for part in parts)
+    if not text.startswith((".", "/")) or text.startswith(IN_PROJECT):
+        return (canonical_channel(text),)
+    place = Path(os.path.normpath(directory / text))
+    if place.is_relative_to(root):
+        return (ChannelUrl(IN_PROJECT + quote(place.relative_to(root).as_posix())),)
+    return (ChannelUrl(place.as_uri()),)
+
+
+def default_channel_of(name: str) -> ChannelUrl:
+    """The one of the `defaults` that has the package `name`, as `defaults::NAME` asks for it."""
+    is_for_r = name in {"r", "_r-mutex", "rstudio"} or name.startswith("r-")
+    return ChannelUrl(f"{DEFAULT_CHANNELS}/{'r' if is_for_r else 'main'}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

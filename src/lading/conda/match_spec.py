@@ -3,7 +3,8 @@
 People, environment files and conda-lock write the same query in many ways; engines do not read all
 of them, or read them differently. Here each is turned into
 
-    [channel::]name [version [build]][[extras=[A],flags=[B],build_number="==0",when="CONDITION"]]
+    [channel::]name [version [build]][[extras=[A],flags=[B],build_number="==0",subdir="noarch",
+                                       md5="HEX",sha256="HEX",when="CONDITION"]]
 
 where a version is a `|` of `,` of terms, and each term is `*`, `1.2.*`, `!=1.2.*` or one of
 `== != >= <= > < ~=` with a version literal. That form py-rattler (strict and lenient) and
@@ -15,9 +16,12 @@ micromamba read alike. Where the common spellings differ, conda's reading is tak
     python ==3.11.*     python 3.11.*
     python >=3.*        python >=3
 
-Fields that a lockfile cannot keep (`md5`, `subdir`, ...) and syntax that engines do not share
-(regular expressions, parentheses) are refused by name. What stands in brackets here is new in 2026
-(but for the build number), and not read by every engine: those refuse it.
+    URL/conda-forge/noarch/x-1-0.conda      URL/conda-forge::x ==1 0[subdir="noarch"]
+    conda-forge/linux-64::numpy             conda-forge::numpy[subdir="linux-64"]
+
+Fields that a lockfile cannot keep (`license`, `track_features`, ...) and syntax that engines do
+not share (regular expressions, parentheses) are refused by name. `extras`, `flags` and `when` are
+new in 2026, and not read by every engine: those refuse them.
 
 Source: CEP 29 (MatchSpec), CEP 33 (versions), CEP 43 (`when`), CEP 44 (`extras`), CEP 45 (`flags`),
 conda 24 `models/match_spec.py`.
@@ -25,6 +29,7 @@ conda 24 `models/match_spec.py`.
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from lading.conda.condition import Condition, condition_text, parse_condition
 from lading.conda.names import NAME, MatchSpecText, PackageName
@@ -32,7 +37,10 @@ from lading.errors import SpecError
 
 EXAMPLE = "write NAME, NAME VERSION or NAME VERSION BUILD, such as `numpy >=1.26,<3`"
 
-FIELDS = ("version", "build", "channel", "build_number", "extras", "flags", "when")
+FIELDS = (
+    *("version", "build", "channel", "subdir", "build_number", "md5", "sha256"),
+    *("extras", "flags", "when"),
+)
 
 _HEAD = re.compile(r"(?P<head>[^\[\]]*)(?:\[(?P<fields>.*)\])?\s*")
 _FIELD = re.compile(
@@ -54,6 +62,7 @@ _BUILD_NUMBER = re.compile(r"(==|!=|>=|<=|>|<|)\s*([0-9]+)")
 _EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")
 _FLAG = re.compile(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
 _CHANNEL = re.compile(r"(?:[a-z][a-z0-9+]*://)?[^\s:/\[\]][^\s\[\]]*")
+_URL = re.compile(r"\s*[a-z][a-z0-9+]*://[^\s#\[\]]+\.(conda|tar\.bz2)(#\S*)?\s*(#.*)?$")
 _SUBDIR = re.compile(r"/(noarch|(linux|osx|win|freebsd|emscripten|wasi|zos)-\w+)$")
 
 
@@ -67,6 +76,9 @@ class MatchSpec:
         build: Glob over build strings, or empty.
         channel: Name or URL without trailing slash, or empty.
         build_number: An operator and a number, or empty.
+        subdir: `noarch` or a platform, or empty.
+        md5: Of the archive, hexadecimal, or empty.
+        sha256: The same.
         extras: Optional groups of dependencies to take in, sorted.
         flags: Globs; a package must carry a flag for each of them; sorted.
         when: The condition under which it counts, in one spelling; empty where it always does.
@@ -77,6 +89,9 @@ class MatchSpec:
     build: str = ""
     channel: str = ""
     build_number: str = ""
+    subdir: str = ""
+    md5: str = ""
+    sha256: str = ""
     extras: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     when: str = ""
@@ -104,6 +119,9 @@ class MatchSpec:
             "extras": f"[{','.join(self.extras)}]" if self.extras else "",
             "flags": f"[{','.join(self.flags)}]" if self.flags else "",
             "build_number": f'"{self.build_number}"' if self.build_number else "",
+            "subdir": f'"{self.subdir}"' if self.subdir else "",
+            "md5": f'"{self.md5}"' if self.md5 else "",
+            "sha256": f'"{self.sha256}"' if self.sha256 else "",
             "when": f'"{self.when}"' if self.when else "",
         }
         return tuple(f"{key}={value}" for key, value in found.items() if value)
@@ -120,6 +138,8 @@ def parse_matchspec(text: str) -> MatchSpec:
     Raises:
         SpecError: It is not a MatchSpec, or one that a lockfile cannot keep.
     """
+    if _URL.match(text):
+        return _parse_url(text)
     match = _HEAD.fullmatch(text.partition("#")[0].strip())
     if match is None:
         raise _refused(text, "its brackets do not match")
@@ -129,8 +149,12 @@ def parse_matchspec(text: str) -> MatchSpec:
         raise _refused(text, "it does not begin with a package name")
     version, build = _split_version(text, rest[name.end() :].strip())
     fields = _fields(text, match["fields"] or "")
-    for key, value in (("version", version), ("build", build), ("channel", channel)):
-        if value and fields.get(key):
+    channel, subdir = _channel(text, channel)
+    in_field, of_field = _channel(text, fields.pop("channel", ""))
+    subdir = subdir or of_field
+    said = {"version": version, "build": build, "channel": channel, "subdir": subdir}
+    for key, value in said.items():
+        if value and (fields.get(key) or (key == "channel" and in_field)):
             raise _refused(text, f"it names its {key} twice")
     exact = bool(build)
     build = build or fields.get("build", "")
@@ -140,12 +164,49 @@ def parse_matchspec(text: str) -> MatchSpec:
         name=PackageName(name[0].lower()),
         version=_version(text, version or fields.get("version", ""), exact=exact),
         build="" if build == "*" else build,
-        channel=_channel(text, channel or fields.get("channel", "")),
+        channel=channel or in_field,
+        subdir=_subdir(text, subdir or fields.get("subdir", "")),
+        md5=_hexadecimal(text, "md5", fields.get("md5", "")),
+        sha256=_hexadecimal(text, "sha256", fields.get("sha256", "")),
         build_number=_build_number(text, fields.get("build_number", "")),
         extras=_listed(text, fields, "extras", _EXTRA),
         flags=_listed(text, fields, "flags", _FLAG),
         when=_condition(text, fields["when"]) if "when" in fields else "",
     )
+
+
+def _parse_url(text: str) -> MatchSpec:
+    """The MatchSpec of one archive, written as its URL, with or without a digest behind `#`."""
+    url, _, digest = text.strip().partition("#")
+    digest = digest.partition(" ")[0].removeprefix("sha256:")
+    channel, _, file_name = url.rpartition("/")
+    channel, subdir = _channel(text, channel)
+    parts = re.sub(r"\.(conda|tar\.bz2)$", "", unquote(file_name)).rsplit("-", 2)
+    if len(parts) != len(("name", "version", "build")) or not subdir:
+        raise _refused(text, "it is not the URL of a conda package in a channel")
+    kind = "sha256" if len(digest) == len("0" * 64) else "md5"
+    return MatchSpec(
+        name=PackageName(parts[0].lower()),
+        version=_version(text, parts[1], exact=True),
+        build=parts[2],
+        channel=channel,
+        subdir=subdir,
+        md5=_hexadecimal(text, kind, digest) if kind == "md5" else "",
+        sha256=_hexadecimal(text, kind, digest) if kind == "sha256" else "",
+    )
+
+
+def _subdir(text: str, value: str) -> str:
+    if value and not _SUBDIR.fullmatch(f"/{value}"):
+        raise _refused(text, f"{value!r} is not a subdir")
+    return value
+
+
+def _hexadecimal(text: str, key: str, value: str) -> str:
+    length = {"md5": 32, "sha256": 64}[key]
+    if value and not re.fullmatch(f"[0-9a-fA-F]{{{length}}}", value):
+        raise _refused(text, f"{value!r} is not a {key}")
+    return value.lower()
 
 
 def _build_number(text: str, value: str) -> str:
@@ -278,14 +339,13 @@ def _term(text: str, term: str, *, exact: bool) -> str:
     return f"=={literal}" if operator in {"", "="} else operator + literal
 
 
-def _channel(text: str, channel: str) -> str:
-    """The channel without trailing slash."""
+def _channel(text: str, channel: str) -> tuple[str, str]:
+    """The channel without trailing slash, and its subdir; both may be empty."""
     stripped = channel.strip().rstrip("/")
     if stripped and not _CHANNEL.fullmatch(stripped):
         raise _refused(text, f"{channel!r} is not a channel")
-    if _SUBDIR.search(stripped):
-        raise _refused(text, "a lockfile cannot keep the subdir of a channel")
-    return stripped
+    subdir = _SUBDIR.search(stripped)
+    return (stripped[: subdir.start()], subdir[1]) if subdir else (stripped, "")
 
 
 def _refused(text: str, reason: str) -> SpecError:

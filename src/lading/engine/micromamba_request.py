@@ -7,6 +7,9 @@ from lading.errors import EngineError
 from lading.system import without_credentials
 
 PYTHON = "python"
+UNDERSTOOD = {"build_number", "subdir", "md5", "sha256"}
+"""Fields of MatchSpecs that micromamba reads as lading does."""
+
 # Virtual packages that micromamba can override (CEP 30); those not requested are switched off.
 _OVERRIDES = ("__glibc", "__linux", "__osx", "__win", "__cuda", "__archspec")
 # Follows from the platform alone.
@@ -23,7 +26,7 @@ def refuse_fields(request: SolveRequest) -> None:
         ignored = [
             key
             for field in parse_matchspec(text).fields
-            if (key := field.partition("=")[0]) != "build_number"
+            if (key := field.partition("=")[0]) not in UNDERSTOOD
         ]
         if ignored:
             raise EngineError(
@@ -82,6 +85,9 @@ def spelled(text: MatchSpecText) -> MatchSpecText:
         "version": spec.version or "*",
         "build": spec.build,
         "build_number": spec.build_number.removeprefix("=="),
+        "subdir": spec.subdir,
+        "md5": spec.md5,
+        "sha256": spec.sha256,
     }
     written = ",".join(f"{key}='{value}'" for key, value in fields.items() if value)
     channel = f"{spec.channel}::" if spec.channel else ""

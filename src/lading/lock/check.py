@@ -7,7 +7,7 @@ are data; errors are raised for files that cannot be read.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion
 from lading.conda import (
     Platform,
     VirtualPackage,
-    canonical_channel,
+    channel_urls,
     is_virtual,
     parse_platform,
 )
@@ -209,10 +209,17 @@ Findings = Iterator[tuple[str, str]]
 """(subject, message) of each."""
 
 
+def _urls(case: _Case, names: Sequence[str]) -> tuple[str, ...]:
+    root = case.request.directory
+    return tuple(
+        url for name in names for url in channel_urls(name, case.lock.platform, root, root)
+    )
+
+
 def _channels(case: _Case) -> Findings:
-    replaced = tuple(canonical_channel(name) for name in case.request.channels)
+    replaced = _urls(case, case.request.channels)
     channels = replaced or case.requested.channels
-    locked = tuple(canonical_channel(name) for name in case.lock.channels)
+    locked = _urls(case, case.lock.channels)
     if channels != locked:
         message = f"asked for are {', '.join(channels)}; locked from {', '.join(locked)}"
         yield "channels", message

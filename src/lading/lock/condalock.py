@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lading.conda import parse_matchspec
+from lading.conda import Platform, parse_matchspec
+from lading.errors import SpecError
 from lading.lock.condalock_pip import fake_repodata, solve_pip
 from lading.lock.exchange import (
     FailedError,
@@ -34,6 +35,7 @@ from lading.lock.exchange import (
     ValidationQuestion,
 )
 from lading.lock.own_code import is_own_code
+from lading.lock.selectors import selected_lines
 from lading.system import decode_json, without_credentials
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def _read(question: SourceQuestion) -> SourceAnswer:
     from conda_lock.src_parser.aggregation import aggregate_lock_specs
 
     _keep_fields()
+    _evaluate_selectors()
     with _source_failures(question.platforms):
         # conda-lock's merge lets a later file overwrite what an earlier one asked of a package;
         # each file on its own says everything, and the solver then has to satisfy all of it.
@@ -127,14 +130,25 @@ def _keep_fields() -> None:
     from conda_lock.src_parser import conda_common, environment_yaml, meta_yaml, pyproject_toml
 
     def convert(text: str, category: str) -> "Dependency":
-        spec = parse_matchspec(text) if "[" in text else None
-        if spec is None or not spec.fields:
+        spec = parse_matchspec(text) if "[" in text or "/" in text else None
+        if spec is None or not (spec.fields or "/" in text):
             return conda_common.conda_spec_to_versioned_dep(text, category)
         dependency = conda_common.conda_spec_to_versioned_dep(spec.plain, category)
         return dependency.model_copy(update={"extras": list(spec.fields)})
 
     for module in (environment_yaml, meta_yaml, pyproject_toml):
         module.conda_spec_to_versioned_dep = convert
+
+
+def _evaluate_selectors() -> None:
+    """Let conda-lock select lines as lading does: it drops what it does not understand."""
+    from conda_lock.src_parser import environment_yaml, meta_yaml
+
+    def select(content: str, platform: str | None = None) -> Iterator[str]:
+        return selected_lines(content, Platform(platform)) if platform else iter(())
+
+    for module in (environment_yaml, meta_yaml):
+        module.filter_platform_selectors = select
 
 
 def _leave_out_own_code() -> None:
@@ -165,6 +179,8 @@ def _source_failures(platforms: Iterable[str]) -> Iterator[None]:
         else:
             reason = f"a line of the sources that holds {error} is taken away by its own selector"
         raise FailedError(FailureKind.SOURCE, reason) from error
+    except SpecError as error:
+        raise FailedError(FailureKind.SOURCE, error.message, hint=error.hint) from error
     except Exception as error:
         # Of pydantic, Jinja, lark, tomllib, PyYAML, or a defect that the source brings to light.
         reason = f"{error}" if error.__cause__ is None else f"{error}: {error.__cause__}"

@@ -7,8 +7,7 @@ what is wrong with a file, all of it at once, each problem with its place:
 A selector (`- libfoo  # [linux]`) says for which platforms a line is; a file is checked with the
 lines of all platforms, and `EnvironmentFile.on` gives what holds on one.
 
-Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.py` and
-`src_parser/selectors.py`, which knows no expressions, only these words.
+Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.py`.
 """
 
 import difflib
@@ -29,6 +28,7 @@ from lading.conda import (
 from lading.errors import SpecError
 from lading.lock.own_code import OwnPackage, is_own_code, parse_own_code
 from lading.lock.requirement import parse_requirement
+from lading.lock.selectors import has_selectors, selected_lines
 from lading.system import YamlError, parse_yaml, read_document, redact, without_credentials
 
 NO_DEFAULTS = "nodefaults"
@@ -47,15 +47,6 @@ KEYS = (
     "allow-pypi-requests",
 )
 
-_SELECTORS = {
-    Platform.LINUX_64: {"linux64", "unix", "linux"},
-    Platform.LINUX_AARCH64: {"aarch64", "unix", "linux"},
-    Platform.LINUX_PPC64LE: {"ppc64le", "unix", "linux"},
-    Platform.OSX_64: {"osx64", "osx", "unix"},
-    Platform.OSX_ARM64: {"arm64", "osx", "unix"},
-    Platform.WIN_64: {"win", "win64"},
-}
-_SELECTOR = re.compile(r"(.+?)\s*(#.*)\[([^\[\]]+)\](?(2)[^()]*)$")
 _PIP_OPTION = re.compile(r"--?\w")
 _BARE_URL = re.compile(r"\w+://")
 _REPOSITORY = re.compile(r"((-e|--editable)[\s=]+|[\w.,\[\]-]+\s*@\s*)?(git|hg|svn|bzr)\+")
@@ -98,13 +89,15 @@ class EnvironmentFile:
         """What holds on `platform`: the file without the lines for others.
 
         Raises:
-            SpecError: There is a selector, and none is known for `platform`; or what is left is
-                wrong.
+            SpecError: A selector is not about platforms, or what is left is wrong.
         """
-        selected = _selected_lines(self.text, platform)
-        if selected is None:
+        if not has_selectors(self.text):
             return self
-        return _parse(self.path, self.directory, "\n".join(selected), self.text)
+        try:
+            selected = "\n".join(selected_lines(self.text, platform))
+        except SpecError as error:
+            raise SpecError(f"{self.path}: {error.message}", hint=error.hint) from error
+        return _parse(self.path, self.directory, selected, self.text)
 
 
 def read_environment(path: Path, directory: Path | None = None) -> EnvironmentFile:
@@ -131,25 +124,6 @@ def read_environment(path: Path, directory: Path | None = None) -> EnvironmentFi
     except YamlError as error:
         raise SpecError(f"cannot read {path}: {error}", hint=_READABLE) from error
     return _parse(path, directory or path.parent, text, text)
-
-
-def _selected_lines(text: str, platform: Platform) -> list[str] | None:
-    """The lines of `text` that are for `platform`, without comments; None without any selector.
-
-    Raises:
-        SpecError: There is a selector, and none is known for `platform`.
-    """
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    selectors = {line: match[3] for line in lines if (match := _SELECTOR.match(line))}
-    if not selectors:
-        return None
-    if platform not in _SELECTORS:
-        raise SpecError(
-            f"there are no selectors for {platform}: {next(iter(selectors)).strip()}",
-            hint="write the line into a source of its own",
-        )
-    known = _SELECTORS[platform]
-    return [line for line in lines if line not in selectors or selectors[line] in known]
 
 
 def _parse(path: Path, directory: Path, selected: str, text: str) -> EnvironmentFile:

@@ -13,7 +13,7 @@ from lading.errors import SolveError
 from lading.lock.file_conflicts import FileLists
 from lading.lock.model import LockedPackage, Manager
 from lading.lock.request import LockInputs, LockPlan, LockRequest, PlatformOutcome
-from lading.lock.requested import Sources, ask_conda_lock
+from lading.lock.requested import ask_conda_lock
 from lading.lock.solve import plan_lock, solve_lock
 from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import Progress, no_progress
@@ -127,7 +127,8 @@ def _refuse_difference(
     for item in solved:
         common = {(pin.manager, pin.name): pin.url for pin in pins[item.platform]}
         for package in item.lockfile.packages:
-            if common.get((package.manager, package.name)) != package.url:
+            is_solved = package.manager in {Manager.CONDA, Manager.PIP}
+            if is_solved and common.get((package.manager, package.name)) != package.url:
                 raise SolveError(
                     f"{name} cannot have the versions of the solve-group {group} on"
                     f" {item.platform}: {package.name} would be {package.version}",

@@ -8,7 +8,7 @@ they read the same; a test keeps it so.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -16,13 +16,17 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from lading.conda import (
+    DEFAULTS,
     ChannelUrl,
     MatchSpec,
     PackageName,
     Platform,
     VirtualPackage,
     canonical_channel,
+    channel_urls,
+    default_channel_of,
     parse_matchspec,
+    parse_platform,
 )
 from lading.config import read_toml
 from lading.errors import SpecError
@@ -99,12 +103,16 @@ class Sources:
         files: Those that are environment files.
         projects: Source trees that the settings ask for in addition.
         project_files: Files of the project that these ask for.
+        root: The directory of the project, absolute.
+        foreign_platforms: Those that the other sources name.
     """
 
     paths: tuple[Path, ...]
     files: tuple[EnvironmentFile, ...]
     projects: tuple[OwnPackage, ...] = ()
     project_files: tuple[FilesRequest, ...] = ()
+    root: Path = Path()
+    foreign_platforms: tuple[Platform, ...] = ()
 
     @property
     def are_understood(self) -> bool:
@@ -118,8 +126,9 @@ class Sources:
 
     @property
     def platforms(self) -> tuple[Platform, ...]:
-        """The platforms that the environment files name, in their order, unique; may be empty."""
-        return tuple(dict.fromkeys(name for item in self.files for name in item.platforms))
+        """The platforms that the sources name, in their order, unique; may be empty."""
+        own = (name for item in self.files for name in item.platforms)
+        return tuple(dict.fromkeys((*own, *self.foreign_platforms)))
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -131,6 +140,30 @@ class Sources:
         kept = tuple(item for item in self.files if item.category in names) if names else self.files
         projects = self.projects if not names or MAIN in names else ()
         return replace(self, files=kept, projects=projects)
+
+    def channel_urls(self, names: Iterable[str], platform: Platform) -> tuple[ChannelUrl, ...]:
+        """The canonical URLs of channels as the sources or the user wrote them, unique."""
+        directories = {name: item.directory for item in self.files for name in item.channels}
+        return tuple(
+            dict.fromkeys(
+                url
+                for name in names
+                for url in channel_urls(
+                    without_credentials(name),
+                    platform,
+                    directories.get(name, self.root),
+                    self.root,
+                )
+            )
+        )
+
+    def _located(self, spec: MatchSpec, platform: Platform) -> MatchSpec:
+        """The spec, the channel that it may name by `defaults` or a path as a URL."""
+        if spec.channel == DEFAULTS:
+            return replace(spec, channel=default_channel_of(spec.name))
+        if not spec.channel.startswith("."):
+            return spec
+        return replace(spec, channel=self.channel_urls([spec.channel], platform)[0])
 
     def find_line(self, name: str) -> tuple[Path, int] | None:
         """The first line that asks for the package `name`: its source and its number, from 1."""
@@ -150,7 +183,7 @@ class Sources:
             SpecError: What a selector leaves of a file is wrong.
         """
         files = [item.on(platform) for item in self.files]
-        specs = [spec for item in files for spec in item.specs]
+        specs = [self._located(spec, platform) for item in files for spec in item.specs]
         categories: dict[str, frozenset[str]] = {}
         for item in files:
             names = frozenset(
@@ -164,7 +197,7 @@ class Sources:
             specs.append(MatchSpec(name=PackageName("pip")))
         longest = max((item.channels for item in files), key=len, default=())
         return Requested(
-            channels=tuple(canonical_channel(without_credentials(name)) for name in longest),
+            channels=self.channel_urls(longest, platform),
             specs=tuple(dict.fromkeys(specs)),
             pip=pip,
             categories=categories,
@@ -182,7 +215,10 @@ def conda_names_of_pypi() -> Mapping[str, str]:
 
 
 def read_sources(
-    paths: Sequence[Path], projects: Sequence[Path] = (), directories: Sequence[Path] = ()
+    paths: Sequence[Path],
+    projects: Sequence[Path] = (),
+    directories: Sequence[Path] = (),
+    root: Path | None = None,
 ) -> Sources:
     """Read the sources at `paths`, each once.
 
@@ -190,6 +226,7 @@ def read_sources(
         paths: Absolute.
         projects: Directories of source trees that the settings ask for in addition.
         directories: For each of `paths`, what paths in it are relative to; none means where it is.
+        root: The directory of the project, absolute; None means that of the first source.
 
     Raises:
         SpecError: One is missing, or an environment file is wrong.
@@ -207,7 +244,33 @@ def read_sources(
             if path.name not in FOREIGN
         ),
         projects=tuple(map(own_package, projects)),
+        root=root or (paths[0].parent if paths else Path()),
+        foreign_platforms=tuple(
+            platform
+            for path in paths
+            if path.name == "pyproject.toml"
+            for platform in _platforms_of_project(path)
+        ),
     )
+
+
+def _platforms_of_project(path: Path) -> Iterator[Platform]:
+    """What `platforms` of `[tool.conda-lock]` in a pyproject.toml names.
+
+    Raises:
+        SpecError: It is not a list of platforms.
+    """
+    names: object = read_toml(path)
+    for key in ("tool", "conda-lock", "platforms"):
+        names = names.get(key, []) if isinstance(names, dict) else []
+    try:
+        found = [parse_platform(str(name)) for name in (names if isinstance(names, list) else [""])]
+    except ValueError as error:
+        raise SpecError(
+            f"{path}: tool.conda-lock.platforms: {error}",
+            hint='write a list, such as ["linux-64", "osx-arm64"]',
+        ) from error
+    yield from found
 
 
 def _check_foreign(path: Path) -> None:
@@ -269,21 +332,34 @@ def ask_conda_lock(
     question = SourceQuestion(
         sources=tuple(str(path) for path in sources.paths),
         platforms={platform.value: packages for platform, packages in platforms.items()},
-        channels=tuple(without_credentials(canonical_channel(name)) for name in channels),
+        channels=tuple(_replacing(sources, name, next(iter(platforms))) for name in channels),
         mapping=str(mapping),
     )
+    # What is wrong with a line is said with its file, which conda-lock does not know.
+    understood = {platform: sources.on(platform) for platform in platforms}
     answer = conda_lock.ask(Operation.READ, question, SourceAnswer)
     if not answer.channels:
         raise SpecError(
             "no channel is named",
             hint="write `channels: [conda-forge]` into the environment file",
         )
-    return {platform: _requested(answer, sources, platform) for platform in platforms}
+    return {
+        platform: _requested(answer, sources, platform, understood[platform])
+        for platform in platforms
+    }
 
 
-def _requested(answer: SourceAnswer, sources: Sources, platform: Platform) -> Requested:
-    channels = tuple(canonical_channel(name) for name in answer.channels)
-    understood = sources.on(platform)
+def _replacing(sources: Sources, name: str, platform: Platform) -> str:
+    """A channel that replaces those of the sources; `defaults` keeps its name until it is used."""
+    if name.strip() == DEFAULTS:
+        return DEFAULTS
+    return sources.channel_urls([name], platform)[0]
+
+
+def _requested(
+    answer: SourceAnswer, sources: Sources, platform: Platform, understood: Requested
+) -> Requested:
+    channels = sources.channel_urls(answer.channels, platform)
     conda, pip = answer.conda[platform.value], answer.pip[platform.value]
     specs = {_spec(item, channels) for item in conda}
     return Requested(
@@ -310,6 +386,8 @@ def _spec(item: RequestedPackage, channels: Sequence[ChannelUrl]) -> MatchSpec:
     parsed = parse_matchspec(f"{item.name} {item.version or '*'} {item.build}".strip() + fields)
     if not item.channel:
         return parsed
+    if item.channel == DEFAULTS:
+        return replace(parsed, channel=default_channel_of(item.name))
     # conda-lock keeps of a channel's URL only its name.
     named = [
         channel

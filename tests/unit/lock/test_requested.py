@@ -62,11 +62,30 @@ def test_selectors(tmp_path: Path) -> None:
     assert _texts(spec[Platform.OSX_ARM64]) == ("b", "c")
 
 
-def test_unknown_selectors(tmp_path: Path) -> None:
-    """A platform that conda-lock knows no selectors for is told where there are any."""
-    text = _simple("a  # [linux]")
-    with pytest.raises(SpecError, match="linux-riscv64"):
-        _read(tmp_path, text, platforms=(Platform.LINUX_RISCV64,))
+def test_selectors_hold_for_every_platform(tmp_path: Path) -> None:
+    """Expressions are evaluated, on platforms too that conda-lock knows no words for."""
+    text = _simple("a  # [linux]", "b  # [not win and not osx]", "c  # [osx or win]")
+    spec = _read(tmp_path, text, platforms=(Platform.LINUX_RISCV64,))
+    assert _texts(spec[Platform.LINUX_RISCV64]) == ("a", "b")
+
+
+def test_a_selector_of_pythons_is_refused(tmp_path: Path) -> None:
+    """What is not about platforms is refused with its line, not dropped."""
+    with pytest.raises(SpecError, match=r"selector \[py>=38\] of the line '- a # \[py>=38\]'"):
+        _read(tmp_path, _simple("a  # [py>=38]"))
+
+
+def test_a_package_by_its_url(tmp_path: Path) -> None:
+    """A URL, with its digest, and a channel with a subdir ask for just this."""
+    digest = "ab" * 16
+    url = f"https://conda.anaconda.org/conda-forge/linux-64/a-1.0-h1_0.conda#{digest}"
+    spec = _read(tmp_path, _simple(f"'{url}'", "conda-forge/noarch::b >=2"))
+    found = spec[Platform.LINUX_64]
+    forge = "https://conda.anaconda.org/conda-forge"
+    assert _texts(found) == (
+        f'{forge}::a ==1.0 h1_0[subdir="linux-64",md5="{digest}"]',
+        f'{forge}::b >=2[subdir="noarch"]',
+    )
 
 
 def test_merge_keeps_every_constraint(tmp_path: Path) -> None:
