@@ -19,6 +19,7 @@ from packaging.version import InvalidVersion
 from lading.conda import (
     Platform,
     VirtualPackage,
+    canonical_channel,
     channel_urls,
     is_virtual,
     parse_platform,

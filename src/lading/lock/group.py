@@ -72,7 +72,14 @@ def _union(name: str, requests: Sequence[LockRequest]) -> LockRequest:
     return replace(
         requests[0],
         name=name,
-        sources=Sources(paths=tuple(paths), files=tuple(files.values()), projects=tuple(projects)),
+        sources=replace(
+            requests[0].sources,
+            paths=tuple(paths),
+            files=tuple(files.values()),
+            projects=tuple(projects),
+            # They have no versions to share.
+            project_files=(),
+        ),
         platforms=tuple(platforms),
         update=frozenset().union(*(request.update for request in requests)),
     )
@@ -127,8 +134,7 @@ def _refuse_difference(
     for item in solved:
         common = {(pin.manager, pin.name): pin.url for pin in pins[item.platform]}
         for package in item.lockfile.packages:
-            is_solved = package.manager in {Manager.CONDA, Manager.PIP}
-            if is_solved and common.get((package.manager, package.name)) != package.url:
+            if common.get((package.manager, package.name)) != package.url:
                 raise SolveError(
                     f"{name} cannot have the versions of the solve-group {group} on"
                     f" {item.platform}: {package.name} would be {package.version}",
