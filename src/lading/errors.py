@@ -89,6 +89,10 @@ class LadingError(Exception):
         self.expected = expected
         self.actual = actual
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is sent from a worker process: with all of its parts."""
+        return Exception.__new__, (type(self), self.message), self.__dict__
+
     def __str__(self) -> str:
         """The message, on one line."""
         return " ".join(self.message.split())

@@ -26,12 +26,14 @@ def progress_bar(stream: TextIO) -> Iterator[Told]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(file=stream), transient=True) as bars:
+    # No thread redraws it: a process with threads cannot fork workers.
+    console = Console(file=stream)
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bars:
         tasks: dict[str, TaskID] = {}
 
         def told(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+            bars.update(tasks[what], completed=done, total=total, refresh=True)
 
         yield told

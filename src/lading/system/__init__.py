@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         no_sync as no_sync,
         sync_file_system as sync_file_system,
     )
+    from lading.system.limits import processors as processors
     from lading.system.parallel import in_order as in_order
     from lading.system.private import make_private_directory as make_private_directory
     from lading.system.process import (
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         read_regular as read_regular,
         reason_to_distrust as reason_to_distrust,
     )
+    from lading.system.workers import Job as Job, run_jobs as run_jobs, spread as spread
     from lading.system.yaml_reader import (
         YamlError as YamlError,
         parse_yaml as parse_yaml,
@@ -80,6 +82,7 @@ else:
             "parallel": "in_order",
             "private": "make_private_directory",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
+            "limits": "processors",
             "progress": "Progress no_progress",
             "redaction": "has_credentials redact split_token without_credentials",
             "removal": "remove_tree",
@@ -91,6 +94,7 @@ else:
                 "convert decode_json decode_msgpack is_trusted_owner open_lock open_regular "
                 "read_regular reason_to_distrust"
             ),
+            "workers": "Job run_jobs spread",
             "yaml_reader": "YamlError parse_yaml read_document",
         },
     )

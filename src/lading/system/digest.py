@@ -72,7 +72,7 @@ class Digest(msgspec.Struct, frozen=True, order=True, array_like=True):
         return cls(Algorithm.MD5, hexadecimal.lower())
 
 
-def sha256_of(data: bytes) -> Digest:
+def sha256_of(data: bytes | memoryview) -> Digest:
     """The SHA-256 digest of `data`."""
     return Digest(Algorithm.SHA256, hashlib.sha256(data).hexdigest())
 
