@@ -3,20 +3,19 @@
 import hashlib
 from pathlib import Path
 
-import msgspec
-
 from lading.conda.paths import FileMode, Kind
 from lading.format.compression import Format, Level
+from lading.format.file_list import list_path
 from lading.format.relocation import render_record
-from lading.pack.encode import Encoder
+from lading.pack.encode import Style, encode_package
 from lading.pack.frame_cache import FRAME_RULES
-from lading.pack.frames import plan_frames
+from lading.pack.members import shipped_members
 from lading.package.entry_points import render_entry_point
 from lading.package.info import EntryPoint
 from lading.package.payload import Payload, PayloadFile
 from simulators.handmade import file, link, payload
 
-GOLDEN = (2, "8278f76841ed9608cd7d96c4c6c26bae3cdcd64fb45564f19f43f960767907df")
+GOLDEN = (3, "b2b97584a97fe155f51f7038a36f08ec23ecfb8a584527b602eb3cf4781356a7")
 """FRAME_RULES, and the SHA-256 of the frames below that were made under it."""
 
 PREFIX = Path("/build/sample/linux-64/prefix")
@@ -71,12 +70,17 @@ def pip_package(sources: Path) -> Payload:
 
 def frames_digest(sources: Path) -> str:
     """SHA-256 of the uncompressed frames, and of what the cache keeps beside them."""
-    encoder = Encoder(format=Format.TAR, level=Level.DEFAULT, prefix=PREFIX)
+    style = Style(format=Format.TAR, level=Level.DEFAULT)
     digest = hashlib.sha256()
-    for plan in plan_frames([conda_package(sources / "conda"), pip_package(sources / "pip")]):
-        frame = encoder.encode(plan)
-        digest.update(frame.data)
-        digest.update(msgspec.json.encode(frame.files) + render_record(list(frame.relocations)))
+    for package in (conda_package(sources / "conda"), pip_package(sources / "pip")):
+        encoded = encode_package(
+            shipped_members(package, PREFIX),
+            path=list_path(package.manager, package.name),
+            mtime=package.mtime,
+            style=style,
+            keep=digest.update,
+        )
+        digest.update(encoded.document + render_record(list(encoded.relocations)))
     return digest.hexdigest()
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lading.format.opening import open_tarball
 from lading.system.digest import sha256_of_file
 from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, Symlink
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "cdab803b8e0139c882cc363c8b72c8cb9f3e73e57b2967703d827f4a130ebd99"
+GOLDEN_TAR = "c8aca13fb59645805dcf4e4db61552b4be06bc7222ddd360decde33d10a94fbc"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (
@@ -113,10 +114,12 @@ def test_a_source_date_caps_all_times(tmp_path: Path) -> None:
     """With SOURCE_DATE_EPOCH no member is newer; the digest is another one."""
     host = {**HOSTS[0], "SOURCE_DATE_EPOCH": "1650000000"}
     out = pack(tmp_path / "a", host)
-    document = json.loads((out / f"{ENVIRONMENT}-linux-64.manifest.json").read_bytes())
+    with open_tarball(out / f"{ENVIRONMENT}-linux-64.tar.zst") as opened:
+        packages = opened.contents().packages
     assert {"library": 1_600_000_000, "tool": 1_650_000_000, "": 1_650_000_000} == {
-        item["name"]: item["mtime"] for item in document["packages"] if item["name"] != "generic"
+        item.package.name: item.mtime for item in packages if item.package.name != "generic"
     }
+    assert 1_650_000_000 == opened.bill.manifest.mtime
 
 
 def test_no_member_tells_of_the_host(tar: Path) -> None:

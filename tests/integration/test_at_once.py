@@ -170,9 +170,9 @@ def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
     assert [[]] * 6 == problems
     assert right == outputs(packing.root / "dist")
     assert [(), ()] == [tuple(verified(name)) for name in names]
-    needed = {item.frame.sha256 for packed in packs for item in packed.manifest.slices()}
+    needed = {item.listed.sha256 for packed in packs for item in packed.manifest.packages}
     assert (needed, []) == (
-        {path.name for path in store.glob("frames/*/*")},
+        {path.name for path in store.glob("packages/*/*")},
         leftovers(store) + leftovers(names[0].parent),
     )
 
@@ -188,7 +188,7 @@ def test_two_packs_share_a_cache(tmp_path: Path, crew: Crew) -> None:
     crew.begin()
     problems = [crew.problems(member) for member in working]
     cache = FrameCache(directory=packing.tree.frame_cache)
-    entries = [cache.find(path.stem) for path in cache.directory.rglob("*.frame")]
+    entries = [cache.find(path.stem) for path in cache.directory.rglob("*.frames")]
     assert ([[], []], 4, False) == (problems, len(entries), None in entries)
 
 

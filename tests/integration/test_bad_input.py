@@ -287,25 +287,22 @@ def test_trailing_bytes(packed: Project, tmp_path: Path, format_: str) -> None:
     assert (True, before) == (refused(done, 7), listing(tmp_path))
 
 
-@pytest.mark.parametrize("format_", ["tar.gz", "tar"])
-def test_a_tarball_without_its_bill(packed: Project, tmp_path: Path, format_: str) -> None:
-    """Formats that carry no bill inside need it beside, and say where."""
-    path = copy_to(tmp_path, packed, format_)
-    path.with_name(f"{path.name}.manifest.json").unlink()
-    done = lading(["unpack", path, tmp_path / "env"], tmp_path)
-    assert (True, "hint: name the manifest with --manifest") == (
-        refused(done, 3),
-        done.stderr.splitlines()[-1],
-    )
+@pytest.mark.parametrize("format_", ["tar.zst", "tar.gz", "tar"])
+def test_a_tarball_without_its_companions(packed: Project, tmp_path: Path, format_: str) -> None:
+    """Every format carries its bill inside: one file is enough."""
+    path = tmp_path / "alone"
+    path.write_bytes(copy_to(tmp_path, packed, format_).read_bytes())
+    assert 0 == lading(["unpack", path, tmp_path / "env"], tmp_path).code
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null"])
 def test_a_damaged_bill_beside(packed: Project, tmp_path: Path, text: str) -> None:
-    """A bill beside the tarball that is none is a wrong input file."""
+    """A bill that is named and is none is a wrong input file."""
     path = copy_to(tmp_path, packed, "tar.gz")
-    path.with_name(f"{path.name}.manifest.json").write_text(text)
+    bill = path.with_name(f"{path.name}.manifest.json")
+    bill.write_text(text)
     before = listing(tmp_path)
-    done = lading(["unpack", path, tmp_path / "env"], tmp_path)
+    done = lading(["unpack", path, tmp_path / "env", "--manifest", bill], tmp_path)
     assert (True, before) == (refused(done, 3), listing(tmp_path))
 
 

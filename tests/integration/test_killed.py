@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from lading.conda.names import native_platform
-from lading.format.bill import read_bill
-from lading.format.manifest import Manifest
+from lading.format.contents import Contents
+from lading.format.opening import open_tarball
 from lading.pack.frame_cache import FrameCache
 from simulators.channel import PLACEHOLDER, File, Package
 from simulators.command import listing
@@ -34,16 +34,19 @@ KEEPER = """
 import hashlib, sys
 from itertools import count
 from pathlib import Path
-from lading.system.digest import Digest
-from lading.pack.encode import EncodedFrame
+from lading.pack.encode import EncodedFrame, EncodedPackage
 from lading.pack.frame_cache import FrameCache
 data = bytes(30_000_000)
-digest = Digest.sha256(hashlib.sha256(data).hexdigest())
-frame = EncodedFrame(data=data, size=len(data), sha256=digest, files=(), relocations=())
+frame = EncodedFrame(len(data), len(data), hashlib.sha256(data).hexdigest())
+empty = EncodedFrame(0, 0, hashlib.sha256(b"").hexdigest())
 cache = FrameCache(directory=Path(sys.argv[1]))
+cache.open()
+def keep(stream):
+    stream.write(data)
+    return EncodedPackage((frame,), empty, b"", (), ())
 print("ready", flush=True)
 for number in count():
-    cache.store(f"key{number % 3}", frame)
+    assert cache.store(f"key{number % 3}", keep)
 """
 
 
@@ -72,7 +75,7 @@ class Victim:
     project: Project
     launcher: Launcher
     outputs: dict[str, bytes]
-    manifest: Manifest
+    contents: Contents
 
     @property
     def dist(self) -> Path:
@@ -116,8 +119,10 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
         right = root / "right"
         run = launcher.run("-C", root, "pack", ENVIRONMENT, "-o", right, "--no-frame-cache")
         assert run.code == 0, run.output
-        [manifest] = right.glob("*.manifest.json")
-        yield Victim(project, launcher, written(right), read_bill(manifest).manifest)
+        [tarball] = right.glob("*.tar.zst")
+        with open_tarball(tarball) as opened:
+            contents = opened.contents()
+        yield Victim(project, launcher, written(right), contents)
 
 
 def moments(seed: int, seconds: float, count: int = MOMENTS) -> Iterator[float]:
@@ -126,13 +131,14 @@ def moments(seed: int, seconds: float, count: int = MOMENTS) -> Iterator[float]:
     return (generator.uniform(0, seconds) for _ in range(count))
 
 
-def whole_frames(store: Path, manifest: Manifest) -> bool:
-    """Whether each frame that a store holds has exactly the files of the bill."""
-    bills = {item.frame.sha256: item for item in manifest.slices()}
-    for path in store.glob("frames/*/*"):
-        expected = {
-            item.path: item.sha256 for item in bills[path.name].files if item.sha256 or item.target
-        }
+def whole_packages(store: Path, contents: Contents) -> bool:
+    """Whether each package that a store holds has exactly the files of its list."""
+    lists = {item.package.listed.sha256: item for item in contents.packages}
+    for place in store.glob("packages/*/*"):
+        path = place / "tree"
+        package = lists[place.name]
+        assert package.document == (place / "list.json").read_bytes()
+        expected = {item.path: item.sha256 for item in package.files if item.sha256 or item.target}
         found = {
             str(file.relative_to(path)): ""
             if file.is_symlink()
@@ -155,7 +161,7 @@ def test_pack(victim: Victim) -> None:
         shutil.rmtree(cache.directory)
         killed += victim.kill(moment, "pack", ENVIRONMENT)
         assert victim.outputs.items() >= written(victim.dist).items()
-        assert None not in [cache.find(path.stem) for path in cache.directory.rglob("*.frame")]
+        assert None not in [cache.find(path.stem) for path in cache.directory.rglob("*.frames")]
         victim.seconds("pack", ENVIRONMENT)
         assert victim.outputs == written(victim.dist)
         assert [] == leftovers(victim.dist)
@@ -172,7 +178,7 @@ def test_frame_cache(tmp_path: Path) -> None:
             assert keeper.stdout.readline() == "ready\n"
             time.sleep(moment)
             keeper.kill()
-        entries = list(cache.directory.rglob("*.frame"))
+        entries = list(cache.directory.rglob("*.frames"))
         broken += [path.name for path in entries if cache.find(path.stem) is None]
         shutil.rmtree(cache.directory, ignore_errors=True)
     assert [] == broken
@@ -200,7 +206,12 @@ def test_unpack_from_a_pipe(victim: Victim, tmp_path: Path) -> None:
     for moment in moments(8, victim.seconds("unpack", victim.tarball, tmp_path / "other"), 10):
         victim.launcher.run("unpack", "-", prefix, kill_after=moment, stdin=victim.tarball)
         shutil.rmtree(prefix, ignore_errors=True)
-        victim.seconds("clean", "--leftovers", prefix.parent)
+        # Its workers, which the system kills with it, may live for a moment longer.
+        for _ in range(50):
+            victim.seconds("clean", "--leftovers", prefix.parent)
+            if not listing(prefix.parent):
+                break
+            time.sleep(0.1)
         assert [] == listing(prefix.parent)
 
 
@@ -226,7 +237,7 @@ def test_unpack_through_a_store(victim: Victim, tmp_path: Path) -> None:
     for moment in moments(3, seconds):
         shutil.rmtree(name.parent)
         killed += victim.kill(moment, *command)
-        assert whole_frames(store, victim.manifest)
+        assert whole_packages(store, victim.contents)
         for path in name.parent.glob("env*"):
             assert () == tuple(verified(path))
         victim.seconds(*command)
@@ -280,7 +291,7 @@ def test_gc(victim: Victim, tmp_path: Path) -> None:
         victim.seconds(*unpack)
         shutil.rmtree(name.resolve())
         killed += victim.kill(moment, *collect)
-        assert whole_frames(store, victim.manifest)
+        assert whole_packages(store, victim.contents)
         victim.seconds(*collect)
         assert [] == [path for path in store.rglob("*") if path.is_file() and path.name != ".lock"]
     assert killed >= LEAST_KILLED // 2

@@ -12,7 +12,14 @@ from lading.pack.packer import Packed
 from simulators.handmade import file, payload
 from simulators.launcher import Launcher, Run
 from simulators.rangeserver import RangeServer, serve_ranges
-from simulators.versions import environment, flip_bit, leftovers, pack_payloads, slice_of, verified
+from simulators.versions import (
+    environment,
+    flip_bit,
+    leftovers,
+    pack_payloads,
+    package_of,
+    verified,
+)
 
 BALLAST = payload(file("share/ballast", random.Random(1).randbytes(5 * TAIL_BYTES)), name="ballast")
 
@@ -84,9 +91,9 @@ def test_a_store_gets_what_it_lacks(served: Served) -> None:
         ).code
     )
     found = served.unpack("--store", store)
-    changed = slice_of(served.packed.manifest, "tool").frame.length
+    [changed] = package_of(served.packed, "tool").package.frames
     assert (0, ()) == (found.code, tuple(verified(served.root / "opt/env"))), found.output
-    assert served.server.sent < TAIL_BYTES + changed + 1
+    assert served.server.sent < TAIL_BYTES + changed.length + 1
 
 
 def test_another_bill_is_refused(served: Served) -> None:
@@ -97,28 +104,37 @@ def test_another_bill_is_refused(served: Served) -> None:
 
 def test_a_wrong_byte_is_refused(served: Served) -> None:
     """Exit code 7, and nothing is there."""
-    frame = slice_of(served.packed.manifest, "ballast").frame
+    [frame] = package_of(served.packed, "ballast").package.frames
     damaged = flip_bit(served.packed.plan.tarball.read_bytes(), 8 * (frame.offset + 100))
     with serve_ranges({"/x": damaged}) as server:
         found = served.unpack(url=f"{server.url}/x")
     assert (7, []) == (found.code, leftovers(served.root / "opt")), found.output
 
 
-@pytest.mark.parametrize(("path", "hint"), [("env.tar.zst", "lading unpack -"), ("none", "404")])
-def test_a_server_that_cannot_is_told(served: Served, path: str, hint: str) -> None:
-    """Exit code 6: it knows no ranges, or no such file."""
+def test_a_server_without_ranges_is_read_whole(served: Served) -> None:
+    """Into a file beside the prefix, of which nothing is left."""
     with serve_ranges(dict(served.server.files), knows_ranges=False) as server:
-        found = served.unpack(url=f"{server.url}/{path}")
-    assert (6, True) == (found.code, hint in found.output), found.output
+        found = served.unpack(url=f"{server.url}/env.tar.zst")
+    assert (0, ["env"]) == (found.code, [path.name for path in (served.root / "opt").iterdir()])
+    assert () == tuple(verified(served.root / "opt/env"))
+
+
+def test_a_server_that_has_none_is_told(served: Served) -> None:
+    """Exit code 6."""
+    with serve_ranges(dict(served.server.files), knows_ranges=False) as server:
+        found = served.unpack(url=f"{server.url}/none")
+    assert (6, True) == (found.code, "404" in found.output), found.output
 
 
 def test_what_is_no_tarball_is_told(served: Served) -> None:
-    """Exit code 7: it has no seek table at its end."""
-    with serve_ranges({"/x": bytes(3 * TAIL_BYTES)}) as server:
+    """Exit code 7: it has no bill at its end."""
+    with serve_ranges({"/x": b"x" * 3 * TAIL_BYTES}) as server:
         found = served.unpack(url=f"{server.url}/x")
-    assert (7, True) == (found.code, "no seek table" in found.output), found.output
+    assert (7, True) == (found.code, "no bill at its end" in found.output), found.output
 
 
-def test_a_manifest_beside_it_is_not_asked_for(served: Served) -> None:
-    """The bill is inside: another one does not help."""
-    assert 2 == served.unpack("--manifest", served.packed.plan.manifest).code
+def test_a_bill_that_is_named_must_be_the_one_inside(served: Served) -> None:
+    """As for a file."""
+    other = packed(served.root, "1").plan.manifest
+    own = served.packed.plan.manifest
+    assert [7, 0] == [served.unpack("--manifest", bill).code for bill in (other, own)]

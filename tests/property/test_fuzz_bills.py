@@ -1,5 +1,6 @@
 """Whatever stands in a bill or a record: it is read, or refused, and nothing else happens."""
 
+import io
 import json
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from lading import relocate
 from lading.errors import LadingError
@@ -16,14 +18,19 @@ from lading.format import (
     MANIFEST_PATH,
     RECORD_PATH,
     STATE_PATH,
-    Manifest,
+    Bill,
+    Contents,
+    open_tarball,
+    parse_file_list,
     parse_manifest,
     read_bill,
+    read_contents,
     read_record,
     render_manifest,
 )
 from lading.node import Generations
-from lading.verify import Thoroughness, read_prefix_manifest, verify_unpacked
+from lading.system import sha256_of
+from lading.verify import Thoroughness, read_prefix_contents, verify_unpacked
 from simulators.fuzzing import (
     MEMORY,
     TEXTS,
@@ -38,6 +45,7 @@ from simulators.handmade import unpack
 from simulators.versions import versioned_tarball
 
 DIGEST = "0123456789ab"
+LIST_PATH = "conda-meta/lading/files/conda/tool.json"
 
 
 @cache
@@ -71,14 +79,61 @@ def check(data: bytes) -> None:
     found = outcome(lambda: parse_manifest(data, "bill"))
     if isinstance(found, LadingError):
         return
-    for item in found.slices():
-        assert len(item.files) == len(item.headers())
-    for path in found.owners():
-        pure = PurePosixPath(path)
-        assert not pure.is_absolute()
-        assert ".." not in pure.parts
-        assert str(pure) == path
+    for path in found.own_paths:
+        check_path(path)
     assert found == parse_manifest(render_manifest(found), "bill")
+
+
+def check_path(path: str) -> None:
+    """A path that is taken is plain and inside."""
+    pure = PurePosixPath(path)
+    assert not pure.is_absolute()
+    assert ".." not in pure.parts
+    assert str(pure) == path
+
+
+@cache
+def sound() -> Contents:
+    """What is in the tarball."""
+    with open_tarball(io.BytesIO(tarball())) as opened:
+        return opened.contents()
+
+
+def check_list(document: bytes) -> None:
+    """A list with this content, its digest on the bill, is refused or can be worked with."""
+    contents = sound()
+    first = contents.bill.manifest.packages[0]
+    listed = replace(first.listed, size=len(document), sha256=sha256_of(document).hex)
+    parsed = outcome(lambda: parse_file_list(document, "list"))
+    files = () if isinstance(parsed, LadingError) else parsed.files
+    size = sum(item.size for item in files)
+    changed = replace(first, listed=listed, files=len(files), size=size)
+    packages = (changed, *contents.bill.manifest.packages[1:])
+    manifest = replace(contents.bill.manifest, packages=packages)
+    bill_ = Bill(document=b"", digest=sha256_of(b""), manifest=manifest)
+    documents = [document, *(item.document for item in contents.packages[1:])]
+    found = outcome(lambda: read_contents(bill_, documents, "x"))
+    if isinstance(found, LadingError):
+        return
+    for path in found.owners():
+        check_path(path)
+    for item in found.slices:
+        for piece in item.pieces:
+            assert len(piece.file.header(item.mtime)) == piece.header
+
+
+@usually
+@given(edited_document(json.loads(sound().packages[0].document)))
+def test_an_edited_list(document: object) -> None:
+    """A file list with other values is refused, or lists only paths inside."""
+    check_list(json.dumps(document).encode())
+
+
+@usually
+@given(edited_bytes(sound().packages[0].document))
+def test_a_damaged_list(data: bytes) -> None:
+    """So is one with other bytes."""
+    check_list(data)
 
 
 @usually
@@ -130,7 +185,8 @@ def records() -> dict[str, bytes]:
         (place / "env.tar.zst").write_bytes(tarball())
         prefix = unpack(place / "env.tar.zst", place / "env")
         return {
-            path: (prefix / path).read_bytes() for path in (RECORD_PATH, STATE_PATH, MANIFEST_PATH)
+            path: (prefix / path).read_bytes()
+            for path in (RECORD_PATH, STATE_PATH, MANIFEST_PATH, LIST_PATH)
         }
 
 
@@ -165,9 +221,9 @@ def test_records_of_an_environment(edited: tuple[str, bytes], moved: bool) -> No
 
 
 def _verify(prefix: Path) -> None:
-    manifest = outcome(lambda: read_prefix_manifest(prefix, None))
-    if isinstance(manifest, Manifest):
-        outcome(lambda: verify_unpacked(prefix, manifest, Thoroughness()))
+    contents = outcome(lambda: read_prefix_contents(prefix, None))
+    if isinstance(contents, Contents):
+        outcome(lambda: verify_unpacked(prefix, contents, Thoroughness()))
 
 
 LINES = TEXTS | st.sampled_from(

@@ -6,16 +6,21 @@ import json
 import tarfile
 import tempfile
 import tracemalloc
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from backports import zstd
 from hypothesis import given, strategies as st
 
 from lading import deploy, open_tarball, unpack
 from lading.errors import LadingError, PrefixTooLongError
-from lading.format import Format, SeekEntry, parse_manifest, render_tail
+from lading.format import Format, Level, compress, parse_manifest
+from lading.format.ending import render_bill_member
+from lading.format.seekable import SeekEntry, render_seek_table
 from lading.verify import Report, verify_tarball
-from simulators.forgery import Forged, Forgery, tar_header
+from simulators.forgery import Forged, Forgery, ending, tar_header
 from simulators.fuzzing import (
     MEMORY,
     NAMES,
@@ -94,95 +99,97 @@ def check(data: bytes, document: bytes | None = None, format_: Format = Format.Z
 @given(st.data(), FORMATS)
 def test_a_damaged_tarball(data: st.DataObject, format_: Format) -> None:
     """Bits, pieces, lengths: whatever was changed, it is noticed."""
-    original, document = sound(format_)
+    original, _ = sound(format_)
     damaged = data.draw(edited_bytes(original))
-    taken = check(damaged, None if format_ is Format.ZSTD else document, format_)
-    assert taken is (damaged == original)
+    assert check(damaged, None, format_) is (damaged == original)
 
 
-def signed(document: object, frames: bytes, entries: list[SeekEntry]) -> bytes:
-    """A `tar.zst` of `frames` with another bill inside, its tail as it should be."""
-    return frames + render_tail(json.dumps(document).encode(), entries)
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The frames of a sound `tar.zst` (those of members, then those of lists), and its bill."""
+
+    frames: tuple[bytes, ...]
+    sizes: tuple[int, ...]
+    bill: dict[str, object]
 
 
 @cache
-def parts() -> tuple[bytes, list[SeekEntry], dict[str, object]]:
-    """The frames of a sound `tar.zst`, its seek table and its bill."""
+def parts() -> Parts:
+    """Of the small environment: each package has one frame."""
     data, document = sound(Format.ZSTD)
-    slices = parse_manifest(document, "bill").slices()
-    frames = data[: sum(item.frame.length for item in slices)]
-    entries = [SeekEntry(item.frame.length, item.frame.size) for item in slices]
-    return frames, entries, json.loads(document)
+    placed = list(parse_manifest(document, "bill").placed())
+    frames = tuple(data[item.offset : item.offset + item.length] for item in placed)
+    sizes = tuple(len(zstd.decompress(frame)) for frame in frames)
+    return Parts(frames, sizes, json.loads(document))
+
+
+def signed(
+    document: object, frames: Sequence[bytes], sizes: Sequence[int], mtime: int = 1_700_000_000
+) -> bytes:
+    """A `tar.zst` of `frames` with this bill at its end, all behind it as it should be."""
+    member = render_bill_member(json.dumps(document).encode() + b"\n", mtime)
+    bill = compress(Format.ZSTD, Level.FAST, member)
+    frames, sizes = [*frames, bill], [*sizes, len(member)]
+    return b"".join(frames) + ending(Format.ZSTD, frames, sizes)
 
 
 @rarely
-@given(edited_document(parts()[2]), FORMATS)
+@given(edited_document(parts().bill), FORMATS)
 def test_another_bill(document: object, format_: Format) -> None:
     """A bill that was edited, and signed as consistently as can be, is judged alike by all."""
-    frames, entries, _ = parts()
     if format_ is Format.ZSTD:
-        check(signed(document, frames, entries))
+        check(signed(document, parts().frames, parts().sizes))
     else:
         check(sound(format_)[0], json.dumps(document).encode(), format_)
 
 
 @rarely
 @given(
+    st.lists(st.integers(0, 7), max_size=10),
     st.lists(st.integers(0, 3), max_size=6),
-    st.lists(st.integers(0, 3), max_size=6),
-    edited_document([[item.compressed, item.decompressed] for item in parts()[1]]),
     st.booleans(),
 )
 def test_frames_in_another_order(
     order: list[int],
     listed: list[int],
-    table: object,
     consistent: bool,  # noqa: FBT001
 ) -> None:
-    """Frames that were exchanged, doubled or left out, and seek tables that claim anything."""
-    frames, entries, bill = parts()
-    starts = [sum(item.compressed for item in entries[:number]) for number in range(len(entries))]
-    pieces = [
-        frames[start : start + item.compressed] for start, item in zip(starts, entries, strict=True)
-    ]
-    chosen = [number for number in order if number < len(pieces)]
-    stream = b"".join(pieces[number] for number in chosen)
-    named = chosen if consistent else [number for number in listed if number < len(pieces)]
-    packages = [
-        package | {"frames": [frame | {"offset": starts[0]} for frame in package["frames"]]}
-        for number in named
-        for package in [_package_of(bill, number)]
-    ]
+    """Frames that were exchanged, doubled or left out, under bills that say so or do not."""
+    known = parts()
+    packages = known.bill["packages"]
+    chosen = [number for number in order if number < len(known.frames)]
+    named = [number for number in chosen if number < len(packages)] if consistent else listed
+    document = known.bill | {"packages": placed([packages[number] for number in named])}
+    frames, sizes = ([part[number] for number in chosen] for part in (known.frames, known.sizes))
+    check(signed(document, frames, sizes))
+    check(signed(known.bill, frames, sizes))
+
+
+def placed(packages: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The packages of a bill, their frames and lists one after the other."""
+    found = json.loads(json.dumps(packages))
     offset = 0
-    for package in packages:
-        for frame in package["frames"]:
-            frame["offset"] = offset
-            offset += frame["length"]
-    files = [item for number in named for item in _files_of(bill, number)]
-    document = bill | {"packages": packages, "files": files}
-    check(signed(document, stream, [entries[number] for number in chosen]))
-    check(signed(bill, frames, list(_entries(table))))
+    for item in (*(package["frames"][0] for package in found), *(p["list"] for p in found)):
+        item["offset"] = offset
+        offset += item["length"]
+    return found
 
 
-def _package_of(bill: dict[str, object], number: int) -> dict[str, object]:
-    """The package of the frame with this number: each of them has one."""
-    return bill["packages"][number]
-
-
-def _files_of(bill: dict[str, object], number: int) -> list[object]:
-    counts = [package["frames"][0]["files"] for package in bill["packages"]]
-    start = sum(counts[:number])
-    return bill["files"][start : start + counts[number]]
-
-
-def _entries(table: object) -> list[SeekEntry]:
-    """The rows of an edited table that fit into one."""
+@rarely
+@given(st.data())
+def test_seek_tables(data: st.DataObject) -> None:
+    """A seek table that claims anything is refused."""
+    known = parts()
+    whole, _ = sound(Format.ZSTD)
+    table = data.draw(edited_document([[number, number] for number in known.sizes]))
     rows = [row for row in table if isinstance(row, list) and len(row) == 2]
-    return [
+    entries = [
         SeekEntry(*row)
         for row in rows
         if all(isinstance(number, int) and 0 <= number < 1 << 32 for number in row)
     ]
+    start = whole.index(b"\x5e\x2a\x4d\x18")
+    assert not check(whole[:start] + render_seek_table(entries))
 
 
 @st.composite
@@ -217,24 +224,20 @@ def test_forged_members(found: list[Forged], format_: Format) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as name:
         forgery = Forgery(members=tuple(found), format=format_)
         path = forgery.write(Path(name) / f"env.{format_}")
-        bill = path.with_name(f"{path.name}.manifest.json")
-        check(path.read_bytes(), bill.read_bytes() if bill.exists() else None, format_)
+        check(path.read_bytes(), None, format_)
 
 
 @rarely
 @given(
-    edited_document(parts()[2], 2, NUMBERS),
+    edited_document(parts().bill, 2, NUMBERS),
     st.lists(st.integers(0, 2**32 - 1), min_size=8, max_size=8),
 )
 def test_memory(document: object, claims: list[int]) -> None:
     """Sizes that a bill or a seek table only claims take no memory."""
-    frames, _, _ = parts()
-    numbers = iter(claims)
-    entries = [SeekEntry(*pair) for pair in zip(numbers, numbers, strict=True)]
     tracemalloc.start()
     try:
-        check(signed(document, frames, entries))
-        check(signed(document, frames, parts()[1]))
+        check(signed(document, parts().frames, claims))
+        check(signed(document, parts().frames, parts().sizes))
         assert MOST_MEMORY > tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

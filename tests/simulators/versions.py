@@ -11,21 +11,23 @@ import pytest
 
 from lading.conda.paths import FileMode, Kind
 from lading.format.compression import Format, Level
-from lading.format.manifest import FrameSlice, Manifest
+from lading.format.contents import Contents, PackageContents
+from lading.format.opening import open_tarball
 from lading.pack.frame_cache import FrameCache
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload, PayloadFile
 from lading.verify.finding import Finding
-from lading.verify.prefix import Thoroughness, read_prefix_manifest, verify_unpacked
+from lading.verify.prefix import Thoroughness, read_prefix_contents, verify_unpacked
 from simulators.handmade import file, installed, link, payload
 
 __all__ = [
     "PLACEHOLDER",
+    "contents_of",
     "environment",
     "flip_bit",
     "leftovers",
     "pack_payloads",
-    "slice_of",
+    "package_of",
     "small_disk",
     "verified",
     "versioned_tarball",
@@ -104,8 +106,8 @@ def flip_bit(data: bytes, bit: int) -> bytes:
 
 def verified(prefix: Path) -> Sequence[Finding]:
     """What is wrong with an unpacked environment; nothing, if all is well."""
-    manifest = read_prefix_manifest(prefix, None)
-    return verify_unpacked(prefix, manifest, Thoroughness()).findings
+    contents = read_prefix_contents(prefix, None)
+    return verify_unpacked(prefix, contents, Thoroughness()).findings
 
 
 def leftovers(directory: Path) -> list[str]:
@@ -117,9 +119,15 @@ def leftovers(directory: Path) -> list[str]:
     )
 
 
-def slice_of(manifest: Manifest, package: str) -> FrameSlice:
-    """The one frame of a package."""
-    [found] = [item for item in manifest.slices() if item.package.name == package]
+def contents_of(packed: Packed) -> Contents:
+    """What is in a tarball."""
+    with open_tarball(packed.plan.tarball) as opened:
+        return opened.contents()
+
+
+def package_of(packed: Packed, name: str) -> PackageContents:
+    """One package of a tarball."""
+    [found] = [item for item in contents_of(packed).packages if item.package.name == name]
     return found
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         read_graph as read_graph,
         read_one_lock as read_one_lock,
     )
+    from lading.api.listing import read_listing as read_listing
     from lading.api.locking import (
         LockChoices as LockChoices,
         conda_lock_of as conda_lock_of,
@@ -81,6 +82,7 @@ else:
             ),
             "locking": "LockChoices conda_lock_of file_lists_of lock lock_environments",
             "looking": "LockedPlatform Outdated Overview find_outdated list_locked overview",
+            "listing": "read_listing",
             "mounting": "enter_image mount unmount",
             "preflighting": "preflight",
             "project": "Project open_project",

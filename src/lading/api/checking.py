@@ -10,7 +10,7 @@ from lading.install import read_install_record
 from lading.verify import (
     Report,
     Thoroughness,
-    read_prefix_manifest,
+    read_prefix_contents,
     verify_image,
     verify_installed,
     verify_tarball,
@@ -75,4 +75,4 @@ def _verify_prefix(path: Path, manifest: Path | None, how: Thoroughness) -> Repo
     record = read_install_record(path.parent) if path.name == "prefix" else None
     if manifest is None and record is not None and record.prefix == str(path):
         return verify_installed(path, record, how)
-    return verify_unpacked(path, read_prefix_manifest(path, manifest), how)
+    return verify_unpacked(path, read_prefix_contents(path, manifest), how)

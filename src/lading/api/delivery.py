@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.api.project import absolute, processors
+from lading.api.project import absolute
 from lading.format import Bill, TarballSource, open_tarball
 from lading.node import (
     Deployed,
@@ -20,7 +20,7 @@ from lading.node import (
     plan_relocate,
     plan_unpack,
 )
-from lading.system import Progress, no_progress
+from lading.system import Progress, no_progress, processors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
     Args:
         tarball: Path, URL (http or https), binary stream, or what `open_tarball` gave.
         prefix: A directory that does not exist, or is empty.
-        manifest: The bill's file; None means inside of a `.tar.zst`, beside the others.
+        manifest: The bill's file: the tarball must carry the same. None means any.
         expected: SHA-256 that the bill must have, hexadecimal; None accepts any.
         only: Names of the packages to unpack; empty means all.
         workers: How many frames are unpacked at once; None means one a processor.
@@ -102,15 +102,15 @@ def deploy(  # noqa: PLR0913  # one parameter for each choice
 ) -> Deployed:
     """Unpack a tarball through a store, then let a name point at the new generation.
 
-    What the store holds is linked; of a URL only the missing frames are read.
+    What the store holds is linked; of a URL only the missing packages are read.
 
     Args:
-        tarball: As of `unpack`; also the path of a bill whose frames are all in the store.
+        tarball: As of `unpack`; also the path of a bill whose packages are all in the store.
         name: The link that will point at the environment, beside which it lies.
         store: Directory of the store; made where it is missing.
         manifest: As of `unpack`.
         expected: As of `unpack`.
-        workers: How many frames are worked on at once; None means one a processor.
+        workers: How many work at once; None means one a processor.
         environment: As of `unpack`.
         progress: Told of each frame.
 

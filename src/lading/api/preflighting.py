@@ -69,8 +69,8 @@ def _of_tarball(name: str, source: TarballSource) -> Subject:
         name=name,
         environment=manifest.environment,
         platform=manifest.platform,
-        unpacked=sum(item.size for item in manifest.files),
-        files=len(manifest.files),
+        unpacked=manifest.size,
+        files=manifest.files,
         requirements=manifest.requirements,
         is_image=False,
     )

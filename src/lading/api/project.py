@@ -1,7 +1,6 @@
 """A project: its directory, its settings, and the world around it, read once."""
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from lading.conda import Platform, native_platform, parse_platform
 from lading.errors import EngineNotFoundError, UsageError
 from lading.install import BuildTree
+from lading.system import processors
 
 if TYPE_CHECKING:  # what they load takes longer than `lading --help` may
     from lading.config import Settings
@@ -119,11 +119,6 @@ def open_project(  # one parameter for each choice
         build_engine=partial(build_engine, chosen, micromamba, variables, tree),
         processors=processors(),
     )
-
-
-def processors() -> int:
-    """How many processors this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if sys.platform.startswith("linux") else os.cpu_count() or 1
 
 
 def build_engine(

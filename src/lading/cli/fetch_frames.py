@@ -4,8 +4,8 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option, store_option, workers_option
-from lading.format import is_remote, read_bill
-from lading.node import PrefetchPlan, Store, apply_prefetch
+from lading.format import is_remote, open_tarball, read_bill
+from lading.node import Store, apply_prefetch, lacking, plan_prefetch
 from lading.report import render_json
 from lading.system import no_sync as skip_sync, sync_file_system
 
@@ -30,41 +30,49 @@ def command(  # noqa: PLR0913  # one parameter for each option
     no_sync: bool,
     dry_run: bool,
 ) -> int:
-    """Download from the tarball SOURCE (URL or path) only the frames that the store lacks.
+    """Download from the tarball SOURCE (URL or path) only the packages that the store lacks.
 
     OLD is the manifest of what the node runs now, NEW that of SOURCE. Afterwards
     `lading unpack --store DIR NEW NAME` makes the environment without the tarball. `lading gc`
-    keeps the frames for a week, or until then.
+    keeps the packages for a week, or until then.
     """
-    bill = read_bill(context.project.path(new))
+    path = context.project.path(new)
+    bill = read_bill(path)
+    kept = Store(context.project.path(store))
+    missing = lacking(bill, kept)
     before = read_bill(context.project.path(old)).manifest
-    place = source if is_remote(source) else str(context.project.path(source))
-    plan = PrefetchPlan(
-        bill=bill,
-        source=place,
-        store=Store(context.project.path(store)),
-        workers=workers or context.project.processors,
-        environment=context.project.environment,
-        sync=skip_sync if no_sync else sync_file_system,
-    )
-    missing = plan.missing()
-    known = {item.frame.sha256 for item in before.slices()}
-    lost = sum(1 for item in missing if item.frame.sha256 in known)
+    known = {item.listed.sha256 for item in before.packages}
+    lost = sum(1 for item in missing if item.listed.sha256 in known)
     if lost:
-        context.say(f"{lost} frames of {old} are missing from the store, and are downloaded too")
+        context.say(f"{lost} packages of {old} are not in the store, and are downloaded too")
     if dry_run:
-        for item in missing:
-            context.write(f"{item.frame.offset} {item.frame.length} {item.package.name}\n")
+        for package in missing:
+            for frame in package.frames:
+                context.write(f"{frame.offset} {frame.length} {package.name}\n")
         return 0
-    with context.progress() as progress:
-        fetched = apply_prefetch(plan, progress)
+    place = source if is_remote(source) else context.project.path(source)
+    with open_tarball(
+        # A store that lacks nothing needs no tarball.
+        place if missing else path,
+        manifest=path,
+        environment=context.project.environment,
+        spool=next((path for path in kept.directory.parents if path.is_dir()), None),
+    ) as tarball:
+        sync = skip_sync if no_sync else sync_file_system
+        plan = plan_prefetch(tarball, kept, workers or context.project.processors, sync)
+        with context.progress() as progress:
+            fetched = apply_prefetch(plan, progress)
     if fetched.read_whole:
         context.say("the server does not support ranges: the whole tarball was read")
-    total = sum(item.frame.length for item in bill.manifest.slices())
-    context.say(f"fetched {fetched.frames} frames, {fetched.size} of {total} bytes")
+    total = sum(frame.length for item in bill.manifest.packages for frame in item.frames)
+    context.say(
+        f"fetched {fetched.packages} packages: {fetched.frames} frames,"
+        f" {fetched.size} of {total} bytes"
+    )
     if context.json:
         document = render_json(
             "fetch-frames/1",
+            packages=fetched.packages,
             frames=fetched.frames,
             size=fetched.size,
             read_whole=fetched.read_whole,

@@ -18,7 +18,7 @@ from lading.report import one_line, render_json
     show_default=True,
     help="Previous generations to keep.",
 )
-@click.option("--verify", is_flag=True, help="Hash what stays, and remove changed frames.")
+@click.option("--verify", is_flag=True, help="Hash what stays, and remove changed packages.")
 @workers_option
 @click.pass_obj
 def command(
@@ -30,13 +30,13 @@ def command(
     verify: bool,
     workers: int | None,
 ) -> int:
-    """Remove old generations of NAMES, then every frame of the store that no prefix uses.
+    """Remove old generations of NAMES, then every package of the store that no prefix uses.
 
-    The current generation of a name is always kept, and so are frames that `lading fetch-frames`
+    The current generation of a name is always kept, and so are packages that `lading fetch-frames`
     downloaded less than a week ago. What killed processes left is removed too.
 
     With --verify every stored file is hashed: the exit code is 1 if one was changed through a
-    prefix that shares it. Its frame is removed, and written again by the next unpack that needs
+    prefix that shares it. Its package is removed, and written again by the next unpack that needs
     it. Prefixes are not changed; check each with `lading verify`.
     """
 
@@ -45,16 +45,18 @@ def command(
             for path in Generations(context.project.path(name)).remove_old(keep):
                 context.say(f"removed {path}")
 
-    frames = Store(context.project.path(store))
-    collected = frames.collect(remove_old)
-    context.say(f"removed {collected.frames} frames, {collected.size / 1e6:.1f} MB")
-    changed = frames.check(workers or context.project.processors) if verify else ()
+    kept = Store(context.project.path(store))
+    collected = kept.collect(remove_old)
+    context.say(f"removed {collected.packages} packages, {collected.size / 1e6:.1f} MB")
+    changed = kept.check(workers or context.project.processors) if verify else ()
     for item in changed:
         context.say(
             f"{one_line(item.path)} of {item.package or 'the environment'} was changed: removed"
         )
     if context.json:
         found = [{"package": item.package, "path": item.path} for item in changed]
-        document = render_json("gc/1", frames=collected.frames, size=collected.size, changed=found)
+        document = render_json(
+            "gc/1", packages=collected.packages, size=collected.size, changed=found
+        )
         context.write(document)
     return 1 if changed else 0

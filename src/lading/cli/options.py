@@ -22,12 +22,12 @@ workers_option = click.option(
     "-j",
     "--workers",
     type=click.IntRange(1),
-    help="Parallel workers.  [default: one per processor]",
+    help="Parallel workers.  [default: one per processor this process may use]",
 )
 every_option = click.option("--all", "every", is_flag=True, help="All environments.")
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="File to write to.  [default: standard output]"
 )
 store_option = click.option(
-    "--store", required=True, metavar="DIR", help="Directory of the frames."
+    "--store", required=True, metavar="DIR", help="Directory of the packages."
 )

@@ -143,8 +143,8 @@ def _pack(
         plan = packing(result)
         stream = plan.pack if isinstance(plan, ImagePlan) else plan
         if dry_run:
-            for frame in stream.frames:
-                context.write(f"{frame.payload.name} {frame.part} {len(frame.members)} members\n")
+            for payload in stream.payloads:
+                context.write(f"{payload.name} {len(payload.files)} members\n")
             return
         packed = pack_planned(plan, progress)
 

@@ -35,10 +35,10 @@ class _Options:
 @click.command("unpack")
 @click.argument("tarball")
 @click.argument("prefix")
-@click.option("--manifest", metavar="FILE", help="The bill, if not inside or beside TARBALL.")
+@click.option("--manifest", metavar="FILE", help="The bill that TARBALL must carry.")
 @click.option("--manifest-sha256", metavar="HEX", help="Accept only the bill with this SHA-256.")
 @click.option("--only", multiple=True, metavar="PACKAGE", help="Unpack only this package.")
-@click.option("--store", metavar="DIR", help="Keep frames in DIR and link them.")
+@click.option("--store", metavar="DIR", help="Keep packages in DIR and link them.")
 @workers_option
 @no_sync_option
 @dry_run_option
@@ -61,9 +61,9 @@ def command(  # noqa: PLR0913  # one parameter for each option
     Every file is checked against the bill and relocated while it is written. PREFIX appears only
     when it is complete. TARBALL is a path, a URL (http or https), or - for standard input.
 
-    With --store, PREFIX becomes a link to PREFIX@DIGEST, made of frames that the store keeps.
+    With --store, PREFIX becomes a link to PREFIX@DIGEST, made of packages that the store keeps.
     `lading rollback` switches back, `lading gc` removes what is no longer used. From a URL only
-    missing frames are read. TARBALL may also be a manifest whose frames are all in the store.
+    missing packages are read. TARBALL may also be a manifest whose packages are all in the store.
     """
     if store and only:
         raise UsageError("--only and --store cannot be combined", hint="use one of them")
@@ -101,9 +101,9 @@ def _tarball(context: Context, options: _Options) -> str | Path | BinaryIO:
 def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
     plan = plan_unpack(source, options.prefix, options.workers, options.only, options.sync)
     if options.dry_run:
-        for bill in source.bill.manifest.slices():
-            if options.only is None or bill.package.name in options.only:
-                for item in bill.files:
+        for package in plan.contents.packages:
+            if options.only is None or package.package.name in options.only:
+                for item in package.files:
                     context.write(f"{item.mode} {item.size:>12} {one_line(item.path)}\n")
         return plan.prefix
     with context.progress() as progress:
@@ -118,15 +118,16 @@ def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:
     generations = Generations(options.prefix)
     plan = plan_deploy(source, Store(options.store), generations, options.workers, options.sync)
     if options.dry_run:
-        for bill in plan.missing():
-            context.write(f"{bill.frame.length:>12} {bill.package.name}\n")
+        for package in plan.missing():
+            size = sum(item.frame.length for item in package.slices)
+            context.write(f"{size:>12} {package.package.name}\n")
         return plan.prefix
     with context.progress() as progress:
         deployed = apply_deploy(plan, progress)
     done = (
         "was there already"
         if deployed.was_there
-        else f"{deployed.linked} frames linked, {deployed.extracted} extracted"
+        else f"{deployed.linked} packages linked, {deployed.extracted} extracted"
     )
     context.say(f"{options.prefix} is {plan.prefix.name}: {done}")
     return plan.prefix

@@ -1,4 +1,4 @@
-"""The tarball, read: bill, headers, frames, relocation record."""
+"""The tarball, read: bill, file lists, headers, frames, relocation record."""
 
 from typing import TYPE_CHECKING
 
@@ -10,24 +10,47 @@ if TYPE_CHECKING:
         MANIFEST_SUFFIX as MANIFEST_SUFFIX,
         Bill as Bill,
         beside as beside,
+        parse_bill as parse_bill,
         read_bill as read_bill,
+        read_document as read_document,
     )
     from lading.format.compression import (
         ZSTD_ERROR as ZSTD_ERROR,
-        Compressor as Compressor,
         Format as Format,
         Level as Level,
-        compressor as compressor,
-        decompress_chunks as decompress_chunks,
+        compress as compress,
         describe as describe,
-        format_of as format_of,
         open_zstd as open_zstd,
     )
-    from lading.format.frame_reader import (
+    from lading.format.contents import (
+        Contents as Contents,
+        FrameSlice as FrameSlice,
+        PackageContents as PackageContents,
+        read_contents as read_contents,
+    )
+    from lading.format.ending import (
+        render_ending as render_ending,
+    )
+    from lading.format.file_list import (
         FETCH_AGAIN as FETCH_AGAIN,
+        LISTS_DIRECTORY as LISTS_DIRECTORY,
+        ManifestFile as ManifestFile,
+        check_document as check_document,
+        list_path as list_path,
+        parse_file_list as parse_file_list,
+        render_file_list as render_file_list,
+    )
+    from lading.format.frame_reader import (
         Frame as Frame,
         Member as Member,
         read_members as read_members,
+    )
+    from lading.format.frames import (
+        FRAME_BYTES as FRAME_BYTES,
+        Piece as Piece,
+        cut as cut,
+        cut_frames as cut_frames,
+        list_member as list_member,
     )
     from lading.format.image import (
         IMAGE_SUFFIX as IMAGE_SUFFIX,
@@ -42,17 +65,20 @@ if TYPE_CHECKING:
     )
     from lading.format.manifest import (
         FRAME_FORMAT_VERSION as FRAME_FORMAT_VERSION,
-        FrameSlice as FrameSlice,
         Manifest as Manifest,
-        ManifestFile as ManifestFile,
         ManifestFrame as ManifestFrame,
+        ManifestList as ManifestList,
         ManifestPackage as ManifestPackage,
         Requirements as Requirements,
-        check_members as check_members,
         parse_manifest as parse_manifest,
         render_manifest as render_manifest,
     )
-    from lading.format.opening import open_tarball as open_tarball
+    from lading.format.members import (
+        check_members as check_members,
+    )
+    from lading.format.opening import (
+        open_tarball as open_tarball,
+    )
     from lading.format.relocation import (
         LADING_DIRECTORY as LADING_DIRECTORY,
         MANIFEST_PATH as MANIFEST_PATH,
@@ -60,13 +86,15 @@ if TYPE_CHECKING:
         STATE_PATH as STATE_PATH,
         Relocation as Relocation,
         State as State,
+        parse_record as parse_record,
         read_record as read_record,
         read_state as read_state,
         render_record as render_record,
         render_state as render_state,
     )
-    from lading.format.remote import is_remote as is_remote
-    from lading.format.seekable import SeekEntry as SeekEntry, render_tail as render_tail
+    from lading.format.remote import (
+        is_remote as is_remote,
+    )
     from lading.format.tar_header import (
         BLOCK_BYTES as BLOCK_BYTES,
         END_OF_ARCHIVE as END_OF_ARCHIVE,
@@ -74,33 +102,42 @@ if TYPE_CHECKING:
         padding as padding,
         render_header as render_header,
     )
-    from lading.format.tarball import TarballSource as TarballSource
+    from lading.format.tarball import (
+        TarballSource as TarballSource,
+        bill_alone as bill_alone,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "bill": "CHECKSUMS_SUFFIX MANIFEST_SUFFIX Bill beside read_bill",
-            "compression": (
-                "ZSTD_ERROR Compressor Format Level compressor decompress_chunks describe "
-                "format_of open_zstd"
+            "bill": (
+                "CHECKSUMS_SUFFIX MANIFEST_SUFFIX Bill beside parse_bill read_bill read_document"
             ),
-            "frame_reader": "FETCH_AGAIN Frame Member read_members",
+            "compression": "ZSTD_ERROR Format Level compress describe open_zstd",
+            "contents": "Contents FrameSlice PackageContents read_contents",
+            "ending": "render_ending",
+            "file_list": (
+                "FETCH_AGAIN LISTS_DIRECTORY ManifestFile check_document list_path "
+                "parse_file_list render_file_list"
+            ),
+            "frame_reader": "Frame Member read_members",
+            "frames": "FRAME_BYTES Piece cut cut_frames list_member",
             "image": (
-                "IMAGE_SUFFIX Image Label check_image_prefix is_image label_of parse_image_bill "
-                "read_image render_label"
+                "IMAGE_SUFFIX Image Label check_image_prefix is_image label_of "
+                "parse_image_bill read_image render_label"
             ),
             "manifest": (
-                "FRAME_FORMAT_VERSION FrameSlice Manifest ManifestFile ManifestFrame "
-                "ManifestPackage Requirements check_members parse_manifest render_manifest"
+                "FRAME_FORMAT_VERSION Manifest ManifestFrame ManifestList ManifestPackage "
+                "Requirements parse_manifest render_manifest"
             ),
+            "members": "check_members",
             "opening": "open_tarball",
             "relocation": (
                 "LADING_DIRECTORY MANIFEST_PATH RECORD_PATH STATE_PATH Relocation State "
-                "read_record read_state render_record render_state"
+                "parse_record read_record read_state render_record render_state"
             ),
             "remote": "is_remote",
-            "seekable": "SeekEntry render_tail",
             "tar_header": "BLOCK_BYTES END_OF_ARCHIVE Header padding render_header",
-            "tarball": "TarballSource",
+            "tarball": "TarballSource bill_alone",
         },
     )

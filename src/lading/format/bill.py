@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lading.errors import DigestMismatchError, ManifestError
 from lading.format.compression import Format
-from lading.format.frame_reader import FETCH_AGAIN
-from lading.format.manifest import LARGEST_BYTES, Manifest, parse_manifest
+from lading.format.file_list import FETCH_AGAIN
+from lading.format.manifest import LARGEST_BILL, Manifest, parse_manifest
 from lading.system import Digest, read_regular, sha256_of
 
 MANIFEST_SUFFIX = ".manifest.json"
@@ -40,7 +40,6 @@ def parse_bill(document: bytes, name: str, expected: str | None = None) -> Bill:
     Raises:
         DigestMismatchError: It is not the expected bill.
         ManifestError: It is malformed.
-        UnsafePathError: It lists something that must not be written.
     """
     digest = sha256_of(document)
     if expected is not None and digest.hex != expected.lower():
@@ -58,7 +57,6 @@ def read_bill(path: Path, expected: str | None = None) -> Bill:
 
     Raises:
         ManifestError: It is missing or malformed.
-        UnsafePathError: It lists something that must not be written.
         DigestMismatchError: It is not the expected bill, or not the one in a `.sha256` file beside.
     """
     document = read_document(path)
@@ -75,7 +73,7 @@ def read_document(path: Path) -> bytes:
         ManifestError: It cannot be read, or is longer than any bill.
     """
     try:
-        return read_regular(path, LARGEST_BYTES, follow=True)
+        return read_regular(path, LARGEST_BILL, follow=True)
     except OSError as error:
         raise ManifestError(
             f"{path}: {error.strerror}", hint="name the manifest with --manifest"

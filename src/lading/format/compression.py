@@ -6,9 +6,8 @@ Source: RFC 8878 (zstd); RFC 1952 (gzip members).
 """
 
 import sys
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import IO, Protocol, cast
+from typing import IO, cast
 
 import isal
 from isal import isal_zlib
@@ -22,11 +21,6 @@ else:
 
 # Its stubs call it an instance.
 _ISAL_ERROR = cast("type[Exception]", isal_zlib.error)
-
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-GZIP_MAGIC = b"\x1f\x8b"
-CHUNK_BYTES = 1 << 20
-DOCUMENT_LEVEL = 3
 
 
 class Format(StrEnum):
@@ -45,13 +39,6 @@ def open_zstd(stream: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", zstd.ZstdFile(stream))
 
 
-def format_of(head: bytes) -> Format | None:
-    """The compression of a tarball that begins with `head`; None for none that is known."""
-    if head.startswith(ZSTD_MAGIC):
-        return Format.ZSTD
-    return Format.GZIP if head.startswith(GZIP_MAGIC) else None
-
-
 class Level(StrEnum):
     """How hard a compressor tries."""
 
@@ -60,7 +47,7 @@ class Level(StrEnum):
     SMALL = "small"
 
 
-# Of zstd, in a window of 32 MiB, which holds a whole frame. Measured on a fifth of the frames of
+# Of zstd, in a window that holds a whole frame. Measured on a fifth of the frames of
 # `data-service` (166 MB): size against zstd's level 9 in its own window, which conda-pack uses, and
 # seconds of one core. Level 3 gives 1.08 in 0.4 s, 5 gives 1.04 in 0.8 s, 6 gives 1.02 in 1.1 s;
 # 5 with a larger table, searched like 6, gives 1.03 in 0.9 s. 12 gives 0.99 in 4 s, 15 the same in
@@ -76,69 +63,23 @@ _ZSTD_OPTIONS: dict[Level, dict[int, int]] = {
     },
     Level.SMALL: {_PARAMETER.compression_level: 18},
 }
-_WINDOW_LOG = 25
+_WINDOW_LOG = 23
+_ALWAYS: dict[int, int] = {_PARAMETER.window_log: _WINDOW_LOG, _PARAMETER.checksum_flag: 1}
 _ISAL_LEVELS = {Level.FAST: 1, Level.DEFAULT: 3, Level.SMALL: 3}
 
 
-class Compressor(Protocol):
-    """Compresses one frame; used by one thread at a time."""
-
-    def feed(self, data: bytes) -> bytes:
-        """Compress more of the frame; return the bytes that are ready."""
-        ...
-
-    def finish(self) -> bytes:
-        """End the frame; return the rest of it."""
-        ...
-
-
-class _Zstd:
-    def __init__(self, level: Level, size: int) -> None:
-        self._inner = zstd.ZstdCompressor(
-            options={
-                **_ZSTD_OPTIONS[level],
-                _PARAMETER.window_log: _WINDOW_LOG,
-                _PARAMETER.checksum_flag: 1,
-            }
-        )
-        self._inner.set_pledged_input_size(size)
-
-    def feed(self, data: bytes) -> bytes:
-        return self._inner.compress(data)
-
-    def finish(self) -> bytes:
-        return self._inner.flush(zstd.ZstdCompressor.FLUSH_FRAME)
-
-
-class _Gzip:
-    def __init__(self, level: int) -> None:
-        # Window bits of 31 mean a gzip header, in which isal writes no time and no name.
-        self._inner = isal_zlib.compressobj(level, isal_zlib.DEFLATED, 31)
-
-    def feed(self, data: bytes) -> bytes:
-        return bytes(self._inner.compress(data))
-
-    def finish(self) -> bytes:
-        return bytes(self._inner.flush())
-
-
-class _Plain:
-    def feed(self, data: bytes) -> bytes:
-        return data
-
-    def finish(self) -> bytes:
-        return b""
-
-
-def compressor(format_: Format, level: Level, size: int) -> Compressor:
-    """A compressor for one frame of exactly `size` bytes."""
+def compress(format_: Format, level: Level, data: bytes) -> bytes:
+    """`data` as one frame."""
     match format_:
         case Format.ZSTD:
-            return _Zstd(level, size)
+            options = {**_ZSTD_OPTIONS[level], **_ALWAYS}
+            return zstd.compress(data, options=options)
         case Format.GZIP:
-            return _Gzip(_ISAL_LEVELS[level])
+            # Window bits of 31 mean a gzip header, in which isal writes no time and no name.
+            inner = isal_zlib.compressobj(_ISAL_LEVELS[level], isal_zlib.DEFLATED, 31)
+            return bytes(inner.compress(data)) + bytes(inner.flush())
         case Format.TAR:
-            return _Plain()
+            return data
 
 
 def describe(format_: Format, level: Level) -> dict[str, str]:
@@ -158,82 +99,44 @@ def describe(format_: Format, level: Level) -> dict[str, str]:
             return {"name": "none", "version": "", "level": ""}
 
 
-def decompress_chunks(format_: Format, frame: Iterator[bytes]) -> Iterator[bytes]:
-    """The content of one frame, chunk by chunk.
+def decompress(format_: Format, data: bytes, size: int | None, most: int = 0) -> bytes:
+    """The content of the frame `data`.
+
+    Args:
+        format_: Of its compression.
+        data: The frame.
+        size: How many bytes the content must have; None for at most `most`. No memory is taken for
+            more, nor for bytes that a frame only claims.
+        most: See `size`.
 
     Raises:
-        ArchiveError: The frame is damaged, ends early, or is followed by something else.
+        ArchiveError: The frame is damaged, ends early, has another size, or is followed by
+            something else.
     """
     try:
-        match format_:
-            case Format.ZSTD:
-                yield from _decompress(zstd.ZstdDecompressor(), frame)
-            case Format.GZIP:
-                yield from _decompress_gzip(frame)
-            case Format.TAR:
-                yield from frame
+        content = _decompress(format_, data, most if size is None else size)
     except (zstd.ZstdError, _ISAL_ERROR, EOFError) as error:
         raise ArchiveError(
             f"a frame is damaged: {error}", hint="fetch the tarball again"
         ) from error
+    if len(content) != size and (size is not None or len(content) > most):
+        raise ArchiveError("a frame has another size than its bill says", hint="fetch it again")
+    return content
 
 
-def _decompress(inner: zstd.ZstdDecompressor, frame: Iterator[bytes]) -> Iterator[bytes]:
-    for chunk in frame:
-        if inner.eof:
-            raise EOFError("more bytes than one frame")
-        yield inner.decompress(chunk, CHUNK_BYTES)
-        yield from _drain(inner)
-    _check_end(inner.unused_data, at_end=inner.eof)
-
-
-def _drain(inner: zstd.ZstdDecompressor) -> Iterator[bytes]:
-    """What the decompressor still holds of its input."""
-    while not (inner.eof or inner.needs_input):
-        yield inner.decompress(b"", CHUNK_BYTES)
-
-
-def _decompress_gzip(frame: Iterator[bytes]) -> Iterator[bytes]:
-    inner = isal_zlib.decompressobj(31)
-    for chunk in frame:
-        if inner.eof:
-            raise EOFError("more bytes than one frame")
-        rest, ready = chunk, b""
-        # At most a chunk at once: a small frame may decompress to gigabytes of zeros.
-        while rest or len(ready) == CHUNK_BYTES:
-            ready = bytes(inner.decompress(rest, CHUNK_BYTES))
-            rest = bytes(inner.unconsumed_tail)
-            yield ready
-    _check_end(bytes(inner.unused_data), at_end=bool(inner.eof))
-
-
-def _check_end(unused: bytes, *, at_end: bool) -> None:
-    if unused or not at_end:
+def _decompress(format_: Format, data: bytes, size: int) -> bytes:
+    # One byte more than there may be: a frame that is longer is noticed, and never held.
+    match format_:
+        case Format.ZSTD:
+            inner = zstd.ZstdDecompressor()
+            content = inner.decompress(data, size + 1)
+            ended, rest = inner.eof, inner.unused_data
+        case Format.GZIP:
+            member = isal_zlib.decompressobj(31)
+            content = bytes(member.decompress(data, size + 1))
+            ended, rest = bool(member.eof), bytes(member.unused_data)
+        case _:
+            content, ended, rest = data, True, b""
+    if len(content) <= size and (rest or not ended):
         raise EOFError("it does not end where it should")
-
-
-def compress_document(data: bytes) -> bytes:
-    """`data` as one zstd frame with zstd's checksum of the content."""
-    options: dict[int, int] = {
-        _PARAMETER.compression_level: DOCUMENT_LEVEL,
-        _PARAMETER.checksum_flag: 1,
-    }
-    return zstd.compress(data, options=options)
-
-
-def decompress_document(frame: bytes, limit: int) -> bytes:
-    """The inverse of `compress_document`.
-
-    Raises:
-        ArchiveError: `frame` is damaged, or its content is longer than `limit` bytes.
-    """
-    inner = zstd.ZstdDecompressor()
-    try:
-        data = inner.decompress(frame, limit)
-    except zstd.ZstdError as error:
-        raise ArchiveError("the manifest inside is damaged", hint="fetch it again") from error
-    if not inner.eof or inner.unused_data:
-        raise ArchiveError(
-            "the manifest inside is too long, or cut off, or not alone", hint="fetch it again"
-        )
-    return data
+    return content

@@ -175,7 +175,6 @@ def parse_image_bill(image: Image, document: bytes) -> Bill:
         DigestMismatchError: It is not the one that the label, or a `.sha256` file beside, names.
         ArchiveError: The label says something else than the bill.
         ManifestError: It is malformed.
-        UnsafePathError: It lists something that must not be written.
     """
     bill = parse_bill(document, str(image.path), image.label.manifest)
     name = beside(image.path, MANIFEST_SUFFIX).name
@@ -194,8 +193,8 @@ def label_of(bill: Bill, size: int) -> Label:
         prefix=manifest.requirements.prefix,
         manifest=bill.digest.hex,
         size=size,
-        unpacked=sum(item.size for item in manifest.files),
-        files=len(manifest.files),
+        unpacked=manifest.size,
+        files=manifest.files,
         requirements=manifest.requirements,
     )
 

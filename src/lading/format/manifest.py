@@ -1,93 +1,92 @@
 """The pack manifest: the bill of lading of one tarball.
 
-It lists every member in the order of the archive, with its owner; every package, with its frames;
-and what shapes the bytes. It does not depend on the host, the user, the engine or the time.
+It is the root of a tree of digests: it names every package with the digest of its file list
+(`lading.format.file_list`) and the digests of its frames; the lists have the digests of all files.
+So its own digest, the identity of a tarball, commits to every byte. It does not depend on the host,
+the user, the engine or the time.
 
-What `parse_manifest` returns can be unpacked safely, whatever its author intended:
+What `parse_manifest` returns, together with lists that `lading.format.contents` accepts for it, can
+be unpacked safely, whatever its author intended:
 
 1. If a digest was given, it was compared before anything was parsed (`lading.format.bill`).
 2. Every path is relative, without `..`, and not longer or deeper than file systems allow.
-3. No path is listed twice, and nothing lies below a file or a link.
+3. No path is listed twice, by any package, and nothing lies below a file or a link.
 4. No link leads out of the prefix, neither by its target nor by way of other links.
 5. The records that unpacking writes are not among the members.
-6. Frames follow each other without gaps; numbers, lengths and the steps of links are bounded.
+6. Frames and lists follow each other without gaps; numbers, lengths and the steps of links are
+   bounded, so that memory and time are bounded before any is taken.
 """
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Iterator
 
 import msgspec
 
-from lading.conda import FileMode, Kind, link_steps
-from lading.errors import ManifestError, UnsafePathError
-from lading.format.relocation import MANIFEST_PATH, STATE_PATH
-from lading.format.tar_header import LARGEST_OCTAL_SIZE, Header, render_header
+from lading.errors import ManifestError
+from lading.format.file_list import FETCH_AGAIN, list_path
+from lading.format.frames import FRAME_BYTES
+from lading.format.members import MOST_FILES
+from lading.format.tar_header import BLOCK_BYTES, LARGEST_OCTAL_SIZE
 from lading.system import decode_json
 
 FORMAT_NAME = "lading-pack-manifest"
-FORMAT_VERSION = 1
-FRAME_FORMAT_VERSION = 1
-LARGEST_BYTES = 1 << 28
-"""No bill is longer: it is held in memory."""
-MOST_FILES = 1_000_000
-LONGEST_NAME = 255
-"""Bytes, as in the file systems of Linux and macOS; also the length from which a path is measured
-exactly: no shorter one can be too long or too deep."""
-LONGEST_PATH = 1024
-"""Bytes, for paths and targets of links."""
-DEEPEST_PATH = 128
-"""Names in a path: one of them is removed, and listed, by a function that calls itself."""
-LONGEST_PLACEHOLDER = 1024
-LARGEST_RELOCATED = 1 << 32
-"""Bytes of a file with a placeholder."""
-MOST_STEPS = 2_000_000
-"""Names that are looked at to follow all links of one bill."""
+FORMAT_VERSION = 2
+FRAME_FORMAT_VERSION = 2
+LARGEST_BILL = 1 << 26
+"""Bytes: a bill is held in memory."""
+LARGEST_LISTS = 1 << 28
+"""Bytes of all lists together: they are held in memory."""
+MOST_PACKAGES = 100_000
+MOST_FRAMES = 1 << 20
+LARGEST_SIZE = 1 << 50
+"""Bytes of the contents of one package."""
 LARGEST_TIME = LARGEST_OCTAL_SIZE
 """Unix seconds, in the year 2242."""
+ENVIRONMENT = "environment"
+MANAGERS = frozenset({"conda", "pip", "project"})
+
+_LOWER_HEX = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
+"""Of a package: a part of the path of its list."""
 
 
-class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One member.
-
-    Attributes:
-        path: Archive-relative, POSIX.
-        type: `file`, `link` or `directory`.
-        mode: Permission bits, octal text.
-        size: Of the content in bytes.
-        sha256: Of the content, hexadecimal; empty for links and directories.
-        target: Of a link.
-        placeholder: What relocation replaces in the content, or empty.
-        placeholder_mode: How; empty without a placeholder.
-    """
-
-    path: str
-    type: Kind
-    mode: str
-    size: int = 0
-    sha256: str = ""
-    target: str = ""
-    placeholder: str = ""
-    placeholder_mode: FileMode | None = None
+def longest_frame(size: int) -> int:
+    """The most compressed bytes that `size` bytes of the stream may have: what compressors add."""
+    return size + (size >> 7) + 1024
 
 
 class ManifestFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """One frame.
+    """One frame of a package's members.
 
     Attributes:
         offset: Of its first byte in the tarball.
         length: Its compressed length in bytes.
         size: Its decompressed length in bytes.
         sha256: Of its compressed bytes, hexadecimal.
-        files: How many members it holds.
     """
 
     offset: int
     length: int
     size: int
     sha256: str
-    files: int
+
+
+class ManifestList(msgspec.Struct, frozen=True, kw_only=True):
+    """The file list of a package, which has a frame of its own.
+
+    Attributes:
+        offset: Of the first byte of its frame in the tarball.
+        length: The compressed length of its frame in bytes.
+        size: Of the document in bytes.
+        sha256: Of the document, hexadecimal: it identifies what the package puts into a prefix.
+        frame_sha256: Of the compressed bytes of its frame, hexadecimal.
+    """
+
+    offset: int
+    length: int
+    size: int
+    sha256: str
+    frame_sha256: str
 
 
 class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,19 +100,33 @@ class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         url: Canonical URL of its archive.
         sha256: Of its archive, hexadecimal.
         license: Short license text.
-        mtime: Unix seconds that all its members carry.
+        files: How many members it has.
+        size: Of the contents of its files in bytes.
+        listed: Its file list; `list` in the document.
         frames: In the order of the archive; together they hold all its members.
     """
 
     name: str
     manager: str
-    mtime: int
+    files: int
+    size: int
+    listed: ManifestList = msgspec.field(name="list")
     frames: tuple[ManifestFrame, ...]
     version: str = ""
     build: str = ""
     url: str = ""
     sha256: str = ""
     license: str = ""
+
+    @property
+    def list_path(self) -> str:
+        """Where its list stands, archive-relative."""
+        return list_path(self.manager, self.name)
+
+    @property
+    def title(self) -> str:
+        """What to call it in a message."""
+        return self.name or "the environment's own files"
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -145,8 +158,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         compressor: Name, version and level.
         bytecode: Whether bytecode is in it.
         requirements: What it requires of the place where it is unpacked.
+        mtime: Unix seconds that the bill carries as a member.
         packages: In the order of the archive.
-        files: In the order of the archive; paths unique.
     """
 
     format: str = FORMAT_NAME
@@ -159,62 +172,30 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     compressor: dict[str, str]
     bytecode: bool
     requirements: Requirements
+    mtime: int
     packages: tuple[ManifestPackage, ...]
-    files: tuple[ManifestFile, ...]
 
-    def slices(self) -> tuple["FrameSlice", ...]:
-        """Every frame with its package and its members, in the order of the archive."""
-        result = []
-        position = 0
+    @property
+    def files(self) -> int:
+        """How many members all packages have."""
+        return sum(package.files for package in self.packages)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all contents."""
+        return sum(package.size for package in self.packages)
+
+    @property
+    def own_paths(self) -> tuple[str, ...]:
+        """Where the lists stand, archive-relative."""
+        return tuple(package.list_path for package in self.packages)
+
+    def placed(self) -> Iterator[ManifestFrame | ManifestList]:
+        """Everything before the bill's own frame, in the order of the archive."""
         for package in self.packages:
-            for frame in package.frames:
-                members = self.files[position : position + frame.files]
-                position += frame.files
-                is_last = package is self.packages[-1] and frame is package.frames[-1]
-                result.append(
-                    FrameSlice(package=package, frame=frame, files=members, is_last=is_last)
-                )
-        return tuple(result)
-
-    def owners(self) -> dict[str, str]:
-        """Path → name of the package that owns it; empty for the environment's own."""
-        return {
-            item.path: frame_slice.package.name
-            for frame_slice in self.slices()
-            for item in frame_slice.files
-        }
-
-
-class FrameSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """One frame with its package and members.
-
-    Attributes:
-        package: Whose members it holds.
-        frame: Its place and digest.
-        files: Its members, in order.
-        is_last: Whether the end of the archive follows its members.
-    """
-
-    package: ManifestPackage
-    frame: ManifestFrame
-    files: tuple[ManifestFile, ...]
-    is_last: bool
-
-    def headers(self) -> tuple[bytes, ...]:
-        """The header blocks that stand before each member's content."""
-        return tuple(
-            render_header(
-                Header(
-                    path=item.path,
-                    kind=item.type,
-                    size=item.size,
-                    executable=item.mode == "0755",
-                    mtime=self.package.mtime,
-                    target=item.target,
-                )
-            )
-            for item in self.files
-        )
+            yield from package.frames
+        for package in self.packages:
+            yield package.listed
 
 
 def render_manifest(manifest: Manifest) -> bytes:
@@ -222,183 +203,85 @@ def render_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.encode(manifest, order="sorted") + b"\n"
 
 
+class _Version(msgspec.Struct):
+    """What tells one format from another."""
+
+    format: str
+    version: int
+    lading: str = "an unknown version"
+
+
 def parse_manifest(data: bytes, name: str) -> Manifest:
-    """The manifest in `data`, checked: whatever it lists can be unpacked safely.
+    """The manifest in `data`, checked; its lists are checked by `lading.format.contents`.
 
     Args:
-        data: From a file or a skippable frame; not trusted.
+        data: From a file or a frame; not trusted.
         name: What to call it in an error.
 
     Raises:
         ManifestError: It is malformed or too large, has another version, or contradicts itself.
-        UnsafePathError: See `check_members`.
     """
-    # Each member has a brace, so this is known before memory is taken for them.
-    if len(data) > LARGEST_BYTES or data.count(b"{") > 2 * MOST_FILES:
-        raise ManifestError(f"{name} is too large", hint=_FETCH_AGAIN)
+    # Each package and frame has a brace, so this is known before memory is taken for them.
+    if len(data) > LARGEST_BILL or data.count(b"{") > 2 * (MOST_PACKAGES + MOST_FRAMES):
+        raise ManifestError(f"{name} is too large", hint=FETCH_AGAIN)
     try:
+        _check_version(decode_json(data, _Version), name)
         manifest = decode_json(data, Manifest)
     except ValueError as error:
-        raise ManifestError(f"{name} is not a pack manifest: {error}", hint=_FETCH_AGAIN) from error
-    if (manifest.format, manifest.version) != (FORMAT_NAME, FORMAT_VERSION):
-        raise ManifestError(
-            f"{name} has format {manifest.format} {manifest.version}",
-            hint=f"this lading reads {FORMAT_NAME} {FORMAT_VERSION}",
-        )
-    check_members(manifest.files, name)
-    _check_frames(manifest, name)
+        raise ManifestError(f"{name} is not a pack manifest: {error}", hint=FETCH_AGAIN) from error
+    _check_packages(manifest, name)
+    _check_places(manifest, name)
     return manifest
 
 
-_FETCH_AGAIN = "fetch the tarball and its manifest again"
-_LOWER_HEX = re.compile(r"[0-9a-f]{64}")
-
-
-def _check_frames(manifest: Manifest, name: str) -> None:
-    """Refuse frames that overlap, leave gaps or do not add up to the members."""
-    position = members = 0
-    for package in manifest.packages:
-        for frame in package.frames:
-            if frame.offset != position or frame.length <= 0 or frame.files < 0 or frame.size < 0:
-                raise ManifestError(f"{name}: the frames are not in a row", hint=_FETCH_AGAIN)
-            if not _LOWER_HEX.fullmatch(frame.sha256):
-                # The store makes a path of it.
-                raise ManifestError(f"{name}: a frame has no digest", hint=_FETCH_AGAIN)
-            position += frame.length
-            members += frame.files
-        if not 0 <= package.mtime <= LARGEST_TIME:
-            raise ManifestError(f"{name}: {package.name} has an impossible time", hint=_FETCH_AGAIN)
-    if members != len(manifest.files):
+def _check_version(found: _Version, name: str) -> None:
+    if (found.format, found.version) == (FORMAT_NAME, 1):
         raise ManifestError(
-            f"{name} lists {len(manifest.files)} members, its frames hold {members}",
-            hint=_FETCH_AGAIN,
+            f"{name} has format 1, written by lading {found.lading}",
+            hint="pack it again: format 1 was never released, and nothing reads it any more",
+        )
+    if (found.format, found.version) != (FORMAT_NAME, FORMAT_VERSION):
+        raise ManifestError(
+            f"{name} has format {found.format} {found.version}",
+            hint=f"this lading reads {FORMAT_NAME} {FORMAT_VERSION}",
         )
 
 
-def check_members(files: Sequence[ManifestFile], name: str) -> None:
-    """Refuse members that must not be written: claims 2 to 6 of this module.
-
-    Raises:
-        UnsafePathError: 2 to 5 do not hold.
-        ManifestError: A digest, mode, size or placeholder is malformed, or there are too many.
-    """
-    if len(files) > MOST_FILES:
-        raise ManifestError(f"{name} lists more than {MOST_FILES} members", hint=_FETCH_AGAIN)
-    paths = [item.path for item in files]
-    _check_paths(paths, name)
-    kinds = {item.path: item.type for item in files}
-    if len(kinds) < len(paths):
-        twice = next(path for path, count in Counter(paths).items() if count > 1)
-        raise UnsafePathError(f"{name} lists {twice!r} twice", hint=_DO_NOT_USE)
-    _check_links([item for item in files if item.type is Kind.LINK], name)
-    _check_files([item for item in files if item.type is Kind.FILE], name)
-    _check_parents(kinds, name)
-    _check_reserved(kinds, name)
+def _check_packages(manifest: Manifest, name: str) -> None:
+    """Refuse packages whose lists would have no place of their own, and sizes without bounds."""
+    packages = manifest.packages
+    if len(packages) > MOST_PACKAGES or manifest.files > MOST_FILES:
+        raise ManifestError(f"{name} is too large", hint=FETCH_AGAIN)
+    for package in packages[:-1]:
+        if package.manager not in MANAGERS or not _NAME.fullmatch(package.name):
+            raise ManifestError(f"{name}: a package has a malformed name", hint=FETCH_AGAIN)
+    if not packages or (packages[-1].manager, packages[-1].name) != (ENVIRONMENT, ""):
+        raise ManifestError(f"{name} does not end with the environment itself", hint=FETCH_AGAIN)
+    if len({(item.manager, item.name) for item in packages}) < len(packages):
+        raise ManifestError(f"{name} names a package twice", hint=FETCH_AGAIN)
+    if any(item.files < 0 or not 0 <= item.size <= LARGEST_SIZE for item in packages):
+        raise ManifestError(f"{name}: a package has a malformed size", hint=FETCH_AGAIN)
+    if not 0 <= manifest.mtime <= LARGEST_TIME:
+        raise ManifestError(f"{name} has an impossible time", hint=FETCH_AGAIN)
 
 
-def _check_reserved(kinds: Mapping[str, Kind], name: str) -> None:
-    """Refuse the records that unpacking writes, and anything but directories above them."""
-    above = {str(path): Kind.DIRECTORY for path in PurePosixPath(STATE_PATH).parents}
-    for path, kind in (above | {MANIFEST_PATH: None, STATE_PATH: None}).items():
-        if kinds.get(path, kind) is not kind:
-            raise UnsafePathError(f"{name} brings its own {path}", hint=_DO_NOT_USE)
-
-
-def _check_parents(kinds: Mapping[str, Kind], name: str) -> None:
-    seen = {""}
-    for path in kinds:
-        ancestor = path.rpartition("/")[0]
-        while ancestor not in seen:
-            if kinds.get(ancestor, Kind.DIRECTORY) is not Kind.DIRECTORY:
-                raise UnsafePathError(
-                    f"{name} lists members below {ancestor!r}, a {kinds[ancestor]}",
-                    hint=_DO_NOT_USE,
-                )
-            seen.add(ancestor)
-            ancestor = ancestor.rpartition("/")[0]
-
-
-# An empty part, `.` or `..` anywhere (so also an absolute path). No path has a NUL byte, so they
-# are searched together, with NUL around each: one search for tens of thousands.
-_UNSAFE_PATH = re.compile(r"[/\0]\.{0,2}[/\0]")
-_SHA256S = re.compile(r"[0-9a-f]{64}(?: [0-9a-f]{64})*")
-_MODES = frozenset({"0644", "0755"})
-_DO_NOT_USE = "do not use this tarball; pack it again from its lock"
-
-
-def _check_paths(paths: Sequence[str], name: str) -> None:
-    if _is_unsafe(*paths):
-        unsafe = next(path for path in paths if _is_unsafe(path))
-        raise UnsafePathError(
-            f"{name} lists the unsafe path {_shortened(unsafe)!r}", hint=_DO_NOT_USE
-        )
-    for path in paths:
-        if 4 * len(path) > LONGEST_NAME and _is_too_long(path.encode()):
-            raise UnsafePathError(
-                f"{name} lists the path {_shortened(path)!r}, which is too long", hint=_DO_NOT_USE
-            )
-
-
-def _is_too_long(path: bytes) -> bool:
-    if len(path) <= LONGEST_NAME:
-        return False
-    names = path.split(b"/")
-    return (
-        len(path) > LONGEST_PATH or len(names) > DEEPEST_PATH or max(map(len, names)) > LONGEST_NAME
-    )
-
-
-def _is_unsafe(*paths: str) -> bool:
-    """Whether any of `paths` is."""
-    together = "\0".join(["", *paths, ""])
-    return together.count("\0") > len(paths) + 1 or _UNSAFE_PATH.search(together) is not None
-
-
-def _check_links(links: Sequence[ManifestFile], name: str) -> None:
-    """Refuse a link that leads out of the prefix, and links that take too long to follow."""
-    targets = {item.path: item.target for item in links}
-    total = 0
-    for item in links:
-        target = item.target
-        is_sound = target and "\0" not in target and len(target.encode()) <= LONGEST_PATH
-        steps = link_steps(item.path, targets) if is_sound else None
-        if steps is None:
-            raise UnsafePathError(
-                f"{name}: link {item.path!r} leads out of the prefix, to {_shortened(target)!r}",
-                hint=_DO_NOT_USE,
-            )
-        total += steps
-        if total > MOST_STEPS:
-            raise UnsafePathError(f"{name}: its links take too long to follow", hint=_DO_NOT_USE)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
-
-
-def _check_files(files: Sequence[ManifestFile], name: str) -> None:
-    """Refuse malformed entries; all at once, for there are tens of thousands."""
-    if files and not _are_well_formed(files):
-        item = next(item for item in files if not _are_well_formed([item]))
-        raise ManifestError(f"{name}: the entry of {item.path!r} is malformed", hint=_FETCH_AGAIN)
-
-
-def _are_well_formed(files: Sequence[ManifestFile]) -> bool:
-    digests = " ".join([item.sha256 for item in files])
-    return (
-        _SHA256S.fullmatch(digests) is not None
-        and digests.count(" ") == len(files) - 1
-        and {item.mode for item in files} <= _MODES
-        and min(item.size for item in files) >= 0
-        and all(map(_has_sound_placeholder, files))
-    )
-
-
-def _has_sound_placeholder(item: ManifestFile) -> bool:
-    if item.placeholder_mode is None:
-        return not item.placeholder
-    return (
-        0 < len(item.placeholder.encode()) <= LONGEST_PLACEHOLDER
-        and "\0" not in item.placeholder
-        and item.size <= LARGEST_RELOCATED
-    )
+def _check_places(manifest: Manifest, name: str) -> None:
+    """Refuse frames and lists that overlap, leave gaps, are too large or have no digest."""
+    position = 0
+    for item in manifest.placed():
+        digests = [item.sha256]
+        if isinstance(item, ManifestList):
+            digests.append(item.frame_sha256)
+            is_sound = 0 < item.size <= LARGEST_LISTS
+        else:
+            is_sound = 0 < item.size <= FRAME_BYTES and item.size % BLOCK_BYTES == 0
+        if not is_sound:
+            raise ManifestError(f"{name}: a frame has a malformed size", hint=FETCH_AGAIN)
+        if item.offset != position or not 0 < item.length <= longest_frame(item.size + 4096):
+            raise ManifestError(f"{name}: the frames are not in a row", hint=FETCH_AGAIN)
+        if not all(map(_LOWER_HEX.fullmatch, digests)):
+            # The store makes a path of it.
+            raise ManifestError(f"{name}: a frame has no digest", hint=FETCH_AGAIN)
+        position += item.length
+    if sum(package.listed.size for package in manifest.packages) > LARGEST_LISTS:
+        raise ManifestError(f"{name} is too large", hint=FETCH_AGAIN)

@@ -96,18 +96,33 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
     """
     path = prefix / RECORD_PATH
     try:
-        record = decode_json(read_regular(path, LARGEST_RECORD), _Record)
+        document = read_regular(path, LARGEST_RECORD)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotAPrefixError(
             f"{prefix} was not unpacked from a tarball of lading",
             hint="name the directory that holds conda-meta",
         ) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise NotAPrefixError(
             f"{path} is damaged: {error}", hint="unpack the tarball again"
         ) from error
+    return parse_record(document, str(path))
+
+
+def parse_record(document: bytes, name: str) -> tuple[Relocation, ...]:
+    """The record in `document`.
+
+    Raises:
+        NotAPrefixError: It is damaged.
+    """
+    try:
+        record = decode_json(document, _Record)
+    except ValueError as error:
+        raise NotAPrefixError(
+            f"{name} is damaged: {error}", hint="unpack the tarball again"
+        ) from error
     if record.version != FORMAT_VERSION or not all(map(_is_sound, record.files)):
-        raise NotAPrefixError(f"{path} is damaged", hint="unpack the tarball again")
+        raise NotAPrefixError(f"{name} is damaged", hint="unpack the tarball again")
     return record.files
 
 

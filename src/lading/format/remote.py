@@ -1,19 +1,18 @@
-"""A tarball on a server: its bill and each frame are read when they are needed, by ranges."""
+"""A tarball on a server: its bill, lists and frames are read when they are needed, by ranges."""
 
-from collections.abc import Iterator, Mapping
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from lading.errors import FetchError
-from lading.format.compression import Format
-from lading.format.tarball import SeekableFile
+from lading.errors import PrefixError
+from lading.format.tarball import TarballFile
 from lading.system import without_credentials
 
 TAIL_BYTES = 1 << 14
-"""What is read first, from the end: the seek table of some two thousand frames."""
-
-CHUNK_BYTES = 1 << 26
-"""Most frames are shorter, and read by one request."""
+"""What is read first, from the end: the bill of some fifty packages, and the seek table."""
 
 
 def is_remote(tarball: str) -> bool:
@@ -22,15 +21,19 @@ def is_remote(tarball: str) -> bool:
 
 
 @contextmanager
-def open_remote_tarball(url: str, environment: Mapping[str, str]) -> Iterator[SeekableFile]:
-    """The `tar.zst` at `url`.
+def open_remote_tarball(
+    url: str, environment: Mapping[str, str], spool: Path | None
+) -> Iterator[TarballFile]:
+    """The tarball at `url`; where the server sends no ranges, a copy of all of it.
 
     Args:
         url: http or https; may hold credentials.
         environment: Names proxies and certificates, see `Transport`.
+        spool: Directory for that copy, which has no name; None means that for temporary files.
 
     Raises:
-        FetchError: The server does not send it, or does not support ranges.
+        FetchError: The server does not send it.
+        PrefixError: `spool` cannot be written.
     """
     from lading.net import RemoteFile, Transport  # noqa: PLC0415  # files need no urllib3
 
@@ -38,15 +41,44 @@ def open_remote_tarball(url: str, environment: Mapping[str, str]) -> Iterator[Se
     with closing(Transport(environment)) as transport:
         file = RemoteFile(url, transport, TAIL_BYTES)
         size = file.size
-        if size is None:
-            raise FetchError(
-                f"{name}: the server does not support ranges",
-                hint="read it whole: `curl URL | lading unpack - PREFIX`",
+        if size is not None:
+            yield TarballFile(name=name, size=size, read=file.read, is_file=False)
+            return
+        with spooled(transport.stream(url), spool, name) as copy:
+            yield TarballFile(
+                name=name,
+                size=os.fstat(copy).st_size,
+                read=lambda offset, length: os.pread(copy, length, offset),
+                has_ranges=False,
             )
-        yield SeekableFile(
-            name=name,
-            size=size,
-            format=Format.ZSTD,
-            read=lambda length, offset: file.read(offset, max(0, min(length, size - offset))),
-            chunk=CHUNK_BYTES,
-        )
+
+
+@contextmanager
+def spooled(chunks: Iterable[bytes], directory: Path | None, name: str) -> Iterator[int]:
+    """Copy `chunks` to a file without a name; give its descriptor.
+
+    Nothing is left of it however this process ends.
+
+    Raises:
+        PrefixError: It cannot be written.
+    """
+    with _spool_errors(directory, name):
+        copy = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  # closed below
+    with copy:
+        for chunk in chunks:
+            with _spool_errors(directory, name):
+                copy.write(chunk)
+        with _spool_errors(directory, name):
+            copy.flush()
+        yield copy.fileno()
+
+
+@contextmanager
+def _spool_errors(directory: Path | None, name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PrefixError(
+            f"cannot copy {name} to {directory or tempfile.gettempdir()}: {error.strerror}",
+            hint="free space there, or name the tarball's path, or a server that sends ranges",
+        ) from error

@@ -33,6 +33,7 @@ class Header:
         executable: Whether the mode is 0755 instead of 0644; links have 0777, directories 0755.
         mtime: Unix seconds, at least 0.
         target: Of a link.
+        comment: A pax comment, which every tar passes over; empty for none.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Header:
     executable: bool
     mtime: int
     target: str = ""
+    comment: str = ""
 
     @property
     def mode(self) -> int:
@@ -65,6 +67,7 @@ def render_header(header: Header) -> bytes:
         and len(header.target) <= NAME_BYTES
         and header.size <= LARGEST_OCTAL_SIZE
         and header.mtime <= LARGEST_OCTAL_SIZE
+        and not header.comment
     )
     return _render_ustar(header, name) if plain else _render_pax(header, name)
 
@@ -92,4 +95,6 @@ def _render_pax(header: Header, name: str) -> bytes:
     info.size = header.size
     info.mtime = header.mtime
     info.linkname = header.target
+    if header.comment:
+        info.pax_headers = {"comment": header.comment}
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")

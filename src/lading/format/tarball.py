@@ -1,22 +1,29 @@
-"""A tarball, whatever it is read from: its bill and its frames.
+"""A tarball, whatever it is read from: its bill, its file lists and its frames."""
 
-The bill is checked before a frame is read, and so is everything that is not a frame: only this bill
-and a seek table that agrees with it may follow the last frame.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
 
 from lading.errors import ArchiveError, ManifestError, UsageError
 from lading.format.bill import Bill, parse_bill
-from lading.format.compression import Format, format_of
-from lading.format.frame_reader import FETCH_AGAIN, Frame
-from lading.format.manifest import LARGEST_BYTES, ManifestFrame
-from lading.format.seekable import SeekEntry, Tail, read_tail
+from lading.format.compression import Format, decompress
+from lading.format.contents import Contents, FrameSlice, read_contents, read_package_list
+from lading.format.ending import Read, read_ending
+from lading.format.file_list import FETCH_AGAIN, check_document
+from lading.format.frame_reader import Frame
+from lading.format.frames import list_member, list_member_size
+from lading.format.manifest import ManifestPackage
 
-CHUNK_BYTES = 1 << 20
+GAP_BYTES = 1 << 15
+"""Lists that lie no further apart are read together: asking a server again takes longer."""
+
+Known = Callable[[ManifestPackage], bytes | None]
+"""The file list of a package where it is at hand already; None where it must be read."""
+
+
+def nothing_known(_package: ManifestPackage) -> None:
+    """No list is at hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +33,18 @@ class TarballSource:
     Attributes:
         name: What to call it in a message.
         bill: What must be in it.
-        frames: Gives its frames in order; to be called once and iterated by one thread.
-        has_frames: False for a bill without its tarball: `frames` gives none.
+        format: Of its compression.
+        read: Reads bytes of it; None for a bill without its tarball.
+        is_file: Whether several processes may `read` at once: a server answers one.
+        has_ranges: False where a server sent all of it, since it sends no parts.
     """
 
     name: str
     bill: Bill
-    frames: Callable[[], Iterator[Frame]]
-    has_frames: bool = True
+    format: Format = Format.ZSTD
+    read: Read | None
+    is_file: bool = True
+    has_ranges: bool = True
 
     def need_frames(self) -> None:
         """Refuse a bill without its tarball.
@@ -41,139 +52,162 @@ class TarballSource:
         Raises:
             UsageError: There are no frames.
         """
-        if not self.has_frames:
+        if self.read is None:
             raise UsageError(
                 f"{self.name} is a bill without its tarball",
-                hint="name the tarball, or unpack with a --store that holds its frames",
+                hint="name the tarball, or unpack with a --store that holds its packages",
             )
+
+    def contents(self, known: Known = nothing_known) -> Contents:
+        """The bill with its lists, all checked; those that are not `known` are read.
+
+        Raises:
+            ArchiveError: A list is damaged or malformed, or the tarball is cut off.
+            DigestMismatchError: A list is not the one on the bill.
+            UnsafePathError: Something is listed that must not be written.
+            FetchError: The server does not send them.
+            UsageError: A list is not known, and there is no tarball to read it from.
+        """
+        with _as_damage():
+            return self._contents(known)
+
+    def _contents(self, known: Known) -> Contents:
+        packages = self.bill.manifest.packages
+        documents = {item.list_path: known(item) for item in packages}
+        wanted = [item for item in packages if documents[item.list_path] is None]
+        documents |= self._read_lists(wanted)
+        return read_contents(
+            self.bill, [documents[item.list_path] or b"" for item in packages], self.name
+        )
+
+    def document_of(self, package: ManifestPackage) -> bytes:
+        """The file list of one package, compared with the bill.
+
+        Raises:
+            LadingError: As of `contents`.
+        """
+        with _as_damage():
+            return self._read_lists([package])[package.list_path]
+
+    def frames(self, slices: Iterable[FrameSlice]) -> Iterator[Frame]:
+        """These frames of the tarball, each read when it is asked for its bytes."""
+        for item in slices:
+            read = partial(self.exactly, item.frame.offset, item.frame.length)
+            yield Frame(bill=item, format=self.format, name=self.name, read=read)
+
+    def exactly(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`.
+
+        Raises:
+            ArchiveError: The tarball is cut off.
+            UsageError: There is no tarball.
+        """
+        self.need_frames()
+        assert self.read is not None  # noqa: S101  # for the type checker
+        data = self.read(offset, length)
+        if len(data) != length:
+            raise ArchiveError(f"{self.name} is cut off", hint=FETCH_AGAIN)
+        return data
+
+    def _read_lists(self, packages: Sequence[ManifestPackage]) -> dict[str, bytes]:
+        """Path → document of the lists of `packages`, which are in the order of the archive."""
+        found = {}
+        for group in _neighbours(packages):
+            start, last = group[0].listed.offset, group[-1].listed
+            data = self.exactly(start, last.offset + last.length - start)
+            for package in group:
+                begin = package.listed.offset - start
+                frame = data[begin : begin + package.listed.length]
+                found[package.list_path] = self._document(package, frame)
+        return found
+
+    def _document(self, package: ManifestPackage, frame: bytes) -> bytes:
+        """The list in a frame, which must be the one that the bill demands, as a member."""
+        path, size = package.list_path, package.listed.size
+        title = f"the file list of {package.title} in {self.name}"
+        check_document(frame, package.listed.length, package.listed.frame_sha256, title)
+        stream = list_member_size(path, size)
+        try:
+            content = decompress(self.format, frame, stream)
+        except ArchiveError as error:
+            raise ArchiveError(f"{title} is damaged: {error}", hint=FETCH_AGAIN) from error
+        start = stream - size - -size % 512
+        document = content[start : start + size]
+        listed = read_package_list(package, document, self.name)
+        if content != list_member(path, document, listed.mtime):
+            raise ArchiveError(f"{title} has another header", hint=FETCH_AGAIN)
+        return document
+
+
+def _neighbours(packages: Sequence[ManifestPackage]) -> Iterator[list[ManifestPackage]]:
+    """The packages in groups whose lists lie near each other."""
+    group: list[ManifestPackage] = []
+    for package in packages:
+        if group:
+            last = group[-1].listed
+            if package.listed.offset - last.offset - last.length > GAP_BYTES:
+                yield group
+                group = []
+        group.append(package)
+    if group:
+        yield group
+
+
+@contextmanager
+def _as_damage() -> Iterator[None]:
+    """Make a malformed document in a tarball what it is: damage, and not a wrong input file."""
+    try:
+        yield
+    except ManifestError as error:
+        raise ArchiveError(error.message, hint=error.hint) from error
 
 
 def bill_alone(name: str, bill: Bill) -> TarballSource:
-    """A bill without its tarball: a store must have the frames."""
-    return TarballSource(name=name, bill=bill, frames=lambda: iter(()), has_frames=False)
+    """A bill without its tarball: a store must have the packages."""
+    return TarballSource(name=name, bill=bill, read=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeekableFile:
+class TarballFile:
     """The bytes of a tarball, to be read in any order.
 
     Attributes:
         name: What to call it in a message.
         size: In bytes.
-        format: Of its compression.
-        read: Reads so many bytes from this position, fewer at the end; threads may share it.
-        chunk: How many bytes of a frame are read at once.
+        read: Reads bytes of it.
+        is_file: See `TarballSource`.
+        has_ranges: See `TarballSource`.
     """
 
     name: str
     size: int
-    format: Format
-    read: Callable[[int, int], bytes]
-    chunk: int = CHUNK_BYTES
+    read: Read
+    is_file: bool = True
+    has_ranges: bool = True
 
-    def tail(self) -> Tail | None:
-        """What follows the frames; None in a format that has no tail.
-
-        Raises:
-            ArchiveError: It is damaged.
-        """
-        return read_tail(self.name, self.read, self.size) if self.format is Format.ZSTD else None
-
-    def inside(self, expected: str | None) -> TarballSource:
+    def source(self, expected: str | None, given: Bill | None = None) -> TarballSource:
         """The tarball with the bill that is inside of it.
+
+        Args:
+            expected: SHA-256 that the bill must have, hexadecimal; None for any.
+            given: The very bill that must be inside; None for any.
 
         Raises:
             DigestMismatchError: It is not the expected bill.
-            ArchiveError: The tarball is damaged.
-            ManifestError: It is in a format that has no bill inside.
-            UnsafePathError: The bill lists something that must not be written.
+            ArchiveError: The tarball is damaged, or carries another bill than the one given.
+            ManifestError: It has format 1.
         """
-        tail = self.tail()
-        if tail is None:
-            raise ManifestError(
-                f"{self.name} has no bill inside", hint="name the manifest with --manifest"
-            )
-        try:
-            bill = parse_bill(tail.document, self.name, expected)
-        except ManifestError as error:
-            raise ArchiveError(error.message, hint=error.hint) from error
-        return self.source(bill, tail)
-
-    def source(self, bill: Bill, tail: Tail | None) -> TarballSource:
-        """The tarball with its bill.
-
-        Raises:
-            ArchiveError: Something else than this bill and its seek table follows the frames.
-        """
-        _check_end(self.name, self.size, bill, tail)
-        return TarballSource(name=self.name, bill=bill, frames=partial(self._frames, bill))
-
-    def _frames(self, bill: Bill) -> Iterator[Frame]:
-        for item in bill.manifest.slices():
-            read = partial(self._chunks, item.frame)
-            yield Frame(bill=item, format=self.format, name=self.name, read=read)
-
-    def _chunks(self, frame: ManifestFrame) -> Iterator[bytes]:
-        end = frame.offset + frame.length
-        for position in range(frame.offset, end, self.chunk):
-            length = min(self.chunk, end - position)
-            data = self.read(length, position)
-            if len(data) != length:
-                raise ArchiveError(f"{self.name} is cut off", hint=FETCH_AGAIN)
-            yield data
-
-
-def piped_tarball(stream: BinaryIO, name: str, bill: Bill) -> TarballSource:
-    """The tarball that comes through a pipe, its bill known beforehand."""
-    return TarballSource(name=name, bill=bill, frames=partial(_piped_frames, stream, name, bill))
-
-
-def _piped_frames(stream: BinaryIO, name: str, bill: Bill) -> Iterator[Frame]:
-    """The frames of a pipe; each is read whole before it is given away.
-
-    The pipe is read to its end, where the same bill must be: the program that writes into it is
-    not left with a broken pipe.
-    """
-    format_ = None
-    end = 0
-    for item in bill.manifest.slices():
-        data = _read_all(stream, item.frame.length)
-        end += item.frame.length
-        if len(data) != item.frame.length:
-            raise ArchiveError(f"{name} is cut off", hint=FETCH_AGAIN)
-        format_ = format_ or format_of(data) or Format.TAR
-        yield Frame(bill=item, format=format_, name=name, read=partial(_once, data))
-    rest = _read_all(stream, LARGEST_BYTES)
-
-    def read(length: int, offset: int) -> bytes:
-        return rest[offset - end : offset - end + length] if offset >= end else b""
-
-    file = SeekableFile(name=name, size=end + len(rest), format=format_ or Format.TAR, read=read)
-    _check_end(name, file.size, bill, file.tail())
-
-
-def _read_all(stream: BinaryIO, length: int) -> bytes:
-    """The next `length` bytes, fewer at the end; memory is taken for bytes that came."""
-    chunks = []
-    while length > 0 and (chunk := stream.read(min(length, CHUNK_BYTES))):
-        chunks.append(chunk)
-        length -= len(chunk)
-    return b"".join(chunks)
-
-
-def _once(data: bytes) -> Iterator[bytes]:
-    yield data
-
-
-def _check_end(name: str, size: int, bill: Bill, tail: Tail | None) -> None:
-    """Refuse anything behind the last frame but this very bill and a seek table of its frames."""
-    frames = [item.frame for item in bill.manifest.slices()]
-    end = size if tail is None else tail.start
-    if end != sum(frame.length for frame in frames):
-        raise ArchiveError(f"{name} has another length than its bill says", hint=FETCH_AGAIN)
-    if tail is None:
-        return
-    if tail.document != bill.document:
-        raise ArchiveError(f"{name} carries another bill than this one", hint=FETCH_AGAIN)
-    if tail.entries != tuple(SeekEntry(frame.length, frame.size) for frame in frames):
-        raise ArchiveError(f"the seek table of {name} does not match its bill", hint=FETCH_AGAIN)
+        ending = read_ending(self.name, self.read, self.size)
+        if given is not None and ending.document != given.document:
+            raise ArchiveError(f"{self.name} carries another bill than this one", hint=FETCH_AGAIN)
+        with _as_damage():
+            bill = given or parse_bill(ending.document, self.name, expected)
+        ending.check(bill.manifest, self.name)
+        return TarballSource(
+            name=self.name,
+            bill=bill,
+            format=ending.format,
+            read=self.read,
+            is_file=self.is_file,
+            has_ranges=self.has_ranges,
+        )

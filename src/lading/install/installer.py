@@ -56,7 +56,14 @@ from lading.install.update import (
 )
 from lading.lock import LockedPackage
 from lading.package import CheckedPackage, PayloadFile, check_packages
-from lading.system import Progress, no_progress, open_lock, remove_tree, scrubbed_environment
+from lading.system import (
+    Progress,
+    no_progress,
+    open_lock,
+    processors,
+    remove_tree,
+    scrubbed_environment,
+)
 from lading.version import VERSION
 
 SCRIPTED = "scripted"
@@ -142,7 +149,7 @@ def apply_install(
                 archives.conda,
                 plan.lockfile.platform,
                 tree.checked,
-                workers=os.cpu_count() or 1,
+                workers=processors(),
             )
             installer = replace(installer, checked=checked)
             tree.home.mkdir(parents=True, exist_ok=True)
@@ -352,7 +359,7 @@ class _Installer:
                 prefix=self.plan.prefix,
                 cache=self.tree.bytecode_cache,
                 environment=self.environment,
-                workers=os.cpu_count() or 1,
+                workers=processors(),
                 brought={
                     record.sha256.hex: self.checked[record.distribution].bytecode
                     for record in self.plan.records

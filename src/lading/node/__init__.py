@@ -29,7 +29,11 @@ if TYPE_CHECKING:
         tried_ways as tried_ways,
         unmount_image as unmount_image,
     )
-    from lading.node.prefetch import PrefetchPlan as PrefetchPlan, apply_prefetch as apply_prefetch
+    from lading.node.prefetch import (
+        apply_prefetch as apply_prefetch,
+        lacking as lacking,
+        plan_prefetch as plan_prefetch,
+    )
     from lading.node.preflight import (
         Preflight as Preflight,
         Subject as Subject,
@@ -57,7 +61,7 @@ else:
             "host": "look_at_host look_at_site",
             "mounting": "Entered MountedImage enter_image mount_image tried_ways unmount_image",
             "preflight": "Preflight Subject Verdict Way assess",
-            "prefetch": "PrefetchPlan apply_prefetch",
+            "prefetch": "apply_prefetch lacking plan_prefetch",
             "relocate": "apply_relocate known_prefixes plan_relocate shipped_digest",
             "staging": "check_prefix",
             "store": "Store",

@@ -1,17 +1,21 @@
-"""Unpack through a store: extract the frames that it lacks, link all, then switch the name."""
+"""Unpack through a store: extract the packages that it lacks, link all, then switch the name."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from lading.errors import DigestMismatchError, FetchError, LadingError, PrefixExistsError
-from lading.format import Frame, FrameSlice, TarballSource
+from lading.format import Contents, ManifestFile, PackageContents, TarballSource
 from lading.node.generations import Generations
 from lading.node.staging import check_prefix, prefix_errors, staged_prefix
 from lading.node.store import Store
-from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
+from lading.system import Beneath, Progress, Sync, no_progress, spread, sync_file_system
+
+LINKED_AT_ONCE = 1000
+"""Members that a worker links before it is given the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,24 +24,25 @@ class DeployPlan:
 
     Attributes:
         source: The tarball, or its bill alone.
-        store: Where frames are kept.
+        contents: What is in it.
+        store: Where packages are kept.
         generations: The name that will point at the environment.
         prefix: Where it will be, absolute.
-        workers: How many frames are processed at once.
+        workers: How many work at once.
         sync: Writes to disk what must be there before it gets its name.
     """
 
     source: TarballSource
+    contents: Contents
     store: Store
     generations: Generations
     prefix: Path
     workers: int
     sync: Sync
 
-    def missing(self) -> tuple[FrameSlice, ...]:
-        """The frames that the store lacks now, or that were changed in it."""
-        slices = self.source.bill.manifest.slices()
-        return tuple(item for item in slices if not self.store.holds(item))
+    def missing(self) -> tuple[PackageContents, ...]:
+        """The packages that the store lacks now, or that were changed in it."""
+        return tuple(item for item in self.contents.packages if not self.store.holds(item))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +51,8 @@ class Deployed:
 
     Attributes:
         prefix: Where the environment is.
-        linked: How many frames the store already held.
-        extracted: How many frames were extracted into it.
+        linked: How many packages the store already held.
+        extracted: How many packages were extracted into it.
         was_there: Whether the environment existed already, so that only the name was switched.
     """
 
@@ -68,12 +73,15 @@ def plan_deploy(
 
     Raises:
         PrefixError: The place cannot be used.
+        FetchError: The store lacks packages, and there is only a bill.
+        IntegrityError: A file list is damaged, or lists something that must not be written.
     """
     prefix = generations.prefix_of(source.bill.digest)
     check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
     generations.current()
     return DeployPlan(
         source=source,
+        contents=stored_contents(source, store),
         store=store,
         generations=generations,
         prefix=prefix,
@@ -86,13 +94,13 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
     """Unpack, then point the name at the result; after an error the name is unchanged.
 
     Raises:
-        IntegrityError: The tarball does not match its bill; or a frame was changed in the store,
+        IntegrityError: The tarball does not match its bill; or a package was changed in the store,
             and there is only a bill, which cannot replace it.
-        FetchError: The store lacks frames, and there is only a bill.
+        FetchError: The store lacks packages, and there is only a bill.
         PrefixError: The prefix or the store cannot be written, or something else has the name of
             the prefix.
     """
-    total = len(plan.source.bill.manifest.slices())
+    total = len(plan.contents.packages)
     extracted = 0
     digest = plan.source.bill.digest
     with plan.store.in_use(), prefix_errors(plan.prefix):
@@ -113,49 +121,76 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
     )
 
 
+def stored_contents(source: TarballSource, store: Store) -> Contents:
+    """What is in a tarball, by the file lists that the store has and those that it lacks.
+
+    Raises:
+        FetchError: The store lacks packages, and there is only a bill.
+        LadingError: As of `TarballSource.contents`.
+    """
+    if source.read is None:
+        packages = source.bill.manifest.packages
+        missing = sum(1 for package in packages if store.list_of(package) is None)
+        if missing:
+            raise _lacks(missing)
+    return source.contents(store.list_of)
+
+
 def _extract(plan: DeployPlan, progress: Progress) -> int:
-    """Bring the missing frames into the store; return how many there were.
+    """Bring the missing packages into the store; return how many there were.
 
     They are determined now: before the store was in use, they could have been collected.
     """
-    missing = {item.frame.sha256: item for item in plan.missing()}
-    total = len(missing)
-
-    def needed() -> Iterator[Frame]:
-        for frame in plan.source.frames():
-            if missing.pop(frame.bill.frame.sha256, None) is not None:
-                yield frame
-
-    # A tarball is read to its end even if nothing is missing: what follows the frames is checked.
-    with plan.store.adding(plan.sync) as add:
-        for number, _ in enumerate(in_order(add, needed(), plan.workers), start=1):
-            progress("extract", number, total)
-    if missing:
-        raise _lack(plan.store, tuple(missing.values()))
-    return total
+    missing = plan.missing()
+    if missing and plan.source.read is None:
+        raise _lack(plan.store, missing)
+    total = sum(len(package.slices) for package in missing)
+    numbers = count(1)
+    plan.store.add(
+        plan.source,
+        missing,
+        plan.workers,
+        plan.sync,
+        lambda: progress("extract", next(numbers), total),
+    )
+    return len(missing)
 
 
-def _lack(store: Store, missing: Sequence[FrameSlice]) -> LadingError:
-    """Why a prefix cannot be made: frames were changed, or are not there."""
-    hint = "name the tarball, or run `lading fetch-frames` first"
-    for bill in missing:
-        for item in store.changed(bill):
+_NAME_TARBALL = "name the tarball, or run `lading fetch-frames` first"
+
+
+def _lack(store: Store, missing: Sequence[PackageContents]) -> LadingError:
+    """Why a prefix cannot be made: packages were changed, or are not there."""
+    for package in missing:
+        for item in store.changed(package):
             return DigestMismatchError(
-                f"{item.path} of {bill.package.name} was changed in the store",
-                hint=hint,
+                f"{item.path} of {package.package.name} was changed in the store",
+                hint=_NAME_TARBALL,
                 expected=item.sha256,
             )
-    return FetchError(f"the store lacks {len(missing)} frames of this bill", hint=hint)
+    return _lacks(len(missing))
+
+
+def _lacks(number: int) -> FetchError:
+    return FetchError(f"the store lacks {number} packages of this bill", hint=_NAME_TARBALL)
 
 
 def _assemble(plan: DeployPlan, progress: Progress) -> None:
-    """Create the prefix from stored frames."""
+    """Create the prefix from stored packages."""
     prefix = os.fsencode(plan.prefix)
-    slices = plan.source.bill.manifest.slices()
-    with staged_prefix(plan.source.bill, plan.prefix, sync=plan.sync) as root:
+    parts = [
+        (package, package.files[start : start + LINKED_AT_ONCE])
+        for package in plan.contents.packages
+        for start in range(0, len(package.files), LINKED_AT_ONCE)
+    ]
+    numbers = count(1)
+    with staged_prefix(plan.contents, plan.prefix, sync=plan.sync) as root:
 
-        def link(bill: FrameSlice) -> None:
-            plan.store.link(bill, root, prefix)
+        def link(part: tuple[PackageContents, Sequence[ManifestFile]]) -> None:
+            with Beneath(root) as place:
+                plan.store.link(*part, place, prefix)
 
-        for number, _ in enumerate(in_order(link, slices, plan.workers), start=1):
-            progress("link", number, len(slices))
+        def linked(_result: None) -> None:
+            progress("link", next(numbers), len(parts))
+
+        spread(link, parts, plan.workers, linked)

@@ -1,20 +1,18 @@
-"""Write the members of a frame to disk, hashed and relocated on the way.
+"""Write the members of a frame to disk, checked and relocated on the way.
 
-Memory does not grow with the size of a file, whether it is relocated or not.
+Every file is created, and written, through a directory that no link can stand in for. Memory holds
+one frame, whatever the size of a file.
 """
 
-import hashlib
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from lading.conda import Content, Kind, relocated_chunks
 from lading.errors import ArchiveError, DigestMismatchError
 from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
-from lading.system import FileContent, open_regular
+from lading.system import Beneath, FileContent, open_regular, sha256_of, sha256_of_stream
 
 DIRECTORY_MODE = 0o755
 
@@ -24,8 +22,10 @@ SMALL_BYTES = 1 << 23
 PIECES_AT_ONCE = 128
 """Of at most a megabyte each, most of them as short as a path: one write for many."""
 
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
-def directories_of(files: Iterable[ManifestFile], paths: Iterable[str] = ()) -> tuple[str, ...]:
+
+def directories_of(files: Sequence[ManifestFile], paths: Iterable[str] = ()) -> tuple[str, ...]:
     """Every directory that members and further `paths` need, parents first."""
     found: set[str] = set()
     own = {item.path for item in files if item.type is Kind.DIRECTORY}
@@ -49,6 +49,8 @@ def make_directories(root: Path, directories: tuple[str, ...]) -> None:
 def write_frame(frame: Frame, root: Path, prefix: bytes | None) -> None:
     """Write the members of `frame` below `root`, whose directories exist.
 
+    A piece of a large file is written to its place in a file that exists (see `LargeFile`).
+
     Args:
         frame: From a checked bill: its paths do not leave `root`.
         root: Absolute; nothing is where the members will be.
@@ -58,89 +60,121 @@ def write_frame(frame: Frame, root: Path, prefix: bytes | None) -> None:
         IntegrityError: The frame does not match the bill.
         OSError: It cannot be written.
     """
-    for member in read_members(frame):
-        path = f"{root}/{member.file.path}"
-        match member.file.type:
-            case Kind.FILE:
-                chunks = _checked(member)
-                if prefix is not None and member.file.placeholder_mode is not None:
-                    chunks = _relocated(member.file, chunks, prefix, path)
-                _write_file(member.file, path, chunks, member.mtime)
-            case Kind.LINK:
-                os.symlink(member.file.target, path)  # noqa: PTH211  # see `make_directories`
-            case Kind.DIRECTORY:
-                os.utime(path, (member.mtime, member.mtime))
+    with Beneath(root) as place:
+        for member in read_members(frame):
+            _write_member(member, place, prefix)
 
 
-def write_relocated(item: ManifestFile, source: str, path: str, prefix: bytes, mtime: int) -> None:
-    """Write the file at `source`, which is as shipped, to `path`, relocated to `prefix`.
+def _write_member(member: Member, place: Beneath, prefix: bytes | None) -> None:
+    item = member.file
+    if not member.is_whole:
+        descriptor = place.open(shipped_path(item, prefix), os.O_WRONLY)
+        try:
+            write_all_at(descriptor, member.content, member.start)
+        finally:
+            os.close(descriptor)
+        return
+    above, name = place.above(item.path)
+    match item.type:
+        case Kind.FILE:
+            _check_digest(item, sha256_of(member.content).hex)
+            chunks: Iterable[bytes | memoryview] = (member.content,)
+            if prefix is not None and item.placeholder_mode is not None:
+                chunks = relocated(item, bytes(member.content), prefix)
+            _write_file(item, above, name, chunks, member.mtime)
+        case Kind.LINK:
+            os.symlink(item.target, name, dir_fd=above)
+        case Kind.DIRECTORY:
+            os.utime(name, (member.mtime, member.mtime), dir_fd=above, follow_symlinks=False)
+
+
+def shipped_path(item: ManifestFile, prefix: bytes | None) -> str:
+    """Where the pieces of a large file are collected: at its place, or aside to be relocated."""
+    if prefix is None or item.placeholder_mode is None:
+        return item.path
+    return f".lading-shipped-{sha256_of(item.path.encode()).hex}"
+
+
+def begin_large(item: ManifestFile, root: Path, prefix: bytes | None) -> None:
+    """Create the file that the pieces of a large member will be written to.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    with Beneath(root) as place:
+        descriptor = place.open(shipped_path(item, prefix), os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            os.ftruncate(descriptor, item.size)
+        finally:
+            os.close(descriptor)
+
+
+def end_large(item: ManifestFile, root: Path, prefix: bytes | None, mtime: int) -> None:
+    """Check a large file whose pieces are all there, relocate it, and give it its mode and time.
+
+    Raises:
+        DigestMismatchError: It does not match the bill.
+        OSError: It cannot be written.
+    """
+    path = shipped_path(item, prefix)
+    with Beneath(root) as place:
+        with open(place.open(path), "rb", buffering=0) as stream:  # noqa: PTH123
+            _check_digest(item, sha256_of_stream(stream).hex)
+            if path == item.path:
+                os.fchmod(stream.fileno(), int(item.mode, 8))
+                os.utime(stream.fileno(), (mtime, mtime))
+                return
+            assert prefix is not None  # noqa: S101  # else it is at its place
+            above, name = place.above(item.path)
+            chunks = relocated(item, FileContent(stream.fileno()), prefix)
+            _write_file(item, above, name, chunks, mtime)
+        place.remove(path)
+
+
+def write_relocated(
+    item: ManifestFile, source: str, place: Beneath, prefix: bytes, mtime: int
+) -> None:
+    """Write the file at `source`, which is as shipped, to its path below `place`, relocated.
 
     Raises:
         OSError: It cannot be read or written.
     """
     with open(open_regular(source), "rb", buffering=0) as stream:  # noqa: PTH123
-        chunks = iter(lambda: stream.read(SMALL_BYTES), b"")
-        _write_file(item, path, _relocated(item, chunks, prefix, path), mtime)
+        is_small = os.fstat(stream.fileno()).st_size <= SMALL_BYTES
+        content = stream.read(SMALL_BYTES) if is_small else FileContent(stream.fileno())
+        above, name = place.above(item.path)
+        _write_file(item, above, name, relocated(item, content, prefix), mtime)
 
 
-def _checked(member: Member) -> Iterator[bytes | memoryview]:
-    """The content of a file, hashed while it is read.
-
-    Raises:
-        DigestMismatchError: It does not match the bill.
-    """
-    hasher = hashlib.sha256()
-    for chunk in member.content:
-        hasher.update(chunk)
-        yield chunk
-    if hasher.hexdigest() != member.file.sha256:
-        raise DigestMismatchError(
-            f"{member.file.path} does not match the bill",
-            hint=FETCH_AGAIN,
-            expected=member.file.sha256,
-            actual=hasher.hexdigest(),
-        )
-
-
-def _relocated(
-    item: ManifestFile, chunks: Iterable[bytes | memoryview], prefix: bytes, path: str
-) -> Iterator[bytes]:
-    """The relocated content of the file that will be at `path`.
+def relocated(item: ManifestFile, content: Content, prefix: bytes) -> Iterator[bytes]:
+    """The content of a file with `prefix` in the place of its placeholders.
 
     Raises:
         ArchiveError: It holds more placeholders than any file does.
     """
     assert item.placeholder_mode is not None  # noqa: S101  # for the type checker
-    with _shipped(item, chunks, path.rpartition("/")[0]) as shipped:
-        found = relocated_chunks(shipped, item.placeholder.encode(), item.placeholder_mode, prefix)
-        try:
-            yield from _gathered(found)
-        except ValueError as error:
-            raise ArchiveError(f"{item.path}: {error}", hint="do not use this tarball") from error
+    found = relocated_chunks(content, item.placeholder.encode(), item.placeholder_mode, prefix)
+    try:
+        yield from _gathered(found)
+    except ValueError as error:
+        raise ArchiveError(f"{item.path}: {error}", hint="do not use this tarball") from error
 
 
-@contextmanager
-def _shipped(
-    item: ManifestFile, chunks: Iterable[bytes | memoryview], directory: str
-) -> Iterator[Content]:
-    """The shipped content of a file: in memory if it is small, else in a file without a name.
-
-    That file is on the disk of the prefix: the directory for temporary files may be in memory.
-    """
-    if item.size <= SMALL_BYTES:
-        yield b"".join(chunks)
-        return
-    with tempfile.TemporaryFile(dir=directory) as copy:
-        copy.writelines(chunks)
-        copy.flush()
-        yield FileContent(copy.fileno())
+def _check_digest(item: ManifestFile, found: str) -> None:
+    if found != item.sha256:
+        raise DigestMismatchError(
+            f"{item.path} does not match the bill",
+            hint=FETCH_AGAIN,
+            expected=item.sha256,
+            actual=found,
+        )
 
 
 def _write_file(
-    item: ManifestFile, path: str, chunks: Iterable[bytes | memoryview], mtime: int
+    item: ManifestFile, above: int, name: str, chunks: Iterable[bytes | memoryview], mtime: int
 ) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    flags = _CREATE | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o600, dir_fd=above)
     try:
         for chunk in chunks:
             write_all(descriptor, chunk)
@@ -166,3 +200,10 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
     written = os.write(descriptor, data) if data else 0
     while written < len(data):
         written += os.write(descriptor, memoryview(data)[written:])
+
+
+def write_all_at(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` from `offset`, however many calls that takes."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:], offset + written)

@@ -1,76 +1,90 @@
-"""Fetch the frames of a tarball that a store lacks: the update of a node.
+"""Fetch the packages of a tarball that a store lacks: the update of a node.
 
 The bill is recorded in the store before the first frame comes, so that no collection removes the
-frames before the environment is made.
+packages before the environment is made.
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import count
 
-from lading.errors import ArchiveError, FetchError, LadingError
-from lading.format import (
-    FETCH_AGAIN,
-    Bill,
-    Format,
-    Frame,
-    FrameSlice,
-    format_of,
-    is_remote,
-)
-from lading.net import RemoteFile, Transport
+from lading.format import Bill, Contents, ManifestPackage, PackageContents, TarballSource
+from lading.node.deploy import stored_contents
 from lading.node.store import Store
-from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
+from lading.system import Progress, Sync, no_progress, sync_file_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefetchPlan:
-    """What fetching frames will do.
+    """What fetching packages will do.
 
     Attributes:
-        bill: The bill of the tarball.
-        source: URL or absolute path of the tarball.
+        source: The tarball, open.
+        contents: What is in it.
         store: Where they are put.
-        workers: How many are extracted at once.
-        environment: Names proxies and certificates, see `Transport`.
-        sync: Writes the frames to disk before they get their names.
+        workers: How many frames are extracted at once.
+        sync: Writes the packages to disk before they get their names.
     """
 
-    bill: Bill
-    source: str
+    source: TarballSource
+    contents: Contents
     store: Store
     workers: int
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     sync: Sync = sync_file_system
 
-    def missing(self) -> tuple[FrameSlice, ...]:
-        """The frames that the store lacks now, or that were changed in it; in order."""
-        slices = self.bill.manifest.slices()
-        return tuple(item for item in slices if not self.store.holds(item))
+    def missing(self) -> tuple[PackageContents, ...]:
+        """The packages that the store lacks now, or that were changed in it; in order."""
+        return tuple(item for item in self.contents.packages if not self.store.holds(item))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What fetching frames did.
+    """What fetching packages did.
 
     Attributes:
-        frames: How many were fetched.
+        packages: How many were fetched.
+        frames: How many frames they have.
         size: Their compressed bytes.
         read_whole: Whether the server does not support ranges: the whole tarball was read.
     """
 
+    packages: int
     frames: int
     size: int
     read_whole: bool
 
 
-def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetched:
-    """Bring the missing frames into the store, each checked against its bill.
+def lacking(bill: Bill, store: Store) -> tuple[ManifestPackage, ...]:
+    """The packages of `bill` that the store lacks, or that were changed in it; in order.
 
-    Frames that came before an error are kept, for the next attempt. Which ones are missing is
+    Raises:
+        PrefixError: Others could have written the store.
+    """
+    packages = bill.manifest.packages
+    return tuple(package for package in packages if not store.holds_by_its_list(package))
+
+
+def plan_prefetch(
+    source: TarballSource, store: Store, workers: int, sync: Sync = sync_file_system
+) -> PrefetchPlan:
+    """What fetching the packages of `source` that `store` lacks takes; nothing is written.
+
+    Raises:
+        IntegrityError: A file list is damaged, or lists something that must not be written.
+        FetchError: The server does not send it.
+    """
+    return PrefetchPlan(
+        source=source,
+        contents=stored_contents(source, store),
+        store=store,
+        workers=workers,
+        sync=sync,
+    )
+
+
+def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetched:
+    """Bring the missing packages into the store, each checked against its bill.
+
+    Packages that came before an error are kept, for the next attempt. Which ones are missing is
     determined while the store is in use: before that, they could have been collected.
 
     Raises:
@@ -78,69 +92,21 @@ def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetc
         IntegrityError: They do not match the bill.
         PrefixError: The store cannot be written.
     """
-    with plan.store.in_use(), _open(plan) as (read, is_read_whole):
-        plan.store.records.expect(plan.bill.document)
+    with plan.store.in_use():
+        plan.store.records.expect(plan.source.bill.document)
         missing = plan.missing()
-        failures: list[LadingError] = []
-
-        def arriving() -> Iterator[Frame]:
-            try:
-                yield from _frames(plan.source, missing, read)
-            except LadingError as error:
-                # Raised below, when what has arrived is in the store.
-                failures.append(error)
-
-        with plan.store.adding(plan.sync) as add:
-            for number, _ in enumerate(in_order(add, arriving(), plan.workers), start=1):
-                progress("fetch", number, len(missing))
-        if failures:
-            raise failures[0]
-        size = sum(item.frame.length for item in missing)
-        return Fetched(frames=len(missing), size=size, read_whole=is_read_whole())
-
-
-Read = Callable[[int, int], bytes]
-
-
-def _frames(source: str, missing: Sequence[FrameSlice], read: Read) -> Iterator[Frame]:
-    """The missing frames, each read whole; in order, for servers that do not support ranges."""
-    name = source.rpartition("/")[2]
-    for bill in missing:
-        data = read(bill.frame.offset, bill.frame.length)
-        format_ = format_of(data) or Format.TAR
-        yield Frame(bill=bill, format=format_, name=name, read=partial(_once, data))
-
-
-def _once(data: bytes) -> Iterator[bytes]:
-    yield data
-
-
-@contextmanager
-def _open(plan: PrefetchPlan) -> Iterator[tuple[Read, Callable[[], bool]]]:
-    """A way to read ranges of the tarball, and whether it had to be read whole."""
-    source = plan.source
-    if is_remote(source):
-        with closing(Transport(plan.environment)) as transport:
-            remote = RemoteFile(source, transport)
-            yield remote.read, lambda: remote.is_read_whole
-        return
-    try:
-        descriptor = os.open(Path(source), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise FetchError(f"{source}: {error.strerror}", hint="name an existing tarball") from error
-
-    def read(offset: int, length: int) -> bytes:
-        try:
-            data = os.pread(descriptor, length, offset)
-        except OSError as error:
-            raise FetchError(
-                f"{source}: {error.strerror}", hint="name an existing tarball"
-            ) from error
-        if len(data) != length:
-            raise ArchiveError(f"{source} is cut off", hint=FETCH_AGAIN)
-        return data
-
-    try:
-        yield read, lambda: False
-    finally:
-        os.close(descriptor)
+        frames = [item for package in missing for item in package.slices]
+        numbers = count(1)
+        plan.store.add(
+            plan.source,
+            missing,
+            plan.workers,
+            plan.sync,
+            lambda: progress("fetch", next(numbers), len(frames)),
+        )
+    return Fetched(
+        packages=len(missing),
+        frames=len(frames),
+        size=sum(item.frame.length for item in frames),
+        read_whole=not plan.source.has_ranges,
+    )

@@ -5,14 +5,15 @@ Both ways of unpacking do so, straight from a tarball and through a store.
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError
-from lading.format import MANIFEST_PATH, STATE_PATH, Bill, State, render_state
+from lading.format import MANIFEST_PATH, STATE_PATH, Contents, State, render_state
 from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
 from lading.system import (
+    Beneath,
     Sync,
     is_temporary_of,
     remove_stale_temporaries,
@@ -46,20 +47,20 @@ def check_prefix(prefix: Path, longest: int | None) -> None:
 
 @contextmanager
 def staged_prefix(
-    bill: Bill,
+    contents: Contents,
     prefix: Path,
     *,
     only: frozenset[str] | None = None,
     sync: Sync = sync_file_system,
 ) -> Iterator[Path]:
-    """Give a temporary directory to be filled, with every directory in it that the bill needs.
+    """Give a temporary directory to be filled, with every directory in it that the members need.
 
     If the block succeeds, the directory gets lading's own records, is written to disk and renamed
     to `prefix`; otherwise it is removed. What killed processes left of earlier attempts at this
     prefix is removed first.
 
     Args:
-        bill: What will be in it.
+        contents: What will be in it.
         prefix: The name it will get, absolute.
         only: Names of packages, or None for all: a part is not an environment and gets no records.
         sync: Writes the directory to disk before it is renamed: after a power failure the prefix is
@@ -75,20 +76,21 @@ def staged_prefix(
         _parents_of(prefix),
         temporary_directory(prefix.parent, prefix.name) as temporary,
     ):
-        own = (MANIFEST_PATH, STATE_PATH) if only is None else ()
+        own = _own_records(contents, prefix) if only is None else {}
         files = [
             item
-            for frame in bill.manifest.slices()
-            if only is None or frame.package.name in only
-            for item in frame.files
+            for package in contents.packages
+            if only is None or package.package.name in only
+            for item in package.files
         ]
         make_directories(temporary, directories_of(files, own))
         yield temporary
-        if only is None:
-            _write_own_records(bill, prefix, temporary)
+        _write_own_records(own, temporary)
         temporary.chmod(DIRECTORY_MODE)
         sync(temporary)
         _rename(temporary, prefix)
+    # Workers of a run that was killed hold its temporary for a moment longer than itself.
+    remove_stale_temporaries(prefix.parent, is_temporary_of(prefix.name))
 
 
 def _rename(temporary: Path, prefix: Path) -> None:
@@ -129,13 +131,21 @@ def _parents_of(prefix: Path) -> Iterator[None]:
         raise
 
 
-def _write_own_records(bill: Bill, prefix: Path, root: Path) -> None:
-    """Write the bill to verify the environment by, and the state, which is true of this place."""
-    state = State(prefix=str(prefix), manifest=bill.digest.hex)
-    for path, data in (
-        (MANIFEST_PATH, bill.document),
-        (STATE_PATH, render_state(state)),
-    ):
-        target = root / path
-        target.write_bytes(data)
-        target.chmod(0o644)
+def _own_records(contents: Contents, prefix: Path) -> dict[str, bytes]:
+    """Path → content of what an environment is verified by, and of its state."""
+    state = State(prefix=str(prefix), manifest=contents.bill.digest.hex)
+    return {
+        **dict(contents.records),
+        MANIFEST_PATH: contents.bill.document,
+        STATE_PATH: render_state(state),
+    }
+
+
+def _write_own_records(records: Mapping[str, bytes], root: Path) -> None:
+    with Beneath(root) as place:
+        for path, data in records.items():
+            above, name = place.above(path)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with open(os.open(name, flags, 0o644, dir_fd=above), "wb") as stream:  # noqa: PTH123
+                stream.write(data)
+                os.fchmod(stream.fileno(), 0o644)

@@ -1,16 +1,18 @@
-"""The store of a node: extracted frames, kept by their digest and linked into prefixes.
+"""The store of a node: extracted packages, kept by their file lists and linked into prefixes.
 
-    STORE/frames/<aa>/<sha256 of the frame>/...   members as shipped, placeholders intact
-    STORE/.lock                                   shared by users, exclusive for the collector
+    STORE/packages/<aa>/<sha256 of list>/tree/...    members as shipped, placeholders intact
+    STORE/packages/<aa>/<sha256 of list>/list.json   the file list
+    STORE/.lock                                      shared by users, exclusive for the collector
 
-What the frames are kept for is recorded beside them, see `store_roots`.
+A list says everything of what a package puts into a prefix, so tarballs of any compression share
+what is stored. What the packages are kept for is recorded beside them, see `store_roots`.
 
-A frame gets its name, its digest, when it is complete and on disk. Its files are hard links in
+A package gets its name when it is complete and on disk. Its files are hard links in
 every prefix: a program that writes into one of them changes all of them. So files are checked
-before they are linked (see `stored_frame`), and a changed one is replaced by a new file: prefixes
+before they are linked (see `stored_package`), and a changed one is replaced by a new file: prefixes
 that linked it keep it, where `lading verify` finds it, and no further prefix gets it.
 
-Frames are linked only from directories that we or root own and nobody else may write to.
+Packages are linked only from directories that we or root own and nobody else may write to.
 """
 
 import errno
@@ -18,39 +20,51 @@ import fcntl
 import logging
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from lading.conda import Kind
-from lading.errors import PrefixError
-from lading.format import Frame, FrameSlice, ManifestFile
+from lading.errors import LadingError, PrefixError
+from lading.format import (
+    ManifestFile,
+    ManifestPackage,
+    PackageContents,
+    TarballSource,
+    check_document,
+    parse_file_list,
+)
+from lading.node.extraction import Target, extract
 from lading.node.frame_writer import (
     DIRECTORY_MODE,
     directories_of,
     make_directories,
-    write_frame,
     write_relocated,
 )
 from lading.node.store_roots import StoreRoots
-from lading.node.stored_frame import changed_files
+from lading.node.stored_package import changed_files
 from lading.system import (
+    CHUNK_BYTES,
+    Beneath,
     Sync,
-    in_order,
     open_lock,
+    open_regular,
+    read_regular,
     reason_to_distrust,
     remove_atomically,
     remove_stale_temporaries,
+    sha256_of,
+    spread,
     sync_file_system,
     temporary_directory,
 )
 
 _log = logging.getLogger(__name__)
 
-_SUBDIRECTORIES = ("frames", "manifests", "pending", "roots")
+TREE, LIST = "tree", "list.json"
+_SUBDIRECTORIES = ("packages", "manifests", "pending", "roots")
 _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 
 
@@ -63,11 +77,11 @@ class Collected:
     """What a collection removed.
 
     Attributes:
-        frames: How many frames.
+        packages: How many packages.
         size: Their files in bytes.
     """
 
-    frames: int
+    packages: int
     size: int
 
 
@@ -76,7 +90,7 @@ class Changed:
     """A stored file that does not match its bill.
 
     Attributes:
-        package: Its owner; empty for the environment's own files.
+        package: Its owner; empty for an environment's own files, and for what no bill names.
         path: Archive-relative, POSIX.
     """
 
@@ -92,93 +106,156 @@ class Store:
 
     @property
     def records(self) -> StoreRoots:
-        """What it keeps its frames for."""
+        """What it keeps its packages for."""
         return StoreRoots(self.directory)
 
-    def holds(self, bill: FrameSlice) -> bool:
-        """Whether the frame is there and unchanged.
+    def list_of(self, package: ManifestPackage) -> bytes | None:
+        """The file list of a package, compared with its digest; None where it is not stored.
 
         Raises:
             PrefixError: Others could have written it.
         """
-        path = self._stored(bill)
-        return path is not None and next(changed_files(path, bill), None) is None
+        place = self._stored(package.listed.sha256)
+        if place is None:
+            return None
+        try:
+            document = read_regular(place / LIST, package.listed.size)
+            check_document(document, package.listed.size, package.listed.sha256, str(place))
+        except (OSError, LadingError) as error:
+            _log.warning("the list in %s is read from the tarball: %s", place, error)
+            return None
+        return document
 
-    def changed(self, bill: FrameSlice) -> Iterator[ManifestFile]:
-        """The files of a frame that were changed in the store; none if the frame is not there.
+    def holds_by_its_list(self, package: ManifestPackage) -> bool:
+        """Whether the package is there and unchanged, by the list that is stored with it.
 
         Raises:
             PrefixError: Others could have written it.
         """
-        path = self._stored(bill)
-        return changed_files(path, bill) if path is not None else iter(())
+        document = self.list_of(package)
+        if document is None:
+            return False
+        listed = parse_file_list(document, str(self.directory))
+        tree = self._path(package.listed.sha256) / TREE
+        return next(changed_files(tree, listed.files, listed.mtime), None) is None
 
-    @contextmanager
-    def adding(self, sync: Sync = sync_file_system) -> Iterator[Callable[[Frame], None]]:
-        """Give a function, to be called by any thread, that extracts a frame into the store.
+    def holds(self, package: PackageContents) -> bool:
+        """Whether the package is there and unchanged.
 
-        The frames get their names together when the block ends, after one `sync`; an error ends
-        the block, and the frames that were extracted before it are kept.
+        Raises:
+            PrefixError: Others could have written it.
+        """
+        is_there = self._stored(package.package.listed.sha256) is not None
+        return is_there and next(self.changed(package), None) is None
 
-        A frame that is there already is left alone, except for changed files: they are replaced one
-        by one, so that others who link the frame at this moment miss nothing.
+    def changed(self, package: PackageContents) -> Iterator[ManifestFile]:
+        """The files of a package that were changed in the store; none if it is not there.
+
+        Raises:
+            PrefixError: Others could have written it.
+        """
+        place = self._stored(package.package.listed.sha256)
+        if place is None:
+            return iter(())
+        return changed_files(place / TREE, package.files, package.mtime)
+
+    def add(
+        self,
+        source: TarballSource,
+        packages: Sequence[PackageContents],
+        workers: int,
+        sync: Sync = sync_file_system,
+        done: Callable[[], None] = _nothing,
+    ) -> None:
+        """Extract packages into the store.
+
+        They get their names together, after one `sync`; after an error those that were complete
+        before it are kept. Of a package that is there already, changed files are replaced one by
+        one, so that others who link it at this moment miss nothing.
+
+        Args:
+            source: The tarball that they are in.
+            packages: In the order of the archive.
+            workers: How many frames are extracted at once.
+            sync: Writes them to disk.
+            done: Told of each frame.
 
         Raises:
             IntegrityError: A frame does not match its bill.
+            FetchError: The server does not send it.
             OSError: It cannot be written.
         """
-        with temporary_directory(self.directory, "frames") as temporary:
-            extracted = temporary / "extracted"
-            extracted.mkdir()
-            try:
-                yield partial(self._add, temporary, extracted)
-            finally:
-                found = sorted(extracted.iterdir())
-                if found:
-                    sync(temporary)
-                for content in found:
-                    target = self._path(content.name)
-                    _make_directory(target.parent)
-                    _rename_unless_there(content, target)
-
-    def _add(self, temporary: Path, extracted: Path, frame: Frame) -> None:
-        stored = self._stored(frame.bill)
-        changed = tuple(self.changed(frame.bill)) if stored is not None else ()
-        if stored is not None and not changed:
+        packages = [item for item in packages if not self.holds(item)]
+        if not packages:
             return
-        content = Path(tempfile.mkdtemp(dir=temporary))
-        content.chmod(DIRECTORY_MODE)
-        make_directories(content, directories_of(frame.bill.files))
-        write_frame(frame, content, None)
-        if stored is not None:
-            _replace(stored, content, changed)
-        else:
-            _rename_unless_there(content, extracted / frame.bill.frame.sha256)
+        with temporary_directory(self.directory, "packages") as temporary:
+            roots = {temporary / item.package.listed.sha256: item for item in packages}
+            left = Counter({root: len(item.slices) for root, item in roots.items()})
+            for root, item in roots.items():
+                _prepare(root, item)
 
-    def link(self, bill: FrameSlice, root: Path, prefix: bytes) -> None:
-        """Put the members of a stored frame below `root`, whose directories exist.
+            def written(tree: Path) -> None:
+                left[tree.parent] -= 1
+                done()
+
+            targets = [
+                Target(bill=item, root=root / TREE)
+                for root, package in roots.items()
+                for item in package.slices
+            ]
+            try:
+                extract(source, targets, None, workers, written)
+            finally:
+                complete = [root for root in roots if left[root] == 0]
+                if complete:
+                    sync(temporary)
+                for root in complete:
+                    self._publish(root, roots[root])
+
+    def _publish(self, content: Path, package: PackageContents) -> None:
+        """Give an extracted package its name, or mend the one that is there by it."""
+        stored = self._stored(content.name)
+        if stored is None:
+            target = self._path(content.name)
+            _make_directory(target.parent)
+            _rename_unless_there(content, target)
+            return
+        (content / LIST).replace(stored / LIST)
+        _replace(stored / TREE, content / TREE, tuple(self.changed(package)))
+
+    def link(
+        self,
+        package: PackageContents,
+        files: Iterable[ManifestFile],
+        place: Beneath,
+        prefix: bytes,
+    ) -> None:
+        """Put members of a stored package below `place`, whose directories exist.
 
         Args:
-            bill: Of a frame that the store holds.
-            root: Absolute.
+            package: The store holds it.
+            files: Those of its members that are put there.
+            place: Nothing is where they will be.
             prefix: What takes the place of placeholders.
 
         Raises:
             OSError: A member cannot be written, or was taken out of the store.
         """
         # Text, since a Path for each of tens of thousands takes longer than the link itself.
-        source = f"{self._path(bill.frame.sha256)}/"
-        for item in bill.files:
-            place = f"{root}/{item.path}"
+        source = f"{self._path(package.package.listed.sha256)}/{TREE}/"
+        for item in files:
+            if item.type is Kind.FILE and item.placeholder_mode is not None:
+                write_relocated(item, source + item.path, place, prefix, package.mtime)
+                continue
+            above, name = place.above(item.path)
             match item.type:
-                case Kind.FILE if item.placeholder_mode is not None:
-                    write_relocated(item, source + item.path, place, prefix, bill.package.mtime)
                 case Kind.FILE:
-                    _link_or_copy(source + item.path, place)
+                    _link_or_copy(source + item.path, above, name)
                 case Kind.LINK:
-                    os.symlink(item.target, place)  # noqa: PTH211  # see above
+                    os.symlink(item.target, name, dir_fd=above)
                 case Kind.DIRECTORY:
-                    os.utime(place, (bill.package.mtime, bill.package.mtime))
+                    times = (package.mtime, package.mtime)
+                    os.utime(name, times, dir_fd=above, follow_symlinks=False)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -190,9 +267,11 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_SH)
             self._remove_leftovers()
             yield
+            # Workers of a run that was killed hold its temporary for a moment longer than itself.
+            self._remove_leftovers()
 
     def collect(self, first: Callable[[], None] = _nothing) -> Collected:
-        """Remove the frames that no existing prefix needs.
+        """Remove the packages that no existing prefix needs.
 
         Args:
             first: Called when nobody else uses the store any more: if it removes prefixes, none is
@@ -204,23 +283,23 @@ class Store:
         with self._alone() as lock:
             first()
             self._remove_leftovers()
-            live = self.records.live_frames(_now(lock))
-            frames = size = 0
-            for path in sorted(self.directory.glob("frames/*/*")):
+            live = self.records.live_lists(_now(lock))
+            packages = size = 0
+            for path in self._all():
                 if path.name in live:
                     continue
                 size += sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())
                 remove_atomically(path, self.directory)
-                frames += 1
-            return Collected(frames=frames, size=size)
+                packages += 1
+            return Collected(packages=packages, size=size)
 
     def check(self, workers: int) -> tuple[Changed, ...]:
-        """Hash every file, and remove the frames of those that do not match their bills.
+        """Hash every file, and remove the packages of those that do not match their lists.
 
         They come back from a tarball when they are needed.
 
         Args:
-            workers: How many threads hash.
+            workers: How many at once.
 
         Returns:
             The files, by path.
@@ -228,20 +307,27 @@ class Store:
         Raises:
             PrefixError: The store cannot be read or written.
         """
-
-        def changed(bill: FrameSlice) -> list[Changed]:
-            path = self._path(bill.frame.sha256)
-            found = changed_files(path, bill, thorough=True) if path.is_dir() else ()
-            result = [Changed(package=bill.package.name, path=item.path) for item in found]
-            if result:
-                remove_atomically(path, self.directory)
-            return result
-
+        found: list[Changed] = []
         with self._alone():
-            found = [
-                item for part in in_order(changed, self.records.bills(), workers) for item in part
-            ]
+            names = self.records.names()
+            packages = self._all()
+
+            def changed(path: Path) -> list[str]:
+                paths = _changed_paths(path)
+                if paths:
+                    remove_atomically(path, self.directory)
+                return [names.get(path.name, ""), *paths]
+
+            def told(result: list[str]) -> None:
+                name, *paths = result
+                found.extend(Changed(package=name, path=path) for path in paths)
+
+            spread(changed, packages, workers, told)
         return tuple(sorted(found, key=lambda item: item.path))
+
+    def _all(self) -> list[Path]:
+        """The directories of all packages."""
+        return sorted(self.directory.glob("packages/??/*"))
 
     def _remove_leftovers(self) -> None:
         """Remove what killed processes left."""
@@ -271,21 +357,44 @@ class Store:
             ) from error
 
     def _path(self, digest: str) -> Path:
-        return self.directory / "frames" / digest[:2] / digest
+        return self.directory / "packages" / digest[:2] / digest
 
-    def _stored(self, bill: FrameSlice) -> Path | None:
-        """The directory of a frame, or None.
+    def _stored(self, digest: str) -> Path | None:
+        """The directory of the package with this list, or None.
 
         Raises:
             PrefixError: Others could have written it.
         """
-        path = self._path(bill.frame.sha256)
+        path = self._path(digest)
         try:
-            for place in (path.parent, path):
+            for place in (path.parent, path, path / TREE):
                 _refuse_untrusted(place)
         except FileNotFoundError:
             return None
         return path
+
+
+def _prepare(root: Path, package: PackageContents) -> None:
+    """Create the directory of a package that will be extracted, with its list."""
+    (root / TREE).mkdir(parents=True)
+    for path in (root, root / TREE):
+        path.chmod(DIRECTORY_MODE)
+    make_directories(root / TREE, directories_of(package.files))
+    (root / LIST).write_bytes(package.document)
+    (root / LIST).chmod(0o644)
+
+
+def _changed_paths(place: Path) -> list[str]:
+    """The files of a stored package that do not match its list, or the list itself."""
+    try:
+        document = read_regular(place / LIST)
+        if sha256_of(document).hex == place.name:
+            listed = parse_file_list(document, str(place))
+            found = changed_files(place / TREE, listed.files, listed.mtime, thorough=True)
+            return [item.path for item in found]
+    except FileNotFoundError:
+        pass
+    return [LIST]
 
 
 def _make_directory(path: Path) -> None:
@@ -307,7 +416,7 @@ def _refuse_untrusted(path: Path) -> None:
 
 
 def _rename_unless_there(content: Path, target: Path) -> None:
-    """Rename a frame, unless another thread or process was faster: its frame is the same."""
+    """Rename a package, unless another process was faster: what that made is the same."""
     try:
         content.rename(target)
     except OSError as error:
@@ -316,7 +425,7 @@ def _rename_unless_there(content: Path, target: Path) -> None:
 
 
 def _replace(stored: Path, content: Path, changed: Iterable[ManifestFile]) -> None:
-    """Replace changed files of a stored frame by those that were extracted to `content`."""
+    """Replace changed files of a stored package by those that were extracted to `content`."""
     for item in changed:
         _log.warning("%s was changed in the store, and is replaced", item.path)
         place = stored / item.path
@@ -332,11 +441,24 @@ def _now(lock: int) -> float:
     return os.fstat(lock).st_mtime
 
 
-def _link_or_copy(source: str, place: str) -> None:
-    """A second name of the file; where that is not possible a copy, which may share its blocks."""
+def _link_or_copy(source: str, above: int, name: str) -> None:
+    """A second name of the file; where that is not possible a copy."""
     try:
-        os.link(source, place)
+        os.link(source, name, dst_dir_fd=above)
     except OSError as error:
         if error.errno not in _CANNOT_LINK:
             raise
-        shutil.copy2(source, place)
+        _copy(source, above, name)
+
+
+def _copy(source: str, above: int, name: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        open(open_regular(source), "rb") as stream,  # noqa: PTH123
+        open(os.open(name, flags, 0o600, dir_fd=above), "wb") as target,  # noqa: PTH123
+    ):
+        shutil.copyfileobj(stream, target, CHUNK_BYTES)
+        target.flush()
+        status = os.fstat(stream.fileno())
+        os.fchmod(target.fileno(), status.st_mode & 0o777)
+        os.utime(target.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))

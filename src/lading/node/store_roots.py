@@ -1,26 +1,24 @@
-"""The records of what a store keeps its frames for.
+"""The records of what a store keeps its packages for.
 
     STORE/manifests/<sha256>.json                 bills of the prefixes that were made from it
     STORE/roots/<sha256 of its path>.json         which prefix needs which bill
-    STORE/pending/<sha256 of a bill>              frames of it were fetched, the prefix will follow
+    STORE/pending/<sha256 of a bill>              packages were fetched, the prefix will follow
 
 Records are written while the store is in use, and removed while nobody else uses it.
 """
 
 import hashlib
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from lading.errors import ManifestError
-from lading.format import STATE_PATH, FrameSlice, State, parse_manifest
+from lading.format import STATE_PATH, State
 from lading.system import decode_json, read_regular, sha256_of, write_atomically
 
 PENDING_SECONDS = 7 * 86_400
-"""How long fetched frames are kept for the prefix that they were fetched for."""
+"""How long fetched packages are kept for the prefix that they were fetched for."""
 
 
 class _Root(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +46,7 @@ class StoreRoots:
     def expect(self, document: bytes) -> None:
         """Record that a prefix will be made by the bill `document`.
 
-        Its frames are kept until then, for at most a week by the clock of the file system.
+        Its packages are kept until then, for at most a week by the clock of the file system.
         """
         digest = sha256_of(document).hex
         self._keep_bill(digest, document)
@@ -66,14 +64,17 @@ class StoreRoots:
     def _pending(self, digest: str) -> Path:
         return self.directory / "pending" / digest
 
-    def live_frames(self, now: float) -> set[str]:
-        """Remove the records of prefixes that are gone; return the digests that the others need.
+    def live_lists(self, now: float) -> set[str]:
+        """Remove the records of prefixes that are gone; return what the others need.
 
-        A damaged record counts as one of those: at worst its frames are fetched again, since
+        A damaged record counts as one of those: at worst its packages are fetched again, since
         prefixes hold their files themselves.
 
         Args:
             now: Unix seconds.
+
+        Returns:
+            Digests of file lists.
         """
         bills = set()
         for path in self.directory.glob("roots/*.json"):
@@ -93,38 +94,37 @@ class StoreRoots:
             if path.stem not in bills or path.stem != sha256_of(document).hex:
                 path.unlink()
                 continue
-            live |= _frame_digests(document)
+            live |= _packages_of(document).keys()
         return live
 
-    def bills(self) -> tuple[FrameSlice, ...]:
-        """What each frame must be, each once, by all bills that can be read."""
-        found: dict[str, FrameSlice] = {}
+    def names(self) -> dict[str, str]:
+        """Digest of a file list → name of its package, by all bills that can be read."""
+        found: dict[str, str] = {}
         for path in sorted(self.directory.glob("manifests/*.json")):
-            with suppress(ManifestError):
-                manifest = parse_manifest(read_regular(path), path.name)
-                found |= {bill.frame.sha256: bill for bill in manifest.slices()}
-        return tuple(found.values())
+            found |= _packages_of(read_regular(path))
+        return found
 
 
-class _FrameDigest(msgspec.Struct, frozen=True):
+class _ListDigest(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class _PackageFrames(msgspec.Struct, frozen=True):
-    frames: tuple[_FrameDigest, ...]
+class _Package(msgspec.Struct, frozen=True):
+    name: str
+    listed: _ListDigest = msgspec.field(name="list")
 
 
-class _ManifestFrames(msgspec.Struct, frozen=True):
-    packages: tuple[_PackageFrames, ...]
+class _Packages(msgspec.Struct, frozen=True):
+    packages: tuple[_Package, ...]
 
 
-def _frame_digests(document: bytes) -> set[str]:
-    """The digests of the frames of a bill; its files, the bulk of it, are skipped."""
+def _packages_of(document: bytes) -> dict[str, str]:
+    """Digest of a file list → name of its package, by a bill; none where it is damaged."""
     try:
-        manifest = decode_json(document, _ManifestFrames)
+        manifest = decode_json(document, _Packages)
     except ValueError:
-        return set()
-    return {frame.sha256 for package in manifest.packages for frame in package.frames}
+        return {}
+    return {package.listed.sha256: package.name for package in manifest.packages}
 
 
 def _digest_of_living(path: Path) -> str | None:

@@ -2,13 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from lading.errors import PrefixExistsError, UsageError
-from lading.format import Frame, TarballSource
-from lading.node.frame_writer import write_frame
+from lading.format import Contents, TarballSource
+from lading.node.extraction import Target, extract
 from lading.node.staging import check_prefix, prefix_errors, staged_prefix
-from lading.system import Progress, Sync, in_order, no_progress, sync_file_system
+from lading.system import Progress, Sync, no_progress, sync_file_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class UnpackPlan:
 
     Attributes:
         source: The tarball, open.
+        contents: What is in it.
         prefix: Where the environment will be, absolute.
         workers: How many frames are unpacked at once.
         only: Names of the packages to unpack, or None for all.
@@ -24,6 +26,7 @@ class UnpackPlan:
     """
 
     source: TarballSource
+    contents: Contents
     prefix: Path
     workers: int
     only: frozenset[str] | None = None
@@ -44,6 +47,7 @@ def plan_unpack(
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
         PrefixError: Its path has a character that no script can hold.
         UsageError: A package of `only` is not in it, or `source` is a bill without its tarball.
+        IntegrityError: A file list in it is damaged, or lists something that must not be written.
     """
     source.need_frames()
     unknown = sorted((only or frozenset()) - {item.name for item in source.bill.manifest.packages})
@@ -60,6 +64,7 @@ def plan_unpack(
         )
     return UnpackPlan(
         source=source,
+        contents=source.contents(),
         prefix=prefix,
         workers=workers,
         only=only,
@@ -78,18 +83,18 @@ def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
         IntegrityError: The tarball does not match its bill.
         PrefixError: The prefix cannot be written.
     """
-    prefix = os.fsencode(plan.prefix)
-    total = len(plan.source.bill.manifest.slices())
-    with staged_prefix(plan.source.bill, plan.prefix, only=plan.only, sync=plan.sync) as root:
-
-        def write(frame: Frame) -> None:
-            write_frame(frame, root, prefix)
-
-        chosen = (
-            frame
-            for frame in plan.source.frames()
-            if plan.only is None or frame.bill.package.name in plan.only
+    chosen = [
+        package
+        for package in plan.contents.packages
+        if plan.only is None or package.package.name in plan.only
+    ]
+    total = sum(len(package.slices) for package in chosen)
+    numbers = count(1)
+    with staged_prefix(plan.contents, plan.prefix, only=plan.only, sync=plan.sync) as root:
+        extract(
+            plan.source,
+            [Target(bill=item, root=root) for package in chosen for item in package.slices],
+            os.fsencode(plan.prefix),
+            plan.workers,
+            lambda _root: progress("unpack", next(numbers), total),
         )
-        written = in_order(write, chosen, plan.workers)
-        for number, _ in enumerate(written, start=1):
-            progress("unpack", number, total)

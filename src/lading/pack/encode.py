@@ -1,229 +1,192 @@
-"""Make one frame: read and check files, give them the shipped form, write tar members, compress.
+"""Make the frames of one package: write tar members, cut them into frames, compress each.
 
-Everything here runs in worker threads; reading, hashing and compressing let other threads run.
+A frame depends on its package and the options alone. So it can be made beside all others, kept by
+its content, and fetched alone. Memory holds one frame, whatever the size of the package.
 """
 
 import hashlib
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+
+import msgspec
 
 from lading.conda import Kind
-from lading.errors import ArchiveError, DigestMismatchError
+from lading.errors import ArchiveError
 from lading.format import (
-    Compressor,
     Format,
     Header,
     Level,
     ManifestFile,
     Relocation,
-    compressor,
+    compress,
+    cut,
+    list_member,
     padding,
+    render_file_list,
     render_header,
 )
-from lading.pack.conda_pack import Shipped, shipped_form, shipped_pip_form
-from lading.pack.frames import FramePlan
-from lading.package import Payload, PayloadFile
-from lading.system import CHUNK_BYTES, Digest
+from lading.pack.members import ShippedMember
+from lading.system import sha256_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedFrame:
-    """A frame, ready to be written.
+class EncodedFrame(msgspec.Struct, frozen=True, array_like=True):
+    """One frame.
 
     Attributes:
-        data: Its compressed bytes.
-        size: Its decompressed length in bytes.
-        sha256: Of `data`.
-        files: Its members, in order.
+        length: Of its compressed bytes.
+        size: Of its content in bytes.
+        sha256: Of its compressed bytes, hexadecimal.
+    """
+
+    length: int
+    size: int
+    sha256: str
+
+
+class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a package whose frames were made.
+
+    Attributes:
+        frames: Of its members, in order.
+        list_frame: Of its file list.
+        document: The file list.
+        files: What the list lists.
         relocations: What relocation will rewrite of them, in order.
     """
 
-    data: bytes
-    size: int
-    sha256: Digest
+    frames: tuple[EncodedFrame, ...]
+    list_frame: EncodedFrame
+    document: bytes
     files: tuple[ManifestFile, ...]
     relocations: tuple[Relocation, ...]
 
+    @property
+    def length(self) -> int:
+        """The compressed bytes of all frames."""
+        return sum(frame.length for frame in self.frames) + self.list_frame.length
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoder:
-    """Makes frames, all with the same options.
+class Style:
+    """How all frames of a tarball are made.
 
     Attributes:
         format: Of the tarball.
         level: Of compression.
-        prefix: Where pip distributions were installed, absolute.
         newest: No member is newer, in Unix seconds; `SOURCE_DATE_EPOCH`, or None.
     """
 
     format: Format
     level: Level
-    prefix: Path
     newest: int | None = None
 
-    def encode(self, plan: FramePlan, ending: bytes = b"") -> EncodedFrame:
-        """Make the frame that `plan` describes, with `ending` behind its members.
 
-        Raises:
-            DigestMismatchError: A file is not what its package says.
-            ArchiveError: A file cannot be read, or cannot be shipped.
-        """
-        try:
-            return self._encode(plan, ending)
-        except OSError as error:
-            raise ArchiveError(
-                f"{error.filename or plan.payload.name} cannot be read: {error.strerror or error}",
-                hint="the package cache was changed: run `lading install --force`",
-            ) from error
+def encode_package(
+    members: Iterable[ShippedMember],
+    *,
+    path: str,
+    mtime: int,
+    style: Style,
+    keep: Callable[[bytes], object],
+) -> EncodedPackage:
+    """Make the frames of a package; `keep` gets each as soon as it is made.
 
-    def _encode(self, plan: FramePlan, ending: bytes) -> EncodedFrame:
-        mtime = mtime_of(plan.payload, self.newest)
-        members = [
-            _Member.of(item, plan.payload.manager, mtime, self.prefix) for item in plan.members
-        ]
-        size = sum(len(member.header) + member.size + -member.size % 512 for member in members)
-        sink = _Sink(compressor(self.format, self.level, size + len(ending)))
-        files = []
-        for member in members:
-            sink.write(member.header)
-            files.append(member.copy_to(sink))
-        sink.write(ending)
-        data = sink.finish()
-        return EncodedFrame(
-            data=data,
-            size=size + len(ending),
-            sha256=Digest.sha256(hashlib.sha256(data).hexdigest()),
-            files=tuple(files),
-            relocations=tuple(
-                Relocation.of(member.item.path, member.size, member.shipped.occurrences)
-                for member in members
-                if member.shipped is not None and member.shipped.occurrences
-            ),
-        )
+    Args:
+        members: In the order of the archive; each is read once, when it is its turn.
+        path: Where the file list will stand, archive-relative.
+        mtime: What the members carry, in Unix seconds.
+        style: Of the tarball.
+        keep: Gets the compressed bytes of the frames in order, then those of the file list's.
 
-
-def mtime_of(payload: Payload, newest: int | None) -> int:
-    """The time that the members of `payload` carry, in Unix seconds."""
-    return payload.mtime if newest is None else min(payload.mtime, newest)
+    Raises:
+        LadingError: A member cannot be read, or is not as long as it should be.
+    """
+    writer = _FrameWriter(style=style, keep=keep)
+    files = []
+    relocations = []
+    for member in members:
+        item = writer.write(member, mtime)
+        files.append(item)
+        if member.occurrences is not None:
+            relocations.append(Relocation.of(member.path, member.size, member.occurrences))
+    writer.end_frame()
+    document = render_file_list(mtime, files)
+    return EncodedPackage(
+        frames=tuple(writer.frames),
+        list_frame=writer.compressed(list_member(path, document, mtime)),
+        document=document,
+        files=tuple(files),
+        relocations=tuple(relocations),
+    )
 
 
-@dataclass(slots=True)
-class _Sink:
-    """A compressor and what came out of it."""
+@dataclass(slots=True, kw_only=True)
+class _FrameWriter:
+    """The stream of a package, cut into frames by the rule of the format."""
 
-    compressor: Compressor
-    pieces: list[bytes] = field(default_factory=list)
+    style: Style
+    keep: Callable[[bytes], object]
+    frames: list[EncodedFrame] = field(default_factory=list)
+    buffer: bytearray = field(default_factory=bytearray)
 
-    def write(self, data: bytes) -> None:
-        self.pieces.append(self.compressor.feed(data))
-
-    def finish(self) -> bytes:
-        self.pieces.append(self.compressor.finish())
-        return b"".join(self.pieces)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Member:
-    """A member with its header, its content not yet read unless it had to be."""
-
-    item: PayloadFile
-    header: bytes
-    mode: str
-    size: int
-    shipped: Shipped | None
-
-    @classmethod
-    def of(cls, item: PayloadFile, manager: str, mtime: int, prefix: Path) -> "_Member":
-        shipped = _shipped(item, manager, prefix)
-        if shipped is not None:
-            size = len(shipped.content)
-        elif item.place:
-            size = os.stat(item.place).st_size  # noqa: PTH116  # no Path for tens of thousands
-        else:
-            size = len(item.content or b"")
+    def write(self, member: ShippedMember, mtime: int) -> ManifestFile:
+        """Write a member; return its entry of the file list."""
         header = Header(
-            path=item.path,
-            kind=item.kind,
-            size=size,
-            executable=item.executable,
+            path=member.path,
+            kind=member.kind,
+            size=member.size,
+            executable=member.executable,
             mtime=mtime,
-            target=item.target,
+            target=member.target,
         )
-        return cls(
-            item=item,
-            header=render_header(header),
-            mode=f"{header.mode:04o}",
-            size=size,
-            shipped=shipped,
-        )
-
-    def copy_to(self, sink: _Sink) -> ManifestFile:
-        """Write the content and its padding; return the entry of the bill."""
-        item = self.item
-        if item.kind is not Kind.FILE:
-            return ManifestFile(path=item.path, type=item.kind, mode=self.mode, target=item.target)
+        block = render_header(header)
+        filling = padding(member.size)
+        cuts = list(cut(len(self.buffer), len(block) + member.size + len(filling)))
+        position = self._append(block, 0, cuts)
         hasher = hashlib.sha256()
-        size = 0
-        for chunk in self._content():
-            hasher.update(chunk)
-            sink.write(chunk)
-            size += len(chunk)
-        if size != self.size:
-            raise _changed(item, f"{self.size} bytes", f"{size} bytes")
-        digest = Digest.sha256(hasher.hexdigest())
-        if self.shipped is None and item.sha256 is not None and digest != item.sha256:
-            raise _changed(item, str(item.sha256), str(digest))
-        sink.write(padding(size))
-        where = self.shipped.occurrences if self.shipped is not None else None
+        if member.kind is Kind.FILE:
+            for chunk in member.read():
+                hasher.update(chunk)
+                position = self._append(chunk, position, cuts)
+            if position != len(block) + member.size:
+                raise ArchiveError(
+                    f"{member.path} has not the {member.size} bytes that it should have",
+                    hint="clear the package cache and fetch it again",
+                )
+        self._append(filling, position, cuts)
+        where = member.occurrences
         return ManifestFile(
-            path=item.path,
-            type=item.kind,
-            mode=self.mode,
-            size=size,
-            sha256=digest.hex,
+            path=member.path,
+            type=member.kind,
+            mode=f"{header.mode:04o}",
+            size=member.size,
+            sha256=hasher.hexdigest() if member.kind is Kind.FILE else "",
+            target=member.target,
             placeholder=where.placeholder.decode() if where else "",
             placeholder_mode=where.mode if where else None,
         )
 
-    def _content(self) -> Iterator[bytes]:
-        if self.shipped is not None:
-            yield self.shipped.content
-        elif not self.item.place:
-            yield self.item.content or b""
-        else:
-            with open(self.item.place, "rb", buffering=0) as stream:  # noqa: PTH123  # as above
-                while chunk := stream.read(CHUNK_BYTES):
-                    yield chunk
+    def _append(self, data: bytes, position: int, cuts: list[int]) -> int:
+        """Append a part of a member that begins at `position` in it; return where it ends."""
+        view = memoryview(data)
+        while view:
+            if cuts and cuts[0] == position:
+                cuts.pop(0)
+                self.end_frame()
+            part = view[: cuts[0] - position] if cuts else view
+            self.buffer += part
+            position += len(part)
+            view = view[len(part) :]
+        return position
 
+    def end_frame(self) -> None:
+        """Compress what has come since the last frame, if anything has."""
+        if self.buffer:
+            self.frames.append(self.compressed(bytes(self.buffer)))
+            self.buffer.clear()
 
-def _shipped(item: PayloadFile, manager: str, prefix: Path) -> Shipped | None:
-    """The shipped form of a file that may be rewritten, or None for all others."""
-    if item.kind is not Kind.FILE or not item.place:
-        return None
-    # A `Path` is made only where one is needed: there are tens of thousands of files.
-    if manager == "pip":
-        return shipped_pip_form(item, _read_checked(item, Path(item.place)), prefix)
-    if not item.placeholder:
-        return None
-    source = Path(item.place)
-    _read_checked(item, source)
-    return shipped_form(item, source)
-
-
-def _read_checked(item: PayloadFile, source: Path) -> bytes:
-    content = source.read_bytes()
-    digest = Digest.sha256(hashlib.sha256(content).hexdigest())
-    if item.sha256 is not None and digest != item.sha256:
-        raise _changed(item, str(item.sha256), str(digest))
-    return content
-
-
-def _changed(item: PayloadFile, expected: str, actual: str) -> DigestMismatchError:
-    return DigestMismatchError(
-        f"{item.place} is not what its package says of {item.path}",
-        hint="the package cache was changed: run `lading install --force`",
-        expected=expected,
-        actual=actual,
-    )
+    def compressed(self, content: bytes) -> EncodedFrame:
+        """Compress `content` to a frame, and give it away."""
+        data = compress(self.style.format, self.style.level, content)
+        self.keep(data)
+        return EncodedFrame(length=len(data), size=len(content), sha256=sha256_of(data).hex)

@@ -1,8 +1,10 @@
-"""A cache of frames, keyed by their inputs: packing again costs only what changed.
+"""A cache of packages as frames, keyed by their inputs: packing again costs only what changed.
 
-The key of a frame covers every input: the digest, path, mode and placeholder of each member, the
-time that they carry, the compressor with its version and level, and the versions of the rules. A
-hit is copied; its digest is checked first, and a damaged entry is made again.
+The key of a package covers every input: the digest, path, mode and placeholder of each member, the
+time that they carry, the compressor with its version and level, and the versions of the rules. An
+entry is one file: the frames, as they stand in the tarball, then what is known of them. A hit is
+copied by the file system; the digests of its frames are checked first, and a damaged entry is made
+again.
 
 Entries appear by rename, so packs may share a cache; the least recently used are removed first.
 """
@@ -11,7 +13,7 @@ import hashlib
 import logging
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,50 +22,62 @@ from typing import BinaryIO
 
 import msgspec
 
-from lading.format import FRAME_FORMAT_VERSION, ManifestFile, Relocation, describe
-from lading.pack.encode import EncodedFrame, Encoder, mtime_of
-from lading.pack.frames import FramePlan
-from lading.system import Digest, make_private_directory, write_atomically
+from lading.format import FRAME_FORMAT_VERSION, describe
+from lading.pack.encode import EncodedPackage, Style
+from lading.pack.members import mtime_of
+from lading.package import Payload
+from lading.system import (
+    CHUNK_BYTES,
+    decode_msgpack,
+    make_private_directory,
+    remove_stale_temporaries,
+    temporary_file,
+)
 
 LARGEST_BYTES = 20 << 30
 """What a cache may hold unless told otherwise: some forty environments of a gigabyte."""
 
-FRAME_RULES = 2
+FRAME_RULES = 3
 """Version of the rules that make a frame: raised whenever other bytes come of the same inputs.
 
 A golden test fails when the bytes change and this number does not.
 """
 
-SUFFIX = ".frame"
-MAGIC = b"lading\x00\x01"
+SUFFIX = ".frames"
+MAGIC = b"lading\x00\x02"
 MOST_META_BYTES = 1 << 28
-_HEADER = struct.Struct("<8sI32s")
+_FOOTER = struct.Struct("<32sI8s")
 
 _log = logging.getLogger(__name__)
 
 
-class _Meta(msgspec.Struct, frozen=True, array_like=True):
-    """The facts of a cached frame besides its bytes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPackage:
+    """A package whose frames lie in a file.
 
-    size: int
-    sha256: str
-    files: tuple[ManifestFile, ...]
-    relocations: tuple[Relocation, ...]
+    Attributes:
+        path: The file, which begins with the frames, that of the file list last.
+        encoded: What is known of them.
+    """
+
+    path: Path
+    encoded: EncodedPackage
 
 
-# Made before there are threads: msgspec 0.22 crashes where two are the first to decode a type.
-_META = msgspec.msgpack.Decoder(_Meta)
+def package_key(payload: Payload, prefix: Path, style: Style) -> str | None:
+    """The key of the frames that a package would have, hexadecimal.
 
-
-def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
-    """The key of the frame that `encoder` would make, hexadecimal.
+    Args:
+        payload: The package.
+        prefix: Where pip distributions were installed, absolute.
+        style: How frames are made.
 
     Returns:
-        None for a frame with a member whose digest is unknown before it is read: packages older
+        None for a package with a member whose digest is unknown before it is read: packages older
         than `paths.json` list no digests.
     """
     members = []
-    for item in plan.members:
+    for item in payload.files:
         content = hashlib.sha256(item.content).hexdigest() if item.content is not None else ""
         digest = item.sha256.hex if item.sha256 is not None else content
         if item.place and not digest:
@@ -83,12 +97,12 @@ def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
         "frame_format": FRAME_FORMAT_VERSION,
         "conda_pack": version("conda-pack"),
         "rules": FRAME_RULES,
-        "compressor": describe(encoder.format, encoder.level),
-        "manager": plan.payload.manager,
+        "compressor": describe(style.format, style.level),
+        "manager": payload.manager,
+        "name": payload.name,
         # A pip distribution's files may name the prefix; what takes its place does not.
-        "prefix": str(encoder.prefix) if plan.payload.manager == "pip" else "",
-        "mtime": mtime_of(plan.payload, encoder.newest),
-        "ending": len(ending),
+        "prefix": str(prefix) if payload.manager == "pip" else "",
+        "mtime": mtime_of(payload, style.newest),
         "members": members,
     }
     return hashlib.sha256(msgspec.msgpack.encode(inputs)).hexdigest()
@@ -96,7 +110,7 @@ def frame_key(plan: FramePlan, encoder: Encoder, ending: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameCache:
-    """A directory of frames.
+    """A directory of packages as frames.
 
     Attributes:
         directory: Absolute; made when it is needed.
@@ -118,28 +132,41 @@ class FrameCache:
             return False
         return True
 
-    def find(self, key: str) -> EncodedFrame | None:
-        """Read the frame with `key`; None where it is missing or damaged."""
+    def find(self, key: str) -> KeptPackage | None:
+        """Look for the package with `key`; None where it is missing or damaged."""
         path = self._path(key)
         try:
             with path.open("rb", buffering=0) as stream:
-                frame = _read_entry(stream)
+                encoded = _read_entry(stream)
         except OSError:
             return None
         with suppress(OSError):
             # Its time is when it was used last; a cache that only others may write serves too.
             os.utime(path)
-        if frame is None:
+        if encoded is None:
             _log.warning("%s is damaged and made again", path)
-        return frame
+            return None
+        return KeptPackage(path=path, encoded=encoded)
 
-    def store(self, key: str, frame: EncodedFrame) -> None:
-        """Store `frame` under `key`; on a full disk it is left out, and packing goes on."""
+    def store(self, key: str, make: Callable[[BinaryIO], EncodedPackage]) -> KeptPackage | None:
+        """Store under `key` what `make` writes; on a full disk it is left out: None.
+
+        Raises:
+            LadingError: Whatever `make` raises, but for an error of writing.
+        """
         path = self._path(key)
         try:
-            write_atomically(path, _render_entry(frame))
+            path.parent.mkdir(exist_ok=True)
+            remove_stale_temporaries(path.parent)
+            with temporary_file(path.parent, path.name) as (temporary, stream):
+                encoded = make(stream)
+                stream.write(_render_meta(encoded))
+                stream.flush()
+                temporary.replace(path)
         except OSError as error:
-            _log.warning("a frame could not be kept in %s: %s", self.directory, error.strerror)
+            _log.warning("a package could not be kept in %s: %s", self.directory, error.strerror)
+            return None
+        return KeptPackage(path=path, encoded=encoded)
 
     def prune(self) -> int:
         """Remove the least recently used entries until `limit` holds; return the bytes freed."""
@@ -179,69 +206,42 @@ class FrameCache:
         return self.directory / key[:2] / f"{key}{SUFFIX}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachingEncoder:
-    """An encoder that asks the cache first.
-
-    Attributes:
-        encoder: Makes what the cache lacks.
-        cache: Where frames are kept, or None for no cache.
-    """
-
-    encoder: Encoder
-    cache: FrameCache | None
-
-    def encode(self, plan: FramePlan, ending: bytes = b"") -> EncodedFrame:
-        """Find or make the frame that `plan` describes; see `Encoder.encode`."""
-        key = frame_key(plan, self.encoder, ending) if self.cache is not None else None
-        if self.cache is None or key is None:
-            return self.encoder.encode(plan, ending)
-        frame = self.cache.find(key)
-        if frame is None:
-            frame = self.encoder.encode(plan, ending)
-            self.cache.store(key, frame)
-        return frame
+def _render_meta(encoded: EncodedPackage) -> bytes:
+    meta = msgspec.msgpack.encode(encoded)
+    return meta + _FOOTER.pack(hashlib.sha256(meta).digest(), len(meta), MAGIC)
 
 
-def _render_entry(frame: EncodedFrame) -> tuple[bytes, bytes, bytes]:
-    meta = msgspec.msgpack.encode(
-        _Meta(
-            size=frame.size,
-            sha256=frame.sha256.hex,
-            files=frame.files,
-            relocations=frame.relocations,
-        )
-    )
-    header = _HEADER.pack(MAGIC, len(meta), hashlib.sha256(meta).digest())
-    return header, meta, frame.data
-
-
-def _read_entry(stream: BinaryIO) -> EncodedFrame | None:
-    """Read the frame of an entry; None where a bit of it is wrong.
-
-    It is read piece by piece, so that a frame of 30 MB is not copied to cut its header off.
-    """
-    header = stream.read(_HEADER.size)
-    if len(header) < _HEADER.size:
+def _read_entry(stream: BinaryIO) -> EncodedPackage | None:
+    """What is known of the frames in an entry; None where a bit of it, or of them, is wrong."""
+    size = stream.seek(0, os.SEEK_END)
+    if size < _FOOTER.size:
         return None
-    magic, length, digest = _HEADER.unpack(header)
-    if magic != MAGIC:
+    stream.seek(size - _FOOTER.size)
+    digest, length, magic = _FOOTER.unpack(stream.read(_FOOTER.size))
+    start = size - _FOOTER.size - length
+    if magic != MAGIC or length > MOST_META_BYTES or start < 0:
         return None
-    meta_bytes = stream.read(min(length, MOST_META_BYTES))
-    if hashlib.sha256(meta_bytes).digest() != digest:
+    stream.seek(start)
+    meta = stream.read(length)
+    if hashlib.sha256(meta).digest() != digest:
         return None
     try:
-        meta = _META.decode(meta_bytes)
-    except msgspec.DecodeError:
-        # Whole, but of a lading that knew other things of a frame.
+        encoded = decode_msgpack(meta, EncodedPackage)
+    except ValueError:
+        # Whole, but of a lading that knew other things of a package.
         return None
-    data = stream.read()
-    if hashlib.sha256(data).hexdigest() != meta.sha256:
-        return None
-    return EncodedFrame(
-        data=data,
-        size=meta.size,
-        sha256=Digest.sha256(meta.sha256),
-        files=meta.files,
-        relocations=meta.relocations,
+    stream.seek(0)
+    are_whole = encoded.length == start and all(
+        _digest(stream, frame.length) == frame.sha256
+        for frame in (*encoded.frames, encoded.list_frame)
     )
+    return encoded if are_whole else None
+
+
+def _digest(stream: BinaryIO, length: int) -> str:
+    """SHA-256 of the next `length` bytes, hexadecimal."""
+    hasher = hashlib.sha256()
+    while length and (chunk := stream.read(min(length, CHUNK_BYTES))):
+        hasher.update(chunk)
+        length -= len(chunk)
+    return hasher.hexdigest()

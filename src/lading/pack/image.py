@@ -8,9 +8,9 @@ it has. (`mksquashfs -tar` of squashfs-tools 4.5.1 gives other bytes in each run
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 
@@ -30,11 +30,12 @@ from lading.format import (
     Header,
     Level,
     Manifest,
-    ManifestFile,
     State,
     beside,
     check_image_prefix,
+    check_members,
     label_of,
+    list_path,
     padding,
     render_header,
     render_label,
@@ -42,17 +43,17 @@ from lading.format import (
     render_state,
 )
 from lading.node import check_prefix
-from lading.pack.encode import EncodedFrame, mtime_of
+from lading.pack.encode import EncodedPackage, encode_package
+from lading.pack.members import ShippedMember, mtime_of, shipped_members
 from lading.pack.packer import (
-    FrameWriter,
     Packed,
     PackPlan,
     PackRequest,
+    environment_payload,
     manifest_of,
     output_errors,
     plan_pack,
     publish,
-    write_frames,
 )
 from lading.package import Payload
 from lading.system import (
@@ -193,73 +194,106 @@ def _write_file_system(plan: ImagePlan, path: Path, progress: Progress) -> Bill:
     )
     # Without variables: SOURCE_DATE_EPOCH would be the time of the file system, which is 0.
     with fed(Run(argv=argv, environment={})) as stream:
-        writer = FrameWriter(_Relocating(stream, os.fsencode(plan.prefix), request.newest).write)
-        write_frames(plan.pack, writer, progress)
-        manifest = _manifest(plan, writer)
+        writer = _ImageWriter(stream, os.fsencode(plan.prefix), request)
+        encoded = _write_packages(plan.pack, writer, progress)
+        manifest = _manifest(plan, encoded)
         document = render_manifest(manifest)
         bill = Bill(document=document, digest=sha256_of(document), manifest=manifest)
         state = State(prefix=plan.prefix, manifest=bill.digest.hex)
-        mtime = manifest.packages[-1].mtime
-        for name, content in ((MANIFEST_PATH, document), (STATE_PATH, render_state(state))):
-            stream.write(_header(name, len(content), mtime))
-            stream.write(content + padding(len(content)))
+        lists = [(list_path(item.manager, item.name), one.document) for item, one in encoded]
+        records = ((MANIFEST_PATH, document), (STATE_PATH, render_state(state)))
+        for name, content in (*lists, *records):
+            writer.write(name, content, manifest.mtime)
         stream.write(END_OF_ARCHIVE)
     return bill
 
 
-def _manifest(plan: ImagePlan, writer: FrameWriter) -> Manifest:
+def _write_packages(
+    plan: PackPlan, writer: "_ImageWriter", progress: Progress
+) -> list[tuple[Payload, EncodedPackage]]:
+    """Write the members of all packages; return what the bill says of them."""
+    encoded = []
+    total = len(plan.payloads) + 1
+    for number, payload in enumerate(plan.payloads, start=1):
+        encoded.append((payload, writer.package(payload)))
+        progress("pack", number, total)
+    relocations = [item for _, package in encoded for item in package.relocations]
+    last = environment_payload(plan, relocations)
+    encoded.append((last, writer.package(last)))
+    check_members([item for _, package in encoded for item in package.files], "the environment")
+    progress("pack", total, total)
+    return encoded
+
+
+def _manifest(plan: ImagePlan, encoded: Sequence[tuple[Payload, EncodedPackage]]) -> Manifest:
     """The bill of the stream, which names the prefix and what made the image."""
-    manifest = manifest_of(plan.pack, writer)
+    manifest = manifest_of(plan.pack, encoded)
     requirements = msgspec.structs.replace(manifest.requirements, prefix=plan.prefix)
     check_prefix(Path(plan.prefix), requirements.longest_prefix)
     return msgspec.structs.replace(manifest, requirements=requirements, compressor=plan.compressor)
 
 
 @dataclass(frozen=True, slots=True)
-class _Relocating:
-    """Writes frames of plain tar to a stream, relocated, without the end of the archive."""
+class _ImageWriter:
+    """Writes members to a stream, relocated, while they are encoded as they are shipped."""
 
     stream: IO[bytes]
     prefix: bytes
-    newest: int | None
+    request: PackRequest
 
-    def write(self, payload: Payload, frame: EncodedFrame) -> None:
-        end = len(frame.data)
-        if payload.manager == "environment":
-            end -= len(END_OF_ARCHIVE)
-        for piece in self._pieces(frame, mtime_of(payload, self.newest), end):
-            self.stream.write(piece)
+    def package(self, payload: Payload) -> EncodedPackage:
+        """Write the members of a package; return what its frames would be."""
+        mtime = mtime_of(payload, self.request.newest)
+        members = shipped_members(payload, self.request.installed.plan.prefix)
+        return encode_package(
+            self._written(members, mtime),
+            path=list_path(payload.manager, payload.name),
+            mtime=mtime,
+            style=self.request.style,
+            keep=lambda _frame: None,
+        )
 
-    def _pieces(self, frame: EncodedFrame, mtime: int, end: int) -> Iterator[bytes | memoryview]:
-        """The frame up to `end`, its files with placeholders rewritten and with new headers."""
-        data = memoryview(frame.data)
-        relocations = {item.path: item for item in frame.relocations}
-        done = position = 0
-        for item in frame.files:
-            header = _header(item.path, item.size, mtime, item=item)
-            content = position + len(header)
-            next_one = content + item.size + len(padding(item.size))
-            relocation = relocations.get(item.path)
-            if relocation is not None:
-                shipped = bytes(data[content : content + item.size])
-                moved = replace_placeholder(shipped, relocation.occurrences, self.prefix)
-                yield data[done:position]
-                yield _header(item.path, len(moved), mtime, item=item)
-                yield moved + padding(len(moved))
-                done = next_one
-            position = next_one
-        yield data[done:end]
+    def write(self, path: str, content: bytes, mtime: int) -> None:
+        """Write a plain file."""
+        member = ShippedMember(
+            path=path, kind=Kind.FILE, size=len(content), read=lambda: iter((content,))
+        )
+        for _ in self._file(member, mtime):
+            pass
+
+    def _written(self, members: Iterable[ShippedMember], mtime: int) -> Iterator[ShippedMember]:
+        for member in members:
+            if member.kind is Kind.FILE:
+                yield replace(member, read=partial(self._file, member, mtime))
+            else:
+                self.stream.write(_header(member, 0, mtime))
+                yield member
+
+    def _file(self, member: ShippedMember, mtime: int) -> Iterator[bytes]:
+        """The content of a file as it is shipped, which is written as it will be, on the way."""
+        size = member.size
+        if member.occurrences is None:
+            self.stream.write(_header(member, size, mtime))
+            for chunk in member.read():
+                self.stream.write(chunk)
+                yield chunk
+        else:
+            shipped = b"".join(member.read())
+            moved = replace_placeholder(shipped, member.occurrences, self.prefix)
+            size = len(moved)
+            self.stream.write(_header(member, size, mtime) + moved)
+            yield shipped
+        self.stream.write(padding(size))
 
 
-def _header(path: str, size: int, mtime: int, *, item: ManifestFile | None = None) -> bytes:
-    """The header of a member: `item`, or else a plain file."""
+def _header(member: ShippedMember, size: int, mtime: int) -> bytes:
     return render_header(
         Header(
-            path=path,
-            kind=item.type if item is not None else Kind.FILE,
+            path=member.path,
+            kind=member.kind,
             size=size,
-            executable=item is not None and item.mode == "0755",
+            executable=member.executable,
             mtime=mtime,
-            target=item.target if item is not None else "",
+            target=member.target,
         )
     )

@@ -1,12 +1,11 @@
 """Pack a finished installation into a tarball, its manifest and its checksums: plan, then apply."""
 
 import fcntl
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +15,6 @@ from lading.conda import FileMode
 from lading.errors import OutputError, UsageError
 from lading.format import (
     CHECKSUMS_SUFFIX,
-    END_OF_ARCHIVE,
     MANIFEST_SUFFIX,
     RECORD_PATH,
     Format,
@@ -24,22 +22,25 @@ from lading.format import (
     Manifest,
     ManifestFile,
     ManifestFrame,
+    ManifestList,
     ManifestPackage,
     Relocation,
     Requirements,
-    SeekEntry,
     beside,
     check_members,
     describe,
+    list_path,
+    parse_manifest,
+    render_ending,
     render_manifest,
     render_record,
-    render_tail,
 )
 from lading.install import Installed
-from lading.pack.encode import EncodedFrame, Encoder, mtime_of
+from lading.pack.encode import EncodedFrame, EncodedPackage, Style, encode_package
 from lading.pack.environment_scripts import environment_scripts
-from lading.pack.frame_cache import CachingEncoder, FrameCache
-from lading.pack.frames import FramePlan, plan_frames
+from lading.pack.frame_cache import FrameCache, KeptPackage, package_key
+from lading.pack.members import mtime_of, shipped_members
+from lading.pack.output import HashedOutput
 from lading.package import Payload, PayloadFile
 from lading.system import (
     Digest,
@@ -49,6 +50,7 @@ from lading.system import (
     no_progress,
     remove_stale_temporaries,
     sha256_of,
+    temporary_directory,
     temporary_file,
     write_atomically,
 )
@@ -64,9 +66,9 @@ class PackRequest:
         directory: Where the files are written, absolute.
         format: Of the tarball.
         level: Of compression.
-        workers: How many frames are made at once.
+        workers: How many packages are worked on at once.
         newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
-        frame_cache: Where frames are kept for the next time, or None.
+        frame_cache: Where packages are kept as frames for the next time, or None.
     """
 
     installed: Installed
@@ -76,6 +78,11 @@ class PackRequest:
     workers: int = 2
     newest: int | None = None
     frame_cache: FrameCache | None = None
+
+    @property
+    def style(self) -> Style:
+        """How its frames are made."""
+        return Style(format=self.format, level=self.level, newest=self.newest)
 
     @property
     def tarball(self) -> Path:
@@ -91,7 +98,7 @@ class PackPlan:
 
     Attributes:
         request: What was asked for.
-        frames: All but the last, which holds the environment's own files.
+        payloads: Of all packages, in the order of the archive.
         environment: The environment's own files, as far as they are known before packing.
         tarball: Where it will lie.
         manifest: Where its manifest will lie.
@@ -99,7 +106,7 @@ class PackPlan:
     """
 
     request: PackRequest
-    frames: tuple[FramePlan, ...]
+    payloads: tuple[Payload, ...]
     environment: Payload
     tarball: Path
     manifest: Path
@@ -139,7 +146,7 @@ def plan_pack(request: PackRequest) -> PackPlan:
     payloads = request.installed.contents.payloads
     return PackPlan(
         request=request,
-        frames=plan_frames(payload for payload in payloads if payload.manager != "environment"),
+        payloads=tuple(item for item in payloads if item.manager != "environment"),
         environment=next(payload for payload in payloads if payload.manager == "environment"),
         tarball=request.tarball,
         manifest=beside(request.tarball, MANIFEST_SUFFIX),
@@ -161,25 +168,52 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
         remove_stale_temporaries(
             request.directory, is_temporary_of(*(path.name for path in outputs))
         )
-        with temporary_file(request.directory, plan.tarball.name) as (temporary, stream):
-            with closing(_HashedOutput(stream)) as output:
-                writer = FrameWriter(lambda _payload, frame: output.write(frame.data))
-                write_frames(plan, writer, progress)
-                output.begin_sync()
-                manifest = manifest_of(plan, writer)
-                document = render_manifest(manifest)
-                if request.format is Format.ZSTD:
-                    output.write(render_tail(document, writer.entries()))
-                sha256 = output.finish()
-            packed = Packed(
-                plan=plan,
-                manifest=manifest,
-                size=output.position,
-                sha256=sha256,
-                manifest_sha256=sha256_of(document),
-            )
-            publish(packed, temporary, document)
+        with (
+            temporary_directory(request.directory, plan.tarball.name) as spool,
+            temporary_file(request.directory, plan.tarball.name) as (temporary, stream),
+        ):
+            output = HashedOutput(stream.fileno())
+            packed = _write(plan, spool, output, progress)
+            publish(packed, temporary, render_manifest(packed.manifest))
     return packed
+
+
+def _write(plan: PackPlan, spool: Path, output: HashedOutput, progress: Progress) -> Packed:
+    """Write the tarball: the members of all packages, their lists, the bill."""
+    lists: list[bytes] = []
+    encoded = []
+    for payload, kept in kept_packages(plan, spool, progress):
+        try:
+            lists.append(_copy(kept, output))
+        except FileNotFoundError:
+            # Another pack pruned the cache at this very moment.
+            again = _encode_to(spool, payload, plan.request)
+            lists.append(_copy(again, output))
+        encoded.append((payload, kept.encoded))
+    for frame in lists:
+        output.write(frame)
+    manifest = manifest_of(plan, encoded)
+    document = render_manifest(manifest)
+    # What a reader would refuse is not written.
+    parse_manifest(document, "the environment")
+    output.write(render_ending(plan.request.format, plan.request.level, manifest, document))
+    return Packed(
+        plan=plan,
+        manifest=manifest,
+        size=output.position,
+        sha256=output.finish(),
+        manifest_sha256=sha256_of(document),
+    )
+
+
+def _copy(kept: KeptPackage, output: HashedOutput) -> bytes:
+    """Copy the frames of a package to the tarball; return that of its list, which comes later."""
+    encoded = kept.encoded
+    with kept.path.open("rb", buffering=0) as source:
+        output.copy(source.fileno(), encoded.length - encoded.list_frame.length)
+        return os.pread(
+            source.fileno(), encoded.list_frame.length, encoded.length - encoded.list_frame.length
+        )
 
 
 @contextmanager
@@ -198,136 +232,99 @@ def output_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-class _HashedOutput:
-    """Writes to a stream in a thread of its own while the caller's thread hashes.
+def kept_packages(
+    plan: PackPlan, spool: Path, progress: Progress
+) -> Iterator[tuple[Payload, KeptPackage]]:
+    """Yield every package of `plan` with its frames in a file, the environment's own files last.
 
-    At most one piece waits to be written. An error of the disk is raised by the next call.
+    Args:
+        plan: What to pack.
+        spool: Directory for what no cache keeps.
+        progress: Told of each package.
+
+    Raises:
+        IntegrityError: A file in the package cache is not what its package says.
+        UnsafePathError: The packages together hold something that must not be written.
+        OSError: `spool` cannot be written.
     """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hasher = hashlib.sha256()
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
-        self._pending: Future[int] | None = None
-        self.position = 0
-
-    def write(self, data: bytes) -> None:
-        """Append `data`; an earlier piece that could not be written raises here."""
-        self._wait()
-        self._pending = self._pool.submit(self._stream.write, data)
-        self._hasher.update(data)
-        self.position += len(data)
-
-    def begin_sync(self) -> None:
-        """Start to sync what was written so far, while the caller does something else."""
-        self._wait()
-        self._pending = self._pool.submit(self._sync)
-
-    def _sync(self) -> int:
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        return 0
-
-    def finish(self) -> Digest:
-        """Sync everything; return the digest of all that was written."""
-        self._wait()
-        self._sync()
-        return Digest.sha256(self._hasher.hexdigest())
-
-    def close(self) -> None:
-        """Write what is pending, and end the thread."""
-        self._pool.shutdown(wait=True)
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
-
-
-@dataclass(slots=True)
-class FrameWriter:
-    """Writes one frame after the other and remembers where they lie.
-
-    Attributes:
-        write: Gets each frame with its payload, in order.
-        position: Bytes written so far.
-        frames: What was written, with its place.
-        files: The members so far.
-        relocations: What relocation will rewrite of them.
-    """
-
-    write: Callable[[Payload, EncodedFrame], None]
-    position: int = 0
-    frames: list[tuple[Payload, ManifestFrame]] = field(default_factory=list)
-    files: list[ManifestFile] = field(default_factory=list)
-    relocations: list[Relocation] = field(default_factory=list)
-
-    def append(self, payload: Payload, frame: EncodedFrame) -> None:
-        """Write `frame` and remember it."""
-        placed = ManifestFrame(
-            offset=self.position,
-            length=len(frame.data),
-            size=frame.size,
-            sha256=frame.sha256.hex,
-            files=len(frame.files),
-        )
-        self.write(payload, frame)
-        self.position += len(frame.data)
-        self.frames.append((payload, placed))
-        self.files += frame.files
-        self.relocations += frame.relocations
-
-    def entries(self) -> list[SeekEntry]:
-        """The seek table of what was written."""
-        return [SeekEntry(frame.length, frame.size) for _, frame in self.frames]
-
-
-def write_frames(plan: PackPlan, writer: FrameWriter, progress: Progress) -> None:
-    """Write every frame of `plan`, the environment's own files last."""
     request = plan.request
     cache = request.frame_cache
     if cache is not None and not cache.open():
         cache = None
-    encoder = CachingEncoder(
-        encoder=Encoder(
-            format=request.format,
-            level=request.level,
-            prefix=request.installed.plan.prefix,
-            newest=request.newest,
-        ),
-        cache=cache,
-    )
-    total = len(plan.frames) + 1
-    encoded = in_order(encoder.encode, plan.frames, request.workers)
-    for number, (frame, result) in enumerate(zip(plan.frames, encoded, strict=True), start=1):
-        writer.append(frame.payload, result)
+    relocations: list[Relocation] = []
+    files: list[ManifestFile] = []
+    total = len(plan.payloads) + 1
+    keep = partial(_keep, spool, request, cache)
+    made = in_order(keep, plan.payloads, request.workers)
+    for number, (payload, kept) in enumerate(zip(plan.payloads, made, strict=True), start=1):
+        relocations += kept.encoded.relocations
+        files += kept.encoded.files
+        yield payload, kept
+        _forget(kept, spool)
         progress("pack", number, total)
-    last = environment_frame(plan, writer.relocations)
-    writer.append(last.payload, encoder.encode(last, END_OF_ARCHIVE))
-    check_members(writer.files, "the environment")
+    last = environment_payload(plan, relocations)
+    kept = keep(last)
+    check_members([*files, *kept.encoded.files], "the environment")
+    yield last, kept
     if cache is not None:
         cache.prune()
     progress("pack", total, total)
 
 
-def environment_frame(plan: PackPlan, relocations: list[Relocation]) -> FramePlan:
-    """The last frame: what belongs to the environment as a whole."""
+def _keep(
+    spool: Path, request: PackRequest, cache: FrameCache | None, payload: Payload
+) -> KeptPackage:
+    """Find the frames of a package in the cache, or make them: in the cache, or in `spool`."""
+    prefix = request.installed.plan.prefix
+    key = package_key(payload, prefix, request.style) if cache is not None else None
+    if cache is not None and key is not None:
+        found = cache.find(key) or cache.store(key, partial(encode, payload, request))
+        if found is not None:
+            return found
+    return _encode_to(spool, payload, request)
+
+
+def _encode_to(spool: Path, payload: Payload, request: PackRequest) -> KeptPackage:
+    path = spool / f"{payload.manager}-{payload.name}"
+    with path.open("wb") as stream:
+        return KeptPackage(path=path, encoded=encode(payload, request, stream))
+
+
+def encode(payload: Payload, request: PackRequest, stream: BinaryIO) -> EncodedPackage:
+    """Write the frames of a package to `stream`; see `encode_package`."""
+    return encode_package(
+        shipped_members(payload, request.installed.plan.prefix),
+        path=list_path(payload.manager, payload.name),
+        mtime=mtime_of(payload, request.newest),
+        style=request.style,
+        keep=stream.write,
+    )
+
+
+def _forget(kept: KeptPackage, spool: Path) -> None:
+    """Give the space back that a package took beside the tarball."""
+    if kept.path.parent == spool:
+        kept.path.unlink()
+
+
+def environment_payload(plan: PackPlan, relocations: list[Relocation]) -> Payload:
+    """The last package: what belongs to the environment as a whole."""
     installed = plan.request.installed
     scripts = environment_scripts(installed.contents.payloads)
     record = PayloadFile(path=RECORD_PATH, content=render_record(relocations))
     newest = max(payload.mtime for payload in installed.contents.payloads)
     files = sorted((*plan.environment.files, *scripts, record), key=lambda item: item.path)
-    payload = msgspec.structs.replace(plan.environment, mtime=newest, files=tuple(files))
-    return FramePlan(payload=payload, members=payload.files, part=0)
+    return msgspec.structs.replace(plan.environment, mtime=newest, files=tuple(files))
 
 
-def manifest_of(plan: PackPlan, writer: FrameWriter) -> Manifest:
-    """The bill of what `writer` wrote."""
+def manifest_of(plan: PackPlan, encoded: Sequence[tuple[Payload, EncodedPackage]]) -> Manifest:
+    """The bill of the packages `encoded`, which follow each other in this order."""
     request = plan.request
     lockfile = request.installed.plan.lockfile
     binary = [
         len(item.placeholder.encode())
-        for item in writer.relocations
+        for _, package in encoded
+        for item in package.relocations
         if item.mode is FileMode.BINARY
     ]
     return Manifest(
@@ -341,22 +338,17 @@ def manifest_of(plan: PackPlan, writer: FrameWriter) -> Manifest:
             longest_prefix=min(binary, default=None),
             virtual_packages=dict(lockfile.virtual_packages),
         ),
-        packages=_packages(writer.frames, request.newest),
-        files=tuple(writer.files),
+        mtime=mtime_of(encoded[-1][0], request.newest),
+        packages=tuple(_placed(encoded)),
     )
 
 
-def _packages(
-    frames: Iterable[tuple[Payload, ManifestFrame]], newest: int | None
-) -> tuple[ManifestPackage, ...]:
-    grouped: dict[tuple[str, str], ManifestPackage] = {}
-    for payload, frame in frames:
-        key = (payload.manager, payload.name)
-        known = grouped.get(key)
-        if known is not None:
-            grouped[key] = msgspec.structs.replace(known, frames=(*known.frames, frame))
-            continue
-        grouped[key] = ManifestPackage(
+def _placed(encoded: Sequence[tuple[Payload, EncodedPackage]]) -> Iterator[ManifestPackage]:
+    """The entry of each package: its frames behind those of the one before, its list behind all."""
+    place = _Place()
+    frames = [tuple(map(place.frame, package.frames)) for _, package in encoded]
+    for (payload, package), placed in zip(encoded, frames, strict=True):
+        yield ManifestPackage(
             name=payload.name,
             version=payload.version,
             build=payload.build,
@@ -364,10 +356,35 @@ def _packages(
             url=payload.url,
             sha256=payload.sha256.hex if payload.sha256 else "",
             license=payload.license,
-            mtime=mtime_of(payload, newest),
-            frames=(frame,),
+            files=len(package.files),
+            size=sum(item.size for item in package.files),
+            listed=ManifestList(
+                offset=place.next(package.list_frame.length),
+                length=package.list_frame.length,
+                size=len(package.document),
+                sha256=sha256_of(package.document).hex,
+                frame_sha256=package.list_frame.sha256,
+            ),
+            frames=placed,
         )
-    return tuple(grouped.values())
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the next frame stands in the tarball."""
+
+    position: int = 0
+
+    def next(self, length: int) -> int:
+        """Where a frame of `length` bytes begins, which goes there."""
+        self.position += length
+        return self.position - length
+
+    def frame(self, item: EncodedFrame) -> ManifestFrame:
+        """The entry of a frame of members, which goes there."""
+        return ManifestFrame(
+            offset=self.next(item.length), length=item.length, size=item.size, sha256=item.sha256
+        )
 
 
 def publish(packed: Packed, temporary: Path, document: bytes) -> None:

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
         render_mirrored as render_mirrored,
         render_mirrored_json as render_mirrored_json,
     )
+    from lading.report.listed import (
+        render_listing_json as render_listing_json,
+        render_listing_sums as render_listing_sums,
+    )
     from lading.report.locked import (
         render_adopted as render_adopted,
         render_adopted_json as render_adopted_json,
@@ -89,6 +93,7 @@ else:
                 "render_bootstrap render_bootstrap_json render_fetched render_fetched_json "
                 "render_mirrored render_mirrored_json"
             ),
+            "listed": "render_listing_json render_listing_sums",
             "locked": (
                 "render_adopted render_adopted_json render_left_out render_locked "
                 "render_locked_json"

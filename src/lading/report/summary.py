@@ -68,14 +68,14 @@ def render_installed_json(installed: Installed) -> str:
 def render_packed(packed: Packed) -> str:
     """The tarball, its size and contents, and its digest."""
     manifest = packed.manifest
-    unpacked = sum(item.size for item in manifest.files)
+    unpacked = manifest.size
     longest = manifest.requirements.longest_prefix
     limit = f"prefix at most {longest} bytes" if longest is not None else "any prefix"
     if manifest.requirements.prefix:
         limit = f"at {manifest.requirements.prefix}"
     return (
         f"packed {packed.plan.tarball}\n"
-        f"  {megabytes(packed.size)} of {megabytes(unpacked)}, {len(manifest.files)} files,"
+        f"  {megabytes(packed.size)} of {megabytes(unpacked)}, {manifest.files} files,"
         f" {len(manifest.packages) - 1} packages, {limit}\n"
         f"  sha256:{packed.sha256.hex}\n"
     )
@@ -93,7 +93,7 @@ def render_packed_json(packed: Packed, lock: Lockfile) -> str:
         size=packed.size,
         sha256=packed.sha256.hex,
         manifest_sha256=packed.manifest_sha256.hex,
-        files=len(manifest.files),
+        files=manifest.files,
         packages=len(manifest.packages) - 1,
         **category_fields(lock),
         longest_prefix=manifest.requirements.longest_prefix,

@@ -2,7 +2,7 @@
 
 A report is clean if and only if all of these hold:
 
-1. The bill passes the checks of `lading.format.manifest`.
+1. The bill and its file lists pass the checks of `lading.format.manifest`.
 2. Of a tarball: every frame has its digest, every header is the one that the bill demands, every
    file has its digest, and there is nothing else.
 3. Of a prefix: every listed path is there, with its type, mode, target and content; relocated files
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lading.verify.image import verify_image as verify_image
     from lading.verify.prefix import (
         Thoroughness as Thoroughness,
-        read_prefix_manifest as read_prefix_manifest,
+        read_prefix_contents as read_prefix_contents,
         verify_installed as verify_installed,
         verify_unpacked as verify_unpacked,
     )
@@ -32,7 +32,7 @@ else:
         {
             "finding": "Report Severity",
             "image": "verify_image",
-            "prefix": "Thoroughness read_prefix_manifest verify_installed verify_unpacked",
+            "prefix": "Thoroughness read_prefix_contents verify_installed verify_unpacked",
             "tarball": "verify_tarball",
         },
         call="lading.api:verify",

@@ -8,27 +8,33 @@ import hashlib
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from lading.conda import Kind, restore_placeholder
-from lading.errors import EngineFailedError, EngineNotFoundError, IntegrityError, ManifestError
+from lading.errors import (
+    EngineFailedError,
+    EngineNotFoundError,
+    IntegrityError,
+    ManifestError,
+    NotAPrefixError,
+)
 from lading.format import (
     MANIFEST_PATH,
     RECORD_PATH,
     STATE_PATH,
+    Contents,
     Image,
     ManifestFile,
     Relocation,
     State,
     parse_image_bill,
-    read_record,
+    parse_record,
+    read_contents,
     render_state,
 )
-from lading.system import CHUNK_BYTES, Run, read_from, sha256_of
+from lading.system import CHUNK_BYTES, Run, in_order, processors, read_from, sha256_of
 from lading.verify.finding import Finding, Report, Rule
 
 READER, CAT = "sqfs2tar", "rdsquashfs"
@@ -47,28 +53,19 @@ def verify_image(image: Image, variables: Mapping[str, str]) -> Report:
         IntegrityError: Its bill cannot be read, or is another one than its label says.
     """
     reader, cat = (_find(name, variables) for name in (READER, CAT))
-    try:
-        bill = parse_image_bill(image, _content(cat, image, MANIFEST_PATH))
-        record = _content(cat, image, RECORD_PATH)
-    except (EngineFailedError, ManifestError) as error:
-        raise IntegrityError(
-            f"{image.path} is damaged: its records cannot be read",
-            hint="fetch it again",
-            details=error.details,
-        ) from error
-    manifest = bill.manifest
-    owners = manifest.owners()
+    contents, record = _read_records(cat, image)
+    manifest, digest = contents.bill.manifest, contents.bill.digest.hex
+    state = render_state(State(prefix=image.label.prefix, manifest=digest))
     inspector = _Inspector(
         prefix=image.label.prefix.encode(),
-        expected={item.path: item for item in manifest.files},
-        relocations={item.path: item for item in _parse(record)},
+        expected={item.path: item for item in contents.files},
+        relocations={item.path: item for item in record},
         records={
-            MANIFEST_PATH: bill.digest.hex,
-            STATE_PATH: sha256_of(
-                render_state(State(prefix=image.label.prefix, manifest=bill.digest.hex))
-            ).hex,
+            MANIFEST_PATH: digest,
+            STATE_PATH: sha256_of(state).hex,
+            **{item.list_path: item.listed.sha256 for item in manifest.packages},
         },
-        owners=owners,
+        owners=contents.owners(),
     )
     findings: list[Finding] = []
     try:
@@ -96,7 +93,7 @@ def verify_image(image: Image, variables: Mapping[str, str]) -> Report:
         kind="image",
         environment=manifest.environment,
         platform=str(manifest.platform),
-        checked=len(manifest.files),
+        checked=manifest.files,
         findings=tuple(sorted(findings, key=lambda finding: finding.path)),
     )
 
@@ -111,18 +108,29 @@ def _find(name: str, variables: Mapping[str, str]) -> str:
     return found
 
 
-def _content(program: str, image: Image, path: str) -> bytes:
-    with read_from(Run(argv=(program, "-c", path, str(image.path)), environment={})) as stream:
-        return stream.read()
+def _read_records(program: str, image: Image) -> tuple[Contents, tuple[Relocation, ...]]:
+    """What the image should hold, by the bill and the file lists in it; and what was relocated.
 
+    Raises:
+        IntegrityError: They cannot be read, or do not belong together.
+    """
 
-def _parse(record: bytes) -> tuple[Relocation, ...]:
-    """The relocation record, read as that of a prefix is: there is one reader of it."""
-    with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory) / RECORD_PATH
-        place.parent.mkdir(parents=True)
-        place.write_bytes(record)
-        return read_record(Path(directory))
+    def content(path: str) -> bytes:
+        run = Run(argv=(program, "-c", path, str(image.path)), environment={})
+        with read_from(run) as stream:
+            return stream.read()
+
+    try:
+        bill = parse_image_bill(image, content(MANIFEST_PATH))
+        documents = list(in_order(content, bill.manifest.own_paths, processors()))
+        contents = read_contents(bill, documents, str(image.path))
+        return contents, parse_record(content(RECORD_PATH), str(image.path))
+    except (EngineFailedError, ManifestError, NotAPrefixError) as error:
+        raise IntegrityError(
+            f"{image.path} is damaged: its records cannot be read",
+            hint="fetch it again",
+            details=error.details,
+        ) from error
 
 
 @dataclass(slots=True, kw_only=True)

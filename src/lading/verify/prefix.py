@@ -16,20 +16,21 @@ from lading.errors import ManifestError, NotAPrefixError
 from lading.format import (
     MANIFEST_PATH,
     STATE_PATH,
-    Manifest,
+    Contents,
     Relocation,
-    parse_manifest,
+    parse_bill,
+    read_bill,
+    read_contents,
     read_record,
     read_state,
 )
 from lading.node import known_prefixes, shipped_digest
-from lading.system import in_order, open_regular, read_regular, sha256_of, sha256_of_stream
+from lading.system import open_regular, read_regular, sha256_of, sha256_of_stream, spread
 from lading.verify.finding import Finding, Report, Rule, Severity
 
 if TYPE_CHECKING:
     from lading.install import InstallRecord
 
-OWN_PATHS = frozenset({MANIFEST_PATH, STATE_PATH})
 PATHS_AT_ONCE = 500
 
 
@@ -47,32 +48,47 @@ class _Expected:
     relocation: Relocation | None = None
 
 
-def read_prefix_manifest(prefix: Path, manifest: Path | None) -> Manifest:
-    """The bill of an unpacked prefix: the file given, or the one that unpacking left in it.
+def read_prefix_contents(prefix: Path, manifest: Path | None) -> Contents:
+    """What an unpacked prefix should hold, by its bill and the file lists in it.
+
+    Args:
+        prefix: Absolute.
+        manifest: The bill to compare with; None means the one that unpacking left in the prefix.
 
     Raises:
         NotAPrefixError: `prefix` is not an environment.
-        ManifestError: There is no bill, or it is malformed.
-        IntegrityError: The bill in the prefix was changed.
+        ManifestError: There is no bill or list, or one is malformed, or the bill in the prefix was
+            changed.
+        IntegrityError: A list in the prefix was changed, or lists what must not be written.
     """
     if not (prefix / "conda-meta").is_dir():
         raise NotAPrefixError(
             f"{prefix} is not an environment", hint="name the directory that holds conda-meta"
         )
-    path = manifest or prefix / MANIFEST_PATH
+    path = prefix / MANIFEST_PATH
+    if manifest is not None:
+        bill = read_bill(manifest)
+    else:
+        document = _read(path)
+        state = read_state(prefix)
+        # Where another tool extracted it, there is no state.
+        if state is not None and state.manifest != sha256_of(document).hex:
+            raise ManifestError(
+                f"{path} is not the manifest that was unpacked",
+                hint="name the manifest of the tarball with --manifest",
+            )
+        bill = parse_bill(document, str(path))
+    documents = [_read(prefix / package.list_path) for package in bill.manifest.packages]
+    return read_contents(bill, documents, str(prefix))
+
+
+def _read(path: Path) -> bytes:
     try:
-        data = read_regular(path, follow=manifest is not None)
+        return read_regular(path)
     except OSError as error:
         raise ManifestError(
-            f"{path}: {error.strerror}", hint="name the manifest with --manifest"
+            f"{path}: {error.strerror}", hint="unpack the tarball again, or name its manifest"
         ) from error
-    state = read_state(prefix)
-    if manifest is None and state is not None and state.manifest != sha256_of(data).hex:
-        raise ManifestError(
-            f"{path} is not the manifest that was unpacked",
-            hint="name the manifest of the tarball with --manifest",
-        )
-    return parse_manifest(data, str(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +96,7 @@ class Thoroughness:
     """How a prefix is looked at.
 
     Attributes:
-        workers: How many threads look.
+        workers: How many look at once.
         quick: Compare size, mode and time only; contents are not read.
     """
 
@@ -88,7 +104,7 @@ class Thoroughness:
     quick: bool = False
 
 
-def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Report:
+def verify_unpacked(prefix: Path, contents: Contents, how: Thoroughness) -> Report:
     """Compare the environment at `prefix` with the bill of its tarball.
 
     If the relocation record is missing or damaged, that is a finding, and so is each file that it
@@ -102,18 +118,24 @@ def verify_unpacked(prefix: Path, manifest: Manifest, how: Thoroughness) -> Repo
     expected = {
         item.path: _Expected(
             kind=item.type,
-            owner=frame_slice.package.name,
+            owner=package.package.name,
             sha256=item.sha256,
             size=item.size,
             executable=item.mode == "0755",
-            mtime=frame_slice.package.mtime,
+            mtime=package.mtime,
             target=item.target,
             relocation=relocations.get(item.path) if item.placeholder else None,
         )
-        for frame_slice in manifest.slices()
-        for item in frame_slice.files
+        for package in contents.packages
+        for item in package.files
     }
-    inspector = _Inspector(prefix=prefix, known=known_prefixes(prefix, record), quick=how.quick)
+    manifest = contents.bill.manifest
+    inspector = _Inspector(
+        prefix=prefix,
+        known=known_prefixes(prefix, record),
+        quick=how.quick,
+        own=frozenset({MANIFEST_PATH, STATE_PATH, *manifest.own_paths}),
+    )
     return _report(
         inspector,
         Subject("unpacked prefix", manifest.environment, manifest.platform),
@@ -134,7 +156,7 @@ def verify_installed(prefix: Path, record: "InstallRecord", how: Thoroughness) -
         )
         for item in record.files
     }
-    inspector = _Inspector(prefix=prefix, known=(), quick=how.quick)
+    inspector = _Inspector(prefix=prefix, known=(), quick=how.quick, own=frozenset())
     subject = Subject("installed prefix", record.environment, record.platform)
     return _report(inspector, subject, expected, how.workers)
 
@@ -153,9 +175,8 @@ def _report(
     items = list(expected.items())
     parts = [items[start : start + PATHS_AT_ONCE] for start in range(0, len(items), PATHS_AT_ONCE)]
     findings: list[Finding] = []
-    for found in in_order(inspector.findings, parts, workers):
-        findings += found
-    findings += _foreign_findings(inspector.prefix, expected)
+    spread(inspector.findings, parts, workers, findings.extend)
+    findings += _foreign_findings(inspector, expected)
     return Report(
         subject=str(inspector.prefix),
         kind=subject.kind,
@@ -174,11 +195,13 @@ class _Inspector:
         prefix: Absolute.
         known: Prefixes that its files may name, the likeliest first.
         quick: Whether contents are not read.
+        own: Paths of lading's own records, prefix-relative.
     """
 
     prefix: Path
     known: tuple[bytes, ...]
     quick: bool
+    own: frozenset[str]
 
     def findings(self, items: Iterable[tuple[str, _Expected]]) -> list[Finding]:
         """The findings of `items`."""
@@ -263,13 +286,15 @@ def _kind(mode: int) -> Kind | None:
     return Kind.DIRECTORY if stat.S_ISDIR(mode) else None
 
 
-def _foreign_findings(prefix: Path, expected: Mapping[str, _Expected]) -> Iterable[Finding]:
+def _foreign_findings(
+    inspector: _Inspector, expected: Mapping[str, _Expected]
+) -> Iterable[Finding]:
     """Paths that no package owns.
 
     Bytecode is only noted: python writes it beside sources that relocation changes.
     """
-    for path in _paths_below(str(prefix)):
-        if path in expected or path in OWN_PATHS:
+    for path in _paths_below(str(inspector.prefix)):
+        if path in expected or path in inspector.own:
             continue
         bytecode = path.endswith(".pyc") and path.rpartition("/")[0].endswith("__pycache__")
         yield Finding(

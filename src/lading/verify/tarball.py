@@ -1,11 +1,12 @@
 """Compare a tarball with its bill."""
 
 import hashlib
+from collections.abc import Iterator
 
 from lading.conda import Kind
 from lading.errors import IntegrityError
-from lading.format import Frame, FrameSlice, TarballSource, read_members
-from lading.system import in_order
+from lading.format import FrameSlice, Member, TarballSource, read_members
+from lading.system import spread
 from lading.verify.finding import Finding, Report, Rule
 
 
@@ -13,58 +14,88 @@ def verify_tarball(tarball: TarballSource, workers: int) -> Report:
     """Compare an open tarball with its bill.
 
     Every frame's digest is compared, and every member's header, content and padding; `workers`
-    frames at once.
+    frames at once, but for the frames of one large file, which are read one after the other.
 
     Raises:
         UsageError: It is a bill without its tarball.
+        IntegrityError: A file list in it is not the one on the bill.
     """
     tarball.need_frames()
+    contents = tarball.contents()
     findings: list[Finding] = []
-    for found in in_order(_frame_findings, tarball.frames(), workers):
-        findings += found
+    spread(
+        lambda run: _Run(tarball).findings(run),
+        list(_runs(contents.slices)),
+        workers if tarball.is_file else 1,
+        findings.extend,
+    )
     return Report(
         subject=tarball.name,
         kind="tarball",
-        environment=tarball.bill.manifest.environment,
-        platform=tarball.bill.manifest.platform,
-        checked=len(tarball.bill.manifest.files),
+        environment=contents.bill.manifest.environment,
+        platform=contents.bill.manifest.platform,
+        checked=contents.bill.manifest.files,
         findings=tuple(sorted(findings, key=lambda finding: finding.path)),
     )
 
 
-def _frame_findings(frame: Frame) -> list[Finding]:
-    owner = frame.bill.package.name
-    findings = []
-    try:
-        for member in read_members(frame):
-            hasher = hashlib.sha256()
-            for chunk in member.content:
-                hasher.update(chunk)
-            if member.file.type is Kind.FILE and hasher.hexdigest() != member.file.sha256:
-                findings.append(
+def _runs(slices: tuple[FrameSlice, ...]) -> Iterator[list[FrameSlice]]:
+    """The frames, those together that a large file goes through."""
+    run: list[FrameSlice] = []
+    for item in slices:
+        run.append(item)
+        last = item.pieces[-1]
+        if last.stop >= last.header + last.file.size:
+            yield run
+            run = []
+
+
+class _Run:
+    """Reads frames one after the other, and hashes a file that goes through several."""
+
+    def __init__(self, tarball: TarballSource) -> None:
+        self._tarball = tarball
+        self._hasher = hashlib.sha256()
+
+    def findings(self, slices: list[FrameSlice]) -> list[Finding]:
+        """What is wrong with the frames; after a damaged one the file in it cannot be judged."""
+        found: list[Finding] = []
+        for frame in self._tarball.frames(slices):
+            try:
+                for member in read_members(frame):
+                    found += self._of_member(member, frame.bill.package.name)
+            except IntegrityError as error:
+                found.append(
                     Finding(
-                        rule=Rule.MODIFIED,
-                        path=member.file.path,
-                        owner=owner,
-                        message="its content does not match the bill",
-                        expected=member.file.sha256,
-                        found=hasher.hexdigest(),
+                        rule=Rule.DAMAGED,
+                        path=_frame_name(frame.bill),
+                        owner=frame.bill.package.name,
+                        message=error.message,
+                        expected=error.expected,
+                        found=error.actual,
                     )
                 )
-    except IntegrityError as error:
-        findings.append(
-            Finding(
-                rule=Rule.DAMAGED,
-                path=_frame_name(frame.bill),
+                break
+        return found
+
+    def _of_member(self, member: Member, owner: str) -> Iterator[Finding]:
+        if member.file.type is not Kind.FILE:
+            return
+        if member.start == 0:
+            self._hasher = hashlib.sha256()
+        self._hasher.update(member.content)
+        if member.start + len(member.content) < member.file.size:
+            return
+        if self._hasher.hexdigest() != member.file.sha256:
+            yield Finding(
+                rule=Rule.MODIFIED,
+                path=member.file.path,
                 owner=owner,
-                message=error.message,
-                expected=error.expected,
-                found=error.actual,
+                message="its content does not match the bill",
+                expected=member.file.sha256,
+                found=self._hasher.hexdigest(),
             )
-        )
-    return findings
 
 
 def _frame_name(item: FrameSlice) -> str:
-    name = item.package.name or "the environment's own files"
-    return f"frame at byte {item.frame.offset} ({name})"
+    return f"frame at byte {item.frame.offset} ({item.package.title})"

@@ -64,7 +64,7 @@ def test_checksums_of_other_files_say_nothing(
 def test_a_bill_names_frames_by_their_digest(tmp_path: Path) -> None:
     """The store makes a path of it, so a path in its place is refused."""
     packed = versioned_tarball(tmp_path)
-    digest = packed.manifest.slices()[0].frame.sha256
+    digest = packed.manifest.packages[0].frames[0].sha256
     document = packed.plan.manifest.read_bytes().replace(digest.encode(), b"/etc")
     packed.plan.checksums.unlink()
     packed.plan.manifest.write_bytes(document)

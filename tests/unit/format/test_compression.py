@@ -2,58 +2,32 @@
 
 import gzip
 import struct
-from collections.abc import Iterator
 
 import pytest
 from backports import zstd
 
 from lading.errors import ArchiveError
-from lading.format.compression import (
-    CHUNK_BYTES,
-    Format,
-    Level,
-    compressor,
-    decompress_chunks,
-    describe,
-)
+from lading.format.compression import Format, Level, compress, decompress, describe
 
 DATA = b"".join(struct.pack("<I", number * number % 65521) for number in range(300_000))
 
 
 def frame_of(data: bytes, format_: Format, level: Level = Level.FAST) -> bytes:
     """One frame of `data`."""
-    engine = compressor(format_, level, len(data))
-    return engine.feed(data[:1000]) + engine.feed(data[1000:]) + engine.finish()
-
-
-def content(format_: Format, *chunks: bytes) -> bytes:
-    """What the frame in `chunks` holds."""
-    return b"".join(decompress_chunks(format_, iter(chunks)))
-
-
-def cut(data: bytes, size: int) -> Iterator[bytes]:
-    """`data` in chunks of `size` bytes."""
-    return (data[start : start + size] for start in range(0, len(data), size))
+    return compress(format_, level, data)
 
 
 @pytest.mark.parametrize("format_", list(Format))
 @pytest.mark.parametrize("level", list(Level))
 def test_a_frame_gives_its_content_back(format_: Format, level: Level) -> None:
     """Every format and level is lossless."""
-    assert DATA == content(format_, frame_of(DATA, format_, level))
-
-
-@pytest.mark.parametrize("format_", list(Format))
-@pytest.mark.parametrize("size", [1000, 65536])
-def test_a_frame_may_come_in_chunks(format_: Format, size: int) -> None:
-    """However the frame is cut, its content is the same."""
-    assert DATA == content(format_, *cut(frame_of(DATA, format_), size))
+    assert DATA == decompress(format_, frame_of(DATA, format_, level), len(DATA))
 
 
 @pytest.mark.parametrize("format_", list(Format))
 def test_an_empty_frame(format_: Format) -> None:
     """A frame may hold nothing."""
-    assert b"" == content(format_, frame_of(b"", format_))
+    assert b"" == decompress(format_, frame_of(b"", format_), 0)
 
 
 def test_other_tools_read_zstd() -> None:
@@ -86,22 +60,24 @@ def test_a_damaged_frame_is_refused(format_: Format, damage: object) -> None:
     """A frame that is cut off, changed or followed by anything is an error."""
     assert callable(damage)
     with pytest.raises(ArchiveError, match="a frame is damaged"):
-        content(format_, damage(frame_of(DATA, format_)))
+        decompress(format_, damage(frame_of(DATA, format_)), len(DATA))
 
 
-@pytest.mark.parametrize("format_", [Format.ZSTD, Format.GZIP])
-def test_a_chunk_behind_the_frame_is_refused(format_: Format) -> None:
-    """Another chunk behind a finished frame is an error too."""
-    with pytest.raises(ArchiveError, match="more bytes than one frame"):
-        content(format_, frame_of(DATA, format_), b"x")
+@pytest.mark.parametrize("format_", list(Format))
+@pytest.mark.parametrize("size", [0, len(DATA) - 1, len(DATA) + 1, 1 << 40])
+def test_another_size_is_refused(format_: Format, size: int) -> None:
+    """A frame holds as many bytes as its bill says, and none are held for what it only claims."""
+    with pytest.raises(ArchiveError):
+        decompress(format_, frame_of(DATA, format_), size)
 
 
-@pytest.mark.parametrize("format_", [Format.ZSTD, Format.GZIP])
-@pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 40 * CHUNK_BYTES])
-def test_no_chunk_is_large(format_: Format, size: int) -> None:
-    """A few bytes that stand for many megabytes are never expanded at once."""
-    chunks = list(decompress_chunks(format_, iter([frame_of(bytes(size), format_)])))
-    assert (size, True) == (sum(map(len, chunks)), max(map(len, chunks)) <= CHUNK_BYTES)
+@pytest.mark.parametrize("format_", list(Format))
+def test_a_bound_instead_of_a_size(format_: Format) -> None:
+    """Where the size is not known beforehand, no more than so much is taken."""
+    frame = frame_of(DATA, format_)
+    assert DATA == decompress(format_, frame, None, most=len(DATA))
+    with pytest.raises(ArchiveError):
+        decompress(format_, frame, None, most=len(DATA) - 1)
 
 
 def test_what_is_described() -> None:

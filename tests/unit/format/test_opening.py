@@ -5,35 +5,39 @@ import os
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
 from lading.errors import (
     ArchiveError,
     DigestMismatchError,
     InputError,
+    IntegrityError,
     ManifestError,
     PrefixError,
-    UsageError,
 )
 from lading.format.compression import Format
 from lading.format.opening import _pread, open_tarball
+from lading.format.seekable import SeekEntry, render_seek_table, render_skippable
 from simulators.command import listing
 from simulators.rangeserver import serve_ranges
 from simulators.versions import flip_bit, versioned_tarball
 
 
-def test_every_bit_behind_the_frames_counts(tmp_path: Path) -> None:
-    """Bill and seek table inside: wherever a bit is wrong, the tarball is refused."""
-    packed = versioned_tarball(tmp_path)
+@pytest.mark.parametrize(("format_", "step"), [("tar.zst", 23), ("tar.gz", 23), ("tar", 199)])
+def test_every_bit_behind_the_frames_counts(tmp_path: Path, format_: str, step: int) -> None:
+    """Lists, bill and what leads to it: wherever a bit is wrong, the tarball is refused."""
+    packed = versioned_tarball(tmp_path, format_=Format(format_))
     data = packed.plan.tarball.read_bytes()
     packed.plan.checksums.unlink()
-    last = packed.manifest.slices()[-1].frame
+    start = packed.manifest.packages[0].listed.offset
     unnoticed = []
-    for bit in range(8 * (last.offset + last.length), 8 * len(data), 7):
+    for bit in range(8 * start, 8 * len(data), step):
         packed.plan.tarball.write_bytes(flip_bit(data, bit))
         try:
-            with open_tarball(packed.plan.tarball):
+            with open_tarball(packed.plan.tarball) as opened:
+                opened.contents()
                 unnoticed.append(bit)
-        except ArchiveError:
+        except IntegrityError:
             continue
     assert [] == unnoticed
 
@@ -43,8 +47,9 @@ def test_a_file_is_opened(tmp_path: Path, format_: Format) -> None:
     """With the bill that was packed."""
     packed = versioned_tarball(tmp_path, format_=format_)
     with open_tarball(packed.plan.tarball, expected=packed.manifest_sha256.hex.upper()) as opened:
-        found = (opened.name, opened.bill.manifest, opened.bill.digest, len(list(opened.frames())))
-    expected = (packed.manifest, packed.manifest_sha256, len(packed.manifest.slices()))
+        frames = list(opened.frames(opened.contents().slices))
+        found = (opened.name, opened.bill.manifest, opened.bill.digest, len(frames))
+    expected = (packed.manifest, packed.manifest_sha256, 4)
     assert (str(packed.plan.tarball), *expected) == found
 
 
@@ -58,13 +63,29 @@ def test_a_url_is_opened(tmp_path: Path) -> None:
         assert packed.manifest_sha256 == opened.bill.digest
 
 
-def test_a_bill_of_a_url_is_inside(tmp_path: Path) -> None:
-    """Another one would not be used."""
+def test_a_server_without_ranges_is_copied(tmp_path: Path) -> None:
+    """The bill is at the end: all of it is read, into a file that leaves nothing behind."""
+    packed = versioned_tarball(tmp_path, format_=Format.TAR)
+    (tmp_path / "spool").mkdir()
     with (
-        pytest.raises(UsageError, match="is read from inside"),
-        open_tarball("https://host/x", manifest=tmp_path),
+        serve_ranges({"/x": packed.plan.tarball.read_bytes()}, knows_ranges=False) as server,
+        open_tarball(f"{server.url}/x", spool=tmp_path / "spool") as opened,
     ):
-        pass
+        found = (opened.bill.digest, opened.has_ranges, opened.contents().bill.digest)
+    assert (packed.manifest_sha256, False, packed.manifest_sha256) == found
+    assert [] == listing(tmp_path / "spool")
+
+
+def test_lists_of_one_server_are_asked_for_together(tmp_path: Path) -> None:
+    """They lie side by side: with the end of the tarball, or by one range."""
+    packed = versioned_tarball(tmp_path)
+    with (
+        serve_ranges({"/x": packed.plan.tarball.read_bytes()}) as server,
+        open_tarball(f"{server.url}/x") as opened,
+    ):
+        before = len(server.ranges)
+        opened.contents()
+        assert len(server.ranges) - before <= 1
 
 
 def test_a_stream_is_copied_for_the_bill_at_its_end(tmp_path: Path) -> None:
@@ -73,7 +94,8 @@ def test_a_stream_is_copied_for_the_bill_at_its_end(tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
     stream = io.BytesIO(packed.plan.tarball.read_bytes())
     with open_tarball(stream, spool=tmp_path / "spool") as opened:
-        found = (opened.bill.digest, b"".join(next(opened.frames()).read())[:4])
+        [frame, *_] = opened.frames(opened.contents().slices)
+        found = (opened.bill.digest, frame.read()[:4])
     assert (packed.manifest_sha256, b"\x28\xb5\x2f\xfd") == found
     assert [] == listing(tmp_path / "spool")
 
@@ -100,7 +122,7 @@ def test_a_bill_may_be_opened_alone(tmp_path: Path) -> None:
     """It has no frames."""
     packed = versioned_tarball(tmp_path)
     with open_tarball(packed.plan.manifest) as opened:
-        assert (packed.manifest_sha256, False) == (opened.bill.digest, opened.has_frames)
+        assert (packed.manifest_sha256, None) == (opened.bill.digest, opened.read)
 
 
 @pytest.mark.parametrize("format_", list(Format))
@@ -116,16 +138,48 @@ def test_another_bill_than_expected_is_refused(tmp_path: Path, format_: Format) 
             pass
 
 
-@pytest.mark.parametrize("format_", [Format.GZIP, Format.TAR])
-def test_a_format_without_a_bill_inside_needs_one(tmp_path: Path, format_: Format) -> None:
-    """Beside the file, or named with the stream."""
+@pytest.mark.parametrize("format_", list(Format))
+def test_every_format_has_its_bill_inside(tmp_path: Path, format_: Format) -> None:
+    """One file is enough, under any name and through a pipe."""
     plan = versioned_tarball(tmp_path, format_=format_).plan
-    stream = io.BytesIO(plan.tarball.read_bytes())
-    plan.manifest.unlink()
-    with pytest.raises(ManifestError), open_tarball(plan.tarball):
+    alone = tmp_path / "alone"
+    alone.write_bytes(plan.tarball.read_bytes())
+    for tarball in (alone, io.BytesIO(alone.read_bytes())):
+        with open_tarball(tarball) as opened:
+            assert (plan.manifest.read_bytes(), format_) == (opened.bill.document, opened.format)
+
+
+@pytest.mark.parametrize("format_", list(Format))
+def test_a_bill_that_is_named_must_be_the_one_inside(tmp_path: Path, format_: Format) -> None:
+    """A bill that differs in what no frame shows is another bill."""
+    packed = versioned_tarball(tmp_path, format_=format_)
+    packed.plan.checksums.unlink()
+    document = packed.plan.manifest.read_bytes()
+    packed.plan.manifest.write_bytes(document.replace(b'"sample"', b'"simple"'))
+    with (
+        pytest.raises(ArchiveError, match="carries another bill"),
+        open_tarball(packed.plan.tarball, manifest=packed.plan.manifest),
+    ):
         pass
-    with pytest.raises((ManifestError, ArchiveError)), open_tarball(stream):
-        pass
+
+
+@pytest.mark.parametrize("data", [b"", b"text", bytes(512), bytes(10_000), b"\x1f\x8b" * 99])
+def test_other_files_are_told(tmp_path: Path, data: bytes) -> None:
+    """They have no bill at their end."""
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(ArchiveError, match=r"no bill at its end|the end of .* is damaged"):
+        open_tarball(tmp_path / "x").__enter__()
+
+
+def test_a_tarball_of_format_1_is_told(tmp_path: Path) -> None:
+    """By what wrote it: its bill stood in a skippable frame before the seek table."""
+    document = b'{"format":"lading-pack-manifest","version":1,"lading":"0.1.0"}\n'
+    bill = render_skippable(0x184D2A5D, zstd.compress(document) + bytes(4))
+    frame = zstd.compress(b"members")
+    entries = [SeekEntry(len(frame), 7), SeekEntry(len(bill), 0)]
+    (tmp_path / "x.tar.zst").write_bytes(frame + bill + render_seek_table(entries))
+    with pytest.raises(ManifestError, match=r"has format 1, written by lading 0\.1\.0"):
+        open_tarball(tmp_path / "x.tar.zst").__enter__()
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -148,6 +202,6 @@ def test_a_disk_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(ArchiveError, match="cannot read x: Is a directory"):
-            _pread("x", descriptor, 1, 0)
+            _pread("x", descriptor, 0, 1)
     finally:
         os.close(descriptor)

@@ -1,42 +1,22 @@
-"""A tarball through a pipe, and a bill alone."""
+"""A tarball, whatever it is read from, and a bill alone."""
 
 import io
+import random
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
-from lading.errors import ArchiveError, UsageError
+from lading.errors import ArchiveError, IntegrityError, UsageError
 from lading.format.bill import parse_bill
 from lading.format.compression import Format
 from lading.format.opening import open_tarball
-from lading.format.tarball import TarballSource, bill_alone, piped_tarball
+from lading.format.tarball import bill_alone
 from lading.node.unpack import apply_unpack, plan_unpack
-from lading.pack.packer import Packed
+from lading.system.filesystem import no_sync
 from simulators.command import listing
 from simulators.versions import verified, versioned_tarball
 
-
-def piped(packed: Packed, data: bytes | BinaryIO) -> TarballSource:
-    """`data` through a pipe, with the bill of a tarball."""
-    stream = io.BytesIO(data) if isinstance(data, bytes) else data
-    bill = parse_bill(packed.plan.manifest.read_bytes(), "a bill")
-    return piped_tarball(stream, "standard input", bill)
-
-
-def read_all(tarball: TarballSource) -> list[bytes]:
-    """The bytes of all frames."""
-    return [b"".join(frame.read()) for frame in tarball.frames()]
-
-
-@pytest.mark.parametrize("format_", list(Format))
-def test_frames_come_as_from_a_file(tmp_path: Path, format_: Format) -> None:
-    """The same bytes, of the same format."""
-    packed = versioned_tarball(tmp_path, format_=format_)
-    with open_tarball(packed.plan.tarball) as opened:
-        expected = [(frame.format, b"".join(frame.read())) for frame in opened.frames()]
-    found = piped(packed, packed.plan.tarball.read_bytes())
-    assert expected == [(frame.format, b"".join(frame.read())) for frame in found.frames()]
+CUTS = 200
 
 
 @pytest.mark.parametrize("format_", list(Format))
@@ -44,77 +24,93 @@ def test_frames_come_as_from_a_file(tmp_path: Path, format_: Format) -> None:
 def test_a_pipe_is_unpacked(tmp_path: Path, format_: Format, workers: int) -> None:
     """To what the file would have been unpacked to."""
     packed = versioned_tarball(tmp_path, format_=format_)
-    found = piped(packed, packed.plan.tarball.read_bytes())
-    apply_unpack(plan_unpack(found, tmp_path / "prefix", workers))
+    with open_tarball(io.BytesIO(packed.plan.tarball.read_bytes()), spool=tmp_path) as opened:
+        apply_unpack(plan_unpack(opened, tmp_path / "prefix", workers, sync=no_sync))
     assert () == tuple(verified(tmp_path / "prefix"))
 
 
 @pytest.mark.parametrize("format_", list(Format))
-def test_a_pipe_that_ends_early_is_refused(tmp_path: Path, format_: Format) -> None:
-    """Whether in a frame or just before the next one; nothing is left."""
+def test_a_tarball_that_was_cut_off_is_refused(tmp_path: Path, format_: Format) -> None:
+    """Wherever that was, before anything is written; from a file and through a pipe."""
     packed = versioned_tarball(tmp_path / "tarballs", format_=format_)
     data = packed.plan.tarball.read_bytes()
-    ends = [item.frame.offset for item in packed.manifest.slices()]
-    for end in (0, 1, *ends, ends[-1] + 1):
-        plan = plan_unpack(piped(packed, data[:end]), tmp_path / "place/prefix", 2)
-        with pytest.raises(ArchiveError, match="standard input is cut off"):
-            apply_unpack(plan)
-    assert not (tmp_path / "place").exists()
-
-
-def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
-    """Whoever writes into it shall not be left with a broken pipe."""
-    packed = versioned_tarball(tmp_path)
-    stream = io.BytesIO(packed.plan.tarball.read_bytes())
-    read_all(piped(packed, stream))
-    assert b"" == stream.read()
+    path = tmp_path / "cut"
+    chance = random.Random(format_)
+    places = {0, 1, 511, 512, len(data) - 1, len(data) - 512, len(data) - 1024}
+    taken = []
+    while len(places) < CUTS:
+        places.add(chance.randrange(len(data)))
+    for number, place in enumerate(sorted(places)):
+        path.write_bytes(data[:place])
+        tarball = path if number % 2 else io.BytesIO(data[:place])
+        try:
+            with open_tarball(tarball, spool=tmp_path) as opened:
+                opened.contents()
+                taken.append(place)
+        except IntegrityError:
+            continue
+    assert [] == taken
 
 
 @pytest.mark.parametrize("format_", list(Format))
-def test_nothing_may_follow(tmp_path: Path, format_: Format) -> None:
+@pytest.mark.parametrize("more", [b"x", bytes(512), bytes(1 << 16)])
+def test_nothing_may_follow(tmp_path: Path, format_: Format, more: bytes) -> None:
     """What stands behind the tarball is not on its bill."""
     packed = versioned_tarball(tmp_path, format_=format_)
-    with pytest.raises(ArchiveError):
-        read_all(piped(packed, packed.plan.tarball.read_bytes() + b"x"))
+    with (
+        pytest.raises(ArchiveError),
+        open_tarball(io.BytesIO(packed.plan.tarball.read_bytes() + more)),
+    ):
+        pass
 
 
-def test_the_end_may_not_lack(tmp_path: Path) -> None:
-    """A `tar.zst` without the bill and the table behind its frames was cut off."""
-    packed = versioned_tarball(tmp_path)
+@pytest.mark.parametrize("format_", list(Format))
+def test_nothing_may_stand_between_lists_and_bill(tmp_path: Path, format_: Format) -> None:
+    """Neither a gap nor a lack."""
+    packed = versioned_tarball(tmp_path, format_=format_)
     data = packed.plan.tarball.read_bytes()
-    last = packed.manifest.slices()[-1].frame
-    found = []
-    for end in range(last.offset + last.length, len(data)):
-        try:
-            read_all(piped(packed, data[:end]))
-        except ArchiveError:
-            continue
-        found.append(end)
-    assert [] == found
+    last = packed.manifest.packages[-1].listed
+    end = last.offset + last.length
+    for changed in (data[:end] + bytes(512) + data[end:], data[512:]):
+        with pytest.raises(ArchiveError), open_tarball(io.BytesIO(changed)) as opened:
+            opened.contents()
 
 
-def test_the_bill_inside_must_be_the_one_given(tmp_path: Path) -> None:
-    """A bill that differs in what no frame shows is another bill."""
+def test_a_list_is_read_alone(tmp_path: Path) -> None:
+    """For one package no other list is needed."""
     packed = versioned_tarball(tmp_path)
-    data = packed.plan.tarball.read_bytes()
-    document = packed.plan.manifest.read_bytes()
-    packed.plan.manifest.write_bytes(document.replace(b'"sample"', b'"simple"'))
-    with pytest.raises(ArchiveError, match="carries another bill"):
-        read_all(piped(packed, data))
+    with open_tarball(packed.plan.tarball) as opened:
+        [tool] = [item for item in opened.bill.manifest.packages if item.name == "tool"]
+        assert b'"path":"bin/tool"' in opened.document_of(tool)
 
 
-def test_a_bill_alone_has_no_frames(tmp_path: Path) -> None:
+def test_lists_that_are_known_are_not_read(tmp_path: Path) -> None:
+    """A store has them; what it has is compared with the bill all the same."""
+    packed = versioned_tarball(tmp_path)
+    with open_tarball(packed.plan.tarball) as opened:
+        found = opened.contents()
+        lists = {item.package.name: item.document for item in found.packages}
+        alone = bill_alone("a.json", opened.bill)
+        assert found == alone.contents(lambda package: lists[package.name])
+        with pytest.raises(IntegrityError, match="the file list of base"):
+            alone.contents(lambda _package: lists["tool"])
+
+
+def test_a_bill_alone_has_nothing_but_itself(tmp_path: Path) -> None:
     """It can be deployed from a store, and nothing else."""
     packed = versioned_tarball(tmp_path)
     alone = bill_alone("a.json", parse_bill(packed.plan.manifest.read_bytes(), "a bill"))
-    assert [] == list(alone.frames())
+    with pytest.raises(UsageError, match=r"a\.json is a bill without its tarball"):
+        alone.contents()
     with pytest.raises(UsageError, match=r"a\.json is a bill without its tarball"):
         plan_unpack(alone, tmp_path / "prefix", 1)
 
 
 def test_a_pipe_leaves_no_file(tmp_path: Path) -> None:
-    """Frames are not kept on the disk."""
+    """Its copy has no name."""
     packed = versioned_tarball(tmp_path)
     before = listing(tmp_path)
-    read_all(piped(packed, packed.plan.tarball.read_bytes()))
+    with open_tarball(io.BytesIO(packed.plan.tarball.read_bytes()), spool=tmp_path) as opened:
+        opened.contents()
+        assert before == listing(tmp_path)
     assert before == listing(tmp_path)

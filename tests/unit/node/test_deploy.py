@@ -18,7 +18,6 @@ from lading.errors import (
 )
 from lading.format.bill import Bill
 from lading.format.compression import Format
-from lading.format.frame_reader import Frame
 from lading.format.manifest import Manifest, render_manifest
 from lading.format.opening import open_tarball
 from lading.format.relocation import STATE_PATH
@@ -34,7 +33,7 @@ from simulators.versions import (
     PLACEHOLDER,
     flip_bit,
     leftovers,
-    slice_of,
+    package_of,
     verified,
     versioned_tarball,
 )
@@ -77,11 +76,12 @@ def total(root: Path) -> int:
 def interrupted(inner: TarballSource, root: Path) -> TarballSource:
     """A source that is unpacked by another process before its frames come."""
 
-    def frames() -> Iterator[Frame]:
-        deploy(root)
-        yield from inner.frames()
+    def read(offset: int, length: int) -> bytes:
+        if not (root / "env").exists():
+            deploy(root)
+        return inner.exactly(offset, length)
 
-    return replace(inner, frames=frames)
+    return replace(inner, read=read, is_file=False)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -161,7 +161,7 @@ def test_a_bill_is_not_enough_where_frames_lack(tmp_path: Path) -> None:
     deploy(tmp_path, "1")
     before = (tmp_path / "env").readlink()
     manifest = versioned_tarball(tmp_path / "tarballs", "2").manifest
-    with pytest.raises(FetchError, match="the store lacks 1 frames"):
+    with pytest.raises(FetchError, match="the store lacks 1 packages"):
         apply_deploy(plan(tmp_path, bill_only(manifest)))
     assert (before, 1) == ((tmp_path / "env").readlink(), len(list(tmp_path.glob("env@*"))))
 
@@ -181,7 +181,8 @@ def test_frames_that_are_collected_meanwhile_are_extracted(tmp_path: Path) -> No
 def test_another_process_may_be_faster(tmp_path: Path) -> None:
     """The same environment appears while this one is made: both are content with it."""
     with source(tmp_path) as given:
-        done = apply_deploy(plan(tmp_path, interrupted(given, tmp_path)))
+        planned = plan(tmp_path, given)
+        done = apply_deploy(replace(planned, source=interrupted(given, tmp_path)))
     assert (done.prefix, (), []) == (
         Generations(tmp_path / "env").current(),
         tuple(verified(done.prefix)),
@@ -194,7 +195,7 @@ def test_a_damaged_tarball_changes_nothing(tmp_path: Path) -> None:
     deploy(tmp_path, "1")
     before = [path for path in listing(tmp_path) if path.startswith((".", "env"))]
     packed = versioned_tarball(tmp_path / "tarballs", "2")
-    frame = slice_of(packed.manifest, "tool").frame
+    [frame] = package_of(packed, "tool").package.frames
     damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
     packed.plan.tarball.write_bytes(damaged)
     with open_tarball(packed.plan.tarball) as given, pytest.raises(IntegrityError):
@@ -206,12 +207,23 @@ def test_damage_in_a_frame_that_is_there_does_no_harm(tmp_path: Path) -> None:
     """It is not read."""
     deploy(tmp_path, "1")
     packed = versioned_tarball(tmp_path / "tarballs", "2")
-    frame = slice_of(packed.manifest, "zother").frame
+    [frame] = package_of(packed, "zother").package.frames
     damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
     packed.plan.tarball.write_bytes(damaged)
     with open_tarball(packed.plan.tarball) as given:
         apply_deploy(plan(tmp_path, given))
     assert () == tuple(verified(tmp_path / "env"))
+
+
+def test_formats_and_levels_share_a_store(tmp_path: Path) -> None:
+    """What is stored is known by its file list, however it was compressed."""
+    for number, format_ in enumerate(Format):
+        with source(tmp_path, format_=format_) as given:
+            name = f"env{number}"
+            # The compressor is on the bill, so each is another environment.
+            done = apply_deploy(plan(tmp_path, given, name=name))
+            assert (4, 0)[:: 1 if number else -1] == (done.linked, done.extracted)
+            assert () == tuple(verified(tmp_path / name))
 
 
 @pytest.mark.parametrize("format_", list(Format))
@@ -291,7 +303,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
-    """Of both steps, frame by frame."""
+    """Of both steps: frame by frame, then package by package."""
     told = []
     with source(tmp_path) as given:
         apply_deploy(plan(tmp_path, given), lambda *step: told.append(step))

@@ -4,16 +4,20 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from lading.conda.paths import FileMode, Kind
 from lading.conda.placeholder import find_occurrences, replace_placeholder
 from lading.errors import DigestMismatchError, IntegrityError
 from lading.format.compression import Format
+from lading.format.contents import PackageContents
+from lading.format.file_list import ManifestFile
 from lading.format.frame_reader import Frame
-from lading.format.manifest import ManifestFile
+from lading.format.frames import Piece
 from lading.format.opening import open_tarball
 from lading.node.frame_writer import (
     SMALL_BYTES,
@@ -22,8 +26,9 @@ from lading.node.frame_writer import (
     write_all,
     write_frame,
 )
+from lading.node.unpack import apply_unpack, plan_unpack
 from simulators.handmade import file, pack, payload, unpack
-from simulators.versions import PLACEHOLDER, versioned_tarball
+from simulators.versions import PLACEHOLDER, verified, versioned_tarball
 
 PREFIX = b"/opt/a"
 
@@ -42,7 +47,8 @@ def umask(mask: int) -> Iterator[None]:
 def frames(root: Path, format_: Format = Format.ZSTD) -> Iterator[dict[str, Frame]]:
     """The frames of a small tarball, by package."""
     with open_tarball(versioned_tarball(root, format_=format_).plan.tarball) as opened:
-        yield {frame.bill.package.name: frame for frame in opened.frames()}
+        found = opened.frames(opened.contents().slices)
+        yield {frame.bill.package.name: frame for frame in found}
 
 
 def written(root: Path, package: str, prefix: bytes | None) -> Path:
@@ -51,7 +57,7 @@ def written(root: Path, package: str, prefix: bytes | None) -> Path:
     target.mkdir()
     with frames(root) as found:
         frame = found[package]
-        make_directories(target, directories_of(frame.bill.files))
+        make_directories(target, directories_of([piece.file for piece in frame.bill.pieces]))
         write_frame(frame, target, prefix)
     return target
 
@@ -150,17 +156,28 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
 
 
 def test_content_that_is_not_as_billed_is_refused(tmp_path: Path) -> None:
-    """Without compression only the digest of the file can tell."""
-    packed = versioned_tarball(tmp_path, format_=Format.TAR)
-    data = packed.plan.tarball.read_bytes()
-    packed.plan.tarball.write_bytes(data.replace(b"1" * 100, b"2" * 100))
-    target = tmp_path / "target"
-    target.mkdir()
-    with open_tarball(packed.plan.tarball) as opened:
-        [frame] = [item for item in opened.frames() if item.bill.package.name == "tool"]
-        make_directories(target, directories_of(frame.bill.files))
-        with pytest.raises(DigestMismatchError, match="share/tool/version does not match the bill"):
-            write_frame(frame, target, PREFIX)
+    """A frame may be the one on the bill, and its list another; nothing of the file is written."""
+    with frames(tmp_path, Format.TAR) as found:
+        frame = found["tool"]
+        pieces = tuple(
+            piece._replace(file=structs.replace(piece.file, sha256="0" * 64))
+            for piece in frame.bill.pieces
+        )
+        lying = replace(frame, bill=replace(frame.bill, pieces=pieces))
+        make_directories(tmp_path, ("bin",))
+        with pytest.raises(DigestMismatchError, match="bin/tool does not match the bill"):
+            write_frame(lying, tmp_path, PREFIX)
+    assert [] == list((tmp_path / "bin").iterdir())
+
+
+def test_nothing_is_written_through_a_linked_directory(tmp_path: Path) -> None:
+    """Nobody can put a link in the place of a directory that was made."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/bin").symlink_to(tmp_path / "elsewhere")
+    with frames(tmp_path) as found, pytest.raises(OSError, match=r"Too many|Not a directory"):
+        write_frame(found["tool"], tmp_path / "target", PREFIX)
+    assert [] == list((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_descriptor_is_not_left_open(tmp_path: Path) -> None:
@@ -190,16 +207,68 @@ def test_all_is_written(tmp_path: Path) -> None:
     assert data == received.read_bytes()
 
 
+@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("mode", list(FileMode))
-def test_a_large_file_is_relocated_as_a_small_one(tmp_path: Path, mode: FileMode) -> None:
-    """From the disk instead of memory."""
+def test_a_large_file_is_relocated_as_a_small_one(
+    tmp_path: Path, mode: FileMode, workers: int
+) -> None:
+    """It lies in several frames; from the disk instead of memory."""
     line = PLACEHOLDER.encode() + b"/lib\0" + b"x" * 2000
     content = line * (SMALL_BYTES // len(line) + 2) + PLACEHOLDER.encode()
     large = file(
         "large", content, placeholder=PLACEHOLDER, mode=mode, directory=tmp_path / "source"
     )
-    prefix = unpack(pack(tmp_path / "tarballs", payload(large)).plan.tarball, tmp_path / "env")
+    prefix = unpack(
+        pack(tmp_path / "tarballs", payload(large)).plan.tarball, tmp_path / "env", workers
+    )
     where = find_occurrences(content, PLACEHOLDER.encode(), mode)
     expected = replace_placeholder(content, where, os.fsencode(prefix))
     assert expected == (prefix / "large").read_bytes()
     assert ["large"] == [path.name for path in prefix.iterdir() if path.is_file()]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("format_", list(Format))
+def test_a_large_file_is_written_by_several_workers(
+    tmp_path: Path, format_: Format, workers: int
+) -> None:
+    """Each its pieces; mode, time and content are those of the list, small ones beside it too."""
+    content = b"".join(number.to_bytes(4) * 250 for number in range(21_000))
+    files = [file("bin/large", content, executable=True), file("a", b"x"), file("z", b"y")]
+    packed = pack(tmp_path / "tarballs", payload(*files), format_=format_)
+    assert 2 < len(packed.manifest.packages[0].frames)
+    prefix = unpack(packed.plan.tarball, tmp_path / "env", workers)
+    status = (prefix / "bin/large").stat()
+    assert (content, 0o755, 1_700_000_000) == (
+        (prefix / "bin/large").read_bytes(),
+        status.st_mode & 0o7777,
+        status.st_mtime,
+    )
+    assert () == tuple(verified(prefix))
+
+
+def test_a_large_file_that_is_not_as_billed_is_refused(tmp_path: Path) -> None:
+    """Every frame may be the one on the bill; when its pieces are there, all of it is hashed."""
+    content = bytes(3 * SMALL_BYTES)
+    packed = pack(tmp_path / "tarballs", payload(file("large", content)))
+    with open_tarball(packed.plan.tarball) as opened:
+        plan = plan_unpack(opened, tmp_path / "place/env", 2)
+        packages = tuple(map(lying, plan.contents.packages))
+        contents = replace(plan.contents, packages=packages)
+        with pytest.raises(DigestMismatchError, match="large does not match the bill"):
+            apply_unpack(replace(plan, contents=contents))
+    assert not (tmp_path / "place").exists()
+
+
+def lying(package: PackageContents) -> PackageContents:
+    """A package whose list has another digest for each file that several frames hold."""
+
+    def changed(item: Piece) -> Piece:
+        return (
+            item
+            if item.is_whole
+            else item._replace(file=structs.replace(item.file, sha256="0" * 64))
+        )
+
+    slices = (replace(item, pieces=tuple(map(changed, item.pieces))) for item in package.slices)
+    return replace(package, slices=tuple(slices))

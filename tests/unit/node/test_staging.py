@@ -33,7 +33,7 @@ def source(root: Path) -> Iterator[TarballSource]:
 
 def make(found: TarballSource, prefix: Path, work: Callable[[Path], None]) -> None:
     """Make a prefix; `work` is done on the directory that will be it."""
-    with staged_prefix(found.bill, prefix, sync=no_sync) as root:
+    with staged_prefix(found.contents(), prefix, sync=no_sync) as root:
         work(root)
 
 
@@ -72,7 +72,7 @@ def test_a_prefix_appears_when_it_is_done(tmp_path: Path) -> None:
     """Until then there is nothing under its name."""
     prefix = tmp_path / "a/b/prefix"
     with source(tmp_path) as found:
-        with staged_prefix(found.bill, prefix, sync=no_sync):
+        with staged_prefix(found.contents(), prefix, sync=no_sync):
             before = prefix.exists()
         assert (False, True) == (before, prefix.is_dir())
 
@@ -81,7 +81,7 @@ def test_directories_are_there_from_the_start(tmp_path: Path) -> None:
     """Threads that write files need not make any."""
     with (
         source(tmp_path) as found,
-        staged_prefix(found.bill, tmp_path / "prefix", sync=no_sync) as root,
+        staged_prefix(found.contents(), tmp_path / "prefix", sync=no_sync) as root,
     ):
         directories = {path for path in listing(root) if (root / path).is_dir()}
     assert {"bin", "lib", "share/base", "var/empty", "conda-meta/lading"} <= directories
@@ -91,7 +91,7 @@ def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
     """Lading's own records are written last."""
     prefix = tmp_path / "prefix"
     with source(tmp_path) as found:
-        with staged_prefix(found.bill, prefix, sync=no_sync):
+        with staged_prefix(found.contents(), prefix, sync=no_sync):
             pass
         state = read_state(prefix)
         assert state is not None
@@ -106,7 +106,7 @@ def test_a_part_has_no_records(tmp_path: Path) -> None:
     """One package is not an environment; only its own directories are made."""
     with (
         source(tmp_path) as found,
-        staged_prefix(found.bill, tmp_path / "p", only=frozenset({"tool"}), sync=no_sync),
+        staged_prefix(found.contents(), tmp_path / "p", only=frozenset({"tool"}), sync=no_sync),
     ):
         pass
     assert ["bin", "share", "share/tool"] == listing(tmp_path / "p")
@@ -114,7 +114,10 @@ def test_a_part_has_no_records(tmp_path: Path) -> None:
 
 def test_everybody_may_enter(tmp_path: Path) -> None:
     """A temporary directory is private; the environment is not."""
-    with source(tmp_path) as found, staged_prefix(found.bill, tmp_path / "prefix", sync=no_sync):
+    with (
+        source(tmp_path) as found,
+        staged_prefix(found.contents(), tmp_path / "prefix", sync=no_sync),
+    ):
         pass
     assert 0o755 == (tmp_path / "prefix").stat().st_mode & 0o7777
 
@@ -143,7 +146,10 @@ def test_a_failure_leaves_the_directories_of_others(tmp_path: Path) -> None:
 def test_an_empty_directory_is_replaced(tmp_path: Path) -> None:
     """A mount point that was made beforehand, for example."""
     (tmp_path / "prefix").mkdir()
-    with source(tmp_path) as found, staged_prefix(found.bill, tmp_path / "prefix", sync=no_sync):
+    with (
+        source(tmp_path) as found,
+        staged_prefix(found.contents(), tmp_path / "prefix", sync=no_sync),
+    ):
         pass
     assert read_state(tmp_path / "prefix") is not None
 
@@ -172,7 +178,7 @@ def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, kind: str) -> None
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
     """What is beside it until it is done has a shorter one, in bytes."""
     prefix = tmp_path / LONG_NAME
-    with source(tmp_path) as found, staged_prefix(found.bill, prefix, sync=no_sync):
+    with source(tmp_path) as found, staged_prefix(found.contents(), prefix, sync=no_sync):
         pass
     assert prefix.is_dir()
 
@@ -183,7 +189,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with (
         source(tmp_path) as found,
         pytest.raises(PrefixError, match=r"cannot write .*: File exists"),
-        staged_prefix(found.bill, tmp_path / "file/prefix", sync=no_sync),
+        staged_prefix(found.contents(), tmp_path / "file/prefix", sync=no_sync),
     ):
         pytest.fail("there is no such directory")
 
@@ -196,7 +202,7 @@ def test_it_is_on_disk_before_it_gets_its_name(tmp_path: Path) -> None:
     def sync(directory: Path) -> None:
         seen.append(((directory / STATE_PATH).exists(), prefix.exists()))
 
-    with source(tmp_path) as found, staged_prefix(found.bill, prefix, sync=sync):
+    with source(tmp_path) as found, staged_prefix(found.contents(), prefix, sync=sync):
         pass
     assert [(True, False)] == seen
 
@@ -210,7 +216,7 @@ def test_the_disk_may_fail_at_last(tmp_path: Path) -> None:
     with (
         source(tmp_path) as found,
         pytest.raises(PrefixError, match="Input/output error"),
-        staged_prefix(found.bill, tmp_path / "prefix", sync=sync),
+        staged_prefix(found.contents(), tmp_path / "prefix", sync=sync),
     ):
         pass
     assert not (tmp_path / "prefix").exists()

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from lading.errors import DigestMismatchError, IntegrityError, PrefixError
-from lading.format.frame_reader import Frame
-from lading.format.manifest import FrameSlice
+from lading.errors import IntegrityError, PrefixError
+from lading.format.contents import PackageContents
 from lading.format.opening import open_tarball
 from lading.format.relocation import STATE_PATH
 from lading.format.tarball import TarballSource
 from lading.node.staging import staged_prefix
 from lading.node.store import Changed, Collected, Store
 from lading.node.store_roots import PENDING_SECONDS
+from lading.system.beneath import Beneath
 from lading.system.digest import sha256_of
 from lading.system.filesystem import no_sync
 from lading.system.temporary import temporary_directory
@@ -37,68 +37,69 @@ def tarball(root: Path, version: str = "1") -> Iterator[TarballSource]:
         yield opened
 
 
-def frame_of(opened: TarballSource, package: str) -> Frame:
-    """The frame of a package."""
-    return next(item for item in opened.frames() if item.bill.package.name == package)
+def package_in(opened: TarballSource, name: str) -> PackageContents:
+    """One package."""
+    return next(item for item in opened.contents().packages if item.package.name == name)
 
 
-def add(store: Store, *frames: Frame) -> None:
-    """Put frames into a store."""
-    with store.in_use(), store.adding(no_sync) as put:
-        for frame in frames:
-            put(frame)
+def add(store: Store, opened: TarballSource, *names: str) -> None:
+    """Put packages into a store; all if none is named."""
+    packages = opened.contents().packages
+    chosen = [item for item in packages if not names or item.package.name in names]
+    with store.in_use():
+        store.add(opened, chosen, 1, no_sync)
 
 
 def filled(root: Path, version: str = "1", prefix: Path | None = None) -> Store:
-    """A store with all frames of a version; where a prefix is named, it is made and registered."""
+    """A store with all packages of a version, and the prefix that is named, registered."""
     store = Store(root / "store")
     with tarball(root, version) as opened:
-        add(store, *opened.frames())
+        add(store, opened)
         if prefix is not None:
-            with staged_prefix(opened.bill, prefix, sync=no_sync) as place:
-                for bill in opened.bill.manifest.slices():
-                    store.link(bill, place, os.fsencode(prefix))
+            contents = opened.contents()
+            with staged_prefix(contents, prefix, sync=no_sync) as place, Beneath(place) as below:
+                for package in contents.packages:
+                    store.link(package, package.files, below, os.fsencode(prefix))
             store.records.register(prefix, opened.bill.document)
     return store
 
 
-def frames_in(store: Store) -> set[str]:
-    """The digests of the frames in a store."""
-    return {path.name for path in store.directory.glob("frames/*/*")}
+def lists_in(store: Store) -> set[str]:
+    """The digests of the lists of the packages in a store."""
+    return {path.name for path in store.directory.glob("packages/*/*")}
 
 
 def digests(root: Path, *versions: str) -> set[str]:
-    """The digests of all frames of some versions."""
+    """The digests of all lists of some versions."""
     return {
-        bill.frame.sha256
+        package.listed.sha256
         for version in versions
-        for bill in versioned_tarball(root / "tarballs", version).manifest.slices()
+        for package in versioned_tarball(root / "tarballs", version).manifest.packages
     }
 
 
-def stored(store: Store, bill: FrameSlice) -> Path:
-    """Where a frame lies."""
-    digest = bill.frame.sha256
-    return store.directory / "frames" / digest[:2] / digest
+def stored(store: Store, package: PackageContents) -> Path:
+    """Where a package lies."""
+    digest = package.package.listed.sha256
+    return store.directory / "packages" / digest[:2] / digest
 
 
-def test_an_added_frame_is_held(tmp_path: Path) -> None:
+def test_an_added_package_is_held(tmp_path: Path) -> None:
     """Before it is not."""
     store = Store(tmp_path)
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        before = store.holds(frame.bill)
-        add(store, frame)
-        assert (False, True) == (before, store.holds(frame.bill))
+        package = package_in(opened, "tool")
+        before = store.holds(package)
+        add(store, opened, "tool")
+        assert (False, True) == (before, store.holds(package))
 
 
 def test_a_frame_is_kept_as_it_is_shipped(tmp_path: Path) -> None:
     """The placeholder stays, for prefixes at any place."""
     store = Store(tmp_path)
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        add(store, frame)
-        script = (stored(store, frame.bill) / "bin/tool").read_text()
+        add(store, opened, "tool")
+        script = (stored(store, package_in(opened, "tool")) / "tree/bin/tool").read_text()
     assert f"#!/bin/sh\necho {PLACEHOLDER}/share 1\n" == script
 
 
@@ -106,41 +107,50 @@ def test_a_frame_that_is_there_is_left_alone(tmp_path: Path) -> None:
     """Its files stay the same files: they are linked elsewhere."""
     store = Store(tmp_path)
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        add(store, frame)
-        file = stored(store, frame.bill) / "bin/tool"
+        add(store, opened, "tool")
+        file = stored(store, package_in(opened, "tool")) / "tree/bin/tool"
         before = file.stat().st_ino
-        add(store, frame)
+        add(store, opened, "tool")
         assert before == file.stat().st_ino
 
 
 def test_a_frame_that_comes_twice_at_once_is_kept_once(tmp_path: Path) -> None:
     """While one is extracted the same appears: it stays, ours goes, and nobody is told."""
     store = Store(tmp_path / "store")
-    store.directory.mkdir()
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
+        package = package_in(opened, "tool")
 
-        def late() -> Iterator[bytes]:
-            add(store, frame)
-            return frame.read()
+        def late(offset: int, length: int) -> bytes:
+            with tarball(tmp_path) as again, store.in_use():
+                store.add(again, [package], 1, no_sync)
+            return opened.exactly(offset, length)
 
-        add(store, replace(frame, read=late))
-        assert (True, []) == (store.holds(frame.bill), leftovers(store.directory))
+        with store.in_use():
+            store.add(replace(opened, read=late), [package], 1, no_sync)
+        assert (True, []) == (store.holds(package), leftovers(store.directory))
 
 
-def test_a_damaged_frame_is_not_kept(tmp_path: Path) -> None:
+def test_a_damaged_package_is_not_kept(tmp_path: Path) -> None:
     """It is refused, and nothing is left of it."""
     store = Store(tmp_path / "store")
-    store.directory.mkdir()
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        data = b"".join(frame.read())
-        damaged = replace(frame, read=partial(iter, [data[:-1] + b"x"]))
-        with pytest.raises(IntegrityError):
-            add(store, damaged)
+        package = package_in(opened, "tool")
+        damaged = replace(opened, read=lambda offset, length: opened.exactly(offset + 1, length))
+        with pytest.raises(IntegrityError), store.in_use():
+            store.add(damaged, [package], 1, no_sync)
         files = [path.name for path in store.directory.rglob("*") if path.is_file()]
-        assert ([".lock"], set()) == (files, frames_in(store))
+        assert ([".lock"], set()) == (files, lists_in(store))
+
+
+def test_a_list_is_kept_beside_the_package(tmp_path: Path) -> None:
+    """So that the next tarball need not send it; it is believed only with its digest."""
+    store = filled(tmp_path)
+    with tarball(tmp_path) as opened:
+        package = package_in(opened, "tool")
+        found = store.list_of(package.package)
+        place = stored(store, package) / "list.json"
+        place.write_bytes(place.read_bytes().replace(b"bin/tool", b"bin/evil"))
+        assert (package.document, None) == (found, store.list_of(package.package))
 
 
 def test_linked_files_are_those_of_the_store(tmp_path: Path) -> None:
@@ -212,20 +222,21 @@ def test_a_frame_that_was_taken_out_is_an_error(tmp_path: Path) -> None:
     """Nothing is made up for a file that is not there."""
     store = filled(tmp_path)
     with tarball(tmp_path) as opened:
-        bill = frame_of(opened, "zother").bill
-        shutil.rmtree(stored(store, bill))
+        package = package_in(opened, "zother")
+        shutil.rmtree(stored(store, package))
         root = tmp_path / "root"
-        (root / "share/other").mkdir(parents=True)
-        with pytest.raises(FileNotFoundError):
-            store.link(bill, root, b"/opt/a")
+        for item in package.files:
+            (root / item.path).parent.mkdir(parents=True, exist_ok=True)
+        with Beneath(root) as place, pytest.raises(FileNotFoundError):
+            store.link(package, package.files, place, b"/opt/a")
 
 
 def test_what_a_prefix_needs_is_kept(tmp_path: Path) -> None:
     """A collection takes nothing from a registered prefix that is there."""
     store = filled(tmp_path, prefix=tmp_path / "prefix")
-    assert (Collected(frames=0, size=0), digests(tmp_path, "1")) == (
+    assert (Collected(packages=0, size=0), digests(tmp_path, "1")) == (
         store.collect(),
-        frames_in(store),
+        lists_in(store),
     )
 
 
@@ -234,15 +245,15 @@ def test_what_no_prefix_needs_is_removed(tmp_path: Path) -> None:
     filled(tmp_path, "1")
     store = filled(tmp_path, "2", prefix=tmp_path / "prefix")
     store.collect()
-    assert digests(tmp_path, "2") == frames_in(store)
+    assert digests(tmp_path, "2") == lists_in(store)
 
 
 def test_a_collection_says_what_it_took(tmp_path: Path) -> None:
     """Frames, and the bytes of their files."""
     store = filled(tmp_path)
-    files = [path for path in store.directory.rglob("frames/*/*/**/*") if path.is_file()]
+    files = [path for path in store.directory.rglob("packages/*/*/**/*") if path.is_file()]
     expected = sum(path.lstat().st_size for path in files)
-    assert Collected(frames=4, size=expected) == store.collect()
+    assert Collected(packages=4, size=expected) == store.collect()
 
 
 def test_a_removed_prefix_is_forgotten(tmp_path: Path) -> None:
@@ -259,11 +270,11 @@ def test_a_prefix_with_another_bill_is_forgotten(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "prefix")
     with (
         tarball(tmp_path, "2") as opened,
-        staged_prefix(opened.bill, tmp_path / "prefix", sync=no_sync),
+        staged_prefix(opened.contents(), tmp_path / "prefix", sync=no_sync),
     ):
         pass
     store.collect()
-    assert set() == frames_in(store)
+    assert set() == lists_in(store)
 
 
 @pytest.mark.parametrize("name", ["roots", "manifests"])
@@ -273,14 +284,14 @@ def test_a_damaged_record_is_no_end(tmp_path: Path, name: str) -> None:
     [path] = (store.directory / name).glob("*.json")
     path.write_bytes(b"{")
     store.collect()
-    assert (set(), ()) == (frames_in(store), tuple(verified(tmp_path / "prefix")))
+    assert (set(), ()) == (lists_in(store), tuple(verified(tmp_path / "prefix")))
 
 
 def test_a_damaged_prefix_is_no_end(tmp_path: Path) -> None:
     """A prefix whose state cannot be read is forgotten."""
     store = filled(tmp_path, prefix=tmp_path / "prefix")
     (tmp_path / "prefix" / STATE_PATH).write_bytes(b"{")
-    assert 4 == store.collect().frames
+    assert 4 == store.collect().packages
 
 
 def test_prefixes_survive_the_collection_of_their_frames(tmp_path: Path) -> None:
@@ -327,7 +338,7 @@ def test_expected_frames_are_kept_for_a_week(tmp_path: Path, age: int, frames: i
     store = expected(tmp_path, age)
     store.collect()
     notes = [*store.directory.glob("pending/*"), *store.directory.glob("manifests/*")]
-    assert (frames, bool(frames)) == (len(frames_in(store)), bool(notes))
+    assert (frames, bool(frames)) == (len(lists_in(store)), bool(notes))
 
 
 def test_expecting_again_begins_anew(tmp_path: Path) -> None:
@@ -335,7 +346,7 @@ def test_expecting_again_begins_anew(tmp_path: Path) -> None:
     store = expected(tmp_path, PENDING_SECONDS + 60)
     with tarball(tmp_path) as opened:
         store.records.expect(opened.bill.document)
-    assert 0 == store.collect().frames
+    assert 0 == store.collect().packages
 
 
 def test_a_prefix_that_came_is_no_longer_expected(tmp_path: Path) -> None:
@@ -343,7 +354,7 @@ def test_a_prefix_that_came_is_no_longer_expected(tmp_path: Path) -> None:
     expected(tmp_path, 0)
     store = filled(tmp_path, prefix=tmp_path / "prefix")
     shutil.rmtree(tmp_path / "prefix")
-    assert 4 == store.collect().frames
+    assert 4 == store.collect().packages
 
 
 def test_a_bill_that_was_changed_is_forgotten(tmp_path: Path) -> None:
@@ -351,25 +362,24 @@ def test_a_bill_that_was_changed_is_forgotten(tmp_path: Path) -> None:
     store = filled(tmp_path, prefix=tmp_path / "prefix")
     [bill] = (store.directory / "manifests").iterdir()
     bill.write_bytes(bill.read_bytes().replace(b"linux-64", b"linux-65"))
-    assert 4 == store.collect().frames
+    assert 4 == store.collect().packages
 
 
 def test_a_file_that_was_changed_is_replaced(tmp_path: Path) -> None:
     """By a new one: who has the old one linked keeps it; the others stay the same files."""
     store = filled(tmp_path)
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        version, script = (
-            stored(store, frame.bill) / name for name in ("share/tool/version", "bin/tool")
-        )
+        package = package_in(opened, "tool")
+        tree = stored(store, package) / "tree"
+        version, script = tree / "share/tool/version", tree / "bin/tool"
         before = (version.stat().st_ino, script.stat().st_ino)
         version.write_text("x" * 100)
-        held = store.holds(frame.bill)
+        held = store.holds(package)
         (tmp_path / "link").hardlink_to(version)
-        add(store, frame)
+        add(store, opened, "tool")
         assert (False, True, "1" * 100, "x" * 100, (False, True)) == (
             held,
-            store.holds(frame.bill),
+            store.holds(package),
             version.read_text(),
             (tmp_path / "link").read_text(),
             (version.stat().st_ino == before[0], script.stat().st_ino == before[1]),
@@ -381,8 +391,8 @@ def test_whatever_became_of_a_file_it_is_replaced(tmp_path: Path, kind: str) -> 
     """What stands in its place goes."""
     store = filled(tmp_path)
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        place = stored(store, frame.bill) / "share/tool/version"
+        package = package_in(opened, "tool")
+        place = stored(store, package) / "tree/share/tool/version"
         if kind == "longer":
             place.write_text("1" * 101)
         else:
@@ -391,8 +401,8 @@ def test_whatever_became_of_a_file_it_is_replaced(tmp_path: Path, kind: str) -> 
             place.symlink_to("../../bin/tool")
         if kind == "directory":
             (place / "x").mkdir(parents=True)
-        add(store, frame)
-        assert (True, "1" * 100) == (store.holds(frame.bill), place.read_text())
+        add(store, opened, "tool")
+        assert (True, "1" * 100) == (store.holds(package), place.read_text())
 
 
 def change_unseen(path: Path) -> None:
@@ -406,11 +416,11 @@ def test_a_check_finds_what_was_changed_unseen(tmp_path: Path) -> None:
     """Through a link in a prefix; the frame goes, the others stay."""
     store = filled(tmp_path, prefix=tmp_path / "prefix")
     change_unseen(tmp_path / "prefix/share/base/data")
-    before = len(frames_in(store))
+    before = len(lists_in(store))
     found = store.check(2)
     assert ((Changed(package="base", path="share/base/data"),), before - 1, []) == (
         found,
-        len(frames_in(store)),
+        len(lists_in(store)),
         leftovers(store.directory),
     )
 
@@ -421,17 +431,17 @@ def test_a_check_of_a_store_that_is_whole_removes_nothing(tmp_path: Path) -> Non
     assert ((), (), digests(tmp_path, "1")) == (
         store.check(1),
         Store(tmp_path / "other").check(1),
-        frames_in(store),
+        lists_in(store),
     )
 
 
 def test_a_collection_that_was_killed_is_finished(tmp_path: Path) -> None:
     """A frame that had lost its name came back since: both go."""
     store = filled(tmp_path)
-    for digest in frames_in(store):
+    for digest in lists_in(store):
         (store.directory / f".{digest}.lading-abcdefgh/half").mkdir(parents=True)
     store.collect()
-    assert (set(), []) == (frames_in(store), leftovers(store.directory))
+    assert (set(), []) == (lists_in(store), leftovers(store.directory))
 
 
 def test_a_collection_waits_for_those_who_use_the_store(tmp_path: Path) -> None:
@@ -492,40 +502,23 @@ def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         pytest.fail("there is no store")
 
 
-def test_a_frame_with_the_wrong_digest_is_not_kept(tmp_path: Path) -> None:
-    """A bill cannot call a frame what it is not."""
-    store = Store(tmp_path / "store")
-    store.directory.mkdir()
-    with tarball(tmp_path) as opened:
-        one, other = frame_of(opened, "tool"), frame_of(opened, "zother")
-        digest = other.bill.frame.sha256
-        placed = type(one.bill.frame)(**(_fields(one.bill.frame) | {"sha256": digest}))
-        bill = type(one.bill)(**(_fields(one.bill) | {"frame": placed}))
-        with pytest.raises(DigestMismatchError):
-            add(store, replace(one, bill=bill))
-        assert set() == frames_in(store)
-
-
-def _fields(struct: object) -> dict[str, object]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
-
-
 OTHERS = 12_345
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
 @needs_root
-@pytest.mark.parametrize("place", ["", "frames", "frames/aa", "frame"])
+@pytest.mark.parametrize("place", ["", "packages", "packages/aa", "package", "package/tree"])
 def test_what_another_user_planted_is_refused_by_his_name(tmp_path: Path, place: str) -> None:
     """Whatever is in it, under the right digest or not."""
     store = filled(tmp_path)
     with tarball(tmp_path) as opened:
-        bill = frame_of(opened, "tool").bill
-    path = stored(store, bill)
-    planted = {"frames/aa": path.parent, "frame": path}.get(place, store.directory / place)
+        package = package_in(opened, "tool")
+    path = stored(store, package)
+    places = {"packages/aa": path.parent, "package": path, "package/tree": path / "tree"}
+    planted = places.get(place, store.directory / place)
     os.chown(planted, OTHERS, OTHERS)
     with pytest.raises(PrefixError, match=f"it belongs to user {OTHERS}"), store.in_use():
-        store.holds(bill)
+        store.holds(package)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775])
@@ -534,10 +527,10 @@ def test_what_others_may_write_to_is_refused(tmp_path: Path, place: str, mode: i
     """Nobody can tell what they put there."""
     store = filled(tmp_path)
     with tarball(tmp_path) as opened:
-        bill = frame_of(opened, "tool").bill
-    (stored(store, bill) if place else store.directory).chmod(mode)
+        package = package_in(opened, "tool")
+    (stored(store, package) if place else store.directory).chmod(mode)
     with pytest.raises(PrefixError, match="may write to it"), store.in_use():
-        store.holds(bill)
+        store.holds(package)
 
 
 @needs_root
@@ -545,11 +538,11 @@ def test_a_file_of_another_user_is_replaced(tmp_path: Path) -> None:
     """He could write into it at any time."""
     store = filled(tmp_path)
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        os.chown(stored(store, frame.bill) / "bin/tool", OTHERS, OTHERS)
-        assert not store.holds(frame.bill)
-        add(store, frame)
-        assert store.holds(frame.bill)
+        package = package_in(opened, "tool")
+        os.chown(stored(store, package) / "tree/bin/tool", OTHERS, OTHERS)
+        assert not store.holds(package)
+        add(store, opened, "tool")
+        assert store.holds(package)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
@@ -557,15 +550,14 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
     """Neither may others write to a store, nor are they kept from reading it."""
     store = Store(tmp_path / "store")
     with tarball(tmp_path) as opened:
-        frames = list(opened.frames())
         before = os.umask(umask)
         try:
-            add(store, *frames)
+            add(store, opened)
         finally:
             os.umask(before)
     assert {0o755} == {
         path.stat().st_mode & 0o7777
-        for path in (store.directory, *store.directory.glob("frames/**/*"))
+        for path in (store.directory, *store.directory.glob("packages/**/*"))
         if path.is_dir() and not path.is_symlink()
     }
 
@@ -575,26 +567,26 @@ def test_frames_are_on_disk_before_they_get_their_names(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     seen = []
     with tarball(tmp_path) as opened:
-        frames = list(opened.frames())
         for _ in range(2):
-            with (
-                store.in_use(),
-                store.adding(lambda _path: seen.append(frames_in(store))) as put,
-            ):
-                for frame in frames:
-                    put(frame)
-    assert ([set()], digests(tmp_path, "1")) == (seen, frames_in(store))
+            with store.in_use():
+                packages = opened.contents().packages
+                store.add(opened, packages, 1, lambda _path: seen.append(lists_in(store)))
+    assert ([set()], digests(tmp_path, "1")) == (seen, lists_in(store))
 
 
 def test_frames_that_came_before_an_error_are_kept(tmp_path: Path) -> None:
     """The next attempt need not extract them again."""
     store = Store(tmp_path / "store")
     with tarball(tmp_path) as opened:
-        frame = frame_of(opened, "tool")
-        late = replace(frame_of(opened, "base"), read=partial(iter, [b"x"]))
-        with pytest.raises(IntegrityError):
-            add(store, frame, late)
-        assert [True, False] == [store.holds(item.bill) for item in (frame, late)]
+        base, tool, *_ = opened.contents().packages
+        start = tool.slices[0].frame.offset
+
+        def read(offset: int, length: int) -> bytes:
+            return b"x" * length if offset >= start else opened.exactly(offset, length)
+
+        with pytest.raises(IntegrityError), store.in_use():
+            store.add(replace(opened, read=read), [base, tool], 1, no_sync)
+        assert [True, False] == [store.holds(item) for item in (base, tool)]
 
 
 def test_a_lock_that_somebody_planted_is_not_followed(tmp_path: Path) -> None:
@@ -627,4 +619,4 @@ def test_a_prefix_that_cannot_be_looked_at_counts_as_living(tmp_path: Path) -> N
     state.unlink()
     state.symlink_to(state.name)
     store.collect()
-    assert digests(tmp_path, "1") == frames_in(store)
+    assert digests(tmp_path, "1") == lists_in(store)

@@ -1,6 +1,7 @@
 """The cache of frames."""
 
 import hashlib
+import io
 import logging
 import os
 import random
@@ -8,7 +9,9 @@ import struct
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from msgspec import structs
@@ -16,51 +19,68 @@ from msgspec import structs
 import lading
 from lading.conda.paths import FileMode
 from lading.format.compression import Format, Level
-from lading.pack.encode import EncodedFrame, Encoder
-from lading.pack.frame_cache import CachingEncoder, FrameCache, frame_key
-from lading.pack.frames import FramePlan
+from lading.format.file_list import list_path
+from lading.pack.encode import EncodedPackage, Style, encode_package
+from lading.pack.frame_cache import FrameCache, package_key
+from lading.pack.members import shipped_members
 from lading.pack.packer import Packed
 from lading.package.payload import Payload
 from lading.system.digest import sha256_of
 from simulators.handmade import file, link, payload
 from simulators.versions import PLACEHOLDER, environment, flip_bit, pack_payloads, small_disk
 
-ENCODER = Encoder(format=Format.ZSTD, level=Level.FAST, prefix=Path("/build/prefix"))
+STYLE = Style(format=Format.ZSTD, level=Level.FAST)
+PREFIX = Path("/build/prefix")
 
 
-def plan(directory: Path, **changes: object) -> FramePlan:
-    """A frame of one script that names the prefix; `changes` are made to the script."""
+def plan(directory: Path, **changes: object) -> Payload:
+    """A package of one script that names the prefix; `changes` are made to the script."""
     script = file(
         "bin/a",
         f"#!{PLACEHOLDER}/bin/b\n".encode(),
         placeholder=PLACEHOLDER,
         directory=directory,
     )
-    return planned(payload(structs.replace(script, **changes)))
+    return payload(structs.replace(script, **changes))
 
 
-def planned(package: Payload) -> FramePlan:
-    """The only frame of a package."""
-    return FramePlan(payload=package, members=package.files, part=0)
+def key(package: Payload, style: Style = STYLE, prefix: Path = PREFIX) -> str | None:
+    """The key of the frames of a package."""
+    return package_key(package, prefix, style)
 
 
-def encoded(directory: Path) -> EncodedFrame:
-    """The frame of `plan`."""
-    return ENCODER.encode(plan(directory))
+def made(directory: Path, stream: BinaryIO) -> EncodedPackage:
+    """What is known of the frames of `plan`, which are written to `stream`."""
+    package = plan(directory)
+    members = shipped_members(package, PREFIX)
+    path = list_path(package.manager, package.name)
+    return encode_package(members, path=path, mtime=package.mtime, style=STYLE, keep=stream.write)
+
+
+def encoded(directory: Path) -> EncodedPackage:
+    """What is known of the frames of `plan`."""
+    return made(directory, io.BytesIO())
 
 
 def cached(directory: Path, *keys: str, limit: int = 1 << 30) -> FrameCache:
-    """A cache that holds a frame under each of `keys`, the first one used longest ago."""
+    """A cache that holds a package under each of `keys`, the first one used longest ago."""
     cache = FrameCache(directory=directory / "cache", limit=limit)
-    for number, key in enumerate(keys):
-        cache.store(key, encoded(directory))
-        os.utime(entry(cache, key), (1000 + number, 1000 + number))
+    cache.open()
+    for number, name in enumerate(keys):
+        cache.store(name, partial(made, directory))
+        os.utime(entry(cache, name), (1000 + number, 1000 + number))
     return cache
 
 
-def entry(cache: FrameCache, key: str) -> Path:
-    """Where the frame with `key` lies."""
-    return cache.directory / key[:2] / f"{key}.frame"
+def entry(cache: FrameCache, name: str) -> Path:
+    """Where the package with the key `name` lies."""
+    return cache.directory / name[:2] / f"{name}.frames"
+
+
+def found(cache: FrameCache, name: str) -> EncodedPackage | None:
+    """What the cache knows under `name`."""
+    kept = cache.find(name)
+    return kept.encoded if kept is not None else None
 
 
 def kept(cache: FrameCache) -> list[str]:
@@ -70,7 +90,7 @@ def kept(cache: FrameCache) -> list[str]:
 
 def held(cache: FrameCache) -> int:
     """The bytes of all entries."""
-    return sum(path.stat().st_size for path in cache.directory.rglob("*.frame"))
+    return sum(path.stat().st_size for path in cache.directory.rglob("*.frames"))
 
 
 def outputs(packed: Packed) -> tuple[bytes, bytes, bytes]:
@@ -96,9 +116,7 @@ def outputs(packed: Packed) -> tuple[bytes, bytes, bytes]:
 )
 def test_the_key_covers_each_member(tmp_path: Path, change: dict[str, object]) -> None:
     """Whatever is said of a member makes another frame."""
-    assert frame_key(plan(tmp_path), ENCODER, b"") != frame_key(
-        plan(tmp_path, **change), ENCODER, b""
-    )
+    assert key(plan(tmp_path)) != key(plan(tmp_path, **change))
 
 
 @pytest.mark.parametrize(
@@ -108,45 +126,35 @@ def test_the_key_covers_each_member(tmp_path: Path, change: dict[str, object]) -
 )
 def test_the_key_covers_the_options(tmp_path: Path, change: dict[str, object]) -> None:
     """Another format, level or time makes another frame."""
-    other = replace(ENCODER, **change)
-    assert frame_key(plan(tmp_path), ENCODER, b"") != frame_key(plan(tmp_path), other, b"")
+    other = replace(STYLE, **change)
+    assert key(plan(tmp_path)) != key(plan(tmp_path), other)
 
 
-@pytest.mark.parametrize("change", [{"mtime": 1}, {"manager": "pip"}], ids=str)
+@pytest.mark.parametrize("change", [{"mtime": 1}, {"manager": "pip"}, {"name": "other"}], ids=str)
 def test_the_key_covers_the_package(tmp_path: Path, change: dict[str, object]) -> None:
     """The time that the members carry, and whose rules they follow, are inputs."""
     known = plan(tmp_path)
-    other = replace(known, payload=structs.replace(known.payload, **change))
-    assert frame_key(known, ENCODER, b"") != frame_key(other, ENCODER, b"")
+    assert key(known) != key(structs.replace(known, **change))
 
 
 def test_the_key_covers_link_targets() -> None:
     """A link that leads elsewhere makes another frame."""
-    one, other = (planned(payload(link("lib/a", target))) for target in ("b", "c"))
-    assert frame_key(one, ENCODER, b"") != frame_key(other, ENCODER, b"")
+    one, other = (payload(link("lib/a", target)) for target in ("b", "c"))
+    assert key(one) != key(other)
 
 
 def test_the_key_covers_content_that_has_no_file() -> None:
     """What is made on the way, such as the environment's own files, is known by its content."""
     one, other = (
-        planned(payload(structs.replace(file("a", data), sha256=None)))
-        for data in (b"one", b"other")
+        payload(structs.replace(file("a", data), sha256=None)) for data in (b"one", b"other")
     )
-    assert frame_key(one, ENCODER, b"") != frame_key(other, ENCODER, b"")
-
-
-def test_the_key_covers_the_end(tmp_path: Path) -> None:
-    """The last frame, with the end of the archive, is another one."""
-    assert frame_key(plan(tmp_path), ENCODER, b"") != frame_key(
-        plan(tmp_path), ENCODER, bytes(1024)
-    )
+    assert key(one) != key(other)
 
 
 def test_the_key_covers_the_order() -> None:
-    """Members in another order make another frame."""
-    known = planned(payload(file("a", b"1"), file("b", b"1")))
-    other = replace(known, members=known.members[::-1])
-    assert frame_key(known, ENCODER, b"") != frame_key(other, ENCODER, b"")
+    """Members in another order make other frames."""
+    known = payload(file("a", b"1"), file("b", b"1"))
+    assert key(known) != key(structs.replace(known, files=known.files[::-1]))
 
 
 @pytest.mark.parametrize(("manager", "is_same"), [("conda", True), ("pip", False)])
@@ -154,10 +162,8 @@ def test_the_key_covers_the_prefix_of_pip_distributions(
     tmp_path: Path, manager: str, *, is_same: bool
 ) -> None:
     """Only files that pip installed may name the place that they were installed into."""
-    known = plan(tmp_path)
-    known = replace(known, payload=structs.replace(known.payload, manager=manager))
-    elsewhere = replace(ENCODER, prefix=Path("/elsewhere"))
-    assert is_same == (frame_key(known, ENCODER, b"") == frame_key(known, elsewhere, b""))
+    known = structs.replace(plan(tmp_path), manager=manager)
+    assert is_same == (key(known) == key(known, prefix=Path("/elsewhere")))
 
 
 def test_the_key_covers_the_version_of_conda_pack(tmp_path: Path) -> None:
@@ -166,13 +172,12 @@ def test_the_key_covers_the_version_of_conda_pack(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from lading.package.payload import Payload, PayloadFile\n"
         "from lading.format.compression import Format, Level\n"
-        "from lading.pack.encode import Encoder\n"
-        "from lading.pack.frame_cache import frame_key\n"
-        "from lading.pack.frames import FramePlan\n"
+        "from lading.pack.encode import Style\n"
+        "from lading.pack.frame_cache import package_key\n"
         "file = PayloadFile(path='a', content=b'')\n"
         "payload = Payload(name='', version='', manager='conda', mtime=0, files=(file,))\n"
-        "encoder = Encoder(format=Format.TAR, level=Level.FAST, prefix=Path('/p'))\n"
-        "print(frame_key(FramePlan(payload=payload, members=(file,), part=0), encoder, b''))\n"
+        "style = Style(format=Format.TAR, level=Level.FAST)\n"
+        "print(package_key(payload, Path('/p'), style))\n"
     )
     other = tmp_path / "other/conda_pack-99.dist-info/METADATA"
     other.parent.mkdir(parents=True)
@@ -193,27 +198,27 @@ def test_the_key_covers_the_version_of_conda_pack(tmp_path: Path) -> None:
 
 def test_the_key_forgets_where_files_lie(tmp_path: Path) -> None:
     """Another machine keeps its packages elsewhere; the frame is the same."""
-    assert frame_key(plan(tmp_path / "one"), ENCODER, b"") == frame_key(
-        plan(tmp_path / "other"), ENCODER, b""
-    )
+    assert key(plan(tmp_path / "one")) == key(plan(tmp_path / "other"))
 
 
 def test_a_file_of_unknown_content_has_no_key(tmp_path: Path) -> None:
     """Packages of the days before `paths.json` say no digests, so nothing can be promised."""
-    assert frame_key(plan(tmp_path, sha256=None), ENCODER, b"") is None
+    assert key(plan(tmp_path, sha256=None)) is None
 
 
 def test_a_frame_without_key_is_made_and_not_kept(tmp_path: Path) -> None:
     """What cannot be found again is not stored."""
     cache = cached(tmp_path)
-    frame = plan(tmp_path, sha256=None, placeholder="")
-    CachingEncoder(encoder=ENCODER, cache=cache).encode(frame)
-    assert [] == kept(cache)
+    packed = pack_payloads(
+        tmp_path / "out", [plan(tmp_path, sha256=None, placeholder="")], cache=cache
+    )
+    # The environment's own files are kept.
+    assert (2, 1) == (len(packed.manifest.packages), len(kept(cache)))
 
 
 def test_a_stored_frame_is_found(tmp_path: Path) -> None:
     """It comes back whole, with its members and what relocation rewrites."""
-    assert encoded(tmp_path) == cached(tmp_path, "abc").find("abc")
+    assert encoded(tmp_path) == found(cached(tmp_path, "abc"), "abc")
 
 
 def test_another_key_finds_nothing(tmp_path: Path) -> None:
@@ -221,31 +226,37 @@ def test_another_key_finds_nothing(tmp_path: Path) -> None:
     assert cached(tmp_path, "abc").find("abd") is None
 
 
+def test_an_entry_begins_with_the_frames(tmp_path: Path) -> None:
+    """As they stand in the tarball, so that a file system may share them."""
+    cache = cached(tmp_path, "abc")
+    stream = io.BytesIO()
+    known = made(tmp_path, stream)
+    data = entry(cache, "abc").read_bytes()
+    assert (stream.getvalue(), known.length) == (data[: known.length], len(stream.getvalue()))
+
+
 def test_a_hit_reads_no_file_of_the_package(tmp_path: Path) -> None:
-    """A frame that is there is copied, even if its package is gone."""
-    caching = CachingEncoder(encoder=ENCODER, cache=cached(tmp_path))
-    first = caching.encode(plan(tmp_path))
-    again = plan(tmp_path)
-    assert again.members[0].source is not None
-    again.members[0].source.unlink()
-    assert first == caching.encode(again)
+    """What is there is copied, even if its package is gone."""
+    cache = FrameCache(directory=tmp_path / "cache")
+    package = plan(tmp_path)
+    first = pack_payloads(tmp_path / "a", [package], cache=cache)
+    assert package.files[0].source is not None
+    package.files[0].source.unlink()
+    assert outputs(first) == outputs(pack_payloads(tmp_path / "b", [package], cache=cache))
 
 
 def test_a_flipped_bit_is_noticed_and_made_good(tmp_path: Path) -> None:
-    """Wherever in an entry a bit is wrong, the frame is made again, the same, and kept."""
-    cache = cached(tmp_path)
-    caching = CachingEncoder(encoder=ENCODER, cache=cache)
-    whole = caching.encode(plan(tmp_path))
-    [path] = cache.directory.rglob("*.frame")
+    """Wherever in an entry a bit is wrong, the package is made again, the same, and kept."""
+    cache = cached(tmp_path, "abc")
+    path = entry(cache, "abc")
     data = path.read_bytes()
+    whole = found(cache, "abc")
     generator = random.Random(20)
     for bit in generator.sample(range(8 * len(data)), 200):
         path.write_bytes(flip_bit(data, bit))
-        assert (None, whole, data) == (
-            cache.find(path.stem),
-            caching.encode(plan(tmp_path)),
-            path.read_bytes(),
-        )
+        damaged = found(cache, "abc")
+        cache.store("abc", partial(made, tmp_path))
+        assert (None, whole, data) == (damaged, found(cache, "abc"), path.read_bytes())
 
 
 def test_a_cut_off_entry_is_noticed(tmp_path: Path) -> None:
@@ -273,14 +284,14 @@ def test_an_entry_of_another_lading_is_made_again(tmp_path: Path) -> None:
     """Whole bytes that say other things of a frame are no frame, and no reason to stop."""
     cache = cached(tmp_path, "abc")
     meta = b"\x91\x01"
-    head = struct.pack("<8sI32s", b"lading\x00\x01", len(meta), hashlib.sha256(meta).digest())
-    entry(cache, "abc").write_bytes(head + meta)
+    foot = struct.pack("<32sI8s", hashlib.sha256(meta).digest(), len(meta), b"lading\x00\x02")
+    entry(cache, "abc").write_bytes(meta + foot)
     assert cache.find("abc") is None
 
 
 def test_nothing_but_the_entry_is_left(tmp_path: Path) -> None:
     """An entry is written beside its name and renamed."""
-    assert ["abc.frame"] == kept(cached(tmp_path, "abc"))
+    assert ["abc.frames"] == kept(cached(tmp_path, "abc"))
 
 
 def test_an_entry_that_cannot_be_written_is_left_out(
@@ -289,7 +300,7 @@ def test_an_entry_that_cannot_be_written_is_left_out(
     """Something else under its name costs the entry, leaves nothing half, and is told."""
     cache = cached(tmp_path)
     entry(cache, "abc").mkdir(parents=True)
-    cache.store("abc", encoded(tmp_path))
+    cache.store("abc", partial(made, tmp_path))
     assert ([], 1) == (kept(cache), len(caplog.records))
 
 
@@ -313,8 +324,8 @@ def test_a_full_disk_costs_no_pack(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", kilobytes=128):
         cache = FrameCache(directory=tmp_path / "disk/cache")
         packed = outputs(pack_payloads(tmp_path / "b", payloads, cache=cache))
-        sizes = sorted(path.stat().st_size for path in cache.directory.rglob("*.frame"))
-        whole = [cache.find(path.stem) for path in cache.directory.rglob("*.frame")]
+        sizes = sorted(path.stat().st_size for path in cache.directory.rglob("*.frames"))
+        whole = [cache.find(path.stem) for path in cache.directory.rglob("*.frames")]
     assert without == packed
     assert 100_000 > sizes[-1] > 10_000
     assert None not in whole
@@ -325,8 +336,8 @@ def test_a_cache_that_cannot_be_written_serves(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", kilobytes=128) as make_read_only:
         cache = cached(tmp_path / "disk", "abc")
         make_read_only()
-        found = cache.find("abc")
-    assert encoded(tmp_path) == found
+        known = found(cache, "abc")
+    assert encoded(tmp_path) == known
 
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
@@ -334,7 +345,7 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     cache = cached(tmp_path, "aa", "bb", "cc")
     size = entry(cache, "aa").stat().st_size
     freed = replace(cache, limit=2 * size).prune()
-    assert (size, ["bb.frame", "cc.frame"]) == (freed, kept(cache))
+    assert (size, ["bb.frames", "cc.frames"]) == (freed, kept(cache))
 
 
 def test_a_hit_is_a_use(tmp_path: Path) -> None:
@@ -343,14 +354,14 @@ def test_a_hit_is_a_use(tmp_path: Path) -> None:
     size = entry(cache, "aa").stat().st_size
     cache.find("aa")
     replace(cache, limit=2 * size).prune()
-    assert ["aa.frame", "cc.frame"] == kept(cache)
+    assert ["aa.frames", "cc.frames"] == kept(cache)
 
 
 def test_a_cache_within_its_limit_keeps_everything(tmp_path: Path) -> None:
     """Exactly full is not too full."""
     cache = cached(tmp_path, "aa", "bb")
     size = entry(cache, "aa").stat().st_size
-    assert (0, ["aa.frame", "bb.frame"]) == (
+    assert (0, ["aa.frames", "bb.frames"]) == (
         replace(cache, limit=2 * size).prune(),
         kept(cache),
     )
@@ -404,7 +415,7 @@ def test_the_cache_changes_no_byte(tmp_path: Path, format_: Format, workers: int
 
     expected = packed(None, 1)
     cold, warm = packed(cache), packed(cache)
-    for path in cache.directory.rglob("*.frame"):
+    for path in cache.directory.rglob("*.frames"):
         data = path.read_bytes()
         path.write_bytes(flip_bit(data, 8 * (len(data) - 1)))
     damaged = packed(cache)
@@ -412,7 +423,7 @@ def test_the_cache_changes_no_byte(tmp_path: Path, format_: Format, workers: int
 
 
 def test_packing_again_makes_only_what_changed(tmp_path: Path) -> None:
-    """One new version of a package costs its own frame; those of the others are found."""
+    """One new version of a package costs its own frames; those of the others are found."""
     cache = FrameCache(directory=tmp_path / "cache")
     pack_payloads(tmp_path / "out", environment(tmp_path / "sources", "1"), cache=cache)
     before = len(kept(cache))

@@ -72,7 +72,7 @@ def test_the_label(tmp_path: Path) -> None:
     packed = make_image(tmp_path / "dist")
     label = read_image(packed.plan.tarball).label
     bill = packed.plan.manifest.read_bytes()
-    assert (MOUNTED, sha256_of(bill).hex, "sample", len(packed.manifest.files)) == (
+    assert (MOUNTED, sha256_of(bill).hex, "sample", packed.manifest.files) == (
         label.prefix,
         label.manifest,
         label.environment,

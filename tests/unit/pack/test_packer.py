@@ -17,12 +17,12 @@ from lading.errors import (
     UsageError,
 )
 from lading.format.compression import Format
-from lading.pack.encode import EncodedFrame
-from lading.pack.frame_cache import FrameCache
+from lading.pack.frame_cache import FrameCache, KeptPackage
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload
 from lading.system.digest import sha256_of, sha256_of_file
 from simulators.handmade import PREFIX, file, installed, link, pack, payload, snapshot, unpack
+from simulators.versions import contents_of
 
 OLD = "/placeholder" * 12
 
@@ -143,12 +143,12 @@ def test_a_frame_that_others_planted_is_not_packed(tmp_path: Path) -> None:
     cache = FrameCache(directory=tmp_path / "frames")
     asked = replace(request(tmp_path / "dist", payload(file("a", b"right"))), frame_cache=cache)
     right = apply_pack(plan_pack(asked)).sha256
-    wanted = [path.name for path in cache.directory.rglob("*.frame")]
+    wanted = [path.name for path in cache.directory.rglob("*.frames")]
     evil = replace(request(tmp_path / "evil", payload(file("a", b"wrong"))), frame_cache=None)
     planted = FrameCache(directory=tmp_path / "planted")
     apply_pack(plan_pack(replace(evil, frame_cache=planted)))
-    [frame] = [path for path in planted.directory.rglob("*.frame") if path.name not in wanted]
-    for path in cache.directory.rglob("*.frame"):
+    [frame] = [path for path in planted.directory.rglob("*.frames") if path.name not in wanted]
+    for path in cache.directory.rglob("*.frames"):
         path.write_bytes(frame.read_bytes())
     cache.directory.chmod(0o777)
     assert right == apply_pack(plan_pack(asked)).sha256
@@ -158,7 +158,7 @@ def test_too_little_memory_is_told(tmp_path: Path) -> None:
     """It is an error of ours that names the way out, and nothing is left."""
 
     class Exhausted(FrameCache):
-        def find(self, key: str) -> EncodedFrame | None:
+        def find(self, key: str) -> KeptPackage | None:
             raise MemoryError(key)
 
     wanted = replace(
@@ -200,8 +200,9 @@ def test_the_newest_payload_dates_the_environment(tmp_path: Path) -> None:
         structs.replace(new, mtime=1_700_000_000),
     )
     assert [("old", 1_600_000_000), ("new", 1_700_000_000), ("", 1_700_000_000)] == [
-        (item.name, item.mtime) for item in packed.manifest.packages
+        (item.package.name, item.mtime) for item in contents_of(packed).packages
     ]
+    assert 1_700_000_000 == packed.manifest.mtime
 
 
 def test_pip_binaries_survive(tmp_path: Path) -> None:
@@ -245,7 +246,7 @@ def test_a_damaged_cache_does_no_harm(tmp_path: Path) -> None:
     """A cache whose entries have other bytes is as good as none."""
     cache = FrameCache(directory=tmp_path / "cache")
     first = through(cache, tmp_path, "a", payload(file("a", b"x" * 100)))
-    for path in (tmp_path / "cache").rglob("*.frame"):
+    for path in (tmp_path / "cache").rglob("*.frames"):
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)

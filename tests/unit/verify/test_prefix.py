@@ -9,8 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from lading.conda.paths import FileMode
-from lading.errors import ManifestError, NotAPrefixError
-from lading.format.manifest import parse_manifest
+from lading.errors import DigestMismatchError, ManifestError, NotAPrefixError
 from lading.format.relocation import MANIFEST_PATH, RECORD_PATH, STATE_PATH
 from lading.install.record import list_files
 from lading.node.relocate import apply_relocate, plan_relocate
@@ -18,7 +17,7 @@ from lading.system.filesystem import no_sync
 from lading.verify.finding import Report
 from lading.verify.prefix import (
     Thoroughness,
-    read_prefix_manifest,
+    read_prefix_contents,
     verify_installed,
     verify_unpacked,
 )
@@ -51,8 +50,8 @@ def prefix(tmp_path: Path) -> Path:
 
 def verify(prefix: Path, *, quick: bool = False) -> Report:
     """The report of verifying `prefix` by the manifest in it."""
-    manifest = read_prefix_manifest(prefix, None)
-    return verify_unpacked(prefix, manifest, Thoroughness(workers=2, quick=quick))
+    contents = read_prefix_contents(prefix, None)
+    return verify_unpacked(prefix, contents, Thoroughness(workers=2, quick=quick))
 
 
 def found(report: Report) -> list[tuple[str, str, str]]:
@@ -207,7 +206,7 @@ def test_a_changed_manifest_is_refused(prefix: Path) -> None:
     path = prefix / MANIFEST_PATH
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(ManifestError, match="is not the manifest that was unpacked"):
-        read_prefix_manifest(prefix, None)
+        read_prefix_contents(prefix, None)
 
 
 def test_a_manifest_may_be_named(prefix: Path, tmp_path: Path) -> None:
@@ -215,20 +214,37 @@ def test_a_manifest_may_be_named(prefix: Path, tmp_path: Path) -> None:
     (prefix / MANIFEST_PATH).unlink()
     (prefix / STATE_PATH).unlink()
     manifest = tmp_path / "dist/sample-linux-64.manifest.json"
-    assert parse_manifest(manifest.read_bytes(), "m") == read_prefix_manifest(prefix, manifest)
+    found = read_prefix_contents(prefix, manifest).bill
+    assert manifest.read_bytes() == found.document
+
+
+@pytest.mark.parametrize("name", ["conda/tool", "environment"])
+def test_a_list_that_was_changed_is_refused(prefix: Path, name: str) -> None:
+    """It is compared with the bill, so nobody hides a file by striking it off."""
+    path = prefix / f"conda-meta/lading/files/{name}.json"
+    path.write_bytes(path.read_bytes().replace(b'"mode":"0644"', b'"mode":"0755"'))
+    with pytest.raises(DigestMismatchError, match="the file list of"):
+        read_prefix_contents(prefix, None)
+
+
+def test_a_missing_list_is_named(prefix: Path) -> None:
+    """Without it nobody can tell."""
+    (prefix / "conda-meta/lading/files/environment.json").unlink()
+    with pytest.raises(ManifestError, match=r"environment\.json: No such file"):
+        read_prefix_contents(prefix, None)
 
 
 def test_a_missing_manifest_is_named(prefix: Path) -> None:
     """Without a bill nothing can be verified."""
     (prefix / MANIFEST_PATH).unlink()
     with pytest.raises(ManifestError, match=r"manifest\.json: No such file"):
-        read_prefix_manifest(prefix, None)
+        read_prefix_contents(prefix, None)
 
 
 def test_another_directory_is_no_environment(tmp_path: Path) -> None:
     """A directory without `conda-meta` is told from an environment without a bill."""
     with pytest.raises(NotAPrefixError, match="is not an environment"):
-        read_prefix_manifest(tmp_path, None)
+        read_prefix_contents(tmp_path, None)
 
 
 def place(prefix: Path) -> Report:
@@ -269,7 +285,7 @@ def sample(root: Path) -> Path:
 
 def report(place: Path, how: Thoroughness) -> Report:
     """What is to be said of an unpacked environment."""
-    return verify_unpacked(place, read_prefix_manifest(place, None), how)
+    return verify_unpacked(place, read_prefix_contents(place, None), how)
 
 
 def told(place: Path, how: Thoroughness) -> list[tuple[str, str]]:

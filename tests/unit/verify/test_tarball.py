@@ -43,7 +43,7 @@ def test_the_environments_own_frame(tmp_path: Path) -> None:
     """The last frame has no package, and a name for people."""
     packed = pack(tmp_path, format_=Format.TAR)
     data = bytearray(packed.plan.tarball.read_bytes())
-    data[-1] ^= 1
+    data[600] ^= 1
     packed.plan.tarball.write_bytes(data)
     [finding] = verify(packed.plan.tarball).findings
     assert "frame at byte 0 (the environment's own files)" == finding.path
@@ -67,9 +67,25 @@ def test_threads_find_the_same_in_a_tarball(tmp_path: Path, workers: int) -> Non
     """Two damaged frames, whoever looks first."""
     packed = versioned_tarball(tmp_path)
     data = packed.plan.tarball.read_bytes()
-    for item in packed.manifest.slices()[1:3]:
-        data = flip_bit(data, 8 * (item.frame.offset + item.frame.length // 2))
+    for package in packed.manifest.packages[1:3]:
+        [frame] = package.frames
+        data = flip_bit(data, 8 * (frame.offset + frame.length // 2))
     packed.plan.tarball.write_bytes(data)
     with open_tarball(packed.plan.tarball) as opened:
         one, several = (verify_tarball(opened, count) for count in (1, workers))
     assert (["tool", "zother"], one) == (sorted(item.owner for item in one.findings), several)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_file_that_goes_through_several_frames(tmp_path: Path, workers: int) -> None:
+    """All of it is compared with its digest; what stands in its last frame is too."""
+    large = file("large", b"".join(number.to_bytes(4) * 500 for number in range(9000)))
+    packed = pack(tmp_path, payload(file("a", b"x"), large, file("z", b"y")))
+    with open_tarball(packed.plan.tarball) as opened:
+        assert () == verify_tarball(opened, workers).findings
+        assert 2 < len(opened.contents().packages[0].slices)
+    start = packed.manifest.packages[0].frames[1].offset
+    packed.plan.tarball.write_bytes(flip_bit(packed.plan.tarball.read_bytes(), 8 * start + 99))
+    with open_tarball(packed.plan.tarball) as opened:
+        [finding] = verify_tarball(opened, workers).findings
+    assert f"frame at byte {start} (tool)" == finding.path

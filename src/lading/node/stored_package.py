@@ -1,4 +1,4 @@
-"""Check whether a stored frame is still as it was extracted.
+"""Check whether a stored package is still as it was extracted.
 
 The files of a store are hard links in every prefix: a program that writes into one of them in a
 prefix changes the store. A file is written with the size, time and mode that its bill says, so one
@@ -8,27 +8,28 @@ set back afterwards is found by hashing everything.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lading.conda import Kind
-from lading.format import FrameSlice, ManifestFile
+from lading.format import ManifestFile
 from lading.system import open_regular, sha256_of_stream
 
 NANOSECONDS = 1_000_000_000
 
 
 def changed_files(
-    directory: Path, bill: FrameSlice, *, thorough: bool = False
+    directory: Path, files: Iterable[ManifestFile], mtime: int, *, thorough: bool = False
 ) -> Iterator[ManifestFile]:
-    """The files of a frame in `directory` that are missing, changed, or belong to other users.
+    """Which of `files` in `directory` are missing, changed, or belong to others.
 
     If only the time or the mode of a file was changed, they are corrected. Links and directories
     are made from the bill alone; what is stored of them does not matter.
 
     Args:
-        directory: The frame, absolute.
-        bill: What it must be.
+        directory: Of the package, absolute.
+        files: What must be there.
+        mtime: Unix seconds that they must carry.
         thorough: Whether to hash every file, whatever its size and time.
 
     Raises:
@@ -37,11 +38,11 @@ def changed_files(
     # Text, since a Path for each of tens of thousands takes longer than looking at it.
     base = f"{directory}/"
     trusted = {0, os.geteuid()}
-    for item in bill.files:
+    for item in files:
         if item.type is not Kind.FILE:
             continue
         path = base + item.path
-        expected = (item.size, bill.package.mtime * NANOSECONDS, stat.S_IFREG | int(item.mode, 8))
+        expected = (item.size, mtime * NANOSECONDS, stat.S_IFREG | int(item.mode, 8))
         try:
             found = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -52,7 +53,7 @@ def changed_files(
         if is_ours and not touched and not thorough:
             continue
         is_same_kind = is_ours and stat.S_ISREG(found.st_mode) and found.st_size == item.size
-        if not is_same_kind or not _has_content(path, item, bill.package.mtime, correct=touched):
+        if not is_same_kind or not _has_content(path, item, mtime, correct=touched):
             yield item
 
 

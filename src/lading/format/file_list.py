@@ -1,0 +1,117 @@
+"""The file list of one package: every member that it puts into an environment.
+
+Its SHA-256 identifies what the package puts there, whatever compresses it. It stands in the tarball
+and in the environment, at `list_path`, and the bill has its digest.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lading.conda import FileMode, Kind
+from lading.errors import DigestMismatchError, ManifestError
+from lading.format.relocation import LADING_DIRECTORY
+from lading.format.tar_header import Header, render_header
+from lading.system import decode_json, sha256_of
+
+FORMAT_NAME = "lading-file-list"
+FORMAT_VERSION = 2
+LISTS_DIRECTORY = f"{LADING_DIRECTORY}/files"
+FETCH_AGAIN = "fetch the tarball again"
+
+
+class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One member.
+
+    Attributes:
+        path: Archive-relative, POSIX.
+        type: `file`, `link` or `directory`.
+        mode: Permission bits, octal text.
+        size: Of the content in bytes.
+        sha256: Of the content, hexadecimal; empty for links and directories.
+        target: Of a link.
+        placeholder: What relocation replaces in the content, or empty.
+        placeholder_mode: How; empty without a placeholder.
+    """
+
+    path: str
+    type: Kind
+    mode: str
+    size: int = 0
+    sha256: str = ""
+    target: str = ""
+    placeholder: str = ""
+    placeholder_mode: FileMode | None = None
+
+    def header(self, mtime: int) -> bytes:
+        """The header blocks that stand before its content."""
+        return render_header(
+            Header(
+                path=self.path,
+                kind=self.type,
+                size=self.size,
+                executable=self.mode == "0755",
+                mtime=mtime,
+                target=self.target,
+            )
+        )
+
+
+class FileList(msgspec.Struct, frozen=True, kw_only=True):
+    """The file list of one package.
+
+    Attributes:
+        format: Always `lading-file-list`.
+        version: Version of the format.
+        mtime: Unix seconds that all its members carry.
+        files: In the order of the archive.
+    """
+
+    format: str = FORMAT_NAME
+    version: int = FORMAT_VERSION
+    mtime: int
+    files: tuple[ManifestFile, ...]
+
+
+def list_path(manager: str, name: str) -> str:
+    """Where the list of a package stands, archive-relative; the environment's own has no name."""
+    return (
+        f"{LISTS_DIRECTORY}/{manager}/{name}.json" if name else f"{LISTS_DIRECTORY}/{manager}.json"
+    )
+
+
+def render_file_list(mtime: int, files: Sequence[ManifestFile]) -> bytes:
+    """The canonical bytes: JSON, keys sorted, UTF-8, no space, a final newline."""
+    listed = FileList(mtime=mtime, files=tuple(files))
+    return msgspec.json.encode(listed, order="sorted") + b"\n"
+
+
+def check_document(document: bytes, size: int, sha256: str, name: str) -> None:
+    """Refuse another document than the one with this size and digest.
+
+    Raises:
+        DigestMismatchError: It is another one.
+    """
+    found = sha256_of(document).hex
+    if (len(document), found) != (size, sha256):
+        raise DigestMismatchError(
+            f"{name} does not match the bill", hint=FETCH_AGAIN, expected=sha256, actual=found
+        )
+
+
+def parse_file_list(document: bytes, name: str) -> FileList:
+    """The file list in `document`, whose digest was compared; its members are not checked yet.
+
+    Raises:
+        ManifestError: It is malformed.
+    """
+    try:
+        listed = decode_json(document, FileList)
+    except ValueError as error:
+        raise ManifestError(f"{name} is not a file list: {error}", hint=FETCH_AGAIN) from error
+    if (listed.format, listed.version) != (FORMAT_NAME, FORMAT_VERSION):
+        raise ManifestError(
+            f"{name} has format {listed.format} {listed.version}",
+            hint=f"this lading reads {FORMAT_NAME} {FORMAT_VERSION}",
+        )
+    return listed
