@@ -26,7 +26,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.conda import Kind
 from lading.errors import LadingError, PrefixError
 from lading.format import (
     ManifestFile,
@@ -41,16 +40,14 @@ from lading.node.frame_writer import (
     DIRECTORY_MODE,
     directories_of,
     make_directories,
-    write_relocated,
 )
+from lading.node.linking import link_members
 from lading.node.store_roots import StoreRoots
 from lading.node.stored_package import changed_files
 from lading.system import (
-    CHUNK_BYTES,
     Beneath,
     Sync,
     open_lock,
-    open_regular,
     read_regular,
     reason_to_distrust,
     remove_atomically,
@@ -65,7 +62,6 @@ _log = logging.getLogger(__name__)
 
 TREE, LIST = "tree", "list.json"
 _SUBDIRECTORIES = ("packages", "manifests", "pending", "roots")
-_CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 
 
 def _nothing() -> None:
@@ -241,21 +237,8 @@ class Store:
         Raises:
             OSError: A member cannot be written, or was taken out of the store.
         """
-        # Text, since a Path for each of tens of thousands takes longer than the link itself.
-        source = f"{self._path(package.package.listed.sha256)}/{TREE}/"
-        for item in files:
-            if item.type is Kind.FILE and item.placeholder_mode is not None:
-                write_relocated(item, source + item.path, place, prefix, package.mtime)
-                continue
-            above, name = place.above(item.path)
-            match item.type:
-                case Kind.FILE:
-                    _link_or_copy(source + item.path, above, name)
-                case Kind.LINK:
-                    os.symlink(item.target, name, dir_fd=above)
-                case Kind.DIRECTORY:
-                    times = (package.mtime, package.mtime)
-                    os.utime(name, times, dir_fd=above, follow_symlinks=False)
+        tree = self._path(package.package.listed.sha256) / TREE
+        link_members(tree, files, package.mtime, place, prefix)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -439,26 +422,3 @@ def _now(lock: int) -> float:
     """Unix seconds by the clock of the file system, which machines that share a store share."""
     os.utime(lock)
     return os.fstat(lock).st_mtime
-
-
-def _link_or_copy(source: str, above: int, name: str) -> None:
-    """A second name of the file; where that is not possible a copy."""
-    try:
-        os.link(source, name, dst_dir_fd=above)
-    except OSError as error:
-        if error.errno not in _CANNOT_LINK:
-            raise
-        _copy(source, above, name)
-
-
-def _copy(source: str, above: int, name: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with (
-        open(open_regular(source), "rb") as stream,  # noqa: PTH123
-        open(os.open(name, flags, 0o600, dir_fd=above), "wb") as target,  # noqa: PTH123
-    ):
-        shutil.copyfileobj(stream, target, CHUNK_BYTES)
-        target.flush()
-        status = os.fstat(stream.fileno())
-        os.fchmod(target.fileno(), status.st_mode & 0o777)
-        os.utime(target.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
