@@ -8,7 +8,7 @@ they read the same; a test keeps it so.
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -26,9 +26,7 @@ from lading.conda import (
     channel_urls,
     default_channel_of,
     parse_matchspec,
-    parse_platform,
 )
-from lading.config import read_toml
 from lading.errors import SpecError
 from lading.lock.environment_file import EnvironmentFile, read_environment
 from lading.lock.exchange import (
@@ -42,6 +40,7 @@ from lading.lock.isolation import CondaLock
 from lading.lock.model import MAIN
 from lading.lock.own_code import OwnPackage, own_package
 from lading.lock.project_files import FilesRequest
+from lading.lock.pyproject import check_pyproject, platforms_of_pyproject
 from lading.system import without_credentials
 
 MAPPING = Path(__file__).with_name("pypi-to-conda.json")
@@ -249,28 +248,9 @@ def read_sources(
             platform
             for path in paths
             if path.name == "pyproject.toml"
-            for platform in _platforms_of_project(path)
+            for platform in platforms_of_pyproject(path)
         ),
     )
-
-
-def _platforms_of_project(path: Path) -> Iterator[Platform]:
-    """What `platforms` of `[tool.conda-lock]` in a pyproject.toml names.
-
-    Raises:
-        SpecError: It is not a list of platforms.
-    """
-    names: object = read_toml(path)
-    for key in ("tool", "conda-lock", "platforms"):
-        names = names.get(key, []) if isinstance(names, dict) else []
-    try:
-        found = [parse_platform(str(name)) for name in (names if isinstance(names, list) else [""])]
-    except ValueError as error:
-        raise SpecError(
-            f"{path}: tool.conda-lock.platforms: {error}",
-            hint='write a list, such as ["linux-64", "osx-arm64"]',
-        ) from error
-    yield from found
 
 
 def _check_foreign(path: Path) -> None:
@@ -281,33 +261,8 @@ def _check_foreign(path: Path) -> None:
     """
     if not path.is_file():
         raise SpecError(f"{path}: no such file", hint="name an existing file")
-    if path.name != "pyproject.toml":
-        return
-    content = read_toml(path)
-    project, build = content.get("project"), content.get("build-system")
-    has_dependencies = isinstance(project, dict) and "dependencies" in project
-    has_backend = isinstance(build, dict) and isinstance(build.get("build-backend"), str)
-    if not (has_dependencies or has_backend):
-        raise SpecError(
-            f"{path} has no `dependencies` under [project], and no `build-backend` under"
-            " [build-system] that says where others are",
-            hint="list them under [project], or write an environment.yml",
-        )
-    for name, key in _ignored_keys(content):
-        raise SpecError(
-            f"{path}: `{key}` of {name} is not read in a table of tool.conda-lock.dependencies",
-            hint=f"write a text, such as {name} = '>=1[when=\"python>=3.10\"]'",
-        )
-
-
-def _ignored_keys(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """(name, key) in `tool.conda-lock.dependencies` that conda-lock ignores: all but `source`."""
-    table: object = content
-    for key in ("tool", "conda-lock", "dependencies"):
-        table = table.get(key) if isinstance(table, dict) else None
-    for name, value in table.items() if isinstance(table, dict) else ():
-        if isinstance(value, dict):
-            yield from ((str(name), str(key)) for key in value if key != "source")
+    if path.name == "pyproject.toml":
+        check_pyproject(path)
 
 
 def ask_conda_lock(
