@@ -40,7 +40,7 @@ def records(channel: Path) -> Iterator[dict[str, object]]:
 def test_order_of_the_standard(versions: tuple[str, ...]) -> None:
     """Conda's own example stands in its order."""
     key = functools.cmp_to_key(compare_versions)
-    assert list(versions) == sorted(versions[::-1], key=key)
+    assert list(versions) == sorted(sorted(versions), key=key)
 
 
 @pytest.mark.parametrize(

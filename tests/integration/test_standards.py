@@ -94,6 +94,9 @@ def test_repodata_v3(tmp_path: Path, engine: str) -> None:
     assert project.lock(engine="embedded").code == 0
     assert before == (project.root / "locks/x/linux-64.conda-lock.yml").read_bytes()
     assert project.lock("--check").code == 0
+    unified = yaml.safe_load(project.run("export", "x", "--unified").stdout)
+    specs = unified["metadata"]["custom_metadata"]["lading-specs-linux-64"].split("; ")
+    assert {"library[flags=[cuda]]", "tool[extras=[test]]"} < set(specs)
     done = project.run("install", "x")
     assert done.code == 0, done.stderr
     [record] = project.root.glob("build/x/*/prefix/conda-meta/tool-2.0-0.json")

@@ -29,6 +29,7 @@ from lading.lock.model import (
     ENVIRONMENT_KEY,
     LOCK_SUFFIX,
     MAIN,
+    SPECS_KEY,
     VIRTUAL_PACKAGES_KEY,
     LockedPackage,
     Lockfile,
@@ -129,10 +130,10 @@ def _named(path: Path, lock: Lockfile) -> Lockfile:
         return lock
     metadata = dict(lock.metadata)
     # A file of all platforms, as `lading export --unified` writes it.
-    for platform in Platform:
-        targets = metadata.pop(f"{VIRTUAL_PACKAGES_KEY}-{platform}", None)
-        if targets and platform is lock.platform:
-            metadata[VIRTUAL_PACKAGES_KEY] = targets
+    for platform, key in itertools.product(Platform, (VIRTUAL_PACKAGES_KEY, SPECS_KEY)):
+        text = metadata.pop(f"{key}-{platform}", None)
+        if text and platform is lock.platform:
+            metadata[key] = text
     metadata[ENVIRONMENT_KEY] = lock.environment or _name_of(path, lock.sources)
     return replace(lock, metadata=metadata)
 

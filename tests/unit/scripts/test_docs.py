@@ -1,5 +1,6 @@
 """The documentation is what the program says, and its links lead somewhere."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,15 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
         "README.md links to nowhere.md, which is not there",
         "README.md links to no.svg, which is not there",
     ]
+
+
+def test_the_tests_of_standards_exist() -> None:
+    """Each test that the page of standards names is there."""
+    page = (ROOT / "docs/reference/standards.md").read_text()
+    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", page)
+    gone = [
+        f"{path}::{name}"
+        for path, name in named
+        if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8")
+    ]
+    assert ([], True) == (gone, len(named) > 40)
