@@ -24,6 +24,28 @@ from lading.system import YamlError, convert, read_document
 FILE_NAMES = ("lading.toml", "pyproject.toml")
 
 
+class IndexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A package index.
+
+    Attributes:
+        name: For people.
+        url: May hold `$VARIABLE` in place of a secret.
+        default: Whether it is asked instead of PyPI, after all others.
+        explicit: Whether it is asked only for `packages`.
+        packages: Names that come from here and from nowhere else; `*` is any characters.
+    """
+
+    name: str
+    url: str
+    default: bool = False
+    explicit: bool = False
+    packages: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """The name alone: the URL may hold a secret."""
+        return f"IndexSettings({self.name})"
+
+
 class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Files of the project that belong to an environment: what, and where they go in it."""
 
@@ -74,6 +96,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     environments: dict[str, EnvironmentSettings] = msgspec.field(default_factory=dict)
     mirrors: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    indexes: tuple[IndexSettings, ...] = ()
     engine: str = ""
     package_layers: tuple[str, ...] = msgspec.field(name="package-layers", default=())
     channel_priority: str = msgspec.field(name="channel-priority", default="strict")
@@ -86,6 +109,7 @@ class Settings:
     Attributes:
         path: The file, or None where there is none.
         environments: By name; may be empty.
+        indexes: Package indexes, in the order in which they are asked.
         mirrors: Relative `file:` mirrors are made absolute against the directory of `path`.
         engine: `micromamba`, `embedded`, or empty for the default.
         package_layers: Further package caches, only read; absolute.
@@ -94,6 +118,7 @@ class Settings:
 
     path: Path | None = None
     environments: Mapping[str, EnvironmentSettings] = field(default_factory=dict)
+    indexes: tuple[IndexSettings, ...] = ()
     mirrors: MirrorMap = field(default_factory=MirrorMap)
     engine: str = ""
     package_layers: tuple[Path, ...] = ()
@@ -170,6 +195,7 @@ def _settings(path: Path, document: object) -> Settings:
     return Settings(
         path=path,
         environments=table.environments,
+        indexes=table.indexes,
         mirrors=_mirror_map(path.parent, table.mirrors),
         engine=table.engine,
         package_layers=tuple(path.parent / item for item in table.package_layers),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lading.api.access import access_of as access_of
     from lading.api.adopting import Adopted as Adopted, adopt as adopt
     from lading.api.asked import (
         chosen_channels as chosen_channels,
@@ -65,6 +66,7 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "access": "access_of",
             "asked": (
                 "chosen_channels environments_meant expected_virtual_packages named_platforms "
                 "read_asked"

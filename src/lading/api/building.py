@@ -3,7 +3,9 @@
 import logging
 import os
 from collections.abc import Collection
+from dataclasses import replace
 
+from lading.api.access import access_of_lock
 from lading.api.environments import read_chosen
 from lading.api.project import Project, open_project
 from lading.errors import PrefixError, UsageError
@@ -101,7 +103,8 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each choice
 ) -> InstallPlan:
     """What installing `environment` will do; see `install`."""
     name, lock = read_chosen(project, environment, platform, choice, offline=offline)
-    return plan_install(
+    access = access_of_lock(project, name, lock)
+    plan = plan_install(
         name,
         lock,
         project.tree,
@@ -111,6 +114,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each choice
         only_fetch=only_fetch,
         reinstall=reinstall,
     )
+    return replace(plan, mirrors=access.mirrors, indexes=access.variables)
 
 
 def install_planned(project: Project, plan: InstallPlan, progress: Progress) -> Installed:
@@ -121,7 +125,7 @@ def install_planned(project: Project, plan: InstallPlan, progress: Progress) -> 
         plan,
         project.tree,
         project.build_engine(),
-        mirrors=project.settings.mirrors,
+        mirrors=plan.mirrors,
         inherited=project.environment,
         progress=progress,
     )

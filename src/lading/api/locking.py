@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from lading.api.access import access_of
 from lading.api.asked import (
     chosen_channels,
     expected_virtual_packages,
@@ -13,7 +14,7 @@ from lading.api.asked import (
     read_asked,
 )
 from lading.api.project import Project, open_project
-from lading.conda import MirrorMap, Platform
+from lading.conda import Platform
 from lading.errors import UsageError
 from lading.install import WHEELS, wheel_builder
 from lading.lock import (
@@ -24,7 +25,6 @@ from lading.lock import (
     LockOutcome,
     LockRequest,
     PlatformOutcome,
-    Sources,
     apply_lock,
     locked_platforms,
     pins_of_conda_lock,
@@ -35,7 +35,6 @@ from lading.lock import (
     solve_group,
     solve_lock,
 )
-from lading.net import channel_credentials
 from lading.system import Progress, no_progress
 
 Member = tuple[LockRequest, LockInputs]
@@ -231,7 +230,7 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
     platforms = named_platforms(project, wanted, asked)
     if named and not platforms:
         platforms = locked_platforms(project.directory, named)
-    mirrors = with_channel_credentials(project, asked, choices.channels)
+    access = access_of(project, asked, choices.channels, choices.pip_index)
     return LockRequest(
         name=chosen,
         directory=project.directory,
@@ -241,16 +240,17 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
         virtual_packages=expected_virtual_packages(
             project, settings, asked.paths, choices.virtual_packages
         ),
-        mirrors=mirrors,
+        mirrors=access.mirrors,
         strict_priority=project.settings.strict_priority,
         update=frozenset(choices.update),
         update_all=choices.update_all,
         timeout=choices.timeout,
-        pip_index=choices.pip_index or project.environment.get("PIP_INDEX_URL", ""),
+        pip_index=access.default_index,
+        indexes=access.indexes,
         exclude_newer=parse_moment(choices.exclude_newer),
         build_sdists=choices.build_sdists or settings.build_sdists,
         conda_lock=conda_lock_of(project),
-        builder=wheel_builder(project.tree, project.environment, mirrors),
+        builder=wheel_builder(project.tree, project.environment, access.mirrors, access.variables),
     )
 
 
@@ -290,20 +290,6 @@ def file_lists_of(project: Project, request: LockRequest) -> FileLists:
         mirrors=request.mirrors,
         environment=project.environment,
     )
-
-
-def with_channel_credentials(
-    project: Project, sources: Sources, channels: Sequence[str]
-) -> MirrorMap:
-    """The mirror map, with the credentials that stand in the channels of the user.
-
-    Raises:
-        SpecError: One names a variable that is not set.
-    """
-    written = [*channels, *(text for item in sources.files for text in item.channels_as_written)]
-    mirrors = project.settings.mirrors
-    found = channel_credentials(written, project.environment)
-    return replace(mirrors, credentials=(*found, *mirrors.credentials))
 
 
 def parse_moment(text: str | None) -> dt.datetime | None:

@@ -57,7 +57,7 @@ def _fetch(context: Context, plan: InstallPlan) -> None:
         fetch_archives(
             plan,
             context.project.tree,
-            context.project.settings.mirrors,
+            plan.mirrors,
             context.project.environment,
             progress,
         )

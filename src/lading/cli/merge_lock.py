@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lading.api import conda_lock_of, expected_virtual_packages, file_lists_of
+from lading.api import access_of, conda_lock_of, expected_virtual_packages, file_lists_of
 from lading.cli.context import Context
 from lading.config import EnvironmentSettings
 from lading.errors import LockError
@@ -83,23 +83,26 @@ def _request(
     context: Context, root: Path, sources: Mapping[Path, Path], name: str, lock: Lockfile
 ) -> LockRequest:
     settings = context.project.settings.environments.get(name, EnvironmentSettings())
+    asked = read_sources(
+        tuple(sources.values()),
+        [context.project.directory / item for item in settings.projects],
+        [path.parent for path in sources],
+    )
+    access = access_of(context.project, asked)
     return LockRequest(
         name=name,
         directory=root,
-        sources=read_sources(
-            tuple(sources.values()),
-            [context.project.directory / item for item in settings.projects],
-            [path.parent for path in sources],
-        ),
+        sources=asked,
         platforms=(lock.platform,),
         channels=settings.channels,
         virtual_packages=expected_virtual_packages(context.project, settings, tuple(sources), None),
-        mirrors=context.project.settings.mirrors,
+        mirrors=access.mirrors,
         strict_priority=context.project.settings.strict_priority,
-        pip_index=context.project.environment.get("PIP_INDEX_URL", ""),
+        pip_index=access.default_index,
+        indexes=access.indexes,
         conda_lock=conda_lock_of(context.project),
         builder=wheel_builder(
-            context.project.tree, context.project.environment, context.project.settings.mirrors
+            context.project.tree, context.project.environment, access.mirrors, access.variables
         ),
         build_sdists=settings.build_sdists,
         own_code=context.project.directory,

@@ -51,7 +51,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         archives = fetch_archives(
             plan,
             context.project.tree,
-            context.project.settings.mirrors,
+            plan.mirrors,
             context.project.environment,
             progress,
         )

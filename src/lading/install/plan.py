@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lading.conda import RepodataRecord, is_path_separator_free, native_platform
+from lading.conda import MirrorMap, RepodataRecord, is_path_separator_free, native_platform
 from lading.errors import LockError
 from lading.graph import topological_order
 from lading.install.extracted import with_private_cache
@@ -30,6 +30,7 @@ class InstallPlan:
         link_scripts: Whether the link scripts of packages run.
         offline: Whether nothing may be fetched over a network.
         reinstall: Whether to install from nothing, whatever is installed.
+        mirrors: Where archives are fetched from, with credentials.
         indexes: Variables for uv that name package indexes, for wheels that are built again.
     """
 
@@ -43,6 +44,7 @@ class InstallPlan:
     link_scripts: bool = False
     offline: bool = False
     reinstall: bool = False
+    mirrors: MirrorMap = field(default_factory=MirrorMap)
     indexes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         diff_locks as diff_locks,
         fold_diffs as fold_diffs,
     )
+    from lading.lock.exchange import PackageIndex as PackageIndex
     from lading.lock.export import (
         export_environment_yml as export_environment_yml,
         export_explicit as export_explicit,
@@ -108,6 +109,7 @@ else:
             "dependency_graph": "LockGraph lock_graph",
             "diff": "Change ChangeKind FoldedChange diff_locks fold_diffs",
             "export": "export_environment_yml export_explicit export_requirements export_unified",
+            "exchange": "PackageIndex",
             "file_conflicts": "FileLists",
             "foreign": "is_lock_path read_foreign",
             "group": "solve_group",

@@ -35,6 +35,7 @@ from lading.lock.exchange import (
     ValidationQuestion,
 )
 from lading.lock.own_code import is_own_code
+from lading.lock.pip_options import is_pip_option
 from lading.lock.selectors import selected_lines
 from lading.system import decode_json, without_credentials
 
@@ -161,7 +162,7 @@ def _leave_out_own_code() -> None:
     from conda_lock.src_parser.pyproject_toml import parse_python_requirement
 
     def parse(requirement: str, **options: object) -> Dependency:
-        if is_own_code(requirement):
+        if is_own_code(requirement) or is_pip_option(requirement):
             return VersionedDependency(name=LEFT_OUT, version="*", manager="pip")
         return parse_python_requirement(requirement, **options)
 

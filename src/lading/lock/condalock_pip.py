@@ -8,13 +8,15 @@ some of its methods are replaced: the process is lading's alone.
 # ruff: noqa: PLC0415  # conda_lock is imported where it is used
 
 import datetime as dt
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
 from lading.conda import VirtualPackage
+from lading.lock.condalock_indexes import search_in_order
 from lading.lock.exchange import FailedError, FailureKind, PipAnswer, PipQuestion
 from lading.lock.model import MAIN, LockedPackage, Manager
 from lading.system import Digest, sha256_of_file, without_credentials
@@ -22,6 +24,7 @@ from lading.system import Digest, sha256_of_file, without_credentials
 if TYPE_CHECKING:
     from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository
     from conda_lock.lockfile.v2prelim.models import LockedDependency
+    from conda_lock.models.lock_spec import Dependency
     from conda_lock.virtual_package import FakeRepoData
 
 HTTP_NOT_FOUND = 404
@@ -109,25 +112,12 @@ def _solved_requirements(
     import requests
     from conda_lock._vendor.poetry.repositories.exceptions import PackageNotFoundError
     from conda_lock.interfaces.vendored_poetry import PyPiRepository
-    from conda_lock.models.lock_spec import Dependency, PathDependency
     from conda_lock.models.pip_repository import PipRepository
     from conda_lock.pypi_solver import solve_pypi
-    from pydantic import TypeAdapter
 
     platform = question.platform
-    adapter: TypeAdapter[Dependency] = TypeAdapter(Dependency)
-    specs: dict[str, Dependency] = {
-        str(item["name"]): adapter.validate_python(item) for item in question.pip.requirements
-    }
-    for wheel in question.own:
-        specs[wheel.name] = PathDependency(
-            name=wheel.name,
-            manager="pip",
-            category=wheel.category,
-            extras=list(wheel.extras),
-            path=wheel.path,
-            is_directory=False,
-        )
+    specs, digests = _without_hashes(_requested_packages(question))
+    search_in_order(question.search)
     with fake_repodata({platform: question.virtual_packages}) as repository:
         virtual_packages = repository.all_repodata[platform]["packages"]
 
@@ -141,7 +131,8 @@ def _solved_requirements(
             platform=platform,
             platform_virtual_packages=virtual_packages,
             pip_repositories=[
-                PipRepository.from_string(url) for url in (*question.pip.repositories, *urls)
+                PipRepository.from_string(url)
+                for url in (*(index.url for index in question.search.indexes), *urls)
             ],
             allow_pypi_requests=pypi,
             strip_auth=True,
@@ -149,13 +140,86 @@ def _solved_requirements(
         )
         return result
 
-    if question.index:
-        return solve([question.index], pypi=False)
     try:
-        return solve([], pypi=question.pip.allow_pypi)
+        found = solve([], pypi=question.search.allow_pypi)
     except (requests.exceptions.JSONDecodeError, PackageNotFoundError):
         # A mirror in the place of PyPI that has its pages, but not in JSON: ask it as any other.
-        return solve([PyPiRepository().url], pypi=False)
+        if not question.search.allow_pypi:
+            raise
+        found = solve([PyPiRepository().url], pypi=False)
+    return {name: _checked(item, digests.get(name, ())) for name, item in found.items()}
+
+
+def _requested_packages(question: PipQuestion) -> "dict[str, Dependency]":
+    """Name → what is asked for of it, in conda-lock's form."""
+    from conda_lock.models.lock_spec import Dependency, PathDependency
+    from conda_lock.src_parser.markers import evaluate_marker
+    from conda_lock.src_parser.pyproject_toml import parse_python_requirement
+    from pydantic import TypeAdapter
+
+    adapter: TypeAdapter[Dependency] = TypeAdapter(Dependency)
+    specs: dict[str, Dependency] = {
+        str(item["name"]): adapter.validate_python(item) for item in question.pip.requirements
+    }
+    for line, category in question.search.lines:
+        dependency = parse_python_requirement(
+            line, mapping_url=question.mapping, manager="pip", category=category
+        )
+        if evaluate_marker(dependency.markers, question.platform):
+            specs.setdefault(dependency.name, dependency)
+    for wheel in question.own:
+        specs[wheel.name] = PathDependency(
+            name=wheel.name,
+            manager="pip",
+            category=wheel.category,
+            extras=list(wheel.extras),
+            path=wheel.path,
+            is_directory=False,
+        )
+    return specs
+
+
+def _without_hashes(
+    specs: "dict[str, Dependency]",
+) -> "tuple[dict[str, Dependency], dict[str, list[str]]]":
+    """The requests without digests, and name → the SHA-256 digests asked for.
+
+    conda-lock would lock what a requirement says, whatever the index has.
+
+    Raises:
+        FailedError: A requirement has digests, and none of them is a SHA-256.
+    """
+    digests: dict[str, list[str]] = {}
+    plain = dict(specs)
+    for name, item in specs.items():
+        text = getattr(item, "hash", None)
+        if not text:
+            continue
+        digests[name] = re.findall(r"sha256:([0-9a-fA-F]{64})", text)
+        if not digests[name]:
+            raise FailedError(
+                FailureKind.SOURCE,
+                f"{name} is asked for with digests, but without a sha256",
+                hint="write --hash=sha256:DIGEST",
+            )
+        plain[name] = item.model_copy(update={"hash": None})
+    return plain, digests
+
+
+def _checked(item: "LockedDependency", digests: Sequence[str]) -> "LockedDependency":
+    """The package, if it has one of `digests`, or there are none.
+
+    Raises:
+        FailedError: It has another one.
+    """
+    if digests and item.hash.sha256 not in {text.lower() for text in digests}:
+        raise FailedError(
+            FailureKind.SOURCE,
+            f"{item.name} {item.version} has another sha256 than the requirement asks for",
+            (f"asked for: {', '.join(digests)}", f"found: {item.hash.sha256}"),
+            "correct the digest, or find out who changed the file",
+        )
+    return item
 
 
 def _refuse_source_distributions() -> None:

@@ -12,8 +12,9 @@ Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ from lading.conda import (
 )
 from lading.errors import SpecError
 from lading.lock.own_code import OwnPackage, is_own_code, parse_own_code
+from lading.lock.pip_options import PipOptions, is_pip_option, read_options
 from lading.lock.requirement import parse_requirement
 from lading.lock.selectors import has_selectors, selected_lines
 from lading.system import YamlError, parse_yaml, read_document, redact, without_credentials
@@ -47,7 +49,6 @@ KEYS = (
     "allow-pypi-requests",
 )
 
-_PIP_OPTION = re.compile(r"--?\w")
 _BARE_URL = re.compile(r"\w+://")
 _REPOSITORY = re.compile(r"((-e|--editable)[\s=]+|[\w.,\[\]-]+\s*@\s*)?(git|hg|svn|bzr)\+")
 _READABLE = "name a readable file"
@@ -68,6 +69,7 @@ class EnvironmentFile:
         specs: The conda packages it asks for, in its order.
         pip: The pip requirements it asks for, in its order, as written.
         own: The wheels and source trees that it asks for by their paths, in its order.
+        pip_options: What stands there besides requirements.
         variables: Environment variables to set on activation.
         channels_as_written: With the credentials that may stand in them; in no `repr`.
     """
@@ -82,6 +84,7 @@ class EnvironmentFile:
     specs: tuple[MatchSpec, ...] = ()
     pip: tuple[str, ...] = ()
     own: tuple[OwnPackage, ...] = ()
+    pip_options: PipOptions = field(default_factory=PipOptions)
     variables: Mapping[str, str] = field(default_factory=dict)
     channels_as_written: tuple[str, ...] = field(default=(), repr=False)
 
@@ -130,6 +133,10 @@ def _parse(path: Path, directory: Path, selected: str, text: str) -> Environment
     """The file at `path`, of which `selected` is looked at; `text` is all of it."""
     reader = _Reader(_parse_mapping(path, selected))
     category = reader.text("category") or "main"
+    options = read_options(reader.pip_lines(), directory, reader.problem)
+    options.extra_indexes += reader.texts("pip-repositories")
+    pip = [(at, text, directory) for at, text in reader.pip_lines() if not is_pip_option(text)]
+    pip += [(str(at), text, at) for text, at in options.lines if not reader.refused(at, text)]
     result = EnvironmentFile(
         path=path,
         directory=directory,
@@ -141,8 +148,9 @@ def _parse(path: Path, directory: Path, selected: str, text: str) -> Environment
         platforms=reader.parsed("platforms", parse_platform),
         category=category,
         specs=reader.specs(),
-        pip=tuple(redact(text) for _, text in reader.pip_lines() if not is_own_code(text)),
-        own=tuple(replace(item, category=category) for item in reader.own(directory)),
+        pip=tuple(redact(text) for _, text, _ in pip if not is_own_code(text)),
+        own=tuple(replace(item, category=category) for item in reader.own(pip)),
+        pip_options=options,
         variables=reader.variables(),
         channels_as_written=reader.texts("channels"),
     )
@@ -225,11 +233,22 @@ class _Reader:
                         self.problems.append(f"{place}: {text}: {reason}")
                     yield place, text
 
-    def own(self, directory: Path) -> Iterator[OwnPackage]:
-        """The wheels and source trees below every `pip:`; paths are relative to `directory`."""
-        for place, text in self.pip_lines():
+    def own(self, lines: Iterable[tuple[str, str, Path]]) -> Iterator[OwnPackage]:
+        """The wheels and source trees among pip lines: (place, line, what its path begins at)."""
+        for place, text, directory in lines:
             if is_own_code(text) and not _refused_requirement(text):
-                yield from self._try(place, text, lambda line: parse_own_code(line, directory))
+                yield from self._try(place, text, partial(parse_own_code, directory=directory))
+
+    def problem(self, place: str, message: str) -> None:
+        """Collect what is wrong at `place`."""
+        self.problems.append(f"{place}: {message}")
+
+    def refused(self, place: Path, text: str) -> bool:
+        """Whether a line of a requirements file in the directory `place` cannot be locked."""
+        reason = _refused_requirement(text)
+        if reason:
+            self.problem(str(place), f"{text}: {reason}")
+        return bool(reason)
 
     def variables(self) -> Mapping[str, str]:
         """Name → value of the variables to set."""
@@ -298,8 +317,8 @@ def _refused_requirement(text: str) -> str:
         return "a repository has no digest to lock; build a wheel and publish it"
     if is_own_code(text):
         return ""
-    if _PIP_OPTION.match(text):
-        return "options of pip are not read; write the requirements themselves"
+    if is_pip_option(text):
+        return ""
     if _BARE_URL.match(text):
         return "a URL has no name; write NAME @ URL"
     try:

@@ -90,6 +90,45 @@ class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     pip: dict[str, PipRequirements]
 
 
+class PackageIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """A package index.
+
+    Attributes:
+        url: With credentials, which therefore show in no `repr`.
+        is_explicit: Whether it is asked only for `packages`.
+        packages: Normalised names that come from here and from nowhere else; `*` stands for any
+            characters.
+    """
+
+    url: str
+    is_explicit: bool = False
+    packages: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """The packages alone."""
+        return f"PackageIndex({', '.join(self.packages)})"
+
+
+class PipSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to look for pip packages, and what else the sources say besides requirements.
+
+    Attributes:
+        indexes: Asked in this order: what the first of them has of a name counts.
+        allow_pypi: Whether PyPI is asked, as the last.
+        find_links: Directories and pages with further wheels, asked before the indexes.
+        lines: (requirement, category) of requirement files.
+        constraints: Requirements that hold where their package is needed.
+        prereleases: Whether these are as good as others.
+    """
+
+    indexes: tuple[PackageIndex, ...] = ()
+    allow_pypi: bool = True
+    find_links: tuple[str, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
+    constraints: tuple[str, ...] = ()
+    prereleases: bool = False
+
+
 class OwnWheel(msgspec.Struct, frozen=True, kw_only=True):
     """A wheel on this machine, to be taken as it is: its name, absolute path, extras, category."""
 
@@ -108,7 +147,7 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
         own: Wheels of the project's own code.
         locked: pip packages to keep where they still satisfy the sources.
         update: Names of `locked` to move.
-        index: URL of the package index to ask instead of PyPI, or empty.
+        search: Where to look.
         exclude_newer: ISO 8601 with offset: files uploaded after it do not exist; or empty.
         build_sdists: Whether a source distribution may be built to learn what it needs.
     """
@@ -120,7 +159,7 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
     conda: tuple[LockedPackage, ...]
     locked: tuple[LockedPackage, ...]
     update: tuple[str, ...]
-    index: str
+    search: PipSearch
     exclude_newer: str = ""
     build_sdists: bool = False
     own: tuple[OwnWheel, ...] = ()

@@ -2,15 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import unquote
 
+import msgspec
 from packaging.utils import NormalizedName, canonicalize_name
 
 from lading.errors import SpecError
-from lading.lock.exchange import Operation, OwnWheel, PipAnswer, PipQuestion
+from lading.lock.exchange import (
+    Operation,
+    OwnWheel,
+    PackageIndex,
+    PipAnswer,
+    PipQuestion,
+    PipSearch,
+)
 from lading.lock.model import MAIN, LockedPackage
+from lading.lock.own_code import is_own_code
 from lading.lock.own_wheels import LockableWheel, last_build, lockable, refuse_other_platform
 from lading.lock.request import LockRequest, PlatformPlan
-from lading.lock.requested import MAPPING
+from lading.lock.requested import MAPPING, Requested
 from lading.lock.requirement import requirement_name
 from lading.lock.side_list import Built
 from lading.system import without_credentials
@@ -67,7 +77,7 @@ def solve_pip(
             for item in plan.requested.own
         ),
         update=tuple(sorted(request.update)),
-        index=request.pip_index,
+        search=_search(request, plan.requested),
         exclude_newer=request.exclude_newer.isoformat() if request.exclude_newer else "",
         build_sdists=request.build_sdists,
     )
@@ -80,7 +90,7 @@ def solve_pip(
     for item in answer.packages:
         name = canonicalize_name(item.name)
         url = without_credentials(request.mirrors.canonical(item.url))
-        wheel = own.get(name)
+        wheel = own.get(name) or _wheel_in_project(item, request)
         if wheel is None and not url.partition("#")[0].endswith(".whl"):
             wheel = _built_sdist(replace(item, url=url), request, plan)
         if wheel is None:
@@ -90,6 +100,46 @@ def solve_pip(
         if wheel.built is not None:
             built[name] = wheel.built
     return tuple(packages), built
+
+
+def _wheel_in_project(item: LockedPackage, request: LockRequest) -> LockableWheel | None:
+    """The wheel of a directory of the project, which a source names with `--find-links`."""
+    inside = f"{request.project.as_uri()}/"
+    if not item.url.startswith(inside) or not item.url.endswith(".whl"):
+        return None
+    path = request.project / unquote(item.url.removeprefix(inside))
+    return lockable(path, item.sha256, request.project)
+
+
+def _search(request: LockRequest, requested: Requested) -> PipSearch:
+    """Where the pip part is looked for, and what else the options of the sources say.
+
+    Indexes of the settings come first, then those of the sources, then the one for all else.
+
+    Raises:
+        SpecError: The URL of an index names a variable that is not set.
+    """
+    said = [options for _, options in requested.options]
+    pip = requested.pip_requirements
+    further = (*(url for options in said for url in options.extra_indexes), *pip.repositories)
+    default = [request.pip_index] if request.pip_index else []
+    opened = request.opened
+    return PipSearch(
+        indexes=(
+            *(msgspec.structs.replace(item, url=opened(item.url)) for item in request.indexes),
+            *(PackageIndex(url=opened(url)) for url in dict.fromkeys((*further, *default))),
+        ),
+        allow_pypi=pip.allow_pypi and not default and all(item.allow_index for item in said),
+        find_links=tuple(opened(place) for options in said for place in options.find_links),
+        lines=tuple(
+            (line, category)
+            for category, options in requested.options
+            for line, _ in options.lines
+            if not is_own_code(line)
+        ),
+        constraints=tuple(text for options in said for text in options.constraints),
+        prereleases=any(options.prereleases for options in said),
+    )
 
 
 def _built_sdist(item: LockedPackage, request: LockRequest, plan: PlatformPlan) -> LockableWheel:

@@ -8,11 +8,13 @@ from pathlib import Path
 from lading.conda import MirrorMap, Platform
 from lading.engine import SolveRequest
 from lading.lock.diff import LockDiff, diff_locks
+from lading.lock.exchange import PackageIndex
 from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage, Lockfile, Manager, require_environment_name
 from lading.lock.reasons import LockStep, explain_changes
 from lading.lock.requested import Requested, Sources
 from lading.lock.wheel_builder import WheelBuilder
+from lading.net import opened_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class LockRequest:
         update_all: Keep no pin.
         timeout: Seconds for the solver of one platform.
         pip_index: URL of a package index to ask instead of PyPI, or empty.
+        indexes: Further package indexes of the settings, in order.
         exclude_newer: Ignore what was published after it; aware.
         build_sdists: Whether source distributions may be built and locked.
         builder: Builds wheels; None where nothing can be built.
@@ -49,11 +52,20 @@ class LockRequest:
     update: frozenset[str] = frozenset()
     update_all: bool = False
     timeout: float | None = None
-    pip_index: str = ""
+    pip_index: str = field(default="", repr=False)
+    indexes: tuple[PackageIndex, ...] = ()
     exclude_newer: dt.datetime | None = None
     build_sdists: bool = False
     builder: WheelBuilder | None = None
     own_code: Path | None = None
+
+    def opened(self, url: str) -> str:
+        """The URL of an index as it is asked: variables replaced, with the credential for it.
+
+        Raises:
+            SpecError: It names a variable that is not set.
+        """
+        return opened_url(url, self.conda_lock.inherited_environment, self.mirrors)
 
     @property
     def project(self) -> Path:

@@ -39,6 +39,7 @@ from lading.lock.exchange import (
 from lading.lock.isolation import CondaLock
 from lading.lock.model import MAIN
 from lading.lock.own_code import OwnPackage, own_package
+from lading.lock.pip_options import PipOptions
 from lading.lock.project_files import FilesRequest
 from lading.lock.pyproject import check_pyproject, platforms_of_pyproject
 from lading.system import without_credentials
@@ -61,6 +62,7 @@ class Requested:
         specs: Conda packages, unique; sorted where conda-lock read them.
         pip: Requirements as written; only names where just conda-lock can read the source.
         own: The wheels and source trees of the project that are asked for.
+        options: (category, options of pip) of each source.
         categories: Category → the conda packages asked for in it.
         content_hash: conda-lock's hash of all of it; empty where it was not asked.
         pip_requirements: The pip part for conda-lock; empty where it was not asked.
@@ -70,9 +72,15 @@ class Requested:
     specs: tuple[MatchSpec, ...]
     pip: tuple[str, ...] = ()
     own: tuple[OwnPackage, ...] = ()
+    options: tuple[tuple[str, PipOptions], ...] = ()
     categories: Mapping[str, frozenset[str]] = field(default_factory=dict)
     content_hash: str = ""
     pip_requirements: PipRequirements = field(default_factory=PipRequirements)
+
+    @property
+    def has_pip(self) -> bool:
+        """Whether any pip package is asked for."""
+        return bool(self.pip_requirements.requirements or self.pip or self.own)
 
     @property
     def specs_with_fields(self) -> tuple[str, ...]:
@@ -199,6 +207,7 @@ class Sources:
             channels=self.channel_urls(longest, platform),
             specs=tuple(dict.fromkeys(specs)),
             pip=pip,
+            options=tuple((item.category, item.pip_options) for item in files),
             categories=categories,
             own=tuple(
                 item for item in dict.fromkeys((*own, *self.projects)) if item.is_wanted(platform)
@@ -322,6 +331,7 @@ def _requested(
         specs=tuple(sorted(specs, key=lambda spec: spec.text)),
         pip=understood.pip if sources.are_understood else pip.names,
         own=understood.own,
+        options=understood.options,
         categories={
             category: frozenset(item.name for item in conda if item.category == category)
             for category in {item.category for item in conda}

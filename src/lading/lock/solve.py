@@ -163,7 +163,7 @@ def solve_lock(
 
     def solve(item: PlatformPlan) -> PlatformOutcome:
         started, platform = clock(), item.solve.platform.value
-        has_pip = bool(item.requested.pip_requirements.requirements or item.requested.own)
+        has_pip = item.requested.has_pip
         steps = 3 if has_pip else 1
         progress(platform, 0, steps)
         records = _solve_conda(plan.request, item, engine)

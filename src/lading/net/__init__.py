@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from lading.net.client import Transport as Transport
     from lading.net.credentials import (
         channel_credentials as channel_credentials,
+        index_credentials as index_credentials,
+        opened_url as opened_url,
         read_credentials as read_credentials,
     )
     from lading.net.download import Download as Download, Network as Network, fetch_all as fetch_all
@@ -18,7 +20,7 @@ else:
         __name__,
         {
             "client": "Transport",
-            "credentials": "channel_credentials read_credentials",
+            "credentials": "channel_credentials index_credentials opened_url read_credentials",
             "download": "Download Network fetch_all",
             "range_file": "PartialFile RemoteFile",
             "retry_policy": "CONNECTIONS RetryPolicy",

@@ -18,10 +18,11 @@ import logging
 import netrc
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from lading.conda import Credential
+from lading.conda import Credential, MirrorMap
 from lading.errors import SpecError
 from lading.system import YamlError, parse_yaml, read_document, split_token, without_credentials
 
@@ -55,10 +56,39 @@ def read_credentials(environment: Mapping[str, str]) -> tuple[Credential, ...]:
     return tuple(found)
 
 
+def opened_url(url: str, environment: Mapping[str, str], mirrors: MirrorMap) -> str:
+    """A URL as a server is asked for it: variables replaced, else with the credential for it.
+
+    Raises:
+        SpecError: A variable is not set.
+    """
+    if "://" not in url:
+        return url
+    plain = without_credentials(url)
+    return mirrors.locations(url)[0] if plain == url else _expanded(url, plain, environment)
+
+
+def index_credentials(
+    urls: Sequence[str], environment: Mapping[str, str]
+) -> tuple[Credential, ...]:
+    """The credentials that stand in the URLs of package indexes.
+
+    They open the whole host, for the files of an index lie anywhere on it. Without its variable, a
+    URL has none.
+    """
+    found = channel_credentials(urls, environment, lenient=True)
+    return tuple(item if item.token else replace(item, path="") for item in found)
+
+
 def channel_credentials(
-    channels: Sequence[str], environment: Mapping[str, str]
+    channels: Sequence[str], environment: Mapping[str, str], *, lenient: bool = False
 ) -> tuple[Credential, ...]:
     """The credentials that stand in the URLs of `channels`; variables in them are replaced.
+
+    Args:
+        channels: Names or URLs.
+        environment: Has the variables.
+        lenient: Whether a URL is passed over whose variable is not set.
 
     Raises:
         SpecError: A variable is not set.
@@ -67,7 +97,13 @@ def channel_credentials(
     for channel in channels:
         plain = without_credentials(channel)
         if "://" in channel and plain != channel.rstrip("/") and plain != channel:
-            parts = urlsplit(_expanded(channel, plain, environment))
+            try:
+                parts = urlsplit(_expanded(channel, plain, environment))
+            except SpecError as error:
+                if not lenient:
+                    raise
+                _log.debug("no credential is taken from there: %s", error)
+                continue
             bare = urlsplit(plain)
             mount, token, _ = split_token(parts.path)
             found.append(
@@ -87,7 +123,7 @@ def _expanded(channel: str, plain: str, environment: Mapping[str, str]) -> str:
         name = match[1] or match[2]
         if name not in environment:
             raise SpecError(
-                f"the channel {plain} names the variable {name}, which is not set",
+                f"{plain} names the variable {name}, which is not set",
                 hint=f"export {name}",
             )
         return environment[name]

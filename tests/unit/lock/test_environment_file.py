@@ -121,10 +121,34 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
     assert message in str(error)
 
 
-def test_pip_options_are_refused(tmp_path: Path) -> None:
-    """An option of pip is not a requirement."""
-    error = _problem(tmp_path, "dependencies: [python, {pip: ['-r requirements.txt']}]\n")
-    assert "options of pip" in str(error)
+def test_pip_options(tmp_path: Path) -> None:
+    """Options are read, with the files that they name; what is unknown in them is refused."""
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/requirements.txt").write_text(
+        "# comment\n--pre\n-c limits.txt\ntool \\\n  >=1  # why\n./lib\n"
+    )
+    (tmp_path / "more/limits.txt").write_text("helper<2\n")
+    (tmp_path / "more/lib").mkdir()
+    (tmp_path / "more/lib/pyproject.toml").write_text('[project]\nname = "lib"\n')
+    source = tmp_path / "environment.yml"
+    lines = ["-r more/requirements.txt", "--extra-index-url=https://u:p@h.invalid/s", "-f wheels"]
+    source.write_text(f"dependencies: [python, {{pip: {lines}}}]\n")
+    read = read_environment(source)
+    options = read.pip_options
+    assert (options.prereleases, options.constraints) == (True, ["helper<2"])
+    assert read.pip == ("tool >=1",)
+    assert [item.path for item in read.own] == [tmp_path / "more/lib"]
+    assert options.extra_indexes == ["https://u:p@h.invalid/s"]
+    assert options.find_links == [str(tmp_path / "wheels")]
+    assert "u:p" not in repr(read)
+    for line, words in {
+        "--no-binary=tool": "option --no-binary of pip is not understood",
+        "-r absent.txt": "cannot read",
+        "--pre=1": "--pre takes no value",
+        "--index-url": "--index-url needs a value",
+    }.items():
+        error = _problem(tmp_path, f"dependencies: [python, {{pip: ['{line}']}}]\n")
+        assert words in str(error)
 
 
 def test_all_problems_at_once(tmp_path: Path) -> None:
