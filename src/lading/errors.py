@@ -19,6 +19,7 @@ Each direct child of `LadingError` owns one exit code; its descendants share it.
     │   └── UnsafePathError         a member that would leave the prefix
     ├── PrefixError             8   the prefix cannot be used
     │   ├── NotAPrefixError
+    │   ├── NoSpaceError
     │   ├── PrefixExistsError
     │   ├── PrefixTooLongError
     │   └── PrefixChangedError      a file in it is not what was installed
@@ -44,6 +45,7 @@ __all__ = [
     "LockError",
     "MachineError",
     "ManifestError",
+    "NoSpaceError",
     "NotAPrefixError",
     "OutputError",
     "PrefixChangedError",
@@ -174,6 +176,10 @@ class PrefixError(LadingError):
 
 class NotAPrefixError(PrefixError):
     """The directory is not a prefix: it has no `conda-meta`."""
+
+
+class NoSpaceError(PrefixError):
+    """The place has too little space, or too few inodes."""
 
 
 class PrefixExistsError(PrefixError):

@@ -58,20 +58,23 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
     manifest: str | os.PathLike[str] | None = None,
     expected: str | None = None,
     only: Collection[str] = (),
+    replace: bool = False,
     workers: int | None = None,
     environment: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> Unpacked:
     """Unpack a tarball to a prefix: checked, relocated and written in one pass.
 
-    Afterwards the prefix is there and complete, or as it was.
+    Afterwards the prefix is there and complete, or as it was. Where this very environment is
+    there already, nothing is done; of several processes one works, the others wait for it.
 
     Args:
         tarball: Path, URL (http or https), binary stream, or what `open_tarball` gave.
-        prefix: A directory that does not exist, or is empty.
+        prefix: A directory that does not exist, is empty, or holds this environment.
         manifest: The bill's file: the tarball must carry the same. None means any.
         expected: SHA-256 that the bill must have, hexadecimal; None accepts any.
         only: Names of the packages to unpack; empty means all.
+        replace: Let another environment at `prefix` make place; until then it stays.
         workers: How many frames are unpacked at once; None means one a processor.
         environment: Variables that name proxies and certificates; None means this process's.
         progress: Told of each frame.
@@ -84,7 +87,8 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
     """
     place = absolute(Path.cwd(), os.fspath(prefix))
     with _opened(tarball, manifest, expected, environment, place) as source:
-        plan = plan_unpack(source, place, workers or processors(), frozenset(only) or None)
+        names = frozenset(only) or None
+        plan = plan_unpack(source, place, workers or processors(), names, replace=replace)
         apply_unpack(plan, progress)
         return Unpacked(prefix=place, bill=source.bill)
 

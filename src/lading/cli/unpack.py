@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 import click
 
+from lading.api import verify as verify_subject
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option, workers_option
-from lading.errors import UsageError
+from lading.errors import IntegrityError, UsageError
 from lading.format import TarballSource, is_remote, open_tarball
 from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
 from lading.report import one_line, render_json
@@ -27,6 +28,8 @@ class _Options:
     manifest: Path | None
     store: Path | None
     only: frozenset[str] | None
+    replace: bool
+    verify: bool
     workers: int
     dry_run: bool
     sync: Sync
@@ -39,6 +42,8 @@ class _Options:
 @click.option("--manifest-sha256", metavar="HEX", help="Accept only the bill with this SHA-256.")
 @click.option("--only", multiple=True, metavar="PACKAGE", help="Unpack only this package.")
 @click.option("--store", metavar="DIR", help="Keep packages in DIR and link them.")
+@click.option("--replace", is_flag=True, help="Replace another environment at PREFIX.")
+@click.option("--verify", is_flag=True, help="Read all files of an environment that is there.")
 @workers_option
 @no_sync_option
 @dry_run_option
@@ -52,14 +57,20 @@ def command(  # noqa: PLR0913  # one parameter for each option
     manifest_sha256: str | None,
     only: tuple[str, ...],
     store: str | None,
+    replace: bool,
+    verify: bool,
     workers: int | None,
     no_sync: bool,
     dry_run: bool,
 ) -> int:
-    """Unpack TARBALL to PREFIX, which must not exist.
+    """Unpack TARBALL to PREFIX, which must not exist, or be empty.
 
     Every file is checked against the bill and relocated while it is written. PREFIX appears only
-    when it is complete. TARBALL is a path, a URL (http or https), or - for standard input.
+    when it is complete. If it holds this very environment, nothing is done; --verify compares its
+    files with the bill. Of several processes one works and the others wait for it. With --replace
+    another environment stays until the new one takes its place.
+
+    TARBALL is a path, a URL (http or https), or - for standard input.
 
     With --store, PREFIX becomes a link to PREFIX@DIGEST, made of packages that the store keeps.
     `lading rollback` switches back, `lading gc` removes what is no longer used. From a URL only
@@ -73,6 +84,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
         manifest=context.project.path(manifest) if manifest else None,
         store=context.project.path(store) if store else None,
         only=frozenset(only) or None,
+        replace=replace,
+        verify=verify,
         workers=workers or context.project.processors,
         dry_run=dry_run,
         sync=skip_sync if no_sync else sync_file_system,
@@ -99,7 +112,14 @@ def _tarball(context: Context, options: _Options) -> str | Path | BinaryIO:
 
 
 def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
-    plan = plan_unpack(source, options.prefix, options.workers, options.only, options.sync)
+    plan = plan_unpack(
+        source,
+        options.prefix,
+        options.workers,
+        options.only,
+        replace=options.replace,
+        sync=options.sync,
+    )
     if options.dry_run:
         for package in plan.contents.packages:
             if options.only is None or package.package.name in options.only:
@@ -107,10 +127,24 @@ def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
                     context.write(f"{item.mode} {item.size:>12} {one_line(item.path)}\n")
         return plan.prefix
     with context.progress() as progress:
-        apply_unpack(plan, progress)
+        written = apply_unpack(plan, progress)
+        if options.verify and not written:
+            _verify(context, plan.prefix)
     what = ", ".join(sorted(options.only)) if options.only else source.bill.manifest.environment
-    context.say(f"unpacked {what}: checked and relocated")
+    done = "unpacked {}: checked and relocated" if written else "{} is there already"
+    context.say(done.format(what))
     return plan.prefix
+
+
+def _verify(context: Context, prefix: Path) -> None:
+    """Refuse an environment that differs from its bill."""
+    report = verify_subject(prefix, workers=context.project.processors)
+    if not report.is_clean:
+        raise IntegrityError(
+            f"{prefix} differs from its bill",
+            hint="see `lading verify`, then move it away and unpack again",
+            details=tuple(f"{item.path}: {item.message}" for item in report.findings[:20]),
+        )
 
 
 def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from lading.errors import DigestMismatchError, FetchError, LadingError, PrefixExistsError
+from lading.errors import (
+    DigestMismatchError,
+    FetchError,
+    LadingError,
+    NoSpaceError,
+    PrefixExistsError,
+)
 from lading.format import Contents, ManifestFile, PackageContents, TarballSource
 from lading.node.generations import Generations
-from lading.node.staging import check_prefix, prefix_errors, staged_prefix
+from lading.node.staging import check_prefix, check_space, prefix_errors, staged_prefix
 from lading.node.store import Store
 from lading.system import Beneath, Progress, Sync, no_progress, spread, sync_file_system
 
@@ -100,6 +106,17 @@ def apply_deploy(plan: DeployPlan, progress: Progress = no_progress) -> Deployed
         PrefixError: The prefix or the store cannot be written, or something else has the name of
             the prefix.
     """
+    try:
+        return _apply(plan, progress)
+    except NoSpaceError as error:
+        freed = plan.store.collectable()
+        if not freed:
+            raise
+        hint = f"`lading gc` could free {freed / 1e6:,.0f} MB there"
+        raise NoSpaceError(str(error), hint=hint) from error
+
+
+def _apply(plan: DeployPlan, progress: Progress) -> Deployed:
     total = len(plan.contents.packages)
     extracted = 0
     digest = plan.source.bill.digest
@@ -144,6 +161,9 @@ def _extract(plan: DeployPlan, progress: Progress) -> int:
     missing = plan.missing()
     if missing and plan.source.read is None:
         raise _lack(plan.store, missing)
+    packages = [item.package for item in missing]
+    size = sum(item.size for item in packages)
+    check_space(plan.store.directory, size, sum(item.files for item in packages))
     total = sum(len(package.slices) for package in missing)
     numbers = count(1)
     plan.store.add(

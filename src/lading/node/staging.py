@@ -9,17 +9,43 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lading.errors import PrefixError, PrefixExistsError, PrefixTooLongError
+from lading.errors import NoSpaceError, PrefixError, PrefixExistsError, PrefixTooLongError
 from lading.format import MANIFEST_PATH, STATE_PATH, Contents, State, render_state
 from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
 from lading.system import (
     Beneath,
     Sync,
+    exchange,
     is_temporary_of,
     remove_stale_temporaries,
     sync_file_system,
     temporary_directory,
 )
+
+
+def check_space(place: Path, size: int, files: int) -> None:
+    """Refuse a place that is too small.
+
+    Args:
+        place: What will be written, absolute; need not exist.
+        size: Bytes of contents.
+        files: How many files, links and directories.
+
+    Raises:
+        NoSpaceError: There is too little space, or there are too few inodes.
+    """
+    nearest = next(path for path in (place, *place.parents) if path.is_dir())
+    status = os.statvfs(nearest)
+    free = status.f_bavail * status.f_frsize
+    hint = "free space there, or choose another place"
+    if free < size:
+        raise NoSpaceError(
+            f"needs {size / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free in {nearest}", hint=hint
+        )
+    if status.f_files and status.f_favail < files:
+        raise NoSpaceError(
+            f"needs {files:,} inodes, {status.f_favail:,} are free in {nearest}", hint=hint
+        )
 
 
 def check_prefix(prefix: Path, longest: int | None) -> None:
@@ -51,6 +77,7 @@ def staged_prefix(
     prefix: Path,
     *,
     only: frozenset[str] | None = None,
+    replace: bool = False,
     sync: Sync = sync_file_system,
 ) -> Iterator[Path]:
     """Give a temporary directory to be filled, with every directory in it that the members need.
@@ -63,6 +90,7 @@ def staged_prefix(
         contents: What will be in it.
         prefix: The name it will get, absolute.
         only: Names of packages, or None for all: a part is not an environment and gets no records.
+        replace: Whether an environment that has the name makes place, and is removed.
         sync: Writes the directory to disk before it is renamed: after a power failure the prefix is
             complete, or it is not there.
 
@@ -73,7 +101,7 @@ def staged_prefix(
     remove_stale_temporaries(prefix.parent, is_temporary_of(prefix.name))
     with (
         prefix_errors(prefix),
-        _parents_of(prefix),
+        parents_of(prefix),
         temporary_directory(prefix.parent, prefix.name) as temporary,
     ):
         own = _own_records(contents, prefix) if only is None else {}
@@ -88,15 +116,18 @@ def staged_prefix(
         _write_own_records(own, temporary)
         temporary.chmod(DIRECTORY_MODE)
         sync(temporary)
-        _rename(temporary, prefix)
+        _rename(temporary, prefix, replace=replace)
     # Workers of a run that was killed hold its temporary for a moment longer than itself.
     remove_stale_temporaries(prefix.parent, is_temporary_of(prefix.name))
 
 
-def _rename(temporary: Path, prefix: Path) -> None:
+def _rename(temporary: Path, prefix: Path, *, replace: bool) -> None:
     """Give the finished environment its name; it may replace an empty directory."""
     try:
-        temporary.rename(prefix)
+        if replace and prefix.is_dir() and not prefix.is_symlink():
+            exchange(temporary, prefix)
+        else:
+            temporary.rename(prefix)
     except OSError as error:
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
             raise
@@ -118,7 +149,7 @@ def prefix_errors(prefix: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _parents_of(prefix: Path) -> Iterator[None]:
+def parents_of(prefix: Path) -> Iterator[None]:
     """Create the directories above `prefix`; after an error remove those that were created."""
     missing = [path for path in prefix.parents if not path.exists()]
     try:

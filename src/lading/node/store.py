@@ -266,15 +266,24 @@ class Store:
         with self._alone() as lock:
             first()
             self._remove_leftovers()
-            live = self.records.live_lists(_now(lock))
-            packages = size = 0
-            for path in self._all():
-                if path.name in live:
-                    continue
-                size += sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())
+            unused = self._unused(lock)
+            for path in unused:
                 remove_atomically(path, self.directory)
-                packages += 1
-            return Collected(packages=packages, size=size)
+            return Collected(packages=len(unused), size=sum(unused.values()))
+
+    def collectable(self) -> int:
+        """The bytes that `collect` would free; waits for those who use the store."""
+        with self._alone() as lock:
+            return sum(self._unused(lock).values())
+
+    def _unused(self, lock: int) -> dict[Path, int]:
+        """The directories of packages that no prefix needs, with the bytes of their files."""
+        live = self.records.live_lists(_now(lock))
+        return {
+            path: sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())
+            for path in self._all()
+            if path.name not in live
+        }
 
     def check(self, workers: int) -> tuple[Changed, ...]:
         """Hash every file, and remove the packages of those that do not match their lists.

@@ -5,11 +5,26 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from lading.errors import PrefixExistsError, UsageError
-from lading.format import Contents, TarballSource
+from lading.errors import NotAPrefixError, PrefixExistsError, UsageError
+from lading.format import MANIFEST_PATH, Contents, PackageContents, State, TarballSource, read_state
 from lading.node.extraction import Target, extract
-from lading.node.staging import check_prefix, prefix_errors, staged_prefix
-from lading.system import Progress, Sync, no_progress, sync_file_system
+from lading.node.staging import (
+    check_prefix,
+    check_space,
+    parents_of,
+    prefix_errors,
+    staged_prefix,
+)
+from lading.system import (
+    Digest,
+    Progress,
+    Sync,
+    no_progress,
+    read_regular,
+    sha256_of,
+    sync_file_system,
+    take_turns,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +37,7 @@ class UnpackPlan:
         prefix: Where the environment will be, absolute.
         workers: How many frames are unpacked at once.
         only: Names of the packages to unpack, or None for all.
+        replace: Whether another environment at `prefix` makes place.
         sync: Writes to disk what must be there before it gets its name.
     """
 
@@ -30,7 +46,12 @@ class UnpackPlan:
     prefix: Path
     workers: int
     only: frozenset[str] | None = None
+    replace: bool = False
     sync: Sync = sync_file_system
+
+    def is_there(self) -> bool:
+        """Whether the environment with this very bill is at its place already."""
+        return self.only is None and is_unpacked(self.prefix, self.source.bill.digest)
 
 
 def plan_unpack(
@@ -38,14 +59,17 @@ def plan_unpack(
     prefix: Path,
     workers: int,
     only: frozenset[str] | None = None,
+    *,
+    replace: bool = False,
     sync: Sync = sync_file_system,
 ) -> UnpackPlan:
     """What unpacking `source` to `prefix` takes; nothing is written.
 
     Raises:
-        PrefixExistsError: `prefix` exists and is not an empty directory.
+        PrefixExistsError: `prefix` exists, and is neither an empty directory, nor this environment,
+            nor one that may be replaced.
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
-        PrefixError: Its path has a character that no script can hold.
+        PrefixError: Its path has a character that no script can hold, or space is short.
         UsageError: A package of `only` is not in it, or `source` is a bill without its tarball.
         IntegrityError: A file list in it is damaged, or lists something that must not be written.
     """
@@ -56,41 +80,99 @@ def plan_unpack(
             f"there is no package {unknown[0]} in it", hint="--dry-run lists what is in it"
         )
     check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
-    with prefix_errors(prefix):
-        is_free = not os.path.lexists(prefix) or _is_empty_directory(prefix)
-    if not is_free:
-        raise PrefixExistsError(
-            f"{prefix} exists already", hint="name another directory, or move this one away"
-        )
-    return UnpackPlan(
+    plan = UnpackPlan(
         source=source,
         contents=source.contents(),
         prefix=prefix,
         workers=workers,
         only=only,
+        replace=replace,
         sync=sync,
     )
+    with prefix_errors(prefix):
+        if not plan.is_there():
+            _check_place(prefix, replace=replace and only is None)
+            packages = [item.package for item in _chosen(plan)]
+            size = sum(item.size for item in packages)
+            check_space(prefix, size, sum(item.files for item in packages))
+    return plan
+
+
+def _check_place(prefix: Path, *, replace: bool) -> None:
+    """Refuse a place where something is that must stay."""
+    if not os.path.lexists(prefix) or _is_empty_directory(prefix):
+        return
+    is_environment = not prefix.is_symlink() and (prefix / "conda-meta").is_dir()
+    if not is_environment:
+        raise PrefixExistsError(
+            f"{prefix} exists already", hint="name another directory, or move this one away"
+        )
+    if not replace:
+        raise PrefixExistsError(
+            f"{prefix} holds another environment",
+            hint="replace it with --replace, or name another directory",
+        )
+
+
+def is_unpacked(prefix: Path, digest: Digest) -> bool:
+    """Whether the environment with this bill was unpacked to `prefix`, by what it says of itself.
+
+    What happened to its files since is not looked at.
+    """
+    try:
+        return (
+            not prefix.is_symlink()
+            and read_state(prefix) == State(prefix=str(prefix), manifest=digest.hex)
+            and sha256_of(read_regular(prefix / MANIFEST_PATH)) == digest
+        )
+    except (OSError, NotAPrefixError):
+        return False
+
+
+def _chosen(plan: UnpackPlan) -> list[PackageContents]:
+    return [
+        package
+        for package in plan.contents.packages
+        if plan.only is None or package.package.name in plan.only
+    ]
 
 
 def _is_empty_directory(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and next(path.iterdir(), None) is None
 
 
-def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> None:
-    """Unpack; after an error the prefix is as it was.
+def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> bool:
+    """Unpack, unless it is there; after an error the prefix is as it was.
+
+    Of several processes that unpack to one prefix, one works while the others wait for it.
+
+    Returns:
+        Whether something was written: another process may have been faster.
 
     Raises:
         IntegrityError: The tarball does not match its bill.
         PrefixError: The prefix cannot be written.
     """
-    chosen = [
-        package
-        for package in plan.contents.packages
-        if plan.only is None or package.package.name in plan.only
-    ]
+    if plan.is_there():
+        return False
+    with prefix_errors(plan.prefix), parents_of(plan.prefix), take_turns(plan.prefix):
+        if plan.is_there():
+            return False
+        _write(plan, progress)
+    return True
+
+
+def _write(plan: UnpackPlan, progress: Progress) -> None:
+    chosen = _chosen(plan)
     total = sum(len(package.slices) for package in chosen)
     numbers = count(1)
-    with staged_prefix(plan.contents, plan.prefix, only=plan.only, sync=plan.sync) as root:
+    with staged_prefix(
+        plan.contents,
+        plan.prefix,
+        only=plan.only,
+        replace=plan.replace and plan.only is None,
+        sync=plan.sync,
+    ) as root:
         extract(
             plan.source,
             [Target(bill=item, root=root) for package in chosen for item in package.slices],

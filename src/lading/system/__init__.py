@@ -45,9 +45,11 @@ if TYPE_CHECKING:
     )
     from lading.system.removal import remove_tree as remove_tree
     from lading.system.temporary import (
+        exchange as exchange,
         is_temporary_of as is_temporary_of,
         remove_atomically as remove_atomically,
         remove_stale_temporaries as remove_stale_temporaries,
+        take_turns as take_turns,
         temporary_directory as temporary_directory,
         temporary_file as temporary_file,
         write_atomically as write_atomically,
@@ -87,8 +89,8 @@ else:
             "redaction": "has_credentials redact split_token without_credentials",
             "removal": "remove_tree",
             "temporary": (
-                "is_temporary_of remove_atomically remove_stale_temporaries temporary_directory "
-                "temporary_file write_atomically"
+                "exchange is_temporary_of remove_atomically remove_stale_temporaries take_turns "
+                "temporary_directory temporary_file write_atomically"
             ),
             "untrusted": (
                 "convert decode_json decode_msgpack is_trusted_owner open_lock open_regular "

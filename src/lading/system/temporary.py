@@ -7,6 +7,7 @@ its own.) On network file systems a lock may not be seen by other machines, so t
 also be a day old, by the clock of that file system.
 """
 
+import ctypes
 import fcntl
 import logging
 import os
@@ -22,12 +23,16 @@ from typing import BinaryIO
 
 from lading.system.filesystem import network_file_system
 from lading.system.removal import remove_tree
+from lading.system.untrusted import open_lock
 
 NAME_BYTES = 100
 """How much of the final name goes into the name of a temporary."""
 
 AGE_SECONDS = 86_400
 """Age of a leftover where locks cannot be trusted: nothing takes a day to write."""
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 _TEMPORARY = re.compile(r"\.(.+)\.lading-[a-z0-9_]{8}", re.DOTALL)
@@ -128,6 +133,55 @@ def remove_atomically(path: Path, aside: Path | None = None) -> None:
     with temporary_directory(aside or path.parent, path.name) as temporary:
         path.rename(temporary / path.name)
         remove_tree(temporary)
+
+
+@contextmanager
+def take_turns(target: Path) -> Iterator[None]:
+    """Let one process at a time make what will be at `target`; the others wait for it.
+
+    The lock beside it is gone when nobody waits any more. Where files cannot be locked, nobody
+    waits.
+
+    Raises:
+        OSError: The lock cannot be created, or belongs to another user.
+    """
+    path = target.with_name(f".{_beginning(target.name)}.lock-lading")
+    while True:
+        with open_lock(path) as descriptor:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                _log.debug("%s cannot be locked: %s", path, error.strerror)
+            # Who had the lock before may have removed the file.
+            if not _is_at(descriptor, path):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def exchange(new: Path, old: Path) -> None:
+    """Give each of two directories the name of the other, at once where the system can do so.
+
+    Raises:
+        OSError: It cannot be done.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    rename = getattr(library, "renameat2", None)
+    words = (_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE)
+    if rename is not None and rename(*words) == 0:
+        return
+    # Some file systems cannot; then the name is missing for a moment.
+    aside = _unused(old.parent, old.name)
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    aside.rename(new)
 
 
 def remove_stale_temporaries(
