@@ -13,7 +13,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "c8aca13fb59645805dcf4e4db61552b4be06bc7222ddd360decde33d10a94fbc"
+GOLDEN_TAR = "f941ee7e386e51abdacdb96d165e8c3349afd9ecf2a12cca934bca45d5186839"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (

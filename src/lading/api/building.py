@@ -20,14 +20,18 @@ from lading.install import (
 )
 from lading.lock import Choice
 from lading.pack import (
+    INSTALLER_SUFFIX,
     FrameCache,
     ImagePlan,
+    InstallerPlan,
     Packed,
     PackPlan,
     PackRequest,
     apply_image,
+    apply_installer,
     apply_pack,
     plan_image,
+    plan_installer,
     plan_pack,
 )
 from lading.system import Progress, no_progress
@@ -159,7 +163,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         including: As of `install`.
         excluding: As of `install`.
         directory: Where the tarball, its manifest and checksums are written.
-        format: `tar.zst`, `tar.gz`, `tar`, or `sqsh` for an image.
+        format: `tar.zst`, `tar.gz`, `tar`, `sqsh` for an image, or `sh` for an installer.
         level: `fast`, `default` or `small`.
         prefix: Where an image will be mounted; None means `/opt/lading/<environment>`.
         bytecode: Ship python bytecode.
@@ -224,21 +228,22 @@ def plan_packing(  # noqa: PLR0913  # one parameter for each choice
     workers: int | None,
     frame_cache: bool,
     strict: bool = False,
-) -> PackPlan | ImagePlan:
-    """What packing `installed` will do, as a tarball or as an image; see `pack`."""
+) -> PackPlan | ImagePlan | InstallerPlan:
+    """What packing `installed` will do, as a tarball, an image or an installer; see `pack`."""
     _tell_of_foreign(installed, strict=strict)
-    is_image = format == IMAGE_SUFFIX
     cache = FrameCache(directory=project.tree.frame_cache)
     request = PackRequest(
         installed=installed,
         directory=project.path(directory),
-        format=Format.TAR if is_image else Format(format),
+        format=Format.TAR if format in {IMAGE_SUFFIX, INSTALLER_SUFFIX} else Format(format),
         level=Level(level),
         workers=workers or project.processors,
         newest=newest_time(project),
         frame_cache=cache if frame_cache else None,
     )
-    return plan_image(request, project.environment, prefix) if is_image else plan_pack(request)
+    if format == IMAGE_SUFFIX:
+        return plan_image(request, project.environment, prefix)
+    return plan_installer(request) if format == INSTALLER_SUFFIX else plan_pack(request)
 
 
 def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
@@ -262,10 +267,12 @@ def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
     _log.warning("%s: %s; %s", said, ", ".join(listed), hint)
 
 
-def pack_planned(plan: PackPlan | ImagePlan, progress: Progress) -> Packed:
+def pack_planned(plan: PackPlan | ImagePlan | InstallerPlan, progress: Progress) -> Packed:
     """Carry out `plan`; see `pack`."""
     if isinstance(plan, ImagePlan):
         return apply_image(plan, progress)
+    if isinstance(plan, InstallerPlan):
+        return apply_installer(plan, progress)
     return apply_pack(plan, progress)
 
 

@@ -26,7 +26,7 @@ from lading.cli.options import (
 from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.install import Installed, InstallPlan
-from lading.pack import ImagePlan, PackPlan
+from lading.pack import INSTALLER_SUFFIX, ImagePlan, InstallerPlan, PackPlan
 from lading.report import render_installed, render_packed, render_packed_json
 
 
@@ -43,6 +43,9 @@ from lading.report import render_installed, render_packed, render_packed_json
     type=click.Choice([*(item.value for item in Format), IMAGE_SUFFIX]),
     default=Format.ZSTD.value,
     show_default=True,
+)
+@click.option(
+    "--installer", is_flag=True, help="Write a script that installs, for nodes without anything."
 )
 @click.option(
     "--level",
@@ -78,6 +81,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     including: list[str],
     excluding: list[str],
     format_: str,
+    installer: bool,
     level: str,
     prefix: str | None,
     output: str,
@@ -93,8 +97,12 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
     Of its categories main is packed, or what the configuration says.
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256. With -f sqsh it is a
-    squashfs image, relocated to --prefix, to be mounted or run, never unpacked.
+    squashfs image, relocated to --prefix, to be mounted or run, never unpacked. With --installer it
+    is a script, ENVIRONMENT-PLATFORM.sh, that needs nothing but sh, tar and gzip.
     """
+    if installer and format_ != Format.ZSTD:
+        raise UsageError("--installer is a format of its own", hint="leave out --format")
+    format_ = INSTALLER_SUFFIX if installer else format_
     check_pack_choices(context.project, format_, prefix)
     installations = [
         plan_installation(
@@ -130,7 +138,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
 def _pack(
     context: Context,
     installation: InstallPlan,
-    packing: Callable[[Installed], PackPlan | ImagePlan],
+    packing: Callable[[Installed], PackPlan | ImagePlan | InstallerPlan],
     *,
     dry_run: bool,
 ) -> None:
@@ -141,7 +149,7 @@ def _pack(
     with context.progress() as progress:
         result = installed(context, installation, progress)
         plan = packing(result)
-        stream = plan.pack if isinstance(plan, ImagePlan) else plan
+        stream = plan if isinstance(plan, PackPlan) else plan.pack
         if dry_run:
             for payload in stream.payloads:
                 context.write(f"{payload.name} {len(payload.files)} members\n")

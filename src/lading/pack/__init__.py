@@ -11,6 +11,12 @@ if TYPE_CHECKING:
         apply_image as apply_image,
         plan_image as plan_image,
     )
+    from lading.pack.installer import (
+        INSTALLER_SUFFIX as INSTALLER_SUFFIX,
+        InstallerPlan as InstallerPlan,
+        apply_installer as apply_installer,
+        plan_installer as plan_installer,
+    )
     from lading.pack.packer import (
         Packed as Packed,
         PackPlan as PackPlan,
@@ -24,6 +30,7 @@ else:
         {
             "frame_cache": "FrameCache",
             "image": "ImagePlan apply_image plan_image",
+            "installer": "INSTALLER_SUFFIX InstallerPlan apply_installer plan_installer",
             "packer": "PackPlan PackRequest Packed apply_pack plan_pack",
         },
         call="lading.api:pack",

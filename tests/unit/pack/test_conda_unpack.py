@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.conda.paths import FileMode
-from lading.format.relocation import MANIFEST_PATH, read_state
+from lading.format.relocation import read_state
 from lading.node.relocate import apply_relocate, plan_relocate
 from lading.pack.environment_scripts import environment_scripts
 from lading.pack.packer import Packed
@@ -49,7 +49,6 @@ def extract(packed: Packed, prefix: Path) -> Path:
     """What `tar` makes of a tarball."""
     prefix.mkdir()
     subprocess.run(["tar", "--zstd", "-xf", packed.plan.tarball, "-C", prefix], check=True)
-    shutil.copy(packed.plan.manifest, prefix / MANIFEST_PATH)
     return prefix
 
 
