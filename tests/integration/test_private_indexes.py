@@ -1,6 +1,5 @@
 """Several package indexes, one with a password, and channels with a password, on loopback."""
 
-import base64
 import functools
 import json
 from collections.abc import Iterator
@@ -13,26 +12,12 @@ from lading.lock.model import Lockfile
 from lading.lock.reading import read_lockfile
 from simulators.channel import ChannelSimulator, Package
 from simulators.command import Outcome, lading
+from simulators.guarded import BASIC, PASSWORD as SECRET, Guarded
 from simulators.interpreter import python_package
-from simulators.webserver import Silent, running, serve_directory
+from simulators.webserver import running, serve_directory
 from simulators.wheel_index import WheelIndex
 
-SECRET = "s3cr3t-w0rd"  # noqa: S105  # the subject of these tests
-BASIC = base64.b64encode(f"someone:{SECRET}".encode()).decode()
 USER = {"USER_OF_INDEX": "someone", "PW": SECRET}
-
-
-class _Guarded(Silent):
-    """Serves a directory to those who know the password."""
-
-    def do_GET(self) -> None:  # noqa: N802  # the name that http.server looks for
-        """Answer 401 to everybody else."""
-        if self.headers.get("Authorization") == f"Basic {BASIC}":
-            super().do_GET()
-        else:
-            self.send_error(401)
-
-    do_HEAD = do_GET  # noqa: N815  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +87,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     for version in ("1.0", "2.0", "3.0a1"):
         public.add_wheel("helper", version)
     (tmp_path / "project").mkdir()
-    guarded = functools.partial(_Guarded, directory=str(served))
+    guarded = functools.partial(Guarded, directory=str(served))
     with running(guarded) as url, serve_directory(public.root) as open_url:
         yield Place(tmp_path / "project", f"{open_url}/simple", url, channel.url, public)
 

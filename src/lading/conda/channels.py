@@ -9,12 +9,13 @@ Source: CEP 26 (channels).
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NewType
 from urllib.parse import quote, unquote, urlsplit
 
 from lading.conda.names import Platform
-from lading.system import has_credentials
+from lading.system import has_credentials, without_credentials
 
 ChannelUrl = NewType("ChannelUrl", str)
 """Base URL of a channel, without trailing slash and without credentials."""
@@ -106,6 +107,12 @@ class Credential:
         return parts._replace(netloc=netloc, path=path).geturl()
 
 
+@cache
+def _plain(mirror: str) -> str:
+    """How the URLs begin that a server gives of what lies on it: without credentials."""
+    return without_credentials(mirror).rstrip("/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorMap:
     """Where the bytes of canonical URLs are fetched from.
@@ -144,8 +151,8 @@ class MirrorMap:
     def canonical(self, url: str) -> str:
         """The canonical form of a URL that may lie on a mirror."""
         for base, mirrors in self.mirrors.items():
-            for mirror in mirrors:
-                prefix = mirror.rstrip("/")
+            # What is read from a server may or may not have the credentials of the request.
+            for prefix in (it for mirror in mirrors for it in (mirror.rstrip("/"), _plain(mirror))):
                 if url == prefix or url.startswith(prefix + "/"):
                     return base.rstrip("/") + url[len(prefix) :]
         return url

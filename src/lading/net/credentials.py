@@ -57,7 +57,7 @@ def read_credentials(environment: Mapping[str, str]) -> tuple[Credential, ...]:
 
 
 def opened_url(url: str, environment: Mapping[str, str], mirrors: MirrorMap) -> str:
-    """A URL as a server is asked for it: variables replaced, else with the credential for it.
+    """A URL as it is asked: that of its mirror; else its own, variables replaced, with credentials.
 
     Raises:
         SpecError: A variable is not set.
@@ -65,7 +65,8 @@ def opened_url(url: str, environment: Mapping[str, str], mirrors: MirrorMap) -> 
     if "://" not in url:
         return url
     plain = without_credentials(url)
-    return mirrors.locations(url)[0] if plain == url else _expanded(url, plain, environment)
+    expanded, location = _expanded(url, plain, environment), mirrors.locations(plain)[0]
+    return location if plain == url or without_credentials(location) != plain else expanded
 
 
 def index_credentials(
