@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from lading.api.access import access_of_lock
@@ -34,12 +35,16 @@ from lading.pack import (
     plan_installer,
     plan_pack,
 )
-from lading.system import Progress, no_progress
+from lading.system import Progress, make_untracked, no_progress
 
 FOREIGN_SHOWN = 5
 """How many files are named that belong to no package."""
 
 _log = logging.getLogger(__name__)
+
+
+OUTPUT = "dist"
+"""The directory that artifacts are written to, unless the user names another."""
 
 
 def install(  # noqa: PLR0913  # one parameter for each choice
@@ -142,7 +147,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
     platform: str | None = None,
     including: Collection[str] = (),
     excluding: Collection[str] = (),
-    directory: str = "dist",
+    directory: str = OUTPUT,
     format: str = "tar.zst",  # noqa: A002  # the name that callers expect
     level: str = "default",
     prefix: str | None = None,
@@ -269,6 +274,10 @@ def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
 
 def pack_planned(plan: PackPlan | ImagePlan | InstallerPlan, progress: Progress) -> Packed:
     """Carry out `plan`; see `pack`."""
+    stream = plan.pack if isinstance(plan, ImagePlan) else plan
+    if stream.tarball.parent.name == OUTPUT:
+        with suppress(OSError):  # packing says what is wrong with it
+            make_untracked(stream.tarball.parent)
     if isinstance(plan, ImagePlan):
         return apply_image(plan, progress)
     if isinstance(plan, InstallerPlan):

@@ -25,7 +25,7 @@ from lading.lock import (
     refuse_unusable,
 )
 from lading.net import Network
-from lading.system import Digest
+from lading.system import Digest, nearest
 
 
 def find_lock(project: Project, environment: str, platform: str | None) -> tuple[Path, str]:
@@ -49,13 +49,26 @@ def find_lock(project: Project, environment: str, platform: str | None) -> tuple
         )
     path = lock_path(project.directory, environment, project.platform(platform))
     if not path.is_file():
-        locked = _locked_environments(project)
-        known = f"locked are {', '.join(locked)}" if locked else "nothing is locked yet"
-        raise LockError(
-            f"{environment} is not locked for {project.platform(platform)} ({known})",
-            hint="run `lading lock` on its environment.yml",
-        )
+        raise _not_locked(project, environment, project.platform(platform))
     return path, environment
+
+
+def _not_locked(project: Project, environment: str, platform: Platform) -> LockError:
+    """Why there is no lockfile: of this platform, of this name, or of any; and what to do."""
+    platforms = locked_platforms(project.directory, environment)
+    if platforms:
+        return LockError(
+            f"{environment} is not locked for {platform}, only for {', '.join(platforms)}",
+            hint=f"run `lading lock -p {platform} {environment}`, or choose with -p",
+        )
+    locked = _locked_environments(project)
+    known = f"locked are {', '.join(locked)}" if locked else "nothing is locked yet"
+    hint = "run `lading lock` on its environment.yml"
+    if environment in project.settings.environments:
+        hint = f"run `lading lock {environment}`"
+    for near in nearest(environment, {*locked, *project.settings.environments}):
+        hint = f"did you mean {near}?"
+    return LockError(f"{environment} is not locked for {platform} ({known})", hint=hint)
 
 
 def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
@@ -75,11 +88,15 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
     if is_path_separator_free(environment):
         record = read_install_record(project.tree.build(environment, project.platform(None)))
     if record is None:
-        raise NotAPrefixError(
-            f"there is no environment {environment}",
-            hint=f"run `lading install {environment}`, or name a prefix",
-        )
+        hint = f"run `lading install {environment}`, or name a prefix"
+        for near in nearest(environment, {*_locked_environments(project), *_installed(project)}):
+            hint = f"did you mean {near}? If not, {hint}"
+        raise NotAPrefixError(f"there is no environment {environment}", hint=hint)
     return Path(record.prefix), environment
+
+
+def _installed(project: Project) -> set[str]:
+    return {path.name for path in (project.directory / "build").glob("*/")}
 
 
 def read_chosen(

@@ -35,7 +35,7 @@ from lading.lock import (
     solve_group,
     solve_lock,
 )
-from lading.system import Progress, no_progress
+from lading.system import Progress, make_untracked, no_progress
 
 Member = tuple[LockRequest, LockInputs]
 
@@ -156,6 +156,7 @@ def lock_environments(
         raise UsageError("several environments have one name", hint="leave out -n, or lock one")
     requests = [lock_request(project, words, choices) for words in environments]
     requests += _of_the_same_groups(project, requests, choices)
+    make_untracked(project.tree.state)
     members = []
     for request in requests:
         preferred = _kept(project, request, choices.keep_prefix, choices.keep_lock)

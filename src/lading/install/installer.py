@@ -58,6 +58,7 @@ from lading.lock import LockedPackage
 from lading.package import CheckedPackage, PayloadFile, check_packages
 from lading.system import (
     Progress,
+    make_untracked,
     no_progress,
     open_lock,
     processors,
@@ -203,6 +204,7 @@ def _prefix_errors(plan: InstallPlan, tree: BuildTree) -> Iterator[None]:
 @contextmanager
 def _exclusive(directory: Path) -> Iterator[None]:
     """Let one process at a time install into `directory`; the system frees a killed one's lock."""
+    make_untracked(directory.parent.parent)
     directory.mkdir(parents=True, exist_ok=True)
     with open_lock(directory / ".lock") as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -31,6 +31,7 @@ from lading.system import (
     Digest,
     Progress,
     is_trusted_owner,
+    make_untracked,
     no_progress,
     open_lock,
     open_regular,
@@ -148,6 +149,7 @@ def prepare_cache(tree: BuildTree) -> None:
     Raises:
         PrefixError: It lies in the project and belongs to another user.
     """
+    make_untracked(tree.state)
     directory = tree.package_cache
     directory.parent.mkdir(parents=True, exist_ok=True)
     # Whatever the umask: nobody else may write to it.

@@ -5,7 +5,6 @@ where they are chosen. A package that several of these need has all of them; one
 has `main` alone.
 """
 
-import difflib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ from lading.errors import LockError, UsageError
 from lading.graph import reachable
 from lading.lock.dependency_graph import LockGraph, node_of
 from lading.lock.model import MAIN, Lockfile
+from lading.system import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def choose_categories(lock: Lockfile, choice: Choice) -> Lockfile:
 
 def _refuse_unknown(unknown: Collection[str], known: tuple[str, ...]) -> None:
     for name in sorted(unknown):
-        near = difflib.get_close_matches(name, known, n=1)
+        near = nearest(name, known)
         raise UsageError(
             f"nothing is locked in the category {name!r}",
             hint=f"did you mean {near[0]}?" if near else f"choose among {', '.join(known)}",

@@ -10,7 +10,6 @@ lines of all platforms, and `EnvironmentFile.on` gives what holds on one.
 Source: CEP 24 (environment.yml), conda-lock 4.0.3 `src_parser/environment_yaml.py`.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,14 @@ from lading.lock.own_code import OwnPackage, is_own_code, parse_own_code
 from lading.lock.pip_options import PipOptions, is_pip_option, read_options
 from lading.lock.requirement import parse_requirement
 from lading.lock.selectors import has_selectors, selected_lines
-from lading.system import YamlError, parse_yaml, read_document, redact, without_credentials
+from lading.system import (
+    YamlError,
+    nearest,
+    parse_yaml,
+    read_document,
+    redact,
+    without_credentials,
+)
 
 NO_DEFAULTS = "nodefaults"
 
@@ -270,7 +276,7 @@ class _Reader:
         for key in self._content:
             if key in KEYS:
                 continue
-            near = difflib.get_close_matches(str(key), KEYS, n=1)
+            near = nearest(str(key), KEYS)
             guess = f", did you mean `{near[0]}`?" if near else f"; known are {', '.join(KEYS)}"
             self.problems.append(f"unknown key `{key}`{guess}")
         self.texts("pip-repositories")

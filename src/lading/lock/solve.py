@@ -284,19 +284,22 @@ def _all_at_once(
 
 
 def _combined(failures: Sequence[tuple[str, LadingError]]) -> LadingError:
-    """One error for all platforms that failed, of the kind of the first."""
+    """One error for all platforms that failed, of the kind of the first; each is said once."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for name, error in failures:
+        groups.setdefault((str(error), error.hint or "", error.details), []).append(name)
     first = failures[0][1]
-    names = [name for name, _ in failures]
-    details: tuple[str, ...] = first.details
-    if any(str(error) != str(first) or error.details != details for _, error in failures):
-        names = names[:1]
-        details = tuple(
-            line for name, error in failures for line in (f"{name}: {error}", *error.details)
-        )
+    (_, *others) = groups
+    names = next(iter(groups.values()))
+    details = list(first.details)
+    for key in others:
+        message, hint, lines = key
+        details += [f"{', '.join(groups[key])}: {message}", *(f"  {line}" for line in lines)]
+        details += [f"  hint: {hint}"] if hint not in {"", first.hint} else []
     return type(first)(
         f"{', '.join(names)}: {first.message}",
         hint=first.hint,
-        details=details,
+        details=tuple(details),
         expected=first.expected,
         actual=first.actual,
     )

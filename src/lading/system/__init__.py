@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         sync_file_system as sync_file_system,
     )
     from lading.system.limits import processors as processors
+    from lading.system.nearest import nearest as nearest
     from lading.system.parallel import in_order as in_order
     from lading.system.private import make_private_directory as make_private_directory
     from lading.system.process import (
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         temporary_file as temporary_file,
         write_atomically as write_atomically,
     )
+    from lading.system.untracked import make_untracked as make_untracked
     from lading.system.untrusted import (
         convert as convert,
         decode_json as decode_json,
@@ -81,6 +83,7 @@ else:
             ),
             "file_content": "FileContent",
             "filesystem": "Sync file_system_type network_file_system no_sync sync_file_system",
+            "nearest": "nearest",
             "parallel": "in_order",
             "private": "make_private_directory",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
@@ -97,6 +100,7 @@ else:
                 "read_regular reason_to_distrust"
             ),
             "workers": "Job run_jobs spread",
+            "untracked": "make_untracked",
             "yaml_reader": "YamlError parse_yaml read_document",
         },
     )
