@@ -274,7 +274,7 @@ def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
 
 def pack_planned(plan: PackPlan | ImagePlan | InstallerPlan, progress: Progress) -> Packed:
     """Carry out `plan`; see `pack`."""
-    stream = plan.pack if isinstance(plan, ImagePlan) else plan
+    stream = plan if isinstance(plan, PackPlan) else plan.pack
     if stream.tarball.parent.name == OUTPUT:
         with suppress(OSError):  # packing says what is wrong with it
             make_untracked(stream.tarball.parent)
