@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         sync_file_system as sync_file_system,
     )
     from lading.system.limits import processors as processors
-    from lading.system.nearest import nearest as nearest
     from lading.system.parallel import in_order as in_order
     from lading.system.private import make_private_directory as make_private_directory
     from lading.system.process import (
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
         read_regular as read_regular,
         reason_to_distrust as reason_to_distrust,
     )
+    from lading.system.words import nearest as nearest
     from lading.system.workers import Job as Job, run_jobs as run_jobs, spread as spread
     from lading.system.yaml_reader import (
         YamlError as YamlError,
@@ -83,7 +83,7 @@ else:
             ),
             "file_content": "FileContent",
             "filesystem": "Sync file_system_type network_file_system no_sync sync_file_system",
-            "nearest": "nearest",
+            "words": "nearest",
             "parallel": "in_order",
             "private": "make_private_directory",
             "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
