@@ -13,7 +13,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "f941ee7e386e51abdacdb96d165e8c3349afd9ecf2a12cca934bca45d5186839"
+GOLDEN_TAR = "72cddb0d3ec9ec77880adb7863673ac0e4d1da837881b1b4848978ae1a56ed18"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (

@@ -156,6 +156,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
     offline: bool = False,
     workers: int | None = None,
     frame_cache: bool = True,
+    self_relocating: bool | None = None,
     strict: bool = False,
     progress: Progress = no_progress,
 ) -> Packed:
@@ -176,6 +177,8 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         offline: Fetch nothing over a network.
         workers: How many frames are made at once; None means one a processor.
         frame_cache: Keep and reuse frames.
+        self_relocating: Let the environment's python relocate it when it starts, where it was
+            unpacked by something else; None means where `format` is `tar.gz`, as Spark wants it.
         strict: Refuse a prefix with files that no package put there, instead of leaving them out.
         progress: Told of each step.
 
@@ -206,6 +209,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         prefix=prefix,
         workers=workers,
         frame_cache=frame_cache,
+        self_relocating=self_relocating,
         strict=strict,
     )
     return pack_planned(plan, progress)
@@ -232,6 +236,7 @@ def plan_packing(  # noqa: PLR0913  # one parameter for each choice
     prefix: str | None,
     workers: int | None,
     frame_cache: bool,
+    self_relocating: bool | None = None,
     strict: bool = False,
 ) -> PackPlan | ImagePlan | InstallerPlan:
     """What packing `installed` will do, as a tarball, an image or an installer; see `pack`."""
@@ -245,6 +250,7 @@ def plan_packing(  # noqa: PLR0913  # one parameter for each choice
         workers=workers or project.processors,
         newest=newest_time(project),
         frame_cache=cache if frame_cache else None,
+        self_relocating=format == Format.GZIP if self_relocating is None else self_relocating,
     )
     if format == IMAGE_SUFFIX:
         return plan_image(request, project.environment, prefix)

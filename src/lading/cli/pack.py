@@ -70,6 +70,11 @@ from lading.report import render_installed, render_packed, render_packed_json
 @click.option(
     "--strict", is_flag=True, help="Refuse a prefix with files that no package put there."
 )
+@click.option(
+    "--self-relocating/--no-self-relocating",
+    default=None,
+    help="Let its python relocate it where others unpack it.  [default: if -f tar.gz]",
+)
 @dry_run_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
@@ -90,6 +95,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     offline: bool,
     workers: int | None,
     frame_cache: bool,
+    self_relocating: bool | None,
     strict: bool,
     dry_run: bool,
 ) -> int:
@@ -127,6 +133,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         prefix=prefix,
         workers=workers,
         frame_cache=frame_cache,
+        self_relocating=self_relocating,
         strict=strict,
     )
     for installation in installations:

@@ -21,12 +21,16 @@ _TEMPLATES = Path(__file__).parent / "scripts"
 _MARK = "#variables\n"
 
 
-def environment_scripts(payloads: Iterable[Payload]) -> tuple[PayloadFile, ...]:
+def environment_scripts(
+    payloads: Iterable[Payload], site_packages: str | None = None
+) -> tuple[PayloadFile, ...]:
     """The scripts of an environment, by path.
 
     Args:
         payloads: All of the environment, its own files included. A script that a package brings
             (conda has a `bin/activate` of its own) is left out.
+        site_packages: Prefix-relative; python relocates the environment from there when it starts.
+            None leaves that out.
     """
     payloads = tuple(payloads)
     variables = _variables(payloads)
@@ -36,6 +40,12 @@ def environment_scripts(payloads: Iterable[Payload]) -> tuple[PayloadFile, ...]:
         "bin/conda-unpack": _template("conda-unpack").replace("#version", VERSION),
         "bin/deactivate": _template("deactivate.sh"),
     }
+    if site_packages is not None:
+        for template, name in (
+            ("lading-relocation.pth", "lading-relocation.pth"),
+            ("lading_relocation", "lading_relocation.py"),
+        ):
+            contents[f"{site_packages}/{name}"] = _template(template)
     taken = {item.path for payload in payloads for item in payload.files}
     return tuple(
         PayloadFile(path=path, content=text.encode(), executable=text.startswith("#!"))

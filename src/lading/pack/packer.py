@@ -69,6 +69,7 @@ class PackRequest:
         workers: How many packages are worked on at once.
         newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
         frame_cache: Where packages are kept as frames for the next time, or None.
+        self_relocating: Whether its python relocates the environment when it starts.
     """
 
     installed: Installed
@@ -78,6 +79,7 @@ class PackRequest:
     workers: int = 2
     newest: int | None = None
     frame_cache: FrameCache | None = None
+    self_relocating: bool = False
 
     @property
     def style(self) -> Style:
@@ -310,7 +312,9 @@ def _forget(kept: KeptPackage, spool: Path) -> None:
 def environment_payload(plan: PackPlan, relocations: list[Relocation]) -> Payload:
     """The last package: what belongs to the environment as a whole."""
     installed = plan.request.installed
-    scripts = environment_scripts(installed.contents.payloads)
+    python = installed.contents.python if plan.request.self_relocating else None
+    site_packages = python.site_packages if python is not None else None
+    scripts = environment_scripts(installed.contents.payloads, site_packages)
     record = PayloadFile(path=RECORD_PATH, content=render_record(relocations))
     newest = max(payload.mtime for payload in installed.contents.payloads)
     files = sorted((*plan.environment.files, *scripts, record), key=lambda item: item.path)
