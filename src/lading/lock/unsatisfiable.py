@@ -20,15 +20,17 @@ from lading.conda import (
     VirtualPackage,
     dependency_name,
     is_virtual,
+    parse_matchspec,
 )
 from lading.engine import Engine, SolveRequest, admits, compare_versions
-from lading.errors import LadingError, SolveError
+from lading.errors import LadingError, SolveError, SpecError
 
 BUDGET_SECONDS = 60.0
 GENEROUS = {
     "__cuda": "99.0",
     "__cuda_arch": "99.0",
-    "__glibc": "9.99",
+    # conda-forge's packages exclude 3.
+    "__glibc": "2.99",
     "__linux": "99.0",
     "__osx": "99.0",
     "__win": "99",
@@ -36,6 +38,8 @@ GENEROUS = {
 LEAST = {"__cuda": "12.0"}
 """Version to propose where any will do."""
 
+_ARCH = "__cuda_arch"
+_CUDA = ("__cuda", _ARCH)
 _FAMILIES = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
 
 _log = logging.getLogger(__name__)
@@ -122,14 +126,17 @@ class _Search:
     def required_virtual_packages(self, specs: Sequence[MatchSpecText]) -> "list[_Unmet]":
         """What the packages of a solution require of a machine beyond what the lock targets."""
         targeted = {item.name: item.version for item in self._request.virtual_packages}
-        # Not every engine can be told of `__cuda_arch`.
-        for left_out in ((), ("__cuda_arch",)):
-            virtual = _generous(self._request, left_out)
+        # One at a time first: where more is there, newer packages may ask for more than is needed.
+        for names in (*((name,) for name in GENEROUS), _CUDA, GENEROUS, GENEROUS.keys() - {_ARCH}):
+            virtual = _generous(self._request, names)
+            if virtual == self._request.virtual_packages or self._clock() > self._deadline:
+                continue
             request = replace(self._request, specs=tuple(specs), virtual_packages=virtual)
             try:
                 records = self._engine.solve(request)
             except LadingError as error:
-                _log.debug("no solution on a generous machine: %s", error)
+                # Not every engine can be told of all of them.
+                _log.debug("no solution with other %s: %s", " ".join(names), error)
                 continue
             return [item for record in records for item in _unmet(record, targeted)]
         return []
@@ -161,22 +168,26 @@ class _Unmet:
     text: str
 
 
-def _generous(request: SolveRequest, left_out: Collection[str]) -> tuple[VirtualPackage, ...]:
-    """The virtual packages of `request`, with the highest versions of all that fit its platform."""
+def _generous(request: SolveRequest, names: Collection[str]) -> tuple[VirtualPackage, ...]:
+    """The virtual packages of `request`, with the highest versions of those of `names` that fit."""
     result = {item.name: item for item in request.virtual_packages}
-    for name, version in GENEROUS.items():
+    for name in names:
         family = _FAMILIES.get(name)
-        fits = family is None or request.platform.value.startswith(family)
-        if fits and name not in left_out:
-            result[name] = VirtualPackage(name, version)
+        if family is None or request.platform.value.startswith(family):
+            result[name] = VirtualPackage(name, GENEROUS[name])
+    if _ARCH in result and "__cuda" not in result:
+        # CEP 46: there is none without the other.
+        del result[_ARCH]
     return tuple(sorted(result.values()))
 
 
 def _unmet(record: RepodataRecord, targeted: Mapping[str, str]) -> Iterator[_Unmet]:
     for text in record.depends:
         name = dependency_name(text)
-        query = text.strip()[len(name) :].strip().split(" ")[0]
-        if not is_virtual(name) or (name in targeted and admits(query, targeted[name])):
+        if not is_virtual(name):
+            continue
+        query = _query_of(text)
+        if name in targeted and admits(query, targeted[name]):
             continue
         known = targeted.get(name, f"no {name}")
         yield _Unmet(
@@ -184,6 +195,14 @@ def _unmet(record: RepodataRecord, targeted: Mapping[str, str]) -> Iterator[_Unm
             query=query,
             text=f"{record.name} {record.version} requires {text}; the lock targets {known}",
         )
+
+
+def _query_of(text: str) -> str:
+    try:
+        return parse_matchspec(text).version
+    except SpecError:
+        # What a channel writes and we do not read is left to the solver.
+        return ""
 
 
 def _settings(environment: str, platform: Platform, unmet: Sequence[_Unmet]) -> tuple[str, ...]:
@@ -195,7 +214,7 @@ def _settings(environment: str, platform: Platform, unmet: Sequence[_Unmet]) -> 
         known = versions.get(item.name)
         if known is None or compare_versions(version, known) > 0:
             versions[item.name] = version
-    if "__cuda_arch" in versions:
+    if _ARCH in versions:
         # CEP 46: there is none without the other.
         versions.setdefault("__cuda", LEAST["__cuda"])
     plain = re.fullmatch(r"[A-Za-z0-9_-]+", environment)
