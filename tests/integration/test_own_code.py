@@ -127,6 +127,20 @@ def test_changed_sources(project: Path) -> None:
     assert "helper-1.0-py3-none-any.whl is not the wheel that is locked" in checked.stdout
 
 
+def test_editable(project: Path) -> None:
+    """A linked tree is imported from where it lies; packing installs the wheel first."""
+    run(project, "lock")
+    run(project, "install", "x", "--editable")
+    [prefix] = project.glob("build/x/*/prefix")
+    source = project / "lib/src/my_service/__init__.py"
+    source.write_text(source.read_text().replace('"one"', '"edited"'))
+    run(project, "install", "x", "--editable")
+    assert said(prefix) == "edited"
+    source.write_text(source.read_text().replace('"edited"', '"one"'))
+    run(project, "pack", "x", "--level", "fast", "--strict")
+    assert (prefix / SITE_PACKAGES / "my_service/__init__.py").is_file()
+
+
 def test_built_again_elsewhere(project: Path, tmp_path: Path) -> None:
     """In another checkout without the wheel it is built again, with the digest of the lock."""
     run(project, "lock")

@@ -58,6 +58,7 @@ def install(  # noqa: PLR0913  # one parameter for each choice
     link_scripts: bool = False,
     offline: bool = False,
     reinstall: bool = False,
+    editable: bool = False,
     progress: Progress = no_progress,
 ) -> Installed:
     """Fill the prefix `build/<environment>/<platform>/prefix` from its lockfile.
@@ -75,6 +76,7 @@ def install(  # noqa: PLR0913  # one parameter for each choice
         link_scripts: Run the link scripts of packages.
         offline: Fetch nothing over a network.
         reinstall: Install from nothing, whatever is there.
+        editable: Link source trees of the project, instead of installing their wheels.
         progress: Told of each step.
 
     Raises:
@@ -94,6 +96,7 @@ def install(  # noqa: PLR0913  # one parameter for each choice
         link_scripts=link_scripts,
         offline=offline,
         reinstall=reinstall,
+        editable=editable,
     )
     return install_planned(project, plan, progress)
 
@@ -109,6 +112,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each choice
     offline: bool = False,
     only_fetch: bool = False,
     reinstall: bool = False,
+    editable: bool = False,
 ) -> InstallPlan:
     """What installing `environment` will do; see `install`."""
     name, lock = read_chosen(project, environment, platform, choice, offline=offline)
@@ -122,6 +126,7 @@ def plan_installation(  # noqa: PLR0913  # one parameter for each choice
         offline=offline,
         only_fetch=only_fetch,
         reinstall=reinstall,
+        editable=editable,
     )
     return replace(plan, mirrors=access.mirrors, indexes=access.variables)
 

@@ -27,6 +27,7 @@ from lading.system import Progress, network_file_system
 @link_scripts_option
 @offline_option
 @click.option("--force", is_flag=True, help="Install from scratch.")
+@click.option("--editable", is_flag=True, help="Link your own source trees; pack never does.")
 @dry_run_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option
@@ -41,6 +42,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     link_scripts: bool,
     offline: bool,
     force: bool,
+    editable: bool,
     dry_run: bool,
 ) -> int:
     """Install into build/ENVIRONMENT/PLATFORM/prefix what the lockfile lists.
@@ -60,6 +62,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
             link_scripts=link_scripts,
             offline=offline,
             reinstall=force,
+            editable=editable,
         )
         for environment in named_environments(context.project, environments, every=every)
     ]

@@ -346,7 +346,8 @@ class _Installer:
             prefix=self.plan.prefix,
             python=python,
             cache=self.tree.state / "uv",
-            environment=self.environment,
+            environment={**self.environment, **self.plan.indexes},
+            editable=self.plan.editable,
         )
         install_pip_packages(request, self.plan.directory / UV_WORKPLACE)
 
@@ -398,6 +399,7 @@ class _Installer:
             categories=plan.lockfile.chosen,
             bytecode=plan.bytecode,
             link_scripts=plan.link_scripts,
+            editable=bool(plan.editable),
             prefix=str(plan.prefix),
             extracted={key: str(path) for key, path in extracted.items()},
             contents=write_contents_file(plan.directory, contents).hex,

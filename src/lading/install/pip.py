@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -47,6 +47,7 @@ class PipInstall:
         python: The environment's python.
         cache: Directory that is private to uv, absolute.
         environment: The environment of the child process.
+        editable: Name → source tree of those of `packages` to be linked instead.
     """
 
     packages: tuple[LockedPackage, ...]
@@ -55,6 +56,7 @@ class PipInstall:
     python: PythonLayout
     cache: Path
     environment: Mapping[str, str]
+    editable: Mapping[str, Path] = field(default_factory=dict)
 
 
 def install_pip_packages(request: PipInstall, workplace: Path) -> None:
@@ -79,6 +81,8 @@ def install_pip_packages(request: PipInstall, workplace: Path) -> None:
     workplace.mkdir()
     try:
         _run_uv(request, workplace)
+        if request.editable:
+            _link_sources(request)
     finally:
         remove_tree(workplace)
     # Only these: a distribution of a conda package is a hard link into the package cache.
@@ -88,16 +92,34 @@ def install_pip_packages(request: PipInstall, workplace: Path) -> None:
             _normalise(directory, request.prefix, request.python)
 
 
+def _link_sources(request: PipInstall) -> None:
+    """Let the source trees be imported from where they lie; their backends say how (PEP 660)."""
+    trees = (word for tree in request.editable.values() for word in ("--editable", str(tree)))
+    argv = (
+        find_uv_bin(),
+        *("pip", "install", "--quiet", "--no-config", "--no-progress", "--no-deps"),
+        *("--no-compile-bytecode", "--break-system-packages", "--cache-dir", str(request.cache)),
+        *("--python", str(request.prefix / request.python.executable)),
+        *trees,
+    )
+    run_checked(
+        Run(argv=argv, environment=request.environment),
+        "uv could not link the source trees",
+        "install without --editable, or correct what the lines above name",
+    )
+
+
 def _run_uv(request: PipInstall, workplace: Path) -> None:
+    packages = [item for item in request.packages if item.name not in request.editable]
     requirements, links = workplace / "requirements.txt", workplace / "wheels"
     links.mkdir()
-    for package in request.packages:
+    for package in packages:
         # A whole cache may hold other wheels of the same version, such as a poisoned one.
         (links / package.file_name).symlink_to(request.wheels[package.file_name])
     requirements.write_text(
         "".join(
             f"{item.name}=={item.version} --hash={item.sha256.algorithm}:{item.sha256.hex}\n"
-            for item in request.packages
+            for item in packages
         ),
         "utf-8",
     )

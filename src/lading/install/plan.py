@@ -10,7 +10,7 @@ from lading.graph import topological_order
 from lading.install.extracted import with_private_cache
 from lading.install.layout import BuildTree
 from lading.install.record import read_install_record
-from lading.lock import LockedPackage, Lockfile
+from lading.lock import LockedPackage, Lockfile, Manager, source_trees
 from lading.net import Download
 from lading.system import Digest
 
@@ -30,6 +30,7 @@ class InstallPlan:
         link_scripts: Whether the link scripts of packages run.
         offline: Whether nothing may be fetched over a network.
         reinstall: Whether to install from nothing, whatever is installed.
+        editable: Name → source tree of pip packages to be linked instead of installed.
         mirrors: Where archives are fetched from, with credentials.
         indexes: Variables for uv that name package indexes, for wheels that are built again.
     """
@@ -44,6 +45,7 @@ class InstallPlan:
     link_scripts: bool = False
     offline: bool = False
     reinstall: bool = False
+    editable: Mapping[str, Path] = field(default_factory=dict)
     mirrors: MirrorMap = field(default_factory=MirrorMap)
     indexes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -73,6 +75,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
     offline: bool = False,
     only_fetch: bool = False,
     reinstall: bool = False,
+    editable: bool = False,
 ) -> InstallPlan:
     """Plan to install `lockfile` below `tree`; nothing is changed.
 
@@ -85,12 +88,14 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         offline: Whether nothing may be fetched over a network.
         only_fetch: Whether only archives are wanted, which any machine can fetch.
         reinstall: Whether to install from nothing, whatever is installed.
+        editable: Whether source trees of the project are linked.
 
     Raises:
         LockError: An entry of the lock cannot be installed.
     """
     tree = with_private_cache(tree)
     directory = tree.build(environment, lockfile.platform)
+    trees = source_trees(lockfile, tree.root) if editable else {}
     downloads = [
         _download(item, target)
         for part, target in (
@@ -98,6 +103,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
             (lockfile.pip, tree.wheel_cache),
         )
         for item in part
+        if item.name not in trees or item.manager is not Manager.PIP
     ]
     _refuse_same_file(downloads)
     runs_here = lockfile.platform == native_platform()
@@ -114,6 +120,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
         link_scripts=link_scripts,
         offline=offline,
         reinstall=reinstall,
+        editable=trees,
     )
     return replace(plan, is_current=not reinstall and is_installed(plan))
 
@@ -141,6 +148,7 @@ def is_installed(plan: InstallPlan) -> bool:
         and record.categories == plan.lockfile.chosen
         and record.bytecode == plan.bytecode
         and record.link_scripts == plan.link_scripts
+        and record.editable == bool(plan.editable)
         and record.prefix == str(plan.prefix)
         and (plan.prefix / "conda-meta/history").is_file()
     )

@@ -51,6 +51,7 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
         categories: Those that were chosen of it, sorted; empty where all of it was installed.
         bytecode: Whether bytecode was compiled.
         link_scripts: Whether link scripts ran.
+        editable: Whether source trees are linked.
         prefix: Absolute path of the prefix.
         extracted: Distribution string → extracted package directory, absolute.
         contents: SHA-256 of the contents file beside it, hexadecimal.
@@ -69,6 +70,7 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
     contents: str
     listed: msgspec.Raw = msgspec.field(name="files")
     link_scripts: bool = False
+    editable: bool = False
     categories: tuple[str, ...] = ()
 
     @property

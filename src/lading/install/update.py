@@ -131,6 +131,7 @@ def _refuse_other_ways(plan: InstallPlan, record: InstallRecord, engine: str) ->
         "by another lading": record.lading == VERSION,
         "by another engine": record.engine == engine,
         "with another choice of bytecode": record.bytecode == plan.bytecode,
+        "with linked source trees": not (record.editable or plan.editable),
         "with link scripts": not (record.link_scripts or plan.link_scripts),
     }
     for way, is_same in ways.items():

@@ -58,10 +58,14 @@ if TYPE_CHECKING:
         MAIN as MAIN,
         LockedPackage as LockedPackage,
         Lockfile as Lockfile,
+        Manager as Manager,
         Unusable as Unusable,
         lock_path as lock_path,
     )
-    from lading.lock.own_wheels import rebuild_wheel as rebuild_wheel
+    from lading.lock.own_wheels import (
+        rebuild_wheel as rebuild_wheel,
+        source_trees as source_trees,
+    )
     from lading.lock.pip_lock import (
         export_pylock as export_pylock,
         is_environment_file as is_environment_file,
@@ -116,11 +120,11 @@ else:
             "isolation": "CondaLock",
             "listing": "Listed Newer list_packages newer_packages",
             "merge": "Merging merge_locks read_sides write_merged_sources",
-            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile Unusable lock_path",
+            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile Manager Unusable lock_path",
             "pip_lock": "export_pylock is_environment_file is_pip_lock read_pip_lock",
             "reading": "read_lockfile refuse_unusable",
             "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
-            "own_wheels": "rebuild_wheel",
+            "own_wheels": "rebuild_wheel source_trees",
             "project_files": "FilesRequest read_files",
             "requested": "Sources ask_conda_lock read_sources",
             "revisions": "LockRevisions",

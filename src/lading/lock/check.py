@@ -273,6 +273,8 @@ def _requirements(case: _Case) -> Findings:
                 yield f"pip: {line}", f"locked is {locked.url}"
         elif not requirement.specifier.contains(locked.version, prereleases=True):
             yield f"pip: {line}", f"locked is {locked.version}"
+        elif "--hash" in line and locked.sha256.hex not in line.lower():
+            yield f"pip: {line}", f"locked is {locked.sha256}"
 
 
 def _own_code(case: _Case) -> Findings:

@@ -143,6 +143,17 @@ def rebuild_wheel(
     builder.rebuild(source, wanted)
 
 
+def source_trees(lock: Lockfile, project: Path) -> dict[str, Path]:
+    """Name → source tree of the locked packages that were built from one.
+
+    Raises:
+        LockError: The lock says wrongly how they were built.
+    """
+    built = built_wheels(lock)
+    known = ((item.name, built.get(canonicalize_name(item.name))) for item in lock.pip)
+    return {name: project / entry.source for name, entry in known if entry and entry.is_tree}
+
+
 def refuse_other_platform(wheel: Path, platform: Platform) -> None:
     """Refuse a wheel with compiled code for a platform that it was not built for."""
     *_, tags = parse_wheel_filename(wheel.name)
