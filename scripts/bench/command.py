@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Never
 
+from bench.chain import run_chain
 from bench.chart import render_chart
 from bench.environments import BenchEnvironments
 from bench.growth import run_growth
@@ -20,6 +21,7 @@ from bench.lock import run_lock
 from bench.machine import read_machine
 from bench.markdown import render_markdown
 from bench.measure import BenchError
+from bench.node import run_node
 from bench.pack import run_pack
 from bench.report import Report, Section, render_json
 from bench.update import run_update
@@ -35,6 +37,8 @@ LARGEST_BYTES = 30 << 30
 SECTIONS: dict[str, Callable[[Workshop], Section]] = {
     "pack": lambda workshop: run_pack(workshop, BenchEnvironments.of(workshop)),
     "update": lambda workshop: run_update(workshop, BenchEnvironments.of(workshop)),
+    "node": lambda workshop: run_node(workshop, BenchEnvironments.of(workshop)),
+    "chain": run_chain,
     "lock": run_lock,
     "install": run_install,
     # Last: what is put aside before may have to be removed to make room for it.

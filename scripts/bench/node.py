@@ -1,0 +1,244 @@
+"""Section `node`: from an artifact to the first line of a program, mounted and unpacked."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from bench.compare import Match, compare
+from bench.environments import NEWEST, BenchEnvironments
+from bench.figures import render_bytes
+from bench.measure import Contestant
+from bench.report import Comparison, Section
+from bench.workshop import Workshop, size_of
+
+__all__ = ["run_node"]
+
+PROGRAM = "import numpy, pandas; print(numpy.__version__)"
+TASKS = 16
+"""How many tasks of one node ask at once."""
+CONDA_PACK_LEVEL = "5"
+"""Of zstd, as lading's level default has it."""
+
+
+def run_node(workshop: Workshop, environments: BenchEnvironments) -> Section:
+    """Measure."""
+    started = monotonic()
+    for format_ in ("tar.zst", "sqsh"):
+        environments.project.run("pack", "-f", format_, "-o", str(environments.output), NEWEST)
+    node = _Node(workshop, environments)
+    read = node.bytes_read()
+    return Section(
+        name="node",
+        title="On a node",
+        sized="artifact",
+        notes=(
+            (
+                f'To the end of `python -c "{PROGRAM}"`, start of lading and python included.'
+                " *Cold*: the artifact is not in the page cache; the interpreter that runs lading"
+                " is."
+            ),
+            (
+                f"Of the image ({render_bytes(size_of(node.image))}, one inode)"
+                f" {render_bytes(read)} are in the page cache after that program, read-ahead"
+                " included."
+            ),
+            f"*At once*: {TASKS} tasks unpack one tarball to one place, against one that does.",
+        ),
+        comparisons=(
+            *node.first_line("cold"),
+            *node.first_line("warm"),
+            *node.joined(),
+            *node.image_made(),
+            *node.at_once(),
+            *node.conda_unpack(),
+        ),
+        seconds=monotonic() - started,
+    )
+
+
+def forget(path: Path) -> None:
+    """Take a file out of the page cache."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+class _Node:
+    """The artifacts of one environment, and what is compared with them."""
+
+    def __init__(self, workshop: Workshop, environments: BenchEnvironments) -> None:
+        self.workshop = workshop
+        self.environments = environments
+        self.image = environments.tarball(NEWEST, "sqsh")
+        self.tarball = environments.tarball(NEWEST)
+        self.other = environments.kept_conda_pack(NEWEST)
+        self.place = workshop.directory / "node-place"
+
+    def _shell(
+        self, name: str, script: str, before: Callable[[], None], artifact: Path
+    ) -> Contestant:
+        return self.workshop.contestant(
+            name,
+            ("/bin/sh", "-c", script),
+            before=before,
+            size=lambda: size_of(artifact),
+            after=lambda: self.workshop.put_aside(self.place),
+        )
+
+    def _lading(self, *arguments: str) -> str:
+        return " ".join(self.environments.project.argv(*arguments))
+
+    def bytes_read(self) -> int:
+        """How much of the image is in memory after the program ran."""
+        forget(self.image)
+        self.environments.project.run("run", str(self.image), "--", "python", "-c", PROGRAM)
+        return int(self.workshop.run("fincore", "-nbo", "RES", str(self.image)))
+
+    def first_line(self, state: str) -> tuple[Comparison, ...]:
+        """Mounted, against unpacked by lading and by tar."""
+
+        def prepared(artifact: Path) -> Callable[[], None]:
+            return lambda: forget(artifact) if state == "cold" else None
+
+        mounted = self.workshop.contestant(
+            f"run IMAGE, {state}",
+            self.environments.project.argv("run", str(self.image), "--", "python", "-c", PROGRAM),
+            before=prepared(self.image),
+            size=lambda: size_of(self.image),
+        )
+        python = f"{self.place}/bin/python -c '{PROGRAM}'"
+        unpack = self._lading("unpack", str(self.tarball), str(self.place))
+        tar = f"mkdir {self.place} && tar -xf {self.other} -C {self.place}"
+        unpacked = self._shell(
+            f"unpack, {state}", f"{unpack} && {python}", prepared(self.tarball), self.tarball
+        )
+        by_tar = self._shell(
+            f"tar, {state}",
+            f"{tar} && {self.place}/bin/conda-unpack && {python}",
+            prepared(self.other),
+            self.other,
+        )
+        work = f"first line of a program, artifact {'not ' if state == 'cold' else ''}in memory"
+        return compare(
+            self.workshop,
+            [
+                Match(work=work, ours=mounted, theirs=unpacked, tool="lading unpack"),
+                Match(work=work, ours=mounted, theirs=by_tar, tool="tar and conda-unpack"),
+            ],
+        )
+
+    def joined(self) -> tuple[Comparison, ...]:
+        """A mount that is there already, against an unpacked tree."""
+        self.environments.project.run("unpack", str(self.tarball), str(self.place))
+        ours, theirs = (
+            self.workshop.contestant(
+                name,
+                self.environments.project.argv("run", str(place), "--", "python", "-c", PROGRAM),
+            )
+            for name, place in (("run mounted", self.image), ("run PREFIX", self.place))
+        )
+        nothing = self.workshop.contestant(
+            "run true", self.environments.project.argv("run", str(self.image), "--", "true")
+        )
+        with self._in_use():
+            comparisons = compare(
+                self.workshop,
+                [
+                    Match(
+                        work="a program in an image that is mounted",
+                        ours=ours,
+                        theirs=theirs,
+                        tool="lading run PREFIX",
+                    ),
+                    Match(work="`true` in an image that is mounted", ours=nothing, theirs=None),
+                ],
+            )
+        self.workshop.put_aside(self.place)
+        return comparisons
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """The image, mounted as long as the block runs."""
+        argv = self.environments.project.argv("run", str(self.image), "--", "cat")
+        with subprocess.Popen(
+            argv,
+            env=self.workshop.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as child:
+            assert child.stdin is not None  # noqa: S101  # for the type checker
+            assert child.stdout is not None  # noqa: S101  # for the type checker
+            child.stdin.write(b"ready\n")
+            child.stdin.flush()
+            child.stdout.readline()
+            yield
+            child.stdin.close()
+
+    def image_made(self) -> tuple[Comparison, ...]:
+        """An image, by lading and by conda-pack."""
+        ours = self.workshop.contestant(
+            "pack sqsh",
+            self.environments.project.argv(
+                "pack", "-f", "sqsh", "-o", str(self.workshop.directory / "images"), NEWEST
+            ),
+            size=lambda: size_of(self.workshop.directory / "images" / self.image.name),
+        )
+        theirs = self.environments.conda_pack(
+            "conda-pack squashfs",
+            NEWEST,
+            "squashfs",
+            *("--compress-level", CONDA_PACK_LEVEL, "-j", "-1"),
+        )
+        return compare(
+            self.workshop,
+            [Match(work="pack an image", ours=ours, theirs=theirs, tool="conda-pack -j -1")],
+        )
+
+    def at_once(self) -> tuple[Comparison, ...]:
+        """Many tasks that ask for the same, against one."""
+        unpack = self._lading("unpack", str(self.tarball), str(self.place))
+        ours = self._shell(
+            f"{TASKS} unpack",
+            f'pids=; for task in $(seq {TASKS}); do {unpack} & pids="$pids $!"; done;'
+            " for pid in $pids; do wait $pid || exit 1; done",
+            lambda: None,
+            self.tarball,
+        )
+        theirs = self._shell("one unpack", unpack, lambda: None, self.tarball)
+        return compare(
+            self.workshop,
+            [
+                Match(
+                    work=f"{TASKS} tasks unpack at once", ours=ours, theirs=theirs, tool="one task"
+                )
+            ],
+        )
+
+    def conda_unpack(self) -> tuple[Comparison, ...]:
+        """The program in the tarball, without lading."""
+        ours, theirs = (
+            self._shell(
+                f"conda-unpack of {name}",
+                f"{self.place}/bin/conda-unpack{options}",
+                self._extracted(tarball),
+                tarball,
+            )
+            for name, tarball, options in (
+                ("lading", self.tarball, " --verify"),
+                ("conda-pack", self.other, ""),
+            )
+        )
+        return compare(
+            self.workshop,
+            [Match(work="conda-unpack (lading's: and verify)", ours=ours, theirs=theirs)],
+        )
+
+    def _extracted(self, tarball: Path) -> Callable[[], None]:
+        def before() -> None:
+            self.place.mkdir()
+            self.workshop.run("/bin/tar", "-xf", str(tarball), "-C", str(self.place))
+
+        return before
