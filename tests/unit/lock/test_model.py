@@ -105,6 +105,13 @@ def test_a_dependency_without_a_name(tmp_path: Path, needs: str) -> None:
         _read(tmp_path, _package(dependencies=f"{{{needs}}}"))
 
 
+@pytest.mark.parametrize("digest", ["''", "null"])
+def test_an_entry_without_a_sha256(tmp_path: Path, digest: str) -> None:
+    """An md5 alone says what to fetch, not what is safe."""
+    with pytest.raises(LockError, match="a is locked without a sha256"):
+        _read(tmp_path, _package(hash=f"{{md5: {'a' * 32}, sha256: {digest}}}"))
+
+
 def test_optional_categories(tmp_path: Path) -> None:
     """Entries of one package in several optional categories are one package."""
     lock = _read(
