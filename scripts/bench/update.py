@@ -70,8 +70,8 @@ def run_update(workshop: Workshop, environments: BenchEnvironments) -> Section:
                 " through a pipe into `tar`, then `conda-unpack`."
             ),
             (
-                f"What changed are these frames: {listed}; the rest of lading's bytes is the bill,"
-                " which lists every file."
+                f"What changed are these frames: {listed}; the rest of lading's bytes is the bill"
+                " and the lists of these packages."
             ),
         ),
         seconds=monotonic() - started,

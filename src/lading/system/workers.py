@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Never, TypeVar, cast
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 32 << 20
+"""A buffer that is smaller is kept when it is freed."""
 
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that a process gets when its parent dies."""
@@ -63,6 +68,7 @@ def run_jobs(
         MachineError: A worker was killed.
         BaseException: Whatever `work`, `take` or `done` raises.
     """
+    _keep_freed_memory()
     if workers > 1 and can_fork():
         _Processes(work, workers).run(take, done)
     elif workers > 1:
@@ -96,6 +102,21 @@ def spread(
         lambda _number, result: done(result),
         min(workers, len(items)) or 1,
     )
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Tell glibc to use freed memory again instead of giving it back to the system.
+
+    Jobs take and free buffers of megabytes. Given back and taken again, each page is cleared again
+    by the kernel: of unpacking an environment of 770 MB this was 1.1 of 1.5 seconds of system time.
+
+    Source: mallopt(3).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 2 * KEPT_BYTES)
 
 
 def can_fork() -> bool:
