@@ -100,6 +100,9 @@ def test_whole_way(project: Path, tmp_path: Path) -> None:
     assert built.requires[0].startswith("uv-build==")
     assert str(project) not in (project / "locks/x").iterdir().__next__().read_text()
     run(project, "lock", "--check")
+    exported = run(project, "export", "x", "--pylock").stdout
+    assert 'path = "./wheels/helper-1.0-py3-none-any.whl"' in exported
+    assert "environment.yml: -e ./lib" in run(project, "list", "x").stdout
     run(project, "pack", "x", "--level", "fast")
     [tarball] = (project / "dist").glob("*.tar.zst")
     shutil.move(tarball, tmp_path / "x.tar.zst")

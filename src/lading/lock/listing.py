@@ -70,6 +70,7 @@ def _asked(lock: Lockfile, directory: Path) -> Mapping[str, list[str]]:
         for item in (source.on(lock.platform) for source in sources.files):
             lines = [(str(spec.name), str(spec.text)) for spec in item.specs]
             lines += [(f"pip:{requirement_name(line)}", line) for line in item.pip]
+            lines += [(f"pip:{package.name}", package.written) for package in item.own]
             for node, line in lines:
                 found.setdefault(node, []).append(f"{item.path.name}: {line}")
     except SpecError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lading.conda import (
+    IN_PROJECT,
     BuildString,
     MatchSpecText,
     PackageName,
@@ -81,9 +82,9 @@ class LockedPackage:
 
     @property
     def channel(self) -> str:
-        """Where it comes from: the canonical URL of a channel, or the host of an index."""
+        """Where it comes from: the canonical URL of a channel, the host of an index, or `.`."""
         if self.manager is Manager.PIP:
-            return urlsplit(self.url).netloc
+            return "." if self.url.startswith(IN_PROJECT) else urlsplit(self.url).netloc
         return self.url.rsplit("/", 2)[0]
 
     @property

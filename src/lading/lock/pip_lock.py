@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Set as AbstractSet
 from pathlib import Path
+from urllib.parse import unquote
 
 from packaging.pylock import (
     PackageWheel,
@@ -19,7 +20,7 @@ from packaging.pylock import (
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import NormalizedName, canonicalize_name
 
-from lading.conda import Platform
+from lading.conda import IN_PROJECT, Platform
 from lading.errors import LockError, SpecError
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.requirement import applies, marker_environment, parse_requirement
@@ -215,9 +216,12 @@ def _package_lines(item: LockedPackage, names: AbstractSet[NormalizedName]) -> I
     if needed:
         tables = ", ".join(f"{{name = {_text(name)}}}" for name in needed)
         yield f"dependencies = [{tables}]"
+    url = item.url.partition("#")[0]
+    place = f"url = {_text(url)}"
+    if url.startswith(IN_PROJECT):
+        place = f"path = {_text(unquote(url.removeprefix('file:')))}"
     archive = (
-        f"name = {_text(item.file_name)}, url = {_text(item.url.partition('#')[0])},"
-        f" hashes = {{sha256 = {_text(item.sha256.hex)}}}"
+        f"name = {_text(item.file_name)}, {place}, hashes = {{sha256 = {_text(item.sha256.hex)}}}"
     )
     if item.file_name.endswith(".whl"):
         yield f"wheels = [{{{archive}}}]"
