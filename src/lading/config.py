@@ -99,6 +99,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     indexes: tuple[IndexSettings, ...] = ()
     engine: str = ""
     package_layers: tuple[str, ...] = msgspec.field(name="package-layers", default=())
+    frame_layers: tuple[str, ...] = msgspec.field(name="frame-layers", default=())
     channel_priority: str = msgspec.field(name="channel-priority", default="strict")
 
 
@@ -113,6 +114,7 @@ class Settings:
         mirrors: Relative `file:` mirrors are made absolute against the directory of `path`.
         engine: `micromamba`, `embedded`, or empty for the default.
         package_layers: Further package caches, only read; absolute.
+        frame_layers: Further frame caches, only read; absolute.
         strict_priority: Whether channel priority is strict.
     """
 
@@ -122,6 +124,7 @@ class Settings:
     mirrors: MirrorMap = field(default_factory=MirrorMap)
     engine: str = ""
     package_layers: tuple[Path, ...] = ()
+    frame_layers: tuple[Path, ...] = ()
     strict_priority: bool = True
 
 
@@ -199,6 +202,7 @@ def _settings(path: Path, document: object) -> Settings:
         mirrors=_mirror_map(path.parent, table.mirrors),
         engine=table.engine,
         package_layers=tuple(path.parent / item for item in table.package_layers),
+        frame_layers=tuple(path.parent / item for item in table.frame_layers),
         strict_priority=table.channel_priority == "strict",
     )
 

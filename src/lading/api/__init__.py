@@ -15,13 +15,13 @@ if TYPE_CHECKING:
         read_asked as read_asked,
     )
     from lading.api.building import (
+        PackChoices as PackChoices,
         check_pack_choices as check_pack_choices,
         install as install,
         install_planned as install_planned,
         pack as pack,
-        pack_planned as pack_planned,
+        pack_locked as pack_locked,
         plan_installation as plan_installation,
-        plan_packing as plan_packing,
     )
     from lading.api.checking import verify as verify
     from lading.api.delivery import (
@@ -73,8 +73,8 @@ else:
             ),
             "adopting": "Adopted adopt",
             "building": (
-                "check_pack_choices install install_planned pack pack_planned "
-                "plan_installation plan_packing"
+                "check_pack_choices install install_planned pack pack_locked "
+                "plan_installation PackChoices"
             ),
             "checking": "verify",
             "delivery": "Relocated Unpacked deploy relocate unpack",

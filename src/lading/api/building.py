@@ -1,10 +1,11 @@
-"""Install a locked environment, and pack what is installed."""
+"""Install a locked environment; pack one."""
 
 import logging
 import os
-from collections.abc import Collection
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lading.api.access import access_of_lock
 from lading.api.environments import read_chosen
@@ -14,6 +15,7 @@ from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.install import (
     Installed,
     InstallPlan,
+    PrivatePrefix,
     apply_install,
     find_foreign,
     plan_install,
@@ -25,26 +27,66 @@ from lading.pack import (
     FrameCache,
     ImagePlan,
     InstallerPlan,
+    KeptPackage,
+    KnownFrames,
+    Packable,
     Packed,
     PackPlan,
     PackRequest,
+    Style,
+    Transcoding,
     apply_image,
     apply_installer,
     apply_pack,
+    output_errors,
     plan_image,
     plan_installer,
     plan_pack,
 )
-from lading.system import Progress, make_untracked, no_progress
+from lading.system import (
+    Progress,
+    is_temporary_of,
+    make_untracked,
+    no_progress,
+    remove_stale_temporaries,
+    temporary_directory,
+)
+
+OUTPUT = "dist"
+"""The directory that artifacts are written to, unless the user names another."""
+
+WORKPLACE = "pack"
+"""Name of the temporary directory of a packing, in the project's private state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackChoices:
+    """How an environment is packed; see `pack`."""
+
+    directory: str = OUTPUT
+    format: str = "tar.zst"
+    level: str = "default"
+    prefix: str | None = None
+    workers: int | None = None
+    frame_cache: bool = True
+    self_relocating: bool | None = None
+    strict: bool = False
+
+    @property
+    def is_tarball(self) -> bool:
+        """Whether a tarball is wanted, not an image or an installer."""
+        return self.format not in {IMAGE_SUFFIX, INSTALLER_SUFFIX}
+
+    @property
+    def stream(self) -> Format:
+        """How the frames are compressed."""
+        return Format(self.format) if self.is_tarball else Format.TAR
+
 
 FOREIGN_SHOWN = 5
 """How many files are named that belong to no package."""
 
 _log = logging.getLogger(__name__)
-
-
-OUTPUT = "dist"
-"""The directory that artifacts are written to, unless the user names another."""
 
 
 def install(  # noqa: PLR0913  # one parameter for each choice
@@ -165,7 +207,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
     strict: bool = False,
     progress: Progress = no_progress,
 ) -> Packed:
-    """Pack an environment into a tarball with its bill, installing it first where that is needed.
+    """Pack an environment into a tarball with its bill, from the archives of its packages.
 
     Args:
         environment: Name of a locked environment, or path of a lockfile.
@@ -194,20 +236,16 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
     """
     project = project if isinstance(project, Project) else open_project(project)
     check_pack_choices(project, format, prefix)
-    installed = install(
+    plan = plan_installation(
+        project,
         environment,
-        project=project,
-        platform=platform,
-        including=including,
-        excluding=excluding,
+        platform,
+        Choice(including=frozenset(including), excluding=frozenset(excluding)),
         bytecode=bytecode,
         link_scripts=link_scripts,
         offline=offline,
-        progress=progress,
     )
-    plan = plan_packing(
-        project,
-        installed,
+    choices = PackChoices(
         directory=directory,
         format=format,
         level=level,
@@ -217,7 +255,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         self_relocating=self_relocating,
         strict=strict,
     )
-    return pack_planned(plan, progress)
+    return pack_locked(project, plan, choices, progress)
 
 
 def check_pack_choices(project: Project, format: str, prefix: str | None) -> None:  # noqa: A002  # as of `pack`
@@ -231,35 +269,36 @@ def check_pack_choices(project: Project, format: str, prefix: str | None) -> Non
         raise UsageError("--prefix is for images", hint="add -f sqsh, or leave --prefix out")
 
 
-def plan_packing(  # noqa: PLR0913  # one parameter for each choice
+def plan_packing(
     project: Project,
-    installed: Installed,
-    *,
-    directory: str,
-    format: str,  # noqa: A002  # as of `pack`
-    level: str,
-    prefix: str | None,
-    workers: int | None,
-    frame_cache: bool,
-    self_relocating: bool | None = None,
-    strict: bool = False,
+    installed: Packable,
+    choices: PackChoices,
+    frames: Mapping[tuple[str, str], KeptPackage] | None = None,
 ) -> PackPlan | ImagePlan | InstallerPlan:
-    """What packing `installed` will do, as a tarball, an image or an installer; see `pack`."""
-    _tell_of_foreign(installed, strict=strict)
+    """What packing `installed` will do, as a tarball, an image or an installer; see `pack`.
+
+    Args:
+        project: The project.
+        installed: What to pack.
+        choices: How.
+        frames: Manager and name → frames that were made before.
+    """
     cache = FrameCache(directory=project.tree.frame_cache)
+    relocating = choices.self_relocating
     request = PackRequest(
         installed=installed,
-        directory=project.path(directory),
-        format=Format.TAR if format in {IMAGE_SUFFIX, INSTALLER_SUFFIX} else Format(format),
-        level=Level(level),
-        workers=workers or project.processors,
+        directory=project.path(choices.directory),
+        format=choices.stream,
+        level=Level(choices.level),
+        workers=choices.workers or project.processors,
         newest=newest_time(project),
-        frame_cache=cache if frame_cache else None,
-        self_relocating=format == Format.GZIP if self_relocating is None else self_relocating,
+        frame_cache=cache if choices.frame_cache else None,
+        self_relocating=choices.format == Format.GZIP if relocating is None else relocating,
+        frames=frames or {},
     )
-    if format == IMAGE_SUFFIX:
-        return plan_image(request, project.environment, prefix)
-    return plan_installer(request) if format == INSTALLER_SUFFIX else plan_pack(request)
+    if choices.format == IMAGE_SUFFIX:
+        return plan_image(request, project.environment, choices.prefix)
+    return plan_installer(request) if choices.format == INSTALLER_SUFFIX else plan_pack(request)
 
 
 def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
@@ -283,8 +322,62 @@ def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
     _log.warning("%s: %s; %s", said, ", ".join(listed), hint)
 
 
-def pack_planned(plan: PackPlan | ImagePlan | InstallerPlan, progress: Progress) -> Packed:
-    """Carry out `plan`; see `pack`."""
+def pack_locked(
+    project: Project, plan: InstallPlan, choices: PackChoices, progress: Progress
+) -> Packed:
+    """Pack what `plan` says; see `pack`.
+
+    A tarball is made of archives, an image or an installer of an installation. Link scripts need
+    one as well, and what they made is taken from it. Files that were put into a prefix are told.
+    """
+    installed = None
+    if not choices.is_tarball or plan.link_scripts or plan.is_current:
+        installed = install_planned(project, plan, progress)
+        _tell_of_foreign(installed, strict=choices.strict)
+    if installed is not None and not choices.is_tarball:
+        return _pack(plan_packing(project, installed, choices), progress)
+    tarball = PackRequest.tarball_of(plan, project.path(choices.directory), choices.stream)
+    with output_errors(tarball), _workplace(project) as directory:
+        transcoding = Transcoding(
+            private=PrivatePrefix(
+                plan=plan,
+                tree=project.tree,
+                build_engine=project.build_engine,
+                mirrors=plan.mirrors,
+                inherited=project.environment,
+                directory=directory,
+                progress=progress,
+            ),
+            style=Style(
+                format=choices.stream,
+                level=Level(choices.level),
+                newest=newest_time(project),
+            ),
+            known=KnownFrames.of(
+                FrameCache(directory=project.tree.frame_cache) if choices.frame_cache else None,
+                project.settings.frame_layers,
+                directory,
+            ),
+            workers=choices.workers or project.processors,
+            adopted=installed.adopted if installed is not None else (),
+            progress=progress,
+        )
+        transcoded, frames = transcoding.run()
+        return _pack(plan_packing(project, transcoded, choices, frames), progress)
+
+
+@contextmanager
+def _workplace(project: Project) -> Iterator[Path]:
+    """A directory for one packing, which nobody else uses."""
+    state = project.tree.state
+    state.mkdir(parents=True, exist_ok=True)
+    remove_stale_temporaries(state, is_temporary_of(WORKPLACE))
+    with temporary_directory(state, WORKPLACE) as directory:
+        yield directory
+
+
+def _pack(plan: PackPlan | ImagePlan | InstallerPlan, progress: Progress) -> Packed:
+    """Carry out a plan of packing."""
     stream = plan if isinstance(plan, PackPlan) else plan.pack
     if stream.tarball.parent.name == OUTPUT:
         with suppress(OSError):  # packing says what is wrong with it

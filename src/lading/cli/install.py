@@ -95,11 +95,11 @@ def _install(context: Context, plan: InstallPlan) -> None:
 def installed(context: Context, plan: InstallPlan, progress: Progress) -> Installed:
     """Install what `plan` says, unless it is installed already."""
     if not plan.is_current:
-        _warn_of_network(context)
+        warn_of_network(context)
     return install_planned(context.project, plan, progress)
 
 
-def _warn_of_network(context: Context) -> None:
+def warn_of_network(context: Context) -> None:
     """Warn if the package cache is on a network file system, where locks may hang or not hold."""
     cache = context.project.tree.package_cache
     kind = network_file_system(cache)

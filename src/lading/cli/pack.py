@@ -1,20 +1,17 @@
 """`lading pack`."""
 
-from collections.abc import Callable
-from functools import partial
-
 import click
 
 from lading.api import (
+    PackChoices,
     check_pack_choices,
     named_environments,
-    pack_planned,
+    pack_locked,
     plan_installation,
-    plan_packing,
 )
 from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
-from lading.cli.install import installed
+from lading.cli.install import warn_of_network
 from lading.cli.options import (
     dry_run_option,
     every_option,
@@ -25,9 +22,9 @@ from lading.cli.options import (
 )
 from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
-from lading.install import Installed, InstallPlan
-from lading.pack import INSTALLER_SUFFIX, ImagePlan, InstallerPlan, PackPlan
-from lading.report import render_installed, render_packed, render_packed_json
+from lading.install import InstallPlan
+from lading.pack import INSTALLER_SUFFIX
+from lading.report import render_notes, render_packed, render_packed_json
 
 
 @click.command("pack")
@@ -99,7 +96,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     strict: bool,
     dry_run: bool,
 ) -> int:
-    """Pack ENVIRONMENT; install it first if it is not installed from its current lock.
+    """Pack ENVIRONMENT from the archives of its lock; an image is made of an installation.
 
     Of its categories main is packed, or what the configuration says.
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256. With -f sqsh it is a
@@ -124,9 +121,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     ]
     if prefix is not None and len(installations) > 1:
         raise UsageError("several images have one --prefix", hint="pack one at a time")
-    packing = partial(
-        plan_packing,
-        context.project,
+    choices = PackChoices(
         directory=output,
         format=format_,
         level=level,
@@ -138,35 +133,29 @@ def command(  # noqa: PLR0913  # one parameter for each option
     )
     for installation in installations:
         say_left_out(context, installation.lockfile)
-        _pack(context, installation, packing, dry_run=dry_run)
+        _pack(context, installation, choices, dry_run=dry_run)
     return 0
 
 
 def _pack(
-    context: Context,
-    installation: InstallPlan,
-    packing: Callable[[Installed], PackPlan | ImagePlan | InstallerPlan],
-    *,
-    dry_run: bool,
+    context: Context, installation: InstallPlan, choices: PackChoices, *, dry_run: bool
 ) -> None:
-    """Install if needed, then pack as `packing` plans it; or say what would be done."""
-    if dry_run and not installation.is_current:
-        context.say(f"{installation.environment} would be installed first")
+    """Pack, or say what would be packed."""
+    if dry_run:
+        for record in installation.conda:
+            context.write(f"{record.name} {record.version}\n")
+        for item in installation.wheels:
+            context.write(f"{item.name} {item.version}\n")
         return
+    warn_of_network(context)
     with context.progress() as progress:
-        result = installed(context, installation, progress)
-        plan = packing(result)
-        stream = plan if isinstance(plan, PackPlan) else plan.pack
-        if dry_run:
-            for payload in stream.payloads:
-                context.write(f"{payload.name} {len(payload.files)} members\n")
-            return
-        packed = pack_planned(plan, progress)
-
-    if not installation.is_current:
-        context.say(render_installed(result).rstrip())
+        packed = pack_locked(context.project, installation, choices, progress)
+    contents = packed.plan.request.installed.contents
+    notes = render_notes(contents, link_scripts=installation.link_scripts)
+    if notes:
+        context.say(notes.rstrip())
     if context.json:
         context.write(render_packed_json(packed, installation.lockfile))
     else:
         context.say(render_packed(packed).rstrip())
-        context.write(f"{stream.tarball}\n")
+        context.write(f"{packed.plan.tarball}\n")

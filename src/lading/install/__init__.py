@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lading.install.bytecode import is_bytecode as is_bytecode, sources_of as sources_of
     from lading.install.clean import clear_package_cache as clear_package_cache
-    from lading.install.contents import packages_with_scripts as packages_with_scripts
+    from lading.install.contents import (
+        PrefixContents as PrefixContents,
+        combine_contents as combine_contents,
+        environment_payload as environment_payload,
+        packages_with_scripts as packages_with_scripts,
+        without_bytecode as without_bytecode,
+    )
     from lading.install.installer import (
         Installed as Installed,
         apply_install as apply_install,
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
     )
     from lading.install.placement import find_foreign as find_foreign
     from lading.install.plan import InstallPlan as InstallPlan, plan_install as plan_install
+    from lading.install.private_prefix import PrivatePrefix as PrivatePrefix
+    from lading.install.project_files import project_payloads as project_payloads
     from lading.install.record import (
         InstallRecord as InstallRecord,
         read_install_record as read_install_record,
@@ -34,14 +43,20 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "bytecode": "is_bytecode sources_of",
             "clean": "clear_package_cache",
-            "contents": "packages_with_scripts",
+            "contents": (
+                "PrefixContents combine_contents environment_payload packages_with_scripts"
+                " without_bytecode"
+            ),
             "installer": "Installed apply_install read_installed",
             "layout": "WHEELS BuildTree",
             "mirror": "MirrorRequest Mirrored write_mirror",
             "package_cache": "fetch_archives place_of_wheel wheel_builder",
             "placement": "find_foreign",
             "plan": "InstallPlan plan_install",
+            "private_prefix": "PrivatePrefix",
+            "project_files": "project_payloads",
             "record": "InstallRecord read_install_record",
             "upgrade": "sha256_by_md5",
         },

@@ -91,13 +91,19 @@ class Compiler:
 
         with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="compile") as pool:
             # The largest first: one of them alone at the end would leave the other cores idle.
-            by_size = sorted(payloads, key=lambda payload: -len(_sources(payload, self.python)))
+            by_size = sorted(payloads, key=lambda payload: -len(sources_of(payload, self.python)))
             keys = [(payload.manager, payload.name) for payload in by_size]
             results = dict(zip(keys, pool.map(compiled, by_size), strict=True))
         return tuple(results[payload.manager, payload.name] for payload in payloads)
 
+    def missing(self, payload: Payload) -> tuple[PayloadFile, ...]:
+        """The sources of `payload` that must be compiled: none if their bytecode is kept."""
+        sources = sources_of(payload, self.python)
+        is_kept = _read_entries(self.cache / self._key(payload, sources)) is not None
+        return () if is_kept else sources
+
     def _compile(self, payload: Payload) -> Payload:
-        sources = _sources(payload, self.python)
+        sources = sources_of(payload, self.python)
         if not sources:
             return payload
         directory = self.cache / self._key(payload, sources)
@@ -214,7 +220,7 @@ def _read_entries(directory: Path) -> list[_Entry] | None:
     return entries if whole else None
 
 
-def _sources(payload: Payload, python: PythonLayout) -> tuple[PayloadFile, ...]:
+def sources_of(payload: Payload, python: PythonLayout) -> tuple[PayloadFile, ...]:
     """The files that python would compile at import, except those that relocation rewrites.
 
     Bytecode of a file with a placeholder would still hold the placeholder after relocation.

@@ -113,19 +113,46 @@ def read_contents(request: ContentsRequest) -> PrefixContents:
     conda = tuple(map(_with_digests, conda))
     installed = pip_payloads(request.pip, request.prefix, python) if python is not None else ()
     pip, _ = resolve_clobbering(installed)
-    _refuse_overwritten(conda, pip)
-    _refuse_project_files((*conda, *pip), request.project)
-    payloads: Sequence[Payload] = [*sorted(conda, key=lambda payload: payload.name), *pip]
+    payloads: Sequence[Payload] = [*conda, *pip]
     if request.compiler is not None:
         payloads = request.compiler.compile_all(payloads)
     else:
-        payloads = [_without_bytecode(payload) for payload in payloads]
+        payloads = [without_bytecode(payload) for payload in payloads]
+    return combine_contents(
+        payloads[: len(conda)],
+        payloads[len(conda) :],
+        (*request.project, environment_payload(request.variables, request.adopted)),
+        python,
+        clobbered,
+    )
+
+
+def combine_contents(
+    conda: Sequence[Payload],
+    pip: Sequence[Payload],
+    own: Sequence[Payload],
+    python: PythonLayout | None,
+    clobbered: Mapping[str, tuple[str, ...]],
+) -> PrefixContents:
+    """The contents of an environment whose payloads are known.
+
+    Args:
+        conda: conda packages.
+        pip: pip distributions, by name.
+        own: Files of the project, then those of the environment.
+        python: The environment's python, or None.
+        clobbered: Path → all packages that bring it.
+
+    Raises:
+        ArchiveError: A package sets a variable with an impossible name.
+        PrefixError: Two of different kinds own the same path.
+    """
+    _refuse_overwritten(conda, pip)
+    _refuse_project_files((*conda, *pip), own[:-1])
+    payloads = (*sorted(conda, key=lambda payload: payload.name), *pip)
     for payload in payloads:
         _check_variables(payload)
-    own = environment_payload(request.variables, request.adopted)
-    return PrefixContents(
-        payloads=(*payloads, *request.project, own), python=python, clobbered=clobbered
-    )
+    return PrefixContents(payloads=(*payloads, *own), python=python, clobbered=clobbered)
 
 
 def _check_variables(payload: Payload) -> None:
@@ -203,7 +230,7 @@ def _with_digests(payload: Payload) -> Payload:
     return msgspec.structs.replace(payload, files=files)
 
 
-def _without_bytecode(payload: Payload) -> Payload:
+def without_bytecode(payload: Payload) -> Payload:
     """The payload without its own bytecode, which normalised times make stale."""
     kept = tuple(item for item in payload.files if not is_bytecode(item.path))
     return msgspec.structs.replace(payload, files=kept)

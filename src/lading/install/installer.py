@@ -30,7 +30,7 @@ from lading.install.contents import (
     write_contents_file,
 )
 from lading.install.extracted import with_private_cache
-from lading.install.layout import BuildTree
+from lading.install.layout import UV_WORKPLACE, BuildTree
 from lading.install.link import link_packages, run_link_scripts
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages
@@ -70,9 +70,6 @@ from lading.version import VERSION
 SCRIPTED = "scripted"
 """Where copies of what link scripts made lie, beside the prefix."""
 
-UV_WORKPLACE = ".uv"
-"""Where uv is told what to install, beside the prefix, while it does."""
-
 BESIDE = (SCRIPTED, UV_WORKPLACE, ASIDE, INCOMING)
 """What a killed installation may have left besides its prefix."""
 
@@ -100,6 +97,12 @@ class Installed:
     record: InstallRecord
     contents: PrefixContents
     moved: int | None = None
+
+    @property
+    def adopted(self) -> tuple[PayloadFile, ...]:
+        """The files that link scripts made."""
+        own = (item for item in self.contents.payloads if item.manager == "environment")
+        return tuple(file for item in own for file in item.files if file.content is None)
 
 
 def apply_install(

@@ -8,6 +8,9 @@ from lading.conda import Platform
 WHEELS = "wheels"
 """Directory of wheels in a package cache, and in a mirror."""
 
+UV_WORKPLACE = ".uv"
+"""Where uv is told what to install, beside the prefix, while it does."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuildTree:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lading.pack.frame_cache import FrameCache as FrameCache
+    from lading.pack.encode import Style as Style
+    from lading.pack.frame_cache import FrameCache as FrameCache, KeptPackage as KeptPackage
     from lading.pack.image import (
         ImagePlan as ImagePlan,
         apply_image as apply_image,
@@ -17,21 +18,28 @@ if TYPE_CHECKING:
         apply_installer as apply_installer,
         plan_installer as plan_installer,
     )
+    from lading.pack.known_frames import KnownFrames as KnownFrames
     from lading.pack.packer import (
+        Packable as Packable,
         Packed as Packed,
         PackPlan as PackPlan,
         PackRequest as PackRequest,
         apply_pack as apply_pack,
+        output_errors as output_errors,
         plan_pack as plan_pack,
     )
+    from lading.pack.transcode import Transcoding as Transcoding
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "frame_cache": "FrameCache",
+            "frame_cache": "FrameCache KeptPackage",
             "image": "ImagePlan apply_image plan_image",
+            "encode": "Style",
             "installer": "INSTALLER_SUFFIX InstallerPlan apply_installer plan_installer",
-            "packer": "PackPlan PackRequest Packed apply_pack plan_pack",
+            "known_frames": "KnownFrames",
+            "packer": "PackPlan PackRequest Packable Packed apply_pack output_errors plan_pack",
+            "transcode": "Transcoding",
         },
         call="lading.api:pack",
     )

@@ -5,8 +5,12 @@ its content, and fetched alone. Memory holds one frame, whatever the size of the
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,6 +30,7 @@ from lading.format import (
     render_header,
 )
 from lading.pack.members import ShippedMember
+from lading.package import CheckedPackage, Payload
 from lading.system import sha256_of
 
 
@@ -43,6 +48,18 @@ class EncodedFrame(msgspec.Struct, frozen=True, array_like=True):
     sha256: str
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a package besides its frames, so that its archive need not be read again.
+
+    Attributes:
+        checked: What the checks on all packages together need; None for pip distributions.
+        payload: Without its files, but those with variables for activation.
+    """
+
+    checked: CheckedPackage | None
+    payload: Payload
+
+
 class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
     """What is known of a package whose frames were made.
 
@@ -52,6 +69,7 @@ class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
         document: The file list.
         files: What the list lists.
         relocations: What relocation will rewrite of them, in order.
+        origin: Where it came from; None where that is not kept.
     """
 
     frames: tuple[EncodedFrame, ...]
@@ -59,6 +77,7 @@ class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
     document: bytes
     files: tuple[ManifestFile, ...]
     relocations: tuple[Relocation, ...]
+    origin: Origin | None = None
 
     @property
     def length(self) -> int:
@@ -88,6 +107,7 @@ def encode_package(
     mtime: int,
     style: Style,
     keep: Callable[[bytes], object],
+    threads: int = 1,
 ) -> EncodedPackage:
     """Make the frames of a package; `keep` gets each as soon as it is made.
 
@@ -97,27 +117,37 @@ def encode_package(
         mtime: What the members carry, in Unix seconds.
         style: Of the tarball.
         keep: Gets the compressed bytes of the frames in order, then those of the file list's.
+        threads: How many frames are compressed at once; as many more are held in memory.
 
     Raises:
         LadingError: A member cannot be read, or is not as long as it should be.
     """
-    writer = _FrameWriter(style=style, keep=keep)
     files = []
     relocations = []
-    for member in members:
-        item = writer.write(member, mtime)
-        files.append(item)
-        if member.occurrences is not None:
-            relocations.append(Relocation.of(member.path, member.size, member.occurrences))
-    writer.end_frame()
+    with _FrameWriter.opened(style, keep, threads) as writer:
+        for member in members:
+            item = writer.write(member, mtime)
+            files.append(item)
+            if member.occurrences is not None:
+                relocations.append(Relocation.of(member.path, member.size, member.occurrences))
+        writer.end_frame()
+        writer.settle(0)
     document = render_file_list(mtime, files)
     return EncodedPackage(
         frames=tuple(writer.frames),
-        list_frame=writer.compressed(list_member(path, document, mtime)),
+        list_frame=writer.kept(_compressed(style, list_member(path, document, mtime))),
         document=document,
         files=tuple(files),
         relocations=tuple(relocations),
     )
+
+
+class _Frame(NamedTuple):
+    """A compressed frame, the size of its content, and its SHA-256, hexadecimal."""
+
+    data: bytes
+    size: int
+    sha256: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,8 +156,23 @@ class _FrameWriter:
 
     style: Style
     keep: Callable[[bytes], object]
+    threads: int
+    pool: ThreadPoolExecutor | None
     frames: list[EncodedFrame] = field(default_factory=list)
     buffer: bytearray = field(default_factory=bytearray)
+    pending: deque[Future[_Frame]] = field(default_factory=deque)
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls, style: Style, keep: Callable[[bytes], object], threads: int
+    ) -> Iterator["_FrameWriter"]:
+        """A writer with threads of its own; with one thread there are none."""
+        if threads == 1:
+            yield cls(style=style, keep=keep, threads=1, pool=None)
+            return
+        with ThreadPoolExecutor(threads, thread_name_prefix="compress") as pool:
+            yield cls(style=style, keep=keep, threads=threads, pool=pool)
 
     def write(self, member: ShippedMember, mtime: int) -> ManifestFile:
         """Write a member; return its entry of the file list."""
@@ -153,6 +198,7 @@ class _FrameWriter:
                     f"{member.path} has not the {member.size} bytes that it should have",
                     hint="clear the package cache and fetch it again",
                 )
+            member.check(hasher.hexdigest())
         self._append(filling, position, cuts)
         where = member.occurrences
         return ManifestFile(
@@ -181,12 +227,27 @@ class _FrameWriter:
 
     def end_frame(self) -> None:
         """Compress what has come since the last frame, if anything has."""
-        if self.buffer:
-            self.frames.append(self.compressed(bytes(self.buffer)))
-            self.buffer.clear()
+        if not self.buffer:
+            return
+        content = bytes(self.buffer)
+        self.buffer.clear()
+        if self.pool is None:
+            self.frames.append(self.kept(_compressed(self.style, content)))
+            return
+        self.settle(self.threads)
+        self.pending.append(self.pool.submit(_compressed, self.style, content))
 
-    def compressed(self, content: bytes) -> EncodedFrame:
-        """Compress `content` to a frame, and give it away."""
-        data = compress(self.style.format, self.style.level, content)
-        self.keep(data)
-        return EncodedFrame(length=len(data), size=len(content), sha256=sha256_of(data).hex)
+    def settle(self, most: int) -> None:
+        """Wait until at most `most` frames are being compressed."""
+        while len(self.pending) > most:
+            self.frames.append(self.kept(self.pending.popleft().result()))
+
+    def kept(self, frame: _Frame) -> EncodedFrame:
+        """Give a compressed frame away."""
+        self.keep(frame.data)
+        return EncodedFrame(length=len(frame.data), size=frame.size, sha256=frame.sha256)
+
+
+def _compressed(style: Style, content: bytes) -> _Frame:
+    data = compress(style.format, style.level, content)
+    return _Frame(data, len(content), sha256_of(data).hex)

@@ -23,7 +23,7 @@ from typing import BinaryIO
 import msgspec
 
 from lading.format import FRAME_FORMAT_VERSION, describe
-from lading.pack.encode import EncodedPackage, Style
+from lading.pack.encode import EncodedPackage, Origin, Style
 from lading.pack.members import mtime_of
 from lading.package import Payload
 from lading.system import (
@@ -62,6 +62,13 @@ class KeptPackage:
 
     path: Path
     encoded: EncodedPackage
+
+    @property
+    def origin(self) -> Origin:
+        """Where the package came from, which is known of frames that were made from an archive."""
+        if self.encoded.origin is None:
+            raise ValueError(f"{self.path} does not say where it came from")
+        return self.encoded.origin
 
 
 def package_key(payload: Payload, prefix: Path, style: Style) -> str | None:
@@ -102,7 +109,7 @@ def package_key(payload: Payload, prefix: Path, style: Style) -> str | None:
         "name": payload.name,
         # A pip distribution's files may name the prefix; what takes its place does not.
         "prefix": str(prefix) if payload.manager == "pip" else "",
-        "mtime": mtime_of(payload, style.newest),
+        "mtime": mtime_of(payload.mtime, style.newest),
         "members": members,
     }
     return hashlib.sha256(msgspec.msgpack.encode(inputs)).hexdigest()

@@ -243,7 +243,7 @@ class _ImageWriter:
 
     def package(self, payload: Payload) -> EncodedPackage:
         """Write the members of a package; return what its frames would be."""
-        mtime = mtime_of(payload, self.request.newest)
+        mtime = mtime_of(payload.mtime, self.request.newest)
         members = shipped_members(payload, self.request.installed.plan.prefix)
         return encode_package(
             self._written(members, mtime),

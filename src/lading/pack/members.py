@@ -28,7 +28,9 @@ class ShippedMember:
         executable: Whether its mode is 0755 instead of 0644.
         target: Of a link.
         occurrences: What relocation replaces in it, or None.
-        read: Gives the content of a file chunk by chunk; raises where it is not as promised.
+        read: Gives the content of a file chunk by chunk; who reads it compares it with `promised`.
+        promised: What its package says of the digest; None where it says nothing.
+        place: Where the content was read from, for messages.
     """
 
     path: str
@@ -38,6 +40,23 @@ class ShippedMember:
     target: str = ""
     occurrences: Occurrences | None = None
     read: Callable[[], Iterator[bytes]]
+    promised: Digest | None = None
+    place: str = ""
+
+    def check(self, sha256: str) -> None:
+        """Compare the digest of the content, hexadecimal, with what the package says.
+
+        Raises:
+            DigestMismatchError: It has another.
+        """
+        if self.promised is not None and sha256 != self.promised.hex:
+            raise DigestMismatchError(
+                f"{self.place or self.path} is not what its package says of {self.path}",
+                hint="if it was changed, run `lading install --force`; else the package is broken:"
+                " take another build of it, and lock again",
+                expected=str(self.promised),
+                actual=f"sha256:{sha256}",
+            )
 
 
 def shipped_members(payload: Payload, prefix: Path) -> Iterator[ShippedMember]:
@@ -55,9 +74,9 @@ def shipped_members(payload: Payload, prefix: Path) -> Iterator[ShippedMember]:
         yield _member(item, payload.manager, prefix)
 
 
-def mtime_of(payload: Payload, newest: int | None) -> int:
-    """The time that the members of `payload` carry, in Unix seconds."""
-    return payload.mtime if newest is None else min(payload.mtime, newest)
+def mtime_of(time: int, newest: int | None) -> int:
+    """The time that the members of a package of `time` carry, in Unix seconds."""
+    return time if newest is None else min(time, newest)
 
 
 def _member(item: PayloadFile, manager: str, prefix: Path) -> ShippedMember:
@@ -81,6 +100,8 @@ def _member(item: PayloadFile, manager: str, prefix: Path) -> ShippedMember:
         target=item.target,
         occurrences=shipped.occurrences or None if shipped is not None else None,
         read=partial(_read_place, item, size) if is_placed else partial(_once, content),
+        promised=item.sha256 if is_placed else None,
+        place=item.place,
     )
 
 
@@ -89,23 +110,15 @@ def _once(content: bytes) -> Iterator[bytes]:
 
 
 def _read_place(item: PayloadFile, size: int) -> Iterator[bytes]:
-    """The content of a file in the package cache, compared with what its package says."""
-    hasher = hashlib.sha256()
-    found = 0
+    """The content of a file in the package cache, at most one chunk more than it should have."""
     try:
         with open(item.place, "rb", buffering=0) as stream:  # noqa: PTH123  # as above
-            while chunk := stream.read(CHUNK_BYTES):
-                hasher.update(chunk)
+            found = 0
+            while found <= size and (chunk := stream.read(CHUNK_BYTES)):
                 found += len(chunk)
-                if found > size:
-                    break
                 yield chunk
     except OSError as error:
         raise _unreadable(item, error) from error
-    if found != size:
-        raise _changed(item, f"{size} bytes", f"{found} bytes")
-    if item.sha256 is not None and hasher.hexdigest() != item.sha256.hex:
-        raise _changed(item, str(item.sha256), f"sha256:{hasher.hexdigest()}")
 
 
 def _shipped(item: PayloadFile, manager: str, prefix: Path) -> Shipped | None:

@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -35,7 +35,7 @@ from lading.format import (
     render_manifest,
     render_record,
 )
-from lading.install import Installed
+from lading.install import InstallPlan, PrefixContents
 from lading.pack.encode import EncodedFrame, EncodedPackage, Style, encode_package
 from lading.pack.environment_scripts import environment_scripts
 from lading.pack.frame_cache import FrameCache, KeptPackage, package_key
@@ -57,12 +57,24 @@ from lading.system import (
 from lading.version import VERSION
 
 
+class Packable(Protocol):
+    """An environment whose files, or whose frames, are at hand."""
+
+    @property
+    def plan(self) -> InstallPlan:
+        """Which environment it is."""
+
+    @property
+    def contents(self) -> PrefixContents:
+        """What it consists of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackRequest:
     """What to pack, and how.
 
     Attributes:
-        installed: A finished installation.
+        installed: A finished installation, or what was made of archives.
         directory: Where the files are written, absolute.
         format: Of the tarball.
         level: Of compression.
@@ -70,9 +82,10 @@ class PackRequest:
         newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
         frame_cache: Where packages are kept as frames for the next time, or None.
         self_relocating: Whether its python relocates the environment when it starts.
+        frames: Manager and name → the frames of a package that were made before.
     """
 
-    installed: Installed
+    installed: Packable
     directory: Path
     format: Format = Format.ZSTD
     level: Level = Level.DEFAULT
@@ -80,6 +93,7 @@ class PackRequest:
     newest: int | None = None
     frame_cache: FrameCache | None = None
     self_relocating: bool = False
+    frames: Mapping[tuple[str, str], KeptPackage] = field(default_factory=dict)
 
     @property
     def style(self) -> Style:
@@ -89,9 +103,12 @@ class PackRequest:
     @property
     def tarball(self) -> Path:
         """Where the tarball will lie: `<environment>-<platform>.<format>`."""
-        plan = self.installed.plan
-        name = f"{plan.environment}-{plan.lockfile.platform}.{self.format}"
-        return self.directory / name
+        return self.tarball_of(self.installed.plan, self.directory, self.format)
+
+    @staticmethod
+    def tarball_of(plan: InstallPlan, directory: Path, format_: Format) -> Path:
+        """Where the tarball of an environment would lie in `directory`."""
+        return directory / f"{plan.environment}-{plan.lockfile.platform}.{format_}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +205,8 @@ def _write(plan: PackPlan, spool: Path, output: HashedOutput, progress: Progress
         try:
             lists.append(_copy(kept, output))
         except FileNotFoundError:
+            if (payload.manager, payload.name) in plan.request.frames:
+                raise
             # Another pack pruned the cache at this very moment.
             again = _encode_to(spool, payload, plan.request)
             lists.append(_copy(again, output))
@@ -277,6 +296,9 @@ def _keep(
     spool: Path, request: PackRequest, cache: FrameCache | None, payload: Payload
 ) -> KeptPackage:
     """Find the frames of a package in the cache, or make them: in the cache, or in `spool`."""
+    known = request.frames.get((payload.manager, payload.name))
+    if known is not None:
+        return known
     prefix = request.installed.plan.prefix
     key = package_key(payload, prefix, request.style) if cache is not None else None
     if cache is not None and key is not None:
@@ -297,7 +319,7 @@ def encode(payload: Payload, request: PackRequest, stream: BinaryIO) -> EncodedP
     return encode_package(
         shipped_members(payload, request.installed.plan.prefix),
         path=list_path(payload.manager, payload.name),
-        mtime=mtime_of(payload, request.newest),
+        mtime=mtime_of(payload.mtime, request.newest),
         style=request.style,
         keep=stream.write,
     )
@@ -342,7 +364,7 @@ def manifest_of(plan: PackPlan, encoded: Sequence[tuple[Payload, EncodedPackage]
             longest_prefix=min(binary, default=None),
             virtual_packages=dict(lockfile.virtual_packages),
         ),
-        mtime=mtime_of(encoded[-1][0], request.newest),
+        mtime=mtime_of(encoded[-1][0].mtime, request.newest),
         packages=tuple(_placed(encoded)),
     )
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         REMEDY as REMEDY,
         Member as Member,
         MemberType as MemberType,
+        archive_errors as archive_errors,
         read_info as read_info,
         read_members as read_members,
     )
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
         with_header as with_header,
     )
     from lading.package.checks import (
+        LARGEST_SOURCE as LARGEST_SOURCE,
+        ArchiveCheck as ArchiveCheck,
         CheckedPackage as CheckedPackage,
+        check_environment as check_environment,
         check_packages as check_packages,
     )
     from lading.package.entry_points import self_locating_script as self_locating_script
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     )
     from lading.package.info import (
         INFO_FILES as INFO_FILES,
+        PackageInfo as PackageInfo,
         PathEntry as PathEntry,
         parse_package_info as parse_package_info,
         read_package_info as read_package_info,
@@ -38,23 +43,28 @@ if TYPE_CHECKING:
         Payload as Payload,
         PayloadFile as PayloadFile,
         PythonLayout as PythonLayout,
+        assemble_payload as assemble_payload,
+        check_record as check_record,
         conda_payload as conda_payload,
+        placed_path as placed_path,
         resolve_clobbering as resolve_clobbering,
+        time_of as time_of,
     )
     from lading.package.script_headers import script_for as script_for
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "archive": "REMEDY Member MemberType read_info read_members",
+            "archive": "REMEDY Member MemberType archive_errors read_info read_members",
             "bytecode": "BroughtBytecode with_header",
-            "checks": "CheckedPackage check_packages",
+            "checks": "ArchiveCheck CheckedPackage LARGEST_SOURCE check_environment check_packages",
             "entry_points": "self_locating_script",
             "script_headers": "script_for",
             "file_list": "ArchiveFiles Unread list_archive list_local",
-            "info": "INFO_FILES PathEntry parse_package_info read_package_info",
+            "info": "INFO_FILES PackageInfo PathEntry parse_package_info read_package_info",
             "payload": (
-                "OWNER_EXECUTE Payload PayloadFile PythonLayout conda_payload resolve_clobbering"
+                "OWNER_EXECUTE Payload PayloadFile PythonLayout assemble_payload check_record"
+                " conda_payload placed_path resolve_clobbering time_of"
             ),
         },
     )

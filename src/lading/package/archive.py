@@ -37,6 +37,9 @@ LARGEST_INFO = 1 << 28
 LARGEST_PACKAGE = 1 << 36
 MOST_MEMBERS = 1_000_000
 
+READ_BYTES = 1 << 18
+"""Decompressed at once: in tarfile's pieces of 10 kB, calls take longer than decompressing."""
+
 REMEDY = "the package is damaged or no conda package: clear the package cache and fetch it again"
 
 _DAMAGE = (
@@ -123,7 +126,8 @@ def read_members(
     with archive_errors(file_name):
         seen: dict[str, MemberType] = {}
         for tar in _tars(file_name, stream, _Limit(limit), info_only=info_only):
-            with tarfile.open(fileobj=cast("IO[bytes]", tar), mode="r|") as members:
+            source = cast("IO[bytes]", tar)
+            with tarfile.open(fileobj=source, mode="r|", bufsize=READ_BYTES) as members:
                 for item in members:
                     member = _member(item)
                     if member is None:

@@ -16,7 +16,7 @@ import re
 import struct
 from _imp import source_hash
 from collections.abc import Iterable, Iterator
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -77,16 +77,16 @@ class BytecodeFinder:
         # Path of bytecode → path of its source, header.
         self._headers: dict[str, tuple[str, bytes]] = {}
 
-    def look(self, member: Member, content: IO[bytes]) -> None:
-        """Read what is needed of a file, and remember it."""
+    def look(self, member: Member, content: bytes) -> None:
+        """Remember what is needed of a file."""
         if found := _BYTECODE.fullmatch(member.path):
             directory, version, name, tag = found.groups()
             if tag == version.replace(".", ""):
-                self._headers[member.path] = (f"{directory}{name}.py", content.read(_HEADER.size))
+                self._headers[member.path] = (f"{directory}{name}.py", content[: _HEADER.size])
         elif (found := _SOURCE.fullmatch(member.path)) and found.group(1) in MAGICS:
             magic = MAGICS[found.group(1)].to_bytes(2, "little") + b"\r\n"
             # The whole magic number is the key of the hash.
-            hashed = source_hash(int.from_bytes(magic, "little"), content.read())
+            hashed = source_hash(int.from_bytes(magic, "little"), content)
             self._sources[member.path] = _Source(magic, member.mtime, member.size, hashed)
 
     def fitting(self, paths: Iterable[PathEntry]) -> Iterator[BroughtBytecode]:

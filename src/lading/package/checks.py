@@ -46,6 +46,9 @@ from lading.system import decode_json, in_order, write_atomically
 RULES = 2
 """Of the checks on one package; a result of other rules is not used."""
 
+LARGEST_SOURCE = 1 << 26
+"""Of a python source or its bytecode that is looked at, in bytes."""
+
 MOST_STEPS = 2_000_000
 """Names that are looked at to follow all links of an environment."""
 
@@ -140,34 +143,78 @@ def check_archive(file_name: str, stream: IO[bytes]) -> CheckedPackage:
         ArchiveError: It is not a sound package.
         UnsafePathError: It holds something below a link.
     """
-    members: dict[str, Member] = {}
-    files: dict[str, bytes] = {}
-    finder = BytecodeFinder()
+    check = ArchiveCheck(file_name)
     for member, content in read_members(file_name, stream):
-        members[member.path] = member
-        directory, _, name = member.path.rpartition("/")
-        if directory == "info" and name in INFO_FILES and content is not None:
-            if member.size > LARGEST_INFO:
-                raise ArchiveError(f"{file_name}: {member.path} is too large", hint=_BROKEN)
-            files[name] = content.read()
-        elif content is not None:
-            finder.look(member, content)
-    info = parse_package_info(
-        file_name, files, lambda path: path in members and members[path].type is MemberType.LINK
-    )
-    _check_parents(file_name, members)
-    return CheckedPackage(
-        rules=RULES,
-        name=info.name,
-        version=info.version,
-        build=info.build,
-        noarch=info.noarch,
-        site_packages=info.site_packages if info.name == "python" else "",
-        commands=tuple(item.command for item in info.entry_points),
-        paths=tuple(_checked_paths(file_name, info, members)),
-        # A noarch package is for any python.
-        bytecode=() if info.noarch else tuple(finder.fitting(info.paths)),
-    )
+        wants = content is not None and check.wants(member)
+        check.look(member, content.read() if content is not None and wants else None)
+    return check.finish()
+
+
+class ArchiveCheck:
+    """The checks on a package by itself, member by member, while its archive streams."""
+
+    def __init__(self, file_name: str) -> None:
+        """Nothing is known of `file_name` yet."""
+        self._file_name = file_name
+        self._files: dict[str, bytes] = {}
+        self._finder = BytecodeFinder()
+        self.members: dict[str, Member] = {}
+
+    def wants(self, member: Member) -> bool:
+        """Whether the content of a member is needed.
+
+        Raises:
+            ArchiveError: It is larger than anything of its kind.
+        """
+        if _info_file(member) and member.size > LARGEST_INFO:
+            raise ArchiveError(f"{self._file_name}: {member.path} is too large", hint=_BROKEN)
+        return bool(_info_file(member)) or (
+            member.size <= LARGEST_SOURCE and member.path.endswith((".py", ".pyc"))
+        )
+
+    def look(self, member: Member, content: bytes | None) -> None:
+        """Remember a member, with its content if that is wanted."""
+        self.members[member.path] = member
+        if content is None:
+            return
+        if name := _info_file(member):
+            self._files[name] = content
+        else:
+            self._finder.look(member, content)
+
+    def finish(self) -> CheckedPackage:
+        """The package, after its last member.
+
+        Raises:
+            ArchiveError: It is not a sound package.
+            UnsafePathError: It holds something below a link.
+        """
+        members = self.members
+        info = parse_package_info(
+            self._file_name,
+            self._files,
+            lambda path: path in members and members[path].type is MemberType.LINK,
+        )
+        _check_parents(self._file_name, members)
+        return CheckedPackage(
+            rules=RULES,
+            name=info.name,
+            version=info.version,
+            build=info.build,
+            noarch=info.noarch,
+            site_packages=info.site_packages if info.name == "python" else "",
+            commands=tuple(item.command for item in info.entry_points),
+            paths=tuple(_checked_paths(self._file_name, info, members)),
+            # A noarch package is for any python.
+            bytecode=() if info.noarch else tuple(self._finder.fitting(info.paths)),
+        )
+
+
+def _info_file(member: Member) -> str:
+    """The name of a file of `info/` that is read, or empty."""
+    directory, _, name = member.path.rpartition("/")
+    is_read = directory == "info" and name in INFO_FILES and member.type is MemberType.FILE
+    return name if is_read else ""
 
 
 def _check_parents(file_name: str, members: Mapping[str, Member]) -> None:

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import msgspec
 
@@ -84,6 +85,16 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     files: tuple[PayloadFile, ...] = ()
 
 
+class _Python(Protocol):
+    """What is known of the package `python`."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def site_packages(self) -> str: ...
+
+
 class PythonLayout(msgspec.Struct, frozen=True, array_like=True):
     """Where the python of an environment keeps its things.
 
@@ -102,7 +113,7 @@ class PythonLayout(msgspec.Struct, frozen=True, array_like=True):
     released: bool = True
 
     @classmethod
-    def of(cls, info: PackageInfo, sha256: Digest) -> "PythonLayout":
+    def of(cls, info: "_Python", sha256: Digest) -> "PythonLayout":
         """The layout that the package `python` with this `info/` brings (CEP 17)."""
         version = ".".join(info.version.split(".")[:2])
         released = all(part.isdecimal() for part in info.version.split("."))
@@ -125,6 +136,19 @@ def conda_payload(
             regular, or `info/` belongs to another package than the record.
         UnsafePathError: A file lies below a symbolic link.
     """
+    check_record(record, info, python)
+    _refuse_linked_parents([entry.path for entry in info.paths], directory)
+    files = [_payload_file(entry, info, directory, python) for entry in info.paths]
+    return assemble_payload(record, info, files, python)
+
+
+def check_record(record: RepodataRecord, info: PackageInfo, python: PythonLayout | None) -> None:
+    """Refuse a package that cannot be a part of the environment.
+
+    Raises:
+        ArchiveError: `info/` belongs to another package than the record, or it is a noarch python
+            package without a python.
+    """
     if (info.name, info.version, info.build) != (record.name, record.version, record.build):
         raise ArchiveError(
             f"{record.file_name} holds {info.name} {info.version} {info.build}",
@@ -134,8 +158,15 @@ def conda_payload(
         raise ArchiveError(
             f"{record.name} needs python, and the lock has none", hint="add python and lock again"
         )
-    _refuse_linked_parents([entry.path for entry in info.paths], directory)
-    files = [_payload_file(entry, info, directory, python) for entry in info.paths]
+
+
+def assemble_payload(
+    record: RepodataRecord,
+    info: PackageInfo,
+    files: list[PayloadFile],
+    python: PythonLayout | None,
+) -> Payload:
+    """The payload of a conda package that brings `files`, with what is generated for it."""
     if python is not None and info.noarch == "python":
         files += _entry_point_files(info, python)
     # An entry point takes the place of a file with its name, as installers have it.
@@ -148,7 +179,7 @@ def conda_payload(
         url=record.url,
         sha256=record.sha256,
         license=_text(info.index.get("license")),
-        mtime=max(info.timestamp // 1000, EPOCH_1980) if info.timestamp else EPOCH_1980,
+        mtime=time_of(info),
         files=tuple(sorted(files, key=lambda item: item.path)),
     )
 
@@ -159,9 +190,7 @@ def _payload_file(
     """One path entry, at its place in the prefix."""
     # Text, since a Path for each of tens of thousands takes longer than looking at it.
     source = f"{directory}/{entry.path}"
-    path = entry.path
-    if info.noarch == "python" and python is not None:
-        path = noarch_target(path, python.site_packages)
+    path = placed_path(entry.path, info, python)
     try:
         status = os.lstat(source)
         if entry.type is PathType.SOFTLINK and stat.S_ISLNK(status.st_mode):
@@ -212,6 +241,18 @@ def _refuse_linked_parents(paths: Iterable[str], directory: Path) -> None:
                 )
             sound.add(parent)
             parent = parent.rpartition("/")[0]
+
+
+def time_of(info: PackageInfo) -> int:
+    """The time that the members of a package carry, in Unix seconds: when it was built."""
+    return max(info.timestamp // 1000, EPOCH_1980) if info.timestamp else EPOCH_1980
+
+
+def placed_path(path: str, info: PackageInfo, python: PythonLayout | None) -> str:
+    """Where a path of a package lies in the prefix."""
+    if info.noarch == "python" and python is not None:
+        return noarch_target(path, python.site_packages)
+    return path
 
 
 def noarch_target(path: str, site_packages: str) -> str:

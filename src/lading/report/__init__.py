@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from lading.report.summary import (
         render_installed as render_installed,
         render_installed_json as render_installed_json,
+        render_notes as render_notes,
         render_packed as render_packed,
         render_packed_json as render_packed_json,
     )
@@ -107,7 +108,10 @@ else:
                 "merge_preflights render_preflight render_preflight_json render_preflights"
             ),
             "progress": "progress_bar",
-            "summary": "render_installed render_installed_json render_packed render_packed_json",
+            "summary": (
+                "render_installed render_installed_json render_notes render_packed"
+                " render_packed_json"
+            ),
             "terminal": "one_line printable",
             "verified": "render_report render_report_json",
         },

@@ -1,6 +1,6 @@
 """What a command did, for people and for programs."""
 
-from lading.install import Installed, packages_with_scripts
+from lading.install import Installed, PrefixContents, packages_with_scripts
 from lading.lock import Lockfile
 from lading.pack import Packed
 from lading.report.document import render_json
@@ -30,17 +30,23 @@ def render_installed(installed: Installed) -> str:
         total = len(installed.contents.payloads) - 1
         first += f"; updated in place, {installed.moved} of {total} packages moved"
     lines = [first]
-    for path, owners in installed.contents.clobbered.items():
-        lines.append(
-            f"warning: {one_line(path)} is owned by {', '.join(owners)}; the last of them has it"
-        )
-    scripted = packages_with_scripts(installed.contents)
-    if scripted and not record.link_scripts:
+    notes = render_notes(installed.contents, link_scripts=record.link_scripts)
+    return "\n".join(lines) + "\n" + notes
+
+
+def render_notes(contents: PrefixContents, *, link_scripts: bool) -> str:
+    """A line for each path that was clobbered, and one for link scripts that did not run."""
+    lines = [
+        f"warning: {one_line(path)} is owned by {', '.join(owners)}; the last of them has it\n"
+        for path, owners in contents.clobbered.items()
+    ]
+    scripted = packages_with_scripts(contents)
+    if scripted and not link_scripts:
         lines.append(
             f"warning: {', '.join(scripted)} would run a script when linked, and did not;"
-            " --link-scripts lets them"
+            " --link-scripts lets them\n"
         )
-    return "\n".join(lines) + "\n"
+    return "".join(lines)
 
 
 def render_installed_json(installed: Installed) -> str:

@@ -1,0 +1,128 @@
+"""A prefix for what must run while packing: python with its dependencies, and nothing else.
+
+Packing compiles bytecode with the environment's python and installs wheels; everything else is read
+from archives. So only where something must run is anything linked, into a prefix that nobody else
+sees, and that is removed afterwards.
+"""
+
+import fcntl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lading.conda import MirrorMap, RepodataRecord
+from lading.engine import Engine, InstallRequest
+from lading.graph import dependencies_of, reachable
+from lading.install.bytecode import Compiler
+from lading.install.extracted import with_private_cache
+from lading.install.layout import UV_WORKPLACE, BuildTree
+from lading.install.link import link_packages
+from lading.install.package_cache import Archives, fetch_archives
+from lading.install.pip import PipInstall, install_pip_packages, pip_payloads
+from lading.install.plan import InstallPlan
+from lading.package import Payload, PythonLayout, check_packages, resolve_clobbering
+from lading.system import Progress, no_progress, open_lock, processors, scrubbed_environment
+
+READY = "ready"
+"""A file beside the prefix that says that it is linked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivatePrefix:
+    """A prefix that is linked when it is needed first.
+
+    Attributes:
+        plan: Of the environment.
+        tree: Where caches lie.
+        build_engine: Makes the engine that links.
+        mirrors: Where archives are fetched from.
+        inherited: The caller's environment variables.
+        directory: Holds the prefix, absolute; nobody else's, and removed by the caller.
+        progress: Told of each step.
+    """
+
+    plan: InstallPlan
+    tree: BuildTree
+    build_engine: Callable[[], Engine]
+    mirrors: MirrorMap
+    inherited: Mapping[str, str]
+    directory: Path
+    progress: Progress = no_progress
+
+    @property
+    def prefix(self) -> Path:
+        """The prefix, absolute."""
+        return self.directory / "prefix"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the programs that run in it."""
+        return scrubbed_environment(self.inherited, self.tree.home)
+
+    def fetch(self, records: tuple[RepodataRecord, ...], *, wheels: bool = False) -> Archives:
+        """Fetch the archives of some packages, and wheels if wanted; see `fetch_archives`."""
+        names = {record.file_name for record in records}
+        names |= {item.file_name for item in self.plan.wheels if wheels}
+        downloads = tuple(item for item in self.plan.downloads if item.target.name in names)
+        plan = replace(self.plan, conda=records, downloads=downloads)
+        return fetch_archives(plan, self.tree, self.mirrors, self.inherited, self.progress)
+
+    def link(self) -> None:
+        """Link python and what it needs, unless that is done; other processes wait.
+
+        Raises:
+            IntegrityError: An archive or an extracted package is not what it should be.
+            EngineError: The engine failed.
+        """
+        with open_lock(self.directory / ".lock") as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if (self.directory / READY).exists():
+                return
+            tree = with_private_cache(self.tree)
+            needed = reachable(dependencies_of(self.plan.records), ["python"])
+            records = tuple(item for item in self.plan.records if item.name in needed)
+            archives = self.fetch(records)
+            platform = self.plan.lockfile.platform
+            check_packages(records, archives.conda, platform, tree.checked, processors())
+            tree.home.mkdir(parents=True, exist_ok=True)
+            request = InstallRequest(
+                platform=platform,
+                records=records,
+                archives=archives.conda,
+                prefix=self.prefix,
+                package_cache=tree.package_cache,
+                progress=self.progress,
+            )
+            link_packages(self.build_engine(), request, tree.checked)
+            (self.directory / READY).touch()
+
+    def compiler(self, python: PythonLayout) -> Compiler:
+        """What compiles with the python of this prefix, which must be linked before."""
+        return Compiler(
+            python=python,
+            prefix=self.prefix,
+            cache=self.tree.bytecode_cache,
+            environment=self.environment,
+            workers=1,
+        )
+
+    def install_wheels(self, python: PythonLayout) -> tuple[Payload, ...]:
+        """Install the pip part; return what it put into the prefix, by name.
+
+        Raises:
+            EngineError: uv refused.
+            PrefixError: Two packages bring a path with different contents.
+        """
+        self.link()
+        install_pip_packages(
+            PipInstall(
+                packages=self.plan.wheels,
+                wheels=self.fetch((), wheels=True).wheels,
+                prefix=self.prefix,
+                python=python,
+                cache=self.tree.state / "uv",
+                environment=self.environment,
+            ),
+            self.directory / UV_WORKPLACE,
+        )
+        return resolve_clobbering(pip_payloads(self.plan.wheels, self.prefix, python))[0]
