@@ -106,7 +106,6 @@ def test_whole_way(project: Path, tmp_path: Path) -> None:
     run(project, "pack", "x", "--level", "fast")
     [tarball] = (project / "dist").glob("*.tar.zst")
     shutil.move(tarball, tmp_path / "x.tar.zst")
-    shutil.rmtree(project / "build")
     run(tmp_path, "unpack", "x.tar.zst", "elsewhere")
     assert said(tmp_path / "elsewhere") == "one"
     assert said(tmp_path / "elsewhere", "helper") == "helper 1.0"

@@ -168,9 +168,10 @@ class EngineProject:
     ) -> bytes:
         """The environment, installed anew and packed; without bytecode unless its python is one."""
         shutil.rmtree(self.prefix.parent, ignore_errors=True)
-        arguments = [*before, "pack", ENVIRONMENT, "--level", "fast", *options]
-        arguments += [] if bytecode else ["--no-bytecode"]
-        done = self.lading(*arguments, preparation=preparation, **variables)
-        assert done.code == 0, done.stderr
+        options = (*options, *([] if bytecode else ["--no-bytecode"]))
+        for command in (["install", ENVIRONMENT], ["pack", ENVIRONMENT, "--level", "fast"]):
+            arguments = [*before, *command, *options]
+            done = self.lading(*arguments, preparation=preparation, **variables)
+            assert done.code == 0, done.stderr
         [path] = (self.root / "dist").glob("*.tar.zst")
         return path.read_bytes()

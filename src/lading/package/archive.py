@@ -135,7 +135,7 @@ def read_members(
                     _check_member(member, seen)
                     seen[member.path] = member.type
                     yield member, members.extractfile(item) if item.isreg() else None
-            tar.expect_zeros()
+                tar.expect_zeros(members.offset)
 
 
 def read_info(file_name: str, stream: IO[bytes] | PartialFile) -> dict[str, bytes]:
@@ -198,6 +198,8 @@ class _Tar:
     def __init__(self, stream: IO[bytes], limit: _Limit) -> None:
         self._stream = stream
         self._limit = limit
+        self._position = 0
+        self._last: tuple[bytes, ...] = ()
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes."""
@@ -205,10 +207,18 @@ class _Tar:
         self._limit.rest -= len(data)
         if self._limit.rest < 0:
             raise ValueError("it is larger than any package")
+        self._position += len(data)
+        self._last = (*self._last[-2:], data)
         return data
 
-    def expect_zeros(self) -> None:
-        """Refuse what other readers could take for more members."""
+    def expect_zeros(self, end: int) -> None:
+        """Refuse what other readers could take for more members, behind `end` of the tar.
+
+        tarfile reads ahead, so the rest of what it was given last is looked at too.
+        """
+        given = b"".join(self._last)
+        if given[max(0, len(given) + end - self._position) :].strip(b"\0"):
+            raise ValueError("something follows its end")
         while data := self.read(CHUNK_BYTES):
             if data.strip(b"\0"):
                 raise ValueError("something follows its end")

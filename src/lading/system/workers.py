@@ -19,6 +19,8 @@ import os
 import pickle
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -44,6 +46,9 @@ KEPT_BYTES = 32 << 20
 
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that a process gets when its parent dies."""
+
+LOOKS = 50
+LOOK_SECONDS = 0.002
 
 Job = tuple[int, bytes]
 """The number of a job, and bytes that go with it."""
@@ -125,9 +130,16 @@ def can_fork() -> bool:
         # Frameworks of macOS start threads of their own, and may not be used after a fork.
         return False
     try:
-        return len(list(Path("/proc/self/task").iterdir())) == 1
+        for _ in range(LOOKS):
+            if len(list(Path("/proc/self/task").iterdir())) == 1:
+                return True
+            if threading.active_count() > 1:
+                return False
+            # A thread that was joined is there for another moment.
+            time.sleep(LOOK_SECONDS)
     except OSError:
-        return False
+        pass
+    return False
 
 
 def _run_threads(
