@@ -15,9 +15,14 @@ from lading.format.compression import Format, Level
 from lading.install.installer import Installed, apply_install
 from lading.install.layout import BuildTree
 from lading.install.plan import plan_install
+from lading.install.private_prefix import PrivatePrefix
 from lading.lock.model import lock_path
 from lading.lock.reading import read_lockfile
+from lading.pack.encode import Style
+from lading.pack.known_frames import KnownFrames
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
+from lading.pack.transcode import Transcoding
+from lading.system.temporary import temporary_directory
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 
 __all__ = ["ENVIRONMENT", "WHEELS", "Project", "render_lock"]
@@ -95,16 +100,34 @@ class Project:
         workers: int = 2,
         newest: int | None = None,
     ) -> Packed:
-        """Install, then pack into `dist/`."""
-        request = PackRequest(
-            installed=self.install(),
-            directory=self.root / "dist",
-            format=format_,
-            level=level,
-            workers=workers,
-            newest=newest,
-        )
-        return apply_pack(plan_pack(request))
+        """Pack into `dist/`, from archives."""
+        plan = plan_install(ENVIRONMENT, read_lockfile(self.lock), self.tree)
+        self.tree.state.mkdir(exist_ok=True)
+        with temporary_directory(self.tree.state, "pack") as directory:
+            private = PrivatePrefix(
+                plan=plan,
+                tree=self.tree,
+                build_engine=self.engine,
+                mirrors=self.mirrors,
+                inherited={"PATH": "/usr/bin:/bin"},
+                directory=directory,
+            )
+            transcoded, frames = Transcoding(
+                private=private,
+                style=Style(format=format_, level=level, newest=newest),
+                known=KnownFrames(cache=None, layers=(), directory=directory),
+                workers=workers,
+            ).run()
+            request = PackRequest(
+                installed=transcoded,
+                directory=self.root / "dist",
+                format=format_,
+                level=level,
+                workers=workers,
+                newest=newest,
+                frames=frames,
+            )
+            return apply_pack(plan_pack(request))
 
 
 def render_lock(records: Iterable[RepodataRecord], wheels: Iterable[Path] = ()) -> str:
