@@ -98,14 +98,23 @@ class KnownFrames:
             for cache in (*([self.cache] if self.cache else ()), *self.layers):
                 kept = cache.find(key)
                 if kept is not None and kept.encoded.origin is not None:
-                    return self.hold(kept)
+                    held = self._hold(kept)
+                    if held is not None:
+                        return held
         return None
 
-    def hold(self, kept: KeptPackage) -> KeptPackage:
-        """The same under a name that nobody else removes, where the file system can do that."""
+    def _hold(self, kept: KeptPackage) -> KeptPackage | None:
+        """Give a package a name that nobody else removes; None if it was removed already.
+
+        Where the file system cannot do that, it keeps the name that it has.
+        """
         name = self.directory / kept.path.name
         try:
             os.link(kept.path, name)
+        except FileNotFoundError:
+            return None
+        except FileExistsError:
+            pass
         except OSError:
             return kept
         return KeptPackage(path=name, encoded=kept.encoded)
@@ -113,8 +122,9 @@ class KnownFrames:
     def store(self, key: str, make: Callable[[BinaryIO], EncodedPackage]) -> KeptPackage:
         """Keep what `make` writes: in the cache, or in the directory if there is none."""
         kept = self.cache.store(key, make) if self.cache is not None else None
-        if kept is not None:
-            return self.hold(kept)
+        held = self._hold(kept) if kept is not None else None
+        if held is not None:
+            return held
         path = self.directory / key
         with path.open("wb") as stream:
             return KeptPackage(path=path, encoded=make(stream))
