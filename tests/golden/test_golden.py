@@ -13,7 +13,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "72cddb0d3ec9ec77880adb7863673ac0e4d1da837881b1b4848978ae1a56ed18"
+GOLDEN_TAR = "804202bec61c59e1c4168f3caeb51444e859393664c2d90056c9537ed22e3fbf"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (
