@@ -163,6 +163,11 @@ def test_pixi_as_it_writes_today(project: Path, channel: ChannelSimulator) -> No
     assert [Path(line).parent.name for line in lines] == ["service", "test"]
     done(project, "install", "test")
     assert "library" in done(project, "why", "library", "-e", "service").stdout
+    assert "service (no source is known)" in done(project, "info").stdout
+    for words in (["lock", "service"], ["lock", "--check", "service"]):
+        refused = lading(words, project)
+        assert refused.is_plain_error
+        assert "names no source" in refused.stderr
     # Without adopting, the default environment is meant.
     assert "app" in done(project, "list", path).stdout
 

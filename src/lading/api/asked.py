@@ -118,6 +118,12 @@ def find_sources(project: Project, sources: Sequence[str]) -> tuple[str, tuple[P
         return name, tuple(_base(project) / source for source in known[name].sources)
     path = lock_path(project.directory, name, locked_platforms(project.directory, name)[0])
     found = read_lockfile(path).sources
+    if not found:
+        raise UsageError(
+            f"the lock of {name} names no source: another tool made it",
+            hint=f"write an environment file (lading export {name} --environment-yml gives one to"
+            f" begin with), then lading lock FILE -n {name}",
+        )
     return name, tuple(Path(os.path.normpath(path.parent / source)) for source in found)
 
 
