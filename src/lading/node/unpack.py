@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 
@@ -27,13 +28,12 @@ from lading.system import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UnpackPlan:
     """What unpacking will do.
 
     Attributes:
         source: The tarball, open.
-        contents: What is in it.
         prefix: Where the environment will be, absolute.
         workers: How many frames are unpacked at once.
         only: Names of the packages to unpack, or None for all.
@@ -42,12 +42,20 @@ class UnpackPlan:
     """
 
     source: TarballSource
-    contents: Contents
     prefix: Path
     workers: int
     only: frozenset[str] | None = None
     replace: bool = False
     sync: Sync = sync_file_system
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What is in the tarball: read when it is needed, which is not while others unpack it.
+
+        Raises:
+            IntegrityError: A file list is damaged, or lists something that must not be written.
+        """
+        return self.source.contents()
 
     def is_there(self) -> bool:
         """Whether the environment with this very bill is at its place already."""
@@ -71,7 +79,6 @@ def plan_unpack(
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
         PrefixError: Its path has a character that no script can hold, or space is short.
         UsageError: A package of `only` is not in it, or `source` is a bill without its tarball.
-        IntegrityError: A file list in it is damaged, or lists something that must not be written.
     """
     source.need_frames()
     unknown = sorted((only or frozenset()) - {item.name for item in source.bill.manifest.packages})
@@ -82,7 +89,6 @@ def plan_unpack(
     check_prefix(prefix, source.bill.manifest.requirements.longest_prefix)
     plan = UnpackPlan(
         source=source,
-        contents=source.contents(),
         prefix=prefix,
         workers=workers,
         only=only,
@@ -92,7 +98,9 @@ def plan_unpack(
     with prefix_errors(prefix):
         if not plan.is_there():
             _check_place(prefix, replace=replace and only is None)
-            packages = [item.package for item in _chosen(plan)]
+            packages = [
+                item for item in source.bill.manifest.packages if only is None or item.name in only
+            ]
             size = sum(item.size for item in packages)
             check_space(prefix, size, sum(item.files for item in packages))
     return plan
