@@ -196,6 +196,7 @@ def test_what_is_newer_and_what_holds_it_back(
 
 def test_what_this_checkout_has(project: Path) -> None:
     """`info` names environments with sources, locks and prefixes, artifacts and caches."""
+    done(project, "install", "service")
     done(project, "pack", "service")
     text = done(project, "info").stdout
     assert "environment service (environment.yml, dev.yml)" in text
