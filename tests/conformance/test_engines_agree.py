@@ -46,7 +46,7 @@ def pack(root: Path, engine: str) -> dict[str, str]:
     mirrors = f"[mirrors]\n{json.dumps(CANONICAL)} = [{json.dumps(project.channel.url)}]\n"
     (root / "lading.toml").write_text(mirrors)
     micromamba = {"LADING_MICROMAMBA": os.environ["LADING_MICROMAMBA"]}
-    for arguments in (["pack", ENVIRONMENT], ["verify", ENVIRONMENT]):
+    for arguments in (["pack", ENVIRONMENT], ["install", ENVIRONMENT], ["verify", ENVIRONMENT]):
         done = lading(["--engine", engine, *arguments], root, micromamba)
         assert 0 == done.code, done.stdout + done.stderr
     return {path.name: sha256_of_file(path).hex for path in (project.root / "dist").iterdir()}

@@ -295,11 +295,11 @@ def test_two_packs_at_once(installed: Project, tmp_path: Path) -> None:
 
 
 def test_two_unpacks_at_once(installed: Project, tmp_path: Path) -> None:
-    """One gets the name; the other says so, and leaves nothing."""
+    """One unpacks; the other waits for it and finds it there; nothing else is left."""
     arguments: list[object] = ["unpack", tarball(installed), tmp_path / "env"]
     outcomes = together([arguments] * 2, tmp_path)
     verified = lading(["verify", tmp_path / "env"], tmp_path)
-    assert ([0, 8], 0, ["env"]) == (
+    assert ([0, 0], 0, ["env"]) == (
         sorted(each.code for each in outcomes),
         verified.code,
         [path.name for path in tmp_path.iterdir()],

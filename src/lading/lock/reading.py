@@ -248,15 +248,15 @@ def _entry(path: Path, item: _Package, known: Mapping[Digest, Digest]) -> Locked
         LockError: It is damaged.
     """
     try:
+        kind = _kind_of_place(item)
+        if kind:
+            return _unusable(path, item, f"{kind}, of which the lock has no archive", None)
         md5 = Digest.md5(item.hash.md5) if item.hash.md5 else None
         sha256: Digest | None
         if item.hash.sha256:
             sha256 = Digest.sha256(item.hash.sha256)
         else:
             sha256 = known.get(md5) if md5 is not None else None
-        kind = _kind_of_place(item)
-        if kind:
-            return _unusable(path, item, f"{kind}, of which the lock has no archive", None)
         if sha256 is None:
             return _unusable(path, item, "locked without a sha256", md5)
         if item.manager is Manager.CONDA:

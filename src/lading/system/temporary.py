@@ -145,7 +145,8 @@ def take_turns(target: Path) -> Iterator[None]:
     Raises:
         OSError: The lock cannot be created, or belongs to another user.
     """
-    path = target.with_name(f".{_beginning(target.name)}.lock-lading")
+    # Named as temporaries are: what a killed process leaves of it is removed with them.
+    path = target.with_name(f".{_beginning(target.name)}.lading-one_turn")
     while True:
         with open_lock(path) as descriptor:
             try:

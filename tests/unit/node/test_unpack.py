@@ -123,7 +123,7 @@ def test_many_at_once(tmp_path: Path) -> None:
 def test_turns(tmp_path: Path) -> None:
     """The lock is gone afterwards, and one that somebody removed is made again."""
     with take_turns(tmp_path / "env"):
-        assert [".env.lock-lading"] == [item.name for item in tmp_path.iterdir()]
+        assert [".env.lading-one_turn"] == [item.name for item in tmp_path.iterdir()]
     with take_turns(tmp_path / "env"):
         pass
     assert [] == list(tmp_path.iterdir())
