@@ -330,7 +330,7 @@ def foreign(found: dict[str, tuple[str, int, bytes]]) -> dict[str, tuple[str, in
 class TestTrees:
     """What is packed comes out again."""
 
-    @settings(relaxed, max_examples=200)
+    @settings(relaxed, max_examples=60)
     @given(tree=trees())
     def test_every_format_and_any_number_of_workers(
         self, tree: dict[str, tuple[Kind, bytes, bool]]
