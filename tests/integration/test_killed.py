@@ -233,6 +233,10 @@ def test_unpack_through_a_store(victim: Victim, tmp_path: Path) -> None:
     store, name = tmp_path / "place/store", tmp_path / "place/env"
     command = ("unpack", "--store", store, victim.tarball, name)
     seconds = victim.seconds(*command)
+    for _ in range(2):
+        # A run that the machine held up would put most kills behind the end.
+        shutil.rmtree(name.parent)
+        seconds = min(seconds, victim.seconds(*command))
     killed = 0
     for moment in moments(3, seconds):
         shutil.rmtree(name.parent)
