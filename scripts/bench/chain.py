@@ -5,15 +5,15 @@ from collections.abc import Callable
 from time import monotonic
 
 from bench.compare import Match, compare
-from bench.install import render_explicit
+from bench.environments import CHANGED, NEWEST, source_of
+from bench.install import write_explicit
 from bench.machine import find_micromamba
 from bench.measure import BenchError, Contestant
 from bench.report import Comparison, Section
-from bench.workshop import CHANNEL, ROOT, Project, Workshop, remove, size_of
+from bench.workshop import CHANNEL, Project, Workshop, remove, size_of
 
 __all__ = ["run_chain"]
 
-NEWEST, CHANGED = "data-service", "one-package"
 TOOL = "micromamba create and conda-pack"
 
 
@@ -23,8 +23,7 @@ def run_chain(workshop: Workshop) -> Section:
     micromamba = find_micromamba(workshop.inherited)
     if micromamba is None:
         raise BenchError("the section chain needs a micromamba to compare with")
-    text = (ROOT / "examples/data-service/environment.yml").read_text("utf-8")
-    sources = {NEWEST: text, CHANGED: f"{text}  - idna <3.20\n"}
+    sources = {name: source_of(name) for name in (NEWEST, CHANGED)}
     project = Project.make(workshop, "chain", {CHANNEL: workshop.demo_channel}, sources)
     for name in sources:
         project.run("lock", name)
@@ -108,10 +107,7 @@ def _lading(project: Project, name: str, before: Callable[[], None]) -> Contesta
 
 def _by_hand(project: Project, micromamba: str, name: str) -> Contestant:
     workshop = project.workshop
-    [lockfile] = (project.root / "locks" / name).glob("linux-64*.yml")
-    explicit = project.root / "explicit.txt"
-    document = render_explicit(lockfile.read_text("utf-8"), workshop.demo_channel)
-    explicit.write_text(document, "utf-8")
+    explicit = write_explicit(project, name)
     root, prefix = workshop.directory / "chain-root", workshop.directory / "chain-prefix"
     tarball = project.root / "by-hand.tar.zst"
     create = f"{micromamba} create --no-rc --no-env -y -q -r {root} -p {prefix} --file {explicit}"

@@ -4,9 +4,8 @@ It has the very files of lading's prefix, but records as conda, mamba and rattle
 name the package in the cache (lading leaves that out, and conda-pack then takes every file for one
 that no package owns, which is slower), and list the bytecode of `noarch: python` packages.
 
-conda-pack leaves out bytecode that no package owns. Packages of conda-forge that are not `noarch`
-bring theirs; those of the demo channel have none. So the cache that these records name has copies
-of them with the bytecode of lading's prefix, as conda-forge would have built them.
+conda-pack leaves out bytecode that no package owns. Packages that are not `noarch` bring theirs.
+What lading compiled besides is owned by copies of them in the cache that these records name.
 """
 
 import json
@@ -40,10 +39,14 @@ def make_conda_prefix(source: Path, package_cache: Path, target: Path) -> Path:
         record: dict[str, Json] = json.loads(path.read_bytes())
         listed = record["files"]
         assert isinstance(listed, list)  # noqa: S101  # for the type checker
-        own = sorted(
-            item for name in listed if isinstance(name, str) for item in bytecode.get(name, ())
-        )
         package = package_cache / path.stem
+        own = sorted(
+            item
+            for name in listed
+            if isinstance(name, str)
+            for item in bytecode.get(name, ())
+            if not (package / item).exists()
+        )
         if record.get("noarch") == "python":
             record["files"] = [*listed, *own]
         elif own:

@@ -8,12 +8,18 @@ from bench.conda_prefix import make_conda_prefix
 from bench.measure import Contestant, nothing
 from bench.workshop import CHANNEL, ROOT, Project, Workshop, remove, size_of
 
-__all__ = ["CHANGED", "NEWEST", "OTHER", "BenchEnvironments"]
+__all__ = ["CHANGED", "NEWEST", "OTHER", "BenchEnvironments", "source_of"]
 
 NEWEST, CHANGED, OTHER = "data-service", "one-package", "two-packages"
 """The environments: all packages newest; an older idna; older fsspec and s3fs."""
 
 OLDER = {CHANGED: ("idna <3.20",), OTHER: ("fsspec <2026.9", "s3fs <2026.9")}
+
+
+def source_of(name: str) -> str:
+    """The `environment.yml` of one of the environments."""
+    text = (ROOT / "examples/data-service/environment.yml").read_text("utf-8")
+    return text + "".join(f"  - {spec}\n" for spec in OLDER.get(name, ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +45,7 @@ class BenchEnvironments:
 
     @classmethod
     def _make(cls, workshop: Workshop) -> "BenchEnvironments":
-        text = (ROOT / "examples/data-service/environment.yml").read_text("utf-8")
-        sources = {NEWEST: text}
-        for name, specs in OLDER.items():
-            sources[name] = text + "".join(f"  - {spec}\n" for spec in specs)
+        sources = {name: source_of(name) for name in (NEWEST, *OLDER)}
         project = Project.make(workshop, "project", {CHANNEL: workshop.demo_channel}, sources)
         environments = cls(project=project, conda=workshop.directory / "conda")
         environments.output.mkdir()

@@ -11,7 +11,7 @@ from bench.measure import Contestant
 from bench.report import Comparison, Section
 from bench.workshop import CHANNEL, ROOT, Project, Workshop
 
-__all__ = ["render_explicit", "run_install"]
+__all__ = ["render_explicit", "run_install", "write_explicit"]
 
 NAME = "data-service"
 BY_HAND = "micromamba create --no-pyc"
@@ -101,10 +101,7 @@ def _by_hand(
 ) -> Contestant:
     """micromamba, which needs no solver with an explicit file; and python's own compiler."""
     workshop = project.workshop
-    [lockfile] = (project.root / "locks" / NAME).glob("linux-64*.yml")
-    explicit = project.root / "explicit.txt"
-    document = render_explicit(lockfile.read_text("utf-8"), workshop.demo_channel)
-    explicit.write_text(document, "utf-8")
+    explicit = write_explicit(project, NAME)
     root, prefix = (
         workshop.directory / f"{project.root.name}-{name}" for name in ("root", "prefix")
     )
@@ -118,6 +115,15 @@ def _by_hand(
     caches = () if warm else (root,)
     name = f"{BY_HAND} and compileall" if compile_all else BY_HAND
     return workshop.contestant(name, argv, before=lambda: workshop.put_aside(prefix, *caches))
+
+
+def write_explicit(project: Project, name: str) -> Path:
+    """Write the explicit file of a lock of `project`; return its path."""
+    [lockfile] = (project.root / "locks" / name).glob("linux-64*.yml")
+    explicit = project.root / "explicit.txt"
+    document = render_explicit(lockfile.read_text("utf-8"), project.workshop.demo_channel)
+    explicit.write_text(document, "utf-8")
+    return explicit
 
 
 def render_explicit(lockfile: str, channel: Path) -> str:

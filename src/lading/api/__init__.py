@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from lading.api.environments import (
         find_lock as find_lock,
         find_prefix as find_prefix,
-        known_environments as known_environments,
         named_environments as named_environments,
         read_graph as read_graph,
         read_one_lock as read_one_lock,
@@ -78,10 +77,7 @@ else:
             ),
             "checking": "verify",
             "delivery": "Relocated Unpacked deploy relocate unpack",
-            "environments": (
-                "find_lock find_prefix known_environments named_environments read_graph "
-                "read_one_lock"
-            ),
+            "environments": ("find_lock find_prefix named_environments read_graph read_one_lock"),
             "locking": "LockChoices conda_lock_of file_lists_of lock lock_environments",
             "looking": "LockedPlatform Outdated Overview find_outdated list_locked overview",
             "listing": "read_listing",

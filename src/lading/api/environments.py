@@ -54,7 +54,7 @@ def find_lock(project: Project, environment: str, platform: str | None) -> tuple
 
 
 def _not_locked(project: Project, environment: str, platform: Platform) -> LockError:
-    """Why there is no lockfile: of this platform, of this name, or of any; and what to do."""
+    """The error for a missing lockfile: it names what is locked, and the command to run."""
     platforms = locked_platforms(project.directory, environment)
     if platforms:
         return LockError(

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     )
     from lading.format.file_list import (
         FETCH_AGAIN as FETCH_AGAIN,
-        LISTS_DIRECTORY as LISTS_DIRECTORY,
         ManifestFile as ManifestFile,
         check_document as check_document,
         list_path as list_path,
@@ -96,7 +95,6 @@ if TYPE_CHECKING:
         is_remote as is_remote,
     )
     from lading.format.tar_header import (
-        BLOCK_BYTES as BLOCK_BYTES,
         END_OF_ARCHIVE as END_OF_ARCHIVE,
         Header as Header,
         padding as padding,
@@ -117,8 +115,7 @@ else:
             "contents": "Contents FrameSlice PackageContents read_contents",
             "ending": "render_ending",
             "file_list": (
-                "FETCH_AGAIN LISTS_DIRECTORY ManifestFile check_document list_path "
-                "parse_file_list render_file_list"
+                "FETCH_AGAIN ManifestFile check_document list_path parse_file_list render_file_list"
             ),
             "frame_reader": "Frame Member read_members",
             "frames": "FRAME_BYTES Piece cut cut_frames list_member",
@@ -137,7 +134,7 @@ else:
                 "parse_record read_record read_state render_record render_state"
             ),
             "remote": "is_remote",
-            "tar_header": "BLOCK_BYTES END_OF_ARCHIVE Header padding render_header",
+            "tar_header": "END_OF_ARCHIVE Header padding render_header",
             "tarball": "TarballSource bill_alone",
         },
     )

@@ -109,7 +109,7 @@ class WheelBuilder:
                 built with the same requirements.
 
         Raises:
-            EngineFailedError: The build fails, or its requirements cannot be had.
+            EngineFailedError: The build fails, or its requirements cannot be resolved.
         """
         is_same = before is not None and before.built.is_of(source.said, source.sha256)
         if before is not None and is_same and before.is_kept:

@@ -55,10 +55,10 @@ class Session:
 
 
 def session_directory(variables: Mapping[str, str], key: str) -> Path:
-    """The directory of the session `key`, made where it is not there: the user's own.
+    """Create the directory of the session `key`, unless it exists; return it.
 
     Raises:
-        PrefixError: There is no place on this machine where only this user may write.
+        PrefixError: This machine has no directory that only this user may write to.
     """
     reasons = []
     for base in dict.fromkeys((variables.get("TMPDIR") or "/tmp", "/tmp", "/dev/shm")):  # noqa: S108  # made private below

@@ -22,7 +22,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -378,14 +378,12 @@ def _prepare(root: Path, package: PackageContents) -> None:
 
 def _changed_paths(place: Path) -> list[str]:
     """The files of a stored package that do not match its list, or the list itself."""
-    try:
+    with suppress(FileNotFoundError):
         document = read_regular(place / LIST)
         if sha256_of(document).hex == place.name:
             listed = parse_file_list(document, str(place))
             found = changed_files(place / TREE, listed.files, listed.mtime, thorough=True)
             return [item.path for item in found]
-    except FileNotFoundError:
-        pass
     return [LIST]
 
 

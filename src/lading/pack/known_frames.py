@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -110,11 +111,11 @@ class KnownFrames:
         """
         name = self.directory / kept.path.name
         try:
-            os.link(kept.path, name)
+            # A package that has the name already has the same content.
+            with suppress(FileExistsError):
+                os.link(kept.path, name)
         except FileNotFoundError:
             return None
-        except FileExistsError:
-            pass
         except OSError:
             return kept
         return KeptPackage(path=name, encoded=kept.encoded)

@@ -1,9 +1,9 @@
 """What a package ships: its members in order, each with a way to read its content.
 
-Today they are read from the extracted package; what they are does not depend on that.
+Here they are read from files: of an extracted package, or those that `archive_members` put on a
+disk because they must be rewritten. What they are does not depend on that.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lading.conda import Kind, Occurrences
 from lading.errors import ArchiveError, DigestMismatchError
 from lading.pack.conda_pack import Shipped, shipped_form, shipped_pip_form
 from lading.package import Payload, PayloadFile
-from lading.system import CHUNK_BYTES, Digest
+from lading.system import CHUNK_BYTES, Digest, sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def _shipped(item: PayloadFile, manager: str, prefix: Path) -> Shipped | None:
 
 def _read_checked(item: PayloadFile, source: Path) -> bytes:
     content = source.read_bytes()
-    digest = Digest.sha256(hashlib.sha256(content).hexdigest())
+    digest = sha256_of(content)
     if item.sha256 is not None and digest != item.sha256:
         raise _changed(item, str(item.sha256), str(digest))
     return content

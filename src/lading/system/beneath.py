@@ -107,7 +107,7 @@ class Beneath:
         Raises:
             OSError: See `open`; what is there is a file or a link.
         """
-        if not path:
+        if not path or path == self._last[0]:
             return
         try:
             os.close(self._opener(self._root, path, _DIRECTORY, 0))

@@ -79,7 +79,7 @@ def decode_json(data: bytes | msgspec.Raw, document: type[Document]) -> Document
 
 
 def decode_msgpack(data: bytes, document: type[Document]) -> Document:
-    """The same of a document in MessagePack.
+    """The document that MessagePack `data` holds; safe where several threads decode it.
 
     Raises:
         ValueError: It holds another one, or none.
@@ -89,7 +89,7 @@ def decode_msgpack(data: bytes, document: type[Document]) -> Document:
 
 
 def convert(value: object, document: type[Document]) -> Document:
-    """The same of a document that another parser made dictionaries and lists of.
+    """The document in `value`, the dictionaries and lists of a parser; safe for several threads.
 
     Raises:
         ValueError: It is another one.

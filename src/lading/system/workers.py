@@ -129,7 +129,8 @@ def can_fork() -> bool:
     if not sys.platform.startswith("linux"):
         # Frameworks of macOS start threads of their own, and may not be used after a fork.
         return False
-    try:
+    # What cannot be looked at is taken for a thread.
+    with suppress(OSError):
         for _ in range(LOOKS):
             if len(list(Path("/proc/self/task").iterdir())) == 1:
                 return True
@@ -137,8 +138,6 @@ def can_fork() -> bool:
                 return False
             # A thread that was joined is there for another moment.
             time.sleep(LOOK_SECONDS)
-    except OSError:
-        pass
     return False
 
 
