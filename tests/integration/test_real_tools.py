@@ -50,6 +50,15 @@ def tarfile_module(tarball: Path, prefix: Path) -> None:
         archive.extractall(prefix, filter="data")
 
 
+def seven_zip(tarball: Path, prefix: Path) -> None:
+    """7-Zip, which writes the tar stream to a file before it reads it."""
+    program, stream = need("7zz"), prefix.parent / "stream"
+    run(program, "x", "-bd", f"-o{stream}", tarball).check_returncode()
+    [tar_file] = stream.iterdir()
+    run(program, "x", "-bd", "-ttar", f"-o{prefix}", tar_file).check_returncode()
+    shutil.rmtree(stream)
+
+
 def need(program: str) -> str:
     """The path of `program`; skips where there is none."""
     return shutil.which(program) or pytest.skip(f"there is no {program} on this machine")
@@ -65,7 +74,7 @@ def tree(environments: ExampleProject, workspace: Path) -> tuple[Path, dict[str,
     return prefix, expected
 
 
-@pytest.mark.parametrize("extract", [tar, bsdtar, tarfile_module])
+@pytest.mark.parametrize("extract", [tar, bsdtar, tarfile_module, seven_zip])
 def test_other_programs_unpack_the_same_tree(
     environments: ExampleProject,
     tree: tuple[Path, dict[str, str]],
