@@ -35,15 +35,6 @@ if TYPE_CHECKING:
     from lading.lock import read_lockfile as read_lockfile
     from lading.node import Store as Store
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "": "errors install lock pack verify",
-            "api": "deploy relocate unpack",
-            "format": "Manifest open_tarball",
-            "lock": "read_lockfile",
-            "node": "Store",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__, modules="errors install lock pack verify")
 
 __version__ = VERSION

@@ -55,8 +55,8 @@ def test_packages_are_used_by_their_faces() -> None:
 
 
 @pytest.mark.parametrize("package", FACES)
-def test_both_lists_of_a_face_agree(package: str) -> None:
-    """Type checkers and the interpreter see the same names."""
+def test_a_face_has_the_names_that_its_source_lists(package: str) -> None:
+    """The interpreter reads the same names from the source as type checkers do."""
     typed, present = face(package)
     assert typed == present
 

@@ -62,27 +62,4 @@ if TYPE_CHECKING:
     from lading.api.preflighting import preflight as preflight
     from lading.api.project import Project as Project, open_project as open_project
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "access": "access_of",
-            "asked": (
-                "chosen_channels environments_meant expected_virtual_packages named_platforms "
-                "read_asked"
-            ),
-            "adopting": "Adopted adopt",
-            "building": (
-                "check_pack_choices install install_planned pack pack_locked "
-                "plan_installation PackChoices"
-            ),
-            "checking": "verify",
-            "delivery": "Relocated Unpacked deploy relocate unpack",
-            "environments": ("find_lock find_prefix named_environments read_graph read_one_lock"),
-            "locking": "LockChoices conda_lock_of file_lists_of lock lock_environments",
-            "looking": "LockedPlatform Outdated Overview find_outdated list_locked overview",
-            "listing": "read_listing",
-            "mounting": "enter_image mount unmount",
-            "preflighting": "preflight",
-            "project": "Project open_project",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -60,30 +60,4 @@ if TYPE_CHECKING:
         virtual_package_name as virtual_package_name,
     )
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "condition": "condition_holds",
-            "channels": (
-                "ChannelUrl Credential DEFAULTS IN_PROJECT MirrorMap canonical_channel "
-                "channel_urls default_channel_of"
-            ),
-            "dependency": "dependency_name is_virtual",
-            "match_spec": "MatchSpec parse_matchspec",
-            "names": (
-                "BuildString MatchSpecText PackageName Platform is_environment_name "
-                "is_path_separator_free is_variable_name native_platform parse_platform"
-            ),
-            "paths": "FileMode Kind PathType link_steps",
-            "placeholder": (
-                "Content Occurrences check_placeholder find_occurrences relocated_chunks "
-                "replace_placeholder replaced_chunks restore_placeholder restored_chunks"
-            ),
-            "records": "RepodataRecord archive_stem",
-            "variables": "UNSET VARIABLES_DIRECTORY fish_quoted refusal_of_variables",
-            "virtual": (
-                "VirtualPackage default_virtual_packages override_virtual_packages "
-                "virtual_package_name"
-            ),
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -36,16 +36,4 @@ if TYPE_CHECKING:
         SolveRequest as SolveRequest,
     )
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "bootstrap": "BootstrapPlan apply_bootstrap plan_bootstrap",
-            "conditional": "Present counts_in present_packages",
-            "embedded": "EmbeddedEngine",
-            "matching": "admits compare_versions satisfies",
-            "micromamba": "MicromambaEngine",
-            "micromamba_executable": "find_micromamba",
-            "pixi_lock": "PixiEnvironment PixiPackage read_pixi_lock",
-            "protocol": "Engine InstallRequest Offered Offers SolveRequest",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

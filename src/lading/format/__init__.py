@@ -105,36 +105,4 @@ if TYPE_CHECKING:
         bill_alone as bill_alone,
     )
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "bill": (
-                "CHECKSUMS_SUFFIX MANIFEST_SUFFIX Bill beside parse_bill read_bill read_document"
-            ),
-            "compression": "ZSTD_ERROR Format Level compress describe open_zstd",
-            "contents": "Contents FrameSlice PackageContents read_contents",
-            "ending": "render_ending",
-            "file_list": (
-                "FETCH_AGAIN ManifestFile check_document list_path parse_file_list render_file_list"
-            ),
-            "frame_reader": "Frame Member read_members",
-            "frames": "FRAME_BYTES Piece cut cut_frames list_member",
-            "image": (
-                "IMAGE_SUFFIX Image Label check_image_prefix is_image label_of "
-                "parse_image_bill read_image render_label"
-            ),
-            "manifest": (
-                "FRAME_FORMAT_VERSION Manifest ManifestFrame ManifestList ManifestPackage "
-                "Requirements parse_manifest render_manifest"
-            ),
-            "members": "check_members",
-            "opening": "open_tarball",
-            "relocation": (
-                "LADING_DIRECTORY MANIFEST_PATH RECORD_PATH STATE_PATH Relocation State "
-                "parse_record read_record read_state render_record render_state"
-            ),
-            "remote": "is_remote",
-            "tar_header": "END_OF_ARCHIVE Header padding render_header",
-            "tarball": "TarballSource bill_alone",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -12,10 +12,4 @@ if TYPE_CHECKING:
     )
     from lading.graph.dependency_graph import DependencyGraph as DependencyGraph
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "dependencies": "dependencies_of reachable topological_order",
-            "dependency_graph": "DependencyGraph",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -40,25 +40,4 @@ if TYPE_CHECKING:
     )
     from lading.install.upgrade import sha256_by_md5 as sha256_by_md5
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "bytecode": "is_bytecode sources_of",
-            "clean": "clear_package_cache",
-            "contents": (
-                "PrefixContents combine_contents environment_payload packages_with_scripts"
-                " without_bytecode"
-            ),
-            "installer": "Installed apply_install read_installed",
-            "layout": "WHEELS BuildTree",
-            "mirror": "MirrorRequest Mirrored write_mirror",
-            "package_cache": "fetch_archives place_of_wheel wheel_builder",
-            "placement": "find_foreign",
-            "plan": "InstallPlan plan_install",
-            "private_prefix": "PrivatePrefix",
-            "project_files": "project_payloads",
-            "record": "InstallRecord read_install_record",
-            "upgrade": "sha256_by_md5",
-        },
-        call="lading.api:install",
-    )
+    __getattr__, __dir__ = lazy_exports(__name__, call="lading.api:install")

@@ -104,36 +104,4 @@ if TYPE_CHECKING:
     )
     from lading.lock.wheel_builder import WheelBuilder as WheelBuilder
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "adopt": "adopted_bytes pins_of_conda_lock pins_of_prefix",
-            "categories": "Choice categories_of choose_categories",
-            "check": "CheckRequest LockFinding LockReport check_lock locked_platforms",
-            "dependency_graph": "LockGraph lock_graph",
-            "diff": "Change ChangeKind FoldedChange diff_locks fold_diffs",
-            "export": "export_environment_yml export_explicit export_requirements export_unified",
-            "exchange": "PackageIndex",
-            "file_conflicts": "FileLists",
-            "foreign": "is_lock_path read_foreign",
-            "group": "solve_group",
-            "isolation": "CondaLock",
-            "listing": "Listed Newer list_packages newer_packages",
-            "merge": "Merging merge_locks read_sides write_merged_sources",
-            "model": "LOCK_SUFFIX MAIN LockedPackage Lockfile Manager Unusable lock_path",
-            "pip_lock": "export_pylock is_environment_file is_pip_lock read_pip_lock",
-            "reading": "read_lockfile refuse_unusable",
-            "request": "LockInputs LockOutcome LockRequest PlatformOutcome",
-            "own_wheels": "rebuild_wheel source_trees",
-            "project_files": "FilesRequest read_files",
-            "requested": "Sources ask_conda_lock read_sources",
-            "revisions": "LockRevisions",
-            "side_list": "locked_files",
-            "solve": "apply_lock plan_lock read_lock_inputs refuse_unlocked solve_lock",
-            "virtual_packages": (
-                "find_virtual_packages read_virtual_packages targeted_virtual_packages"
-            ),
-            "wheel_builder": "WheelBuilder",
-        },
-        call="lading.api:lock",
-    )
+    __getattr__, __dir__ = lazy_exports(__name__, call="lading.api:lock")

@@ -16,13 +16,4 @@ if TYPE_CHECKING:
     from lading.net.range_file import PartialFile as PartialFile, RemoteFile as RemoteFile
     from lading.net.retry_policy import CONNECTIONS as CONNECTIONS, RetryPolicy as RetryPolicy
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "client": "Transport",
-            "credentials": "channel_credentials index_credentials opened_url read_credentials",
-            "download": "Download Network fetch_all",
-            "range_file": "PartialFile RemoteFile",
-            "retry_policy": "CONNECTIONS RetryPolicy",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

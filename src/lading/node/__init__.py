@@ -51,20 +51,4 @@ if TYPE_CHECKING:
     from lading.node.store import Store as Store
     from lading.node.unpack import apply_unpack as apply_unpack, plan_unpack as plan_unpack
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "activation": "Activation Shell activated read_activation render_hook wrapped",
-            "delivery": "How",
-            "deploy": "Deployed apply_deploy plan_deploy",
-            "generations": "Generations",
-            "host": "look_at_host look_at_site",
-            "mounting": "Entered MountedImage enter_image mount_image tried_ways unmount_image",
-            "preflight": "Preflight Subject Verdict Way assess",
-            "prefetch": "apply_prefetch lacking plan_prefetch",
-            "relocate": "apply_relocate known_prefixes plan_relocate shipped_digest",
-            "staging": "check_prefix",
-            "store": "Store",
-            "unpack": "apply_unpack plan_unpack",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

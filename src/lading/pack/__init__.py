@@ -30,16 +30,4 @@ if TYPE_CHECKING:
     )
     from lading.pack.transcode import Transcoding as Transcoding
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "frame_cache": "FrameCache KeptPackage",
-            "image": "ImagePlan apply_image plan_image",
-            "encode": "Style",
-            "installer": "INSTALLER_SUFFIX InstallerPlan apply_installer plan_installer",
-            "known_frames": "KnownFrames",
-            "packer": "PackPlan PackRequest Packable Packed apply_pack output_errors plan_pack",
-            "transcode": "Transcoding",
-        },
-        call="lading.api:pack",
-    )
+    __getattr__, __dir__ = lazy_exports(__name__, call="lading.api:pack")

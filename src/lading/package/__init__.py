@@ -52,19 +52,4 @@ if TYPE_CHECKING:
     )
     from lading.package.script_headers import script_for as script_for
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "archive": "REMEDY Member MemberType archive_errors read_info read_members",
-            "bytecode": "BroughtBytecode with_header",
-            "checks": "ArchiveCheck CheckedPackage LARGEST_SOURCE check_environment check_packages",
-            "entry_points": "self_locating_script",
-            "script_headers": "script_for",
-            "file_list": "ArchiveFiles Unread list_archive list_local",
-            "info": "INFO_FILES PackageInfo PathEntry parse_package_info read_package_info",
-            "payload": (
-                "OWNER_EXECUTE Payload PayloadFile PythonLayout assemble_payload check_record"
-                " conda_payload placed_path resolve_clobbering time_of"
-            ),
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

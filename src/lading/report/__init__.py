@@ -80,39 +80,4 @@ if TYPE_CHECKING:
         render_report_json as render_report_json,
     )
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "checked": "render_check render_check_json",
-            "compared": "render_diff render_diff_json render_diff_markdown",
-            "dependency_graph": (
-                "render_dot render_graph_json render_svg render_tree render_why render_why_json"
-            ),
-            "document": "render_json",
-            "errors": "render_error render_error_json",
-            "fetched": (
-                "render_bootstrap render_bootstrap_json render_fetched render_fetched_json "
-                "render_mirrored render_mirrored_json"
-            ),
-            "listed": "render_listing_json render_listing_sums",
-            "locked": (
-                "render_adopted render_adopted_json render_left_out render_locked "
-                "render_locked_json"
-            ),
-            "looking": (
-                "render_list render_list_json render_outdated render_outdated_json "
-                "render_overview render_overview_json"
-            ),
-            "mounted": ("render_entered render_mounted render_mounted_json render_unmounted_json"),
-            "preflight": (
-                "merge_preflights render_preflight render_preflight_json render_preflights"
-            ),
-            "progress": "progress_bar",
-            "summary": (
-                "render_installed render_installed_json render_notes render_packed"
-                " render_packed_json"
-            ),
-            "terminal": "one_line printable",
-            "verified": "render_report render_report_json",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -73,34 +73,4 @@ if TYPE_CHECKING:
         read_document as read_document,
     )
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "beneath": "Beneath",
-            "digest": (
-                "Algorithm CHUNK_BYTES Digest digest_of_file sha256_of sha256_of_file "
-                "sha256_of_stream"
-            ),
-            "file_content": "FileContent",
-            "filesystem": "Sync file_system_type network_file_system no_sync sync_file_system",
-            "words": "nearest",
-            "parallel": "in_order",
-            "private": "make_private_directory",
-            "process": "Completed Run become fed read_from run run_checked scrubbed_environment",
-            "limits": "processors",
-            "progress": "Progress no_progress",
-            "redaction": "has_credentials redact split_token without_credentials",
-            "removal": "remove_tree",
-            "temporary": (
-                "exchange is_temporary_of remove_atomically remove_stale_temporaries take_turns "
-                "temporary_directory temporary_file write_atomically"
-            ),
-            "untrusted": (
-                "convert decode_json decode_msgpack is_trusted_owner open_lock open_regular "
-                "read_regular reason_to_distrust"
-            ),
-            "workers": "Job run_jobs spread",
-            "untracked": "make_untracked",
-            "yaml_reader": "YamlError parse_yaml read_document",
-        },
-    )
+    __getattr__, __dir__ = lazy_exports(__name__)

@@ -27,13 +27,4 @@ if TYPE_CHECKING:
     )
     from lading.verify.tarball import verify_tarball as verify_tarball
 else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "finding": "Report Severity",
-            "image": "verify_image",
-            "prefix": "Thoroughness read_prefix_contents verify_installed verify_unpacked",
-            "tarball": "verify_tarball",
-        },
-        call="lading.api:verify",
-    )
+    __getattr__, __dir__ = lazy_exports(__name__, call="lading.api:verify")
