@@ -4,7 +4,7 @@ import click
 
 from lading.api import adopt
 from lading.cli.context import Context
-from lading.report import render_adopted, render_adopted_json
+from lading.report import render_adopted
 
 
 @click.command("adopt")
@@ -36,9 +36,5 @@ def command(
             leave_out=leave_out,
             progress=progress,
         )
-    if context.json:
-        context.write(render_adopted_json(adopted))
-    else:
-        context.say(render_adopted(adopted).rstrip())
-        context.write("".join(f"{item.path}\n" for item in adopted))
+    context.tell(render_adopted(adopted), *(item.path for item in adopted))
     return 0

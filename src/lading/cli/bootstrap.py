@@ -4,9 +4,9 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, platform_option
-from lading.engine import BootstrapPlan, apply_bootstrap, plan_bootstrap
+from lading.engine import apply_bootstrap, plan_bootstrap
 from lading.errors import UsageError
-from lading.report import render_bootstrap, render_bootstrap_json
+from lading.report import render_bootstrap
 from lading.system import Digest
 
 
@@ -38,16 +38,8 @@ def command(
         return 0
     with context.progress() as progress:
         apply_bootstrap(plan, context.project.environment, progress)
-    _tell(context, plan)
+    context.tell(render_bootstrap(plan), plan.target)
     return 0
-
-
-def _tell(context: Context, plan: BootstrapPlan) -> None:
-    if context.json:
-        context.write(render_bootstrap_json(plan))
-    else:
-        context.say(render_bootstrap(plan).rstrip())
-        context.write(f"{plan.target}\n")
 
 
 def _location(context: Context, source: str) -> str:

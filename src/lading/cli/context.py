@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from lading.api import Project
 from lading.report import printable
 from lading.system import Progress, no_progress
+
+if TYPE_CHECKING:  # slow to load
+    from lading.report import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,18 @@ class Context:
     def write(self, document: str) -> None:
         """Write data for people and programs: without secrets and control characters."""
         self.stdout.write(printable(document))
+
+    def show(self, answer: "Answer") -> None:
+        """Write an answer that is data itself, as text or as JSON."""
+        self.write(answer.json if self.json else answer.text)
+
+    def tell(self, answer: "Answer", *data: object) -> None:
+        """Say what was done, and write `data`, a line each; as JSON write the answer alone."""
+        if self.json:
+            self.write(answer.json)
+        else:
+            self.say(answer.text.rstrip())
+            self.write("".join(f"{item}\n" for item in data))
 
     def write_exactly(self, program: str) -> None:
         """Write what another program evaluates, as it is."""

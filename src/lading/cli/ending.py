@@ -105,9 +105,10 @@ def _missing_extra(module: str | None) -> EngineNotFoundError:
 
 def _print(error: LadingError, options: Sequence[str]) -> int:
     """Print `error`, as JSON too where that was asked for; return its exit code."""
-    from lading.report import printable, render_error, render_error_json  # noqa: PLC0415
+    from lading.report import printable, render_error  # noqa: PLC0415
 
+    answer = render_error(error)
     if "--json" in options:
-        sys.stdout.write(printable(render_error_json(error)))
-    sys.stderr.write(printable(render_error(error)))
+        sys.stdout.write(printable(answer.json))
+    sys.stderr.write(printable(answer.text))
     return error.exit_code

@@ -7,7 +7,7 @@ from lading.cli.categories import choice_of, say_left_out, with_option, without_
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, every_option, platform_option
 from lading.install import InstallPlan, fetch_archives
-from lading.report import render_fetched, render_fetched_json
+from lading.report import render_fetched
 
 
 @click.command("fetch")
@@ -62,7 +62,4 @@ def _fetch(context: Context, plan: InstallPlan) -> None:
             progress,
         )
 
-    if context.json:
-        context.write(render_fetched_json(plan))
-    else:
-        context.say(render_fetched(plan).rstrip())
+    context.tell(render_fetched(plan))

@@ -12,9 +12,9 @@ from lading.cli.options import (
     offline_option,
     platform_option,
 )
-from lading.install import Installed, InstallPlan
-from lading.report import render_installed, render_installed_json
-from lading.system import Progress, network_file_system
+from lading.install import InstallPlan
+from lading.report import render_installed
+from lading.system import network_file_system
 
 
 @click.command("install")
@@ -83,20 +83,11 @@ def _write_plan(context: Context, plan: InstallPlan) -> None:
 
 
 def _install(context: Context, plan: InstallPlan) -> None:
-    with context.progress() as progress:
-        result = installed(context, plan, progress)
-    if context.json:
-        context.write(render_installed_json(result))
-    else:
-        context.say(render_installed(result).rstrip())
-        context.write(f"{plan.prefix}\n")
-
-
-def installed(context: Context, plan: InstallPlan, progress: Progress) -> Installed:
-    """Install what `plan` says, unless it is installed already."""
     if not plan.is_current:
         warn_of_network(context)
-    return install_planned(context.project, plan, progress)
+    with context.progress() as progress:
+        result = install_planned(context.project, plan, progress)
+    context.tell(render_installed(result), plan.prefix)
 
 
 def warn_of_network(context: Context) -> None:

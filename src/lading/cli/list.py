@@ -6,7 +6,7 @@ from lading.api import list_locked
 from lading.cli.categories import choice_of, say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import platform_option
-from lading.report import render_list, render_list_json
+from lading.report import render_list
 
 
 @click.command("list")
@@ -27,5 +27,5 @@ def command(
     choice = choice_of(including, excluding)
     lock, listed = list_locked(context.project, environment, platform, choice)
     say_left_out(context, lock)
-    context.write(render_list_json(lock, listed) if context.json else render_list(listed))
+    context.show(render_list(lock, listed))
     return 0

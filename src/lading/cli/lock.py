@@ -6,7 +6,7 @@ from lading.api import LockChoices, conda_lock_of, environments_meant, lock_envi
 from lading.cli.context import Context
 from lading.cli.options import every_option
 from lading.lock import LockOutcome
-from lading.report import render_locked, render_locked_json
+from lading.report import render_locked
 
 
 @click.command("lock")
@@ -126,10 +126,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
 
 def _write(context: Context, outcome: LockOutcome, heading: str) -> None:
-    if context.json:
-        context.write(render_locked_json(outcome.name, outcome))
-    elif outcome.is_dry:
-        context.write(heading + render_locked(outcome))
+    answer = render_locked(outcome, heading)
+    if outcome.is_dry:
+        context.show(answer)
     else:
-        context.say(heading + render_locked(outcome).rstrip())
-        context.write("".join(f"{item.path}\n" for item in outcome.platforms))
+        context.tell(answer, *(item.path for item in outcome.platforms))

@@ -17,7 +17,7 @@ from lading.lock import (
     locked_platforms,
     targeted_virtual_packages,
 )
-from lading.report import render_check, render_check_json
+from lading.report import render_check
 
 
 def check(  # noqa: PLR0913  # as the options of the command
@@ -62,8 +62,5 @@ def check(  # noqa: PLR0913  # as the options of the command
             environment=context.project.environment,
         )
         reports.append(check_lock(request))
-    if context.json:
-        context.write(render_check_json(reports))
-    else:
-        context.write(render_check(reports))
+    context.show(render_check(reports))
     return 0 if all(report.is_fresh for report in reports) else 1

@@ -7,7 +7,7 @@ from lading.cli.categories import choice_of, say_left_out, with_option, without_
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, platform_option
 from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
-from lading.report import render_mirrored, render_mirrored_json
+from lading.report import render_mirrored
 
 
 @click.command("mirror")
@@ -62,10 +62,5 @@ def command(  # noqa: PLR0913  # one parameter for each option
             wheels={item.url: archives.wheels[item.file_name] for item in plan.wheels},
         )
         mirrored = write_mirror(request, context.project.path(directory))
-
-    if context.json:
-        context.write(render_mirrored_json(mirrored))
-    else:
-        context.say(render_mirrored(mirrored).rstrip())
-        context.write(f"{mirrored.directory}\n")
+    context.tell(render_mirrored(mirrored), mirrored.directory)
     return 0

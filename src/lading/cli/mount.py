@@ -35,11 +35,7 @@ def command(  # one parameter for each option
         sha256=sha256,
         manifest_sha256=manifest_sha256,
     )
-    from lading.report import render_mounted, render_mounted_json  # noqa: PLC0415
+    from lading.report import render_mounted  # noqa: PLC0415
 
-    if context.json:
-        context.write(render_mounted_json(mounted))
-    else:
-        context.say(render_mounted(mounted).rstrip())
-        context.write(f"{mounted.directory}\n")
+    context.tell(render_mounted(mounted), mounted.directory)
     return 0

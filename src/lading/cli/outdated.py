@@ -4,7 +4,7 @@ import click
 
 from lading.api import find_outdated
 from lading.cli.context import Context
-from lading.report import render_outdated, render_outdated_json
+from lading.report import render_outdated
 
 
 @click.command("outdated")
@@ -20,5 +20,5 @@ def command(
     `allowed` is what `lading lock --update-all` would lock. Nothing is written.
     """
     found = find_outdated(context.project, environment, platforms)
-    context.write(render_outdated_json(found) if context.json else render_outdated(found))
+    context.show(render_outdated(found))
     return 1 if exit_code and any(item.newer for item in found) else 0

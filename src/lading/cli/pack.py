@@ -24,7 +24,7 @@ from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.install import InstallPlan
 from lading.pack import INSTALLER_SUFFIX
-from lading.report import render_notes, render_packed, render_packed_json
+from lading.report import render_notes, render_packed
 
 
 @click.command("pack")
@@ -154,8 +154,4 @@ def _pack(
     notes = render_notes(contents, link_scripts=installation.link_scripts)
     if notes:
         context.say(notes.rstrip())
-    if context.json:
-        context.write(render_packed_json(packed, installation.lockfile))
-    else:
-        context.say(render_packed(packed).rstrip())
-        context.write(f"{packed.plan.tarball}\n")
+    context.tell(render_packed(packed, installation.lockfile), packed.plan.tarball)

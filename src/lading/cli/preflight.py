@@ -30,7 +30,6 @@ def command(context: Context, *, subject: str | None, prefix: str | None, merge:
     from lading.report import (  # noqa: PLC0415
         merge_preflights,
         render_preflight,
-        render_preflight_json,
         render_preflights,
     )
 
@@ -51,5 +50,5 @@ def command(context: Context, *, subject: str | None, prefix: str | None, merge:
         context.write(render_preflights(reports))
         return 0 if all(report.is_ready for report in reports) else PrefixError.exit_code
     report = preflight(subject or "", project=context.project, prefix=prefix)
-    context.write(render_preflight_json(report) if context.json else render_preflight(report))
+    context.show(render_preflight(report))
     return 0 if report.is_ready else PrefixError.exit_code

@@ -4,6 +4,7 @@ import click
 
 from lading.api import unmount
 from lading.cli.context import Context
+from lading.report import render_json
 
 
 @click.command("umount")
@@ -16,7 +17,5 @@ def command(context: Context, *, directory: str) -> int:
     """
     unmount(directory, project=context.project)
     if context.json:
-        from lading.report import render_unmounted_json  # noqa: PLC0415
-
-        context.write(render_unmounted_json(context.project.path(directory)))
+        context.write(render_json("umount/1", directory=context.project.path(directory)))
     return 0

@@ -5,7 +5,7 @@ import click
 from lading.api import verify
 from lading.cli.context import Context
 from lading.cli.options import workers_option
-from lading.report import render_report, render_report_json
+from lading.report import render_report
 
 
 @click.command("verify")
@@ -25,5 +25,5 @@ def command(
         subject, project=context.project, manifest=manifest, quick=quick, workers=workers
     )
 
-    context.write(render_report_json(report) if context.json else render_report(report))
+    context.show(render_report(report))
     return 0 if report.is_clean else 1

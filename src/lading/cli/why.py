@@ -5,7 +5,7 @@ import click
 from lading.api import read_graph
 from lading.cli.context import Context
 from lading.cli.options import environment_option, platform_option
-from lading.report import render_why, render_why_json
+from lading.report import render_why
 
 
 @click.command("why")
@@ -21,6 +21,5 @@ def command(
     Also show which packages would be removed if a line was deleted from the sources.
     """
     graph = read_graph(context.project, environment, platform)
-    render = render_why_json if context.json else render_why
-    context.write(render(graph, graph.find(package)))
+    context.show(render_why(graph, graph.find(package)))
     return 0

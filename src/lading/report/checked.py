@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from lading.lock import LockFinding, LockReport
-from lading.report.document import render_json
+from lading.report.document import Answer
 
 SHOWN = 50
 
 
-def render_check(reports: Sequence[LockReport]) -> str:
+def render_check(reports: Sequence[LockReport]) -> Answer:
     """Yes or no for each environment, and what is wrong; platforms that agree share a line."""
     lines = []
     for report in reports:
@@ -27,20 +27,8 @@ def render_check(reports: Sequence[LockReport]) -> str:
         if len(folded) > SHOWN:
             lines.append(f"  and {len(folded) - SHOWN} more; --json lists all")
         lines.append(f"  lock it again: lading lock {report.name}")
-    return "\n".join(lines) + "\n"
-
-
-def _folded(findings: Sequence[LockFinding]) -> dict[tuple[str, str, str], list[str]]:
-    """(rule, subject, message) → platforms, in the order of the findings."""
-    folded: dict[tuple[str, str, str], list[str]] = {}
-    for item in findings:
-        folded.setdefault((item.rule, item.subject, item.message), []).append(item.platform)
-    return folded
-
-
-def render_check_json(reports: Sequence[LockReport]) -> str:
-    """The same as a JSON document, with all findings."""
-    return render_json(
+    return Answer(
+        "\n".join(lines) + "\n",
         "lock-check/1",
         fresh=all(report.is_fresh for report in reports),
         environments=[
@@ -54,3 +42,11 @@ def render_check_json(reports: Sequence[LockReport]) -> str:
             for report in reports
         ],
     )
+
+
+def _folded(findings: Sequence[LockFinding]) -> dict[tuple[str, str, str], list[str]]:
+    """(rule, subject, message) → platforms, in the order of the findings."""
+    folded: dict[tuple[str, str, str], list[str]] = {}
+    for item in findings:
+        folded.setdefault((item.rule, item.subject, item.message), []).append(item.platform)
+    return folded

@@ -5,13 +5,13 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 from lading.lock import LockGraph
-from lading.report.document import render_json
+from lading.report.document import Answer, render_json
 
 SHOWN_CHAINS = 30
 WIDTH, HEIGHT, GAP, COLUMN = 190, 20, 6, 260
 
 
-def render_why(graph: LockGraph, node: str) -> str:
+def render_why(graph: LockGraph, node: str) -> Answer:
     """Every shortest chain to `node`, one a line, then what it is a cycle with, and what leaves.
 
     Of a virtual package: what the lock targets, and each package that requires it.
@@ -28,18 +28,29 @@ def render_why(graph: LockGraph, node: str) -> str:
         lines.append(f"  and {len(shown) - SHOWN_CHAINS} more; --json lists all")
     if not chains:
         lines.append("  nothing asks for it")
-    for cycle in graph.graph.cycles():
-        if node in cycle:
-            lines.append(f"  needs itself through: {', '.join(cycle)}")
+    cycles = [cycle for cycle in graph.graph.cycles() if node in cycle]
+    lines += [f"  needs itself through: {', '.join(cycle)}" for cycle in cycles]
+    leaves = {}
     for root in sorted({chain[0] for chain in chains}):
         leaving = graph.graph.leaving_without(root)
         if node in leaving:
+            leaves[root] = leaving
             rest = f", with {len(leaving) - 1} others" if len(leaving) > 1 else ""
             lines.append(f"  would leave if {root} was not asked for{rest}")
-    return "\n".join(lines) + "\n"
+    return Answer(
+        "\n".join(lines) + "\n",
+        "why/1",
+        package=node,
+        version=package.version,
+        build=package.build,
+        asked_for=list(graph.specs.get(node, ())),
+        chains=chains,
+        cycles=cycles,
+        leaves_with=leaves,
+    )
 
 
-def _why_virtual(graph: LockGraph, name: str) -> str:
+def _why_virtual(graph: LockGraph, name: str) -> Answer:
     target = graph.lock.virtual_packages.get(name)
     lines = [f"{name}: the lock targets {target or 'none'}"]
     for node, query in graph.requiring(name).items():
@@ -48,7 +59,13 @@ def _why_virtual(graph: LockGraph, name: str) -> str:
         lines += [f"    {_chain(graph, chain)}" for chain in graph.graph.shortest_chains(node)[:1]]
     if len(lines) == 1:
         lines.append("  no package requires it")
-    return "\n".join(lines) + "\n"
+    return Answer(
+        "\n".join(lines) + "\n",
+        "why/1",
+        package=name,
+        version=graph.lock.virtual_packages.get(name, ""),
+        required_by=graph.requiring(name),
+    )
 
 
 def _chain(graph: LockGraph, chain: tuple[str, ...]) -> str:
@@ -56,32 +73,6 @@ def _chain(graph: LockGraph, chain: tuple[str, ...]) -> str:
     for before, after in itertools.pairwise(chain):
         words.append(f"{after} {graph.constraint(before, after)}".strip())
     return " -> ".join(words)
-
-
-def render_why_json(graph: LockGraph, node: str) -> str:
-    """The same as a JSON document, with all chains."""
-    if node not in graph.packages:
-        return render_json(
-            "why/1",
-            package=node,
-            version=graph.lock.virtual_packages.get(node, ""),
-            required_by=graph.requiring(node),
-        )
-    chains = graph.graph.shortest_chains(node)
-    return render_json(
-        "why/1",
-        package=node,
-        version=graph.packages[node].version,
-        build=graph.packages[node].build,
-        asked_for=list(graph.specs.get(node, ())),
-        chains=chains,
-        cycles=[cycle for cycle in graph.graph.cycles() if node in cycle],
-        leaves_with={
-            root: graph.graph.leaving_without(root)
-            for root in sorted({chain[0] for chain in chains})
-            if node in graph.graph.leaving_without(root)
-        },
-    )
 
 
 def render_tree(graph: LockGraph, roots: list[str], depth: int, *, reverse: bool) -> str:

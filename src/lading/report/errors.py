@@ -1,10 +1,10 @@
 """Errors, for people and for programs."""
 
 from lading.errors import LadingError
-from lading.report.document import render_json
+from lading.report.document import Answer
 
 
-def render_error(error: LadingError) -> str:
+def render_error(error: LadingError) -> Answer:
     """`error:` and one line, details indented, expected and found, and `hint:` with what to do."""
     lines = [f"error: {error}"]
     lines += [f"  {line}" for line in error.details]
@@ -14,12 +14,8 @@ def render_error(error: LadingError) -> str:
         lines.append(f"  found:    {error.actual}")
     if error.hint:
         lines.append(f"hint: {error.hint}")
-    return "\n".join(lines) + "\n"
-
-
-def render_error_json(error: LadingError) -> str:
-    """The error as one JSON document."""
-    return render_json(
+    return Answer(
+        "\n".join(lines) + "\n",
         "error/1",
         error=type(error).__name__,
         exit_code=error.exit_code,

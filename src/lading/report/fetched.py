@@ -2,19 +2,15 @@
 
 from lading.engine import BootstrapPlan
 from lading.install import InstallPlan, Mirrored
-from lading.report.document import render_json
+from lading.report.document import Answer
 from lading.report.summary import category_fields
 
 
-def render_bootstrap(plan: BootstrapPlan) -> str:
+def render_bootstrap(plan: BootstrapPlan) -> Answer:
     """One line: what there is now."""
     how = "is there already" if plan.is_current else "is ready"
-    return f"micromamba {how}, {plan.sha256}\n"
-
-
-def render_bootstrap_json(plan: BootstrapPlan) -> str:
-    """The same as a JSON document."""
-    return render_json(
+    return Answer(
+        f"micromamba {how}, {plan.sha256}\n",
         "bootstrap/1",
         executable=str(plan.target),
         sha256=plan.sha256.hex,
@@ -22,17 +18,11 @@ def render_bootstrap_json(plan: BootstrapPlan) -> str:
     )
 
 
-def render_fetched(plan: InstallPlan) -> str:
+def render_fetched(plan: InstallPlan) -> Answer:
     """One line: how much is on this machine now."""
-    return (
+    return Answer(
         f"all {len(plan.downloads)} archives and wheels of {plan.environment} for"
-        f" {plan.lockfile.platform} are here and right\n"
-    )
-
-
-def render_fetched_json(plan: InstallPlan) -> str:
-    """The same as a JSON document."""
-    return render_json(
+        f" {plan.lockfile.platform} are here and right\n",
         "fetch/1",
         environment=plan.environment,
         platform=str(plan.lockfile.platform),
@@ -41,18 +31,14 @@ def render_fetched_json(plan: InstallPlan) -> str:
     )
 
 
-def render_mirrored(mirrored: Mirrored) -> str:
+def render_mirrored(mirrored: Mirrored) -> Answer:
     """One line: what the mirror holds; then the lines of a configuration that reads from it."""
     wheels = f" and holds {len(mirrored.wheels)} wheels" if mirrored.wheels else ""
     lines = [f"{mirrored.directory} is a channel of {len(mirrored.archives)} packages{wheels}"]
     lines += ["to install from it, have in lading.toml:", "[mirrors]"]
     lines += [f'"{base}" = ["{place}"]' for base, place in mirrored.bases.items()]
-    return "\n".join(lines) + "\n"
-
-
-def render_mirrored_json(mirrored: Mirrored) -> str:
-    """The same as a JSON document."""
-    return render_json(
+    return Answer(
+        "\n".join(lines) + "\n",
         "mirror/1",
         directory=str(mirrored.directory),
         archives=list(mirrored.archives),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lading.lock import MAIN, Change, LockedPackage, Lockfile, LockOutcome, PlatformOutcome
-from lading.report.document import render_json
+from lading.report.document import Answer
 
 if TYPE_CHECKING:
     from lading.api import Adopted
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 SHOWN_CHANGES = 20
 
 
-def render_locked(outcome: LockOutcome) -> str:
-    """One line a platform, and below it what moved."""
+def render_locked(outcome: LockOutcome, heading: str = "") -> Answer:
+    """After `heading`, one line a platform, and below it what moved."""
     lines = []
     written = "would be written" if outcome.is_dry else "written"
     for item in outcome.platforms:
@@ -29,7 +29,34 @@ def render_locked(outcome: LockOutcome) -> str:
             lines.append(_unchecked(item.unchecked))
         if item.dated_by_builder:
             lines.append(_dated_by_builder(item.dated_by_builder, conda))
-    return "\n".join(lines) + "\n"
+    return Answer(
+        heading + "\n".join(lines) + "\n",
+        "lock/1",
+        environment=outcome.name,
+        dry_run=outcome.is_dry,
+        platforms=list(map(_platform_fields, outcome.platforms)),
+    )
+
+
+def _platform_fields(item: PlatformOutcome) -> dict[str, object]:
+    return {
+        "platform": str(item.platform),
+        "path": str(item.path),
+        "digest": str(item.lockfile.digest),
+        "written": item.written,
+        "seconds": round(item.seconds, 3),
+        "unchecked": item.unchecked,
+        "dated_by_builder": item.dated_by_builder,
+        "conda": len(item.lockfile.conda),
+        "pip": len(item.lockfile.pip),
+        "added": [f"{entry.name} {entry.version}" for entry in item.diff.added],
+        "removed": [f"{entry.name} {entry.version}" for entry in item.diff.removed],
+        "changed": item.diff.changed,
+        "reasons": [
+            {"manager": manager, "name": name, "reason": reason}
+            for (manager, name), reason in item.reasons.items()
+        ],
+    }
 
 
 def _unchecked(archives: Sequence[str]) -> str:
@@ -72,7 +99,7 @@ def _why(outcome: PlatformOutcome, item: LockedPackage | Change) -> str:
     return f"  ({reason})" if reason else ""
 
 
-def render_adopted(adopted: "Sequence[Adopted]") -> str:
+def render_adopted(adopted: "Sequence[Adopted]") -> Answer:
     """One line a lockfile: what it holds, and of what it was made."""
     lines = []
     for item in adopted:
@@ -84,12 +111,8 @@ def render_adopted(adopted: "Sequence[Adopted]") -> str:
             f"{item.path.parent.name} for {item.lock.platform}: {conda} conda and {pip} pip"
             f" packages of {origin}{left}, {state}"
         )
-    return "\n".join(lines) + "\n"
-
-
-def render_adopted_json(adopted: "Sequence[Adopted]") -> str:
-    """The same as a JSON document."""
-    return render_json(
+    return Answer(
+        "\n".join(lines) + "\n",
         "adopt/1",
         locks=[
             {
@@ -117,33 +140,3 @@ def render_left_out(lock: Lockfile) -> str:
     hint = "" if names == [MAIN] else f"; --with {','.join(names)} includes them"
     verb = "is" if count == 1 else "are"
     return f"{count} {packages} of {', '.join(names)} {verb} left out{hint}\n"
-
-
-def render_locked_json(name: str, outcome: LockOutcome) -> str:
-    """The outcome as a JSON document."""
-    return render_json(
-        "lock/1",
-        environment=name,
-        dry_run=outcome.is_dry,
-        platforms=[
-            {
-                "platform": str(item.platform),
-                "path": str(item.path),
-                "digest": str(item.lockfile.digest),
-                "written": item.written,
-                "seconds": round(item.seconds, 3),
-                "unchecked": item.unchecked,
-                "dated_by_builder": item.dated_by_builder,
-                "conda": len(item.lockfile.conda),
-                "pip": len(item.lockfile.pip),
-                "added": [f"{entry.name} {entry.version}" for entry in item.diff.added],
-                "removed": [f"{entry.name} {entry.version}" for entry in item.diff.removed],
-                "changed": item.diff.changed,
-                "reasons": [
-                    {"manager": manager, "name": name, "reason": reason}
-                    for (manager, name), reason in item.reasons.items()
-                ],
-            }
-            for item in outcome.platforms
-        ],
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lading.lock import Listed, Lockfile
-from lading.report.document import render_json
+from lading.report.document import Answer
 from lading.report.summary import category_fields, megabytes
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def render_table(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def render_list(listed: Sequence[Listed]) -> str:
+def render_list(lock: Lockfile, listed: Sequence[Listed]) -> Answer:
     """One line a package: version, build, channel, categories, who asked for it."""
     rows = [
         (
@@ -38,20 +38,8 @@ def render_list(listed: Sequence[Listed]) -> str:
         )
         for item in listed
     ]
-    return render_table([("name", "version", "build", "channel", "category", "asked by"), *rows])
-
-
-def _asked_by(item: Listed) -> str:
-    if item.asked:
-        return "; ".join(item.asked)
-    shown = ", ".join(item.needed_by[:SHOWN_DEPENDENTS])
-    more = len(item.needed_by) - SHOWN_DEPENDENTS
-    return shown + (f" and {more} more" if more > 0 else "")
-
-
-def render_list_json(lock: Lockfile, listed: Sequence[Listed]) -> str:
-    """The same as a JSON document."""
-    return render_json(
+    return Answer(
+        render_table([("name", "version", "build", "channel", "category", "asked by"), *rows]),
         "list/1",
         environment=lock.environment,
         platform=lock.platform,
@@ -74,7 +62,15 @@ def render_list_json(lock: Lockfile, listed: Sequence[Listed]) -> str:
     )
 
 
-def render_outdated(found: "Sequence[Outdated]") -> str:
+def _asked_by(item: Listed) -> str:
+    if item.asked:
+        return "; ".join(item.asked)
+    shown = ", ".join(item.needed_by[:SHOWN_DEPENDENTS])
+    more = len(item.needed_by) - SHOWN_DEPENDENTS
+    return shown + (f" and {more} more" if more > 0 else "")
+
+
+def render_outdated(found: "Sequence[Outdated]") -> Answer:
     """A table for each platform: what is locked, allowed and newest, and what holds it back."""
     lines = []
     for outdated in found:
@@ -90,15 +86,10 @@ def render_outdated(found: "Sequence[Outdated]") -> str:
             lines.append(render_table([heads, *rows]))
         if outdated.unchecked:
             lines.append(f"{outdated.unchecked} pip packages were not looked at\n")
-    return "".join(lines)
+    return Answer("".join(lines), "outdated/1", platforms=found)
 
 
-def render_outdated_json(found: "Sequence[Outdated]") -> str:
-    """The same as a JSON document."""
-    return render_json("outdated/1", platforms=found)
-
-
-def render_overview(found: "Overview") -> str:
+def render_overview(found: "Overview") -> Answer:
     """Environments with their locks and prefixes, artifacts and caches with their sizes."""
     lines = [f"project {found.directory}"]
     lines.append(f"configuration {found.settings.name if found.settings else 'none'}")
@@ -110,7 +101,8 @@ def render_overview(found: "Overview") -> str:
         ]
     for title, places in (("artifact", found.artifacts), ("cache", found.caches)):
         lines += [f"{title} {item.name} {megabytes(item.size)} {item.path}" for item in places]
-    return "\n".join(lines) + "\n"
+    fields = {name: getattr(found, name) for name in found.__slots__}
+    return Answer("\n".join(lines) + "\n", "info/1", **fields)
 
 
 def _lock_lines(lock: "LockedPlatform") -> Iterator[str]:
@@ -123,8 +115,3 @@ def _lock_lines(lock: "LockedPlatform") -> Iterator[str]:
         old = "" if lock.is_current else " from an older lock"
         state = f"installed{old} in {lock.prefix}"
     yield f"{lock.platform}: {lock.packages} packages{categories}, {state}"
-
-
-def render_overview_json(found: "Overview") -> str:
-    """The same as a JSON document."""
-    return render_json("info/1", **{name: getattr(found, name) for name in found.__slots__})

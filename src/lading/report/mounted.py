@@ -1,13 +1,12 @@
 """Where an image was mounted, and how; which ways were not possible."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from lading.node import Entered, MountedImage
-from lading.report.document import render_json
+from lading.report.document import Answer
 
 
-def render_mounted(mounted: MountedImage) -> str:
+def render_mounted(mounted: MountedImage) -> Answer:
     """One line, a line for each way that was not taken, and what does not work elsewhere."""
     if mounted.how == "here":
         lines = [f"it is mounted at {mounted.directory} already"]
@@ -19,7 +18,14 @@ def render_mounted(mounted: MountedImage) -> str:
             "warning: it was packed for another place: files can be looked at, but scripts and"
             " programs that name their prefix do not work; `lading run` shows them that prefix"
         )
-    return "\n".join(lines) + "\n"
+    return Answer(
+        "\n".join(lines) + "\n",
+        "mount/1",
+        directory=mounted.directory,
+        how=mounted.how,
+        at_prefix=mounted.is_at_prefix,
+        refusals=[{"how": name, "reason": reason} for name, reason in mounted.refusals],
+    )
 
 
 def render_entered(entered: Entered) -> str:
@@ -32,19 +38,3 @@ def render_entered(entered: Entered) -> str:
 
 def _refusals(refusals: Sequence[tuple[str, str]]) -> list[str]:
     return [f"  not by {name}: {reason}" for name, reason in refusals]
-
-
-def render_mounted_json(mounted: MountedImage) -> str:
-    """The same as a JSON document."""
-    return render_json(
-        "mount/1",
-        directory=mounted.directory,
-        how=mounted.how,
-        at_prefix=mounted.is_at_prefix,
-        refusals=[{"how": name, "reason": reason} for name, reason in mounted.refusals],
-    )
-
-
-def render_unmounted_json(directory: Path) -> str:
-    """What was unmounted, as a JSON document."""
-    return render_json("umount/1", directory=directory)

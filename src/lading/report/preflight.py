@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 from lading.errors import InputError
 from lading.node import Preflight, Verdict
-from lading.report.document import render_json
+from lading.report.document import Answer
 from lading.system import decode_json
 
-SCHEMA = "preflight/1"
 
-
-def render_preflight(report: Preflight) -> str:
+def render_preflight(report: Preflight) -> Answer:
     """Yes or no on the first line, the ways, then all that was looked at."""
     if report.is_ready:
         lines = [f"yes: {report.subject} will run on {report.host}, by {report.delivery}"]
@@ -23,16 +21,8 @@ def render_preflight(report: Preflight) -> str:
         lines.append(f"  {item.verdict:<4} {item.name:<{width}}  {item.found}{needed}")
         if item.remedy:
             lines.append(f"  {'':<4} {'':<{width}}  {item.remedy}")
-    return "\n".join(lines) + "\n"
-
-
-def render_preflight_json(report: Preflight) -> str:
-    """The same as a JSON document of one line."""
-    return render_json(
-        SCHEMA,
-        ready=report.is_ready,
-        **{name: getattr(report, name) for name in Preflight.__struct_fields__},
-    )
+    fields = {name: getattr(report, name) for name in Preflight.__struct_fields__}
+    return Answer("\n".join(lines) + "\n", "preflight/1", ready=report.is_ready, **fields)
 
 
 def merge_preflights(data: bytes, name: str) -> tuple[Preflight, ...]:

@@ -3,7 +3,7 @@
 from lading.install import Installed, PrefixContents, packages_with_scripts
 from lading.lock import Lockfile
 from lading.pack import Packed
-from lading.report.document import render_json
+from lading.report.document import Answer
 from lading.report.terminal import one_line
 
 
@@ -17,7 +17,7 @@ def category_fields(lock: Lockfile) -> dict[str, object]:
     return {"categories": lock.chosen, "left_out": len(lock.left_out)}
 
 
-def render_installed(installed: Installed) -> str:
+def render_installed(installed: Installed) -> Answer:
     """One line: what was installed and where; then what was clobbered."""
     record = installed.record
     verb = "installed" if installed.moved is None else "updated"
@@ -29,30 +29,9 @@ def render_installed(installed: Installed) -> str:
     if installed.moved is not None:
         total = len(installed.contents.payloads) - 1
         first += f"; updated in place, {installed.moved} of {total} packages moved"
-    lines = [first]
     notes = render_notes(installed.contents, link_scripts=record.link_scripts)
-    return "\n".join(lines) + "\n" + notes
-
-
-def render_notes(contents: PrefixContents, *, link_scripts: bool) -> str:
-    """A line for each path that was clobbered, and one for link scripts that did not run."""
-    lines = [
-        f"warning: {one_line(path)} is owned by {', '.join(owners)}; the last of them has it\n"
-        for path, owners in contents.clobbered.items()
-    ]
-    scripted = packages_with_scripts(contents)
-    if scripted and not link_scripts:
-        lines.append(
-            f"warning: {', '.join(scripted)} would run a script when linked, and did not;"
-            " --link-scripts lets them\n"
-        )
-    return "".join(lines)
-
-
-def render_installed_json(installed: Installed) -> str:
-    """The same as a JSON document."""
-    record = installed.record
-    return render_json(
+    return Answer(
+        f"{first}\n{notes}",
         "install/1",
         environment=record.environment,
         platform=record.platform,
@@ -71,26 +50,33 @@ def render_installed_json(installed: Installed) -> str:
     )
 
 
-def render_packed(packed: Packed) -> str:
+def render_notes(contents: PrefixContents, *, link_scripts: bool) -> str:
+    """A line for each path that was clobbered, and one for link scripts that did not run."""
+    lines = [
+        f"warning: {one_line(path)} is owned by {', '.join(owners)}; the last of them has it\n"
+        for path, owners in contents.clobbered.items()
+    ]
+    scripted = packages_with_scripts(contents)
+    if scripted and not link_scripts:
+        lines.append(
+            f"warning: {', '.join(scripted)} would run a script when linked, and did not;"
+            " --link-scripts lets them\n"
+        )
+    return "".join(lines)
+
+
+def render_packed(packed: Packed, lock: Lockfile) -> Answer:
     """The tarball, its size and contents, and its digest."""
     manifest = packed.manifest
-    unpacked = manifest.size
     longest = manifest.requirements.longest_prefix
     limit = f"prefix at most {longest} bytes" if longest is not None else "any prefix"
     if manifest.requirements.prefix:
         limit = f"at {manifest.requirements.prefix}"
-    return (
+    return Answer(
         f"packed {packed.plan.tarball}\n"
-        f"  {megabytes(packed.size)} of {megabytes(unpacked)}, {manifest.files} files,"
+        f"  {megabytes(packed.size)} of {megabytes(manifest.size)}, {manifest.files} files,"
         f" {len(manifest.packages) - 1} packages, {limit}\n"
-        f"  sha256:{packed.sha256.hex}\n"
-    )
-
-
-def render_packed_json(packed: Packed, lock: Lockfile) -> str:
-    """The same as a JSON document."""
-    manifest = packed.manifest
-    return render_json(
+        f"  sha256:{packed.sha256.hex}\n",
         "pack/1",
         environment=manifest.environment,
         platform=manifest.platform,
@@ -102,5 +88,5 @@ def render_packed_json(packed: Packed, lock: Lockfile) -> str:
         files=manifest.files,
         packages=len(manifest.packages) - 1,
         **category_fields(lock),
-        longest_prefix=manifest.requirements.longest_prefix,
+        longest_prefix=longest,
     )

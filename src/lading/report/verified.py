@@ -1,14 +1,28 @@
 """What verification found, for people and for programs."""
 
-from lading.report.document import render_json
+from lading.report.document import Answer
 from lading.report.terminal import one_line
 from lading.verify import Report, Severity
 
 SHOWN_FINDINGS = 50
 
 
-def render_report(report: Report) -> str:
-    """Yes or no on the first line, then the findings."""
+def render_report(report: Report) -> Answer:
+    """Yes or no on the first line, then the findings; the document has all of them."""
+    return Answer(
+        _text(report),
+        "verify/1",
+        subject=report.subject,
+        kind=report.kind,
+        environment=report.environment,
+        platform=report.platform,
+        checked=report.checked,
+        clean=report.is_clean,
+        findings=list(report.findings),
+    )
+
+
+def _text(report: Report) -> str:
     errors = [item for item in report.findings if item.severity is Severity.ERROR]
     notes = len(report.findings) - len(errors)
     noted = f", {notes} noted" if notes else ""
@@ -29,17 +43,3 @@ def render_report(report: Report) -> str:
     if len(errors) > SHOWN_FINDINGS:
         lines.append(f"  and {len(errors) - SHOWN_FINDINGS} more; --json lists all")
     return "\n".join(lines) + "\n"
-
-
-def render_report_json(report: Report) -> str:
-    """The same as a JSON document, with all findings."""
-    return render_json(
-        "verify/1",
-        subject=report.subject,
-        kind=report.kind,
-        environment=report.environment,
-        platform=report.platform,
-        checked=report.checked,
-        clean=report.is_clean,
-        findings=list(report.findings),
-    )

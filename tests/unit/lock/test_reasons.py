@@ -39,7 +39,7 @@ def project(tmp_path: Path, channel: ChannelSimulator) -> LockProject:
 
 
 def _summary(project: LockProject, **more: object) -> list[str]:
-    return render_locked(project.lock(**more)).splitlines()[1:]
+    return render_locked(project.lock(**more)).text.splitlines()[1:]
 
 
 def test_forced_by_another_package(project: LockProject) -> None:

@@ -3,7 +3,7 @@
 import json
 
 from lading.errors import DigestMismatchError, LadingError
-from lading.report.errors import render_error, render_error_json
+from lading.report.errors import render_error
 
 FULL = DigestMismatchError(
     "it is\nwrong", hint="do this", details=("one", "two"), expected="e", actual="a"
@@ -14,13 +14,13 @@ def test_an_error_for_a_person() -> None:
     """One line, the details indented, what was expected and found, and the hint last."""
     assert (
         "error: it is wrong\n  one\n  two\n  expected: e\n  found:    a\nhint: do this\n"
-        == render_error(FULL)
+        == render_error(FULL).text
     )
 
 
 def test_a_plain_error() -> None:
     """What there is not is left out."""
-    assert "error: x\n" == render_error(LadingError("x"))
+    assert "error: x\n" == render_error(LadingError("x")).text
 
 
 def test_an_error_for_a_program() -> None:
@@ -34,4 +34,4 @@ def test_an_error_for_a_program() -> None:
         "details": ["one", "two"],
         "expected": "e",
         "found": "a",
-    } == json.loads(render_error_json(FULL))
+    } == json.loads(render_error(FULL).json)

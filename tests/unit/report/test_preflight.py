@@ -9,7 +9,6 @@ from lading.node.preflight import Item, Preflight, Verdict, Way
 from lading.report.preflight import (
     merge_preflights,
     render_preflight,
-    render_preflight_json,
     render_preflights,
 )
 
@@ -32,18 +31,18 @@ def test_yes() -> None:
         "yes: env.sqsh will run on node1, by fuse\n"
         "  not by kernel: only root\n"
         "  yes  space  1 MB, needed 2 MB\n"
-    ) == render_preflight(report())
+    ) == render_preflight(report()).text
 
 
 def test_no() -> None:
     """What to do stands below."""
-    lines = render_preflight(report(verdict=Verdict.NO)).splitlines()
+    lines = render_preflight(report(verdict=Verdict.NO)).text.splitlines()
     assert ("no: env.sqsh will not run on node1", "free space") == (lines[0], lines[-1].strip())
 
 
 def test_json() -> None:
     """One line, that names its schema and answers yes or no."""
-    text = render_preflight_json(report())
+    text = render_preflight(report()).json
     document = json.loads(text)
     assert ("lading.preflight/1", True, 1) == (
         document["schema"],
@@ -55,7 +54,7 @@ def test_json() -> None:
 def test_many_machines() -> None:
     """Lines in any order become a table."""
     lines = "\n".join(
-        render_preflight_json(item) for item in (report("node2", Verdict.NO), report("node1"))
+        render_preflight(item).json for item in (report("node2", Verdict.NO), report("node1"))
     )
     assert (
         "machine  ready  by    in the way\n"

@@ -3,7 +3,7 @@
 import json
 
 from lading.report.summary import megabytes
-from lading.report.verified import render_report, render_report_json
+from lading.report.verified import render_report
 from lading.verify.finding import Finding, Report, Rule, Severity
 
 CHANGED = Finding(
@@ -29,19 +29,20 @@ def test_yes() -> None:
     """A clean report is one line."""
     assert (
         "yes: /env is exactly what its bill says (unpacked prefix, sample for linux-64, 7 paths)\n"
-        == render_report(report())
+        == render_report(report()).text
     )
 
 
 def test_notes_do_not_change_the_answer() -> None:
     """What is only noted is counted."""
-    assert ", 7 paths, 1 noted)\n" in render_report(report(NOTE))
+    assert ", 7 paths, 1 noted)\n" in render_report(report(NOTE)).text
 
 
 def test_a_name_with_a_line_break_stays_on_its_line() -> None:
     """It cannot pretend to be another finding, or an answer."""
     forged = Finding(rule=Rule.FOREIGN, path="a\nyes: /env", message="nothing on the bill")
-    assert "  foreign   a\\u000ayes: /env: nothing on the bill\n" in render_report(report(forged))
+    text = render_report(report(forged)).text
+    assert "  foreign   a\\u000ayes: /env: nothing on the bill\n" in text
 
 
 def test_no() -> None:
@@ -51,18 +52,18 @@ def test_no() -> None:
         "  modified  a (tool): it changed\n"
         "            expected e, found f\n"
         "  foreign   b: nothing on the bill\n"
-    ) == render_report(report(CHANGED, FOREIGN, NOTE))
+    ) == render_report(report(CHANGED, FOREIGN, NOTE)).text
 
 
 def test_many_findings_are_cut() -> None:
     """A person is shown fifty, and told how to see the rest."""
-    lines = render_report(report(*[FOREIGN] * 53)).splitlines()
+    lines = render_report(report(*[FOREIGN] * 53)).text.splitlines()
     assert (52, "  and 3 more; --json lists all") == (len(lines), lines[-1])
 
 
 def test_for_a_program() -> None:
     """The document has all findings."""
-    document = json.loads(render_report_json(report(CHANGED, NOTE)))
+    document = json.loads(render_report(report(CHANGED, NOTE)).json)
     assert ("lading.verify/1", False, 7, ["modified", "foreign"], ["error", "note"]) == (
         document["schema"],
         document["clean"],
