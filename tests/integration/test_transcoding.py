@@ -12,6 +12,7 @@ import pytest
 
 from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, Symlink
 from simulators.command import Outcome, lading, start
+from simulators.images import need
 from simulators.interpreter import SITE_PACKAGES, python_package
 from simulators.project import ENVIRONMENT, Project
 
@@ -59,11 +60,11 @@ def project_of(root: Path, suffix: str = ".conda") -> Path:
     return root
 
 
-def packed(root: Path, *options: str, before: tuple[str, ...] = ()) -> bytes:
-    """The tarball that is made in a project."""
-    outcome = lading([*before, "pack", ENVIRONMENT, *options], root)
+def packed(root: Path, *options: str, suffix: str = "tar.zst") -> bytes:
+    """The artifact that is made in a project."""
+    outcome = lading(["pack", ENVIRONMENT, *options], root)
     assert outcome.code == 0, outcome.stderr
-    [path] = (root / "dist").glob("*.tar.zst")
+    [path] = (root / "dist").glob(f"*.{suffix}")
     return path.read_bytes()
 
 
@@ -93,6 +94,30 @@ def test_the_bytes_are_the_same(project: Path) -> None:
     assert {path.relative_to(prefix) for path in prefix.rglob("*.pyc")} == ours
     assert all((place / path).read_bytes() == (prefix / path).read_bytes() for path in ours)
     shutil.rmtree(place)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"), [("sqsh", ("-f", "sqsh")), ("sh", ("--installer",))]
+)
+def test_images_and_installers(tmp_path: Path, suffix: str, options: tuple[str, ...]) -> None:
+    """They are made of archives too: no prefix is there, and one that is there changes no byte.
+
+    An image takes frames of any level, and is the same from all of them.
+    """
+    if suffix == "sqsh":
+        need("tar2sqfs")
+    root = project_of(tmp_path)
+    first = packed(root, *options, suffix=suffix)
+    assert not (root / "build").exists()
+    packed(root, "--level", "small")
+    shutil.rmtree(root / ".lading/frames")
+    packed(root, "--level", "small")
+    known = packed(root, *options, suffix=suffix)
+    micromamba = os.environ.get("LADING_MICROMAMBA")
+    engine = ("--engine", "micromamba", "--micromamba", micromamba) if micromamba else ()
+    assert lading([*engine, "install", ENVIRONMENT], root).code == 0
+    beside = packed(root, "--no-frame-cache", "-j", "1", *options, suffix=suffix)
+    assert (first, first) == (known, beside)
 
 
 def test_known_frames_need_no_package(project: Path, tmp_path: Path) -> None:

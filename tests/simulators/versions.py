@@ -13,7 +13,6 @@ from lading.conda.paths import FileMode, Kind
 from lading.format.compression import Format, Level
 from lading.format.contents import Contents, PackageContents
 from lading.format.opening import open_tarball
-from lading.pack.frame_cache import FrameCache
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload, PayloadFile
 from lading.verify.finding import Finding
@@ -78,7 +77,6 @@ def pack_payloads(
     *,
     format_: Format = Format.ZSTD,
     workers: int = 2,
-    cache: FrameCache | None = None,
 ) -> Packed:
     """The tarball of `payloads` in `directory`."""
     request = PackRequest(
@@ -87,7 +85,6 @@ def pack_payloads(
         format=format_,
         level=Level.FAST,
         workers=workers,
-        frame_cache=cache,
     )
     return apply_pack(plan_pack(request))
 

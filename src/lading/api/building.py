@@ -73,14 +73,24 @@ class PackChoices:
     strict: bool = False
 
     @property
-    def is_tarball(self) -> bool:
-        """Whether a tarball is wanted, not an image or an installer."""
-        return self.format not in {IMAGE_SUFFIX, INSTALLER_SUFFIX}
+    def is_image(self) -> bool:
+        """Whether an image is wanted, not a tarball or an installer."""
+        return self.format == IMAGE_SUFFIX
 
     @property
     def stream(self) -> Format:
         """How the frames are compressed."""
-        return Format(self.format) if self.is_tarball else Format.TAR
+        if self.format == INSTALLER_SUFFIX:
+            return Format.GZIP
+        return Format.ZSTD if self.is_image else Format(self.format)
+
+    def styles(self, newest: int | None) -> tuple[Style, ...]:
+        """How frames are made, and how those may have been made that serve as well.
+
+        An image only reads them, so any level will do. Writing them uncompressed takes longer.
+        """
+        levels = tuple(Level) if self.is_image else (Level(self.level),)
+        return tuple(Style(format=self.stream, level=level, newest=newest) for level in levels)
 
 
 FOREIGN_SHOWN = 5
@@ -273,7 +283,7 @@ def plan_packing(
     project: Project,
     installed: Packable,
     choices: PackChoices,
-    frames: Mapping[tuple[str, str], KeptPackage] | None = None,
+    frames: Mapping[tuple[str, str], KeptPackage],
 ) -> PackPlan | ImagePlan | InstallerPlan:
     """What packing `installed` will do, as a tarball, an image or an installer; see `pack`.
 
@@ -281,9 +291,8 @@ def plan_packing(
         project: The project.
         installed: What to pack.
         choices: How.
-        frames: Manager and name → frames that were made before.
+        frames: Manager and name → the frames of a package.
     """
-    cache = FrameCache(directory=project.tree.frame_cache)
     relocating = choices.self_relocating
     request = PackRequest(
         installed=installed,
@@ -292,11 +301,10 @@ def plan_packing(
         level=Level(choices.level),
         workers=choices.workers or project.processors,
         newest=newest_time(project),
-        frame_cache=cache if choices.frame_cache else None,
         self_relocating=choices.format == Format.GZIP if relocating is None else relocating,
-        frames=frames or {},
+        frames=frames,
     )
-    if choices.format == IMAGE_SUFFIX:
+    if choices.is_image:
         return plan_image(request, project.environment, choices.prefix)
     return plan_installer(request) if choices.format == INSTALLER_SUFFIX else plan_pack(request)
 
@@ -327,17 +335,21 @@ def pack_locked(
 ) -> Packed:
     """Pack what `plan` says; see `pack`.
 
-    A tarball is made of archives, an image or an installer of an installation. Link scripts need
-    one as well, and what they made is taken from it. Files that were put into a prefix are told.
+    Everything is made of archives. Link scripts need an installation, and what they made is taken
+    from it. Files that were put into a prefix are told.
     """
     installed = None
-    if not choices.is_tarball or plan.link_scripts or plan.is_current:
+    if plan.link_scripts or plan.is_current:
         installed = install_planned(project, plan, progress)
         _tell_of_foreign(installed, strict=choices.strict)
-    if installed is not None and not choices.is_tarball:
-        return _pack(plan_packing(project, installed, choices), progress)
-    tarball = PackRequest.tarball_of(plan, project.path(choices.directory), choices.stream)
-    with output_errors(tarball), _workplace(project) as directory:
+    output = PackRequest.output_of(plan, project.path(choices.directory), choices.format)
+    style, *alike = choices.styles(newest_time(project))
+    with output_errors(output), _workplace(project) as directory:
+        known = KnownFrames.of(
+            FrameCache(directory=project.tree.frame_cache) if choices.frame_cache else None,
+            project.settings.frame_layers,
+            directory,
+        )
         transcoding = Transcoding(
             private=PrivatePrefix(
                 plan=plan,
@@ -348,22 +360,17 @@ def pack_locked(
                 directory=directory,
                 progress=progress,
             ),
-            style=Style(
-                format=choices.stream,
-                level=Level(choices.level),
-                newest=newest_time(project),
-            ),
-            known=KnownFrames.of(
-                FrameCache(directory=project.tree.frame_cache) if choices.frame_cache else None,
-                project.settings.frame_layers,
-                directory,
-            ),
+            style=style,
+            alike=tuple(alike),
+            known=known,
             workers=choices.workers or project.processors,
             adopted=installed.adopted if installed is not None else (),
             progress=progress,
         )
         transcoded, frames = transcoding.run()
-        return _pack(plan_packing(project, transcoded, choices, frames), progress)
+        packed = _pack(plan_packing(project, transcoded, choices, frames), progress)
+        known.prune()
+        return packed
 
 
 @contextmanager

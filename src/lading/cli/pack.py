@@ -96,7 +96,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     strict: bool,
     dry_run: bool,
 ) -> int:
-    """Pack ENVIRONMENT from the archives of its lock; an image is made of an installation.
+    """Pack ENVIRONMENT from the archives of its lock.
 
     Of its categories main is packed, or what the configuration says.
     Writes OUTPUT/ENVIRONMENT-PLATFORM.tar.zst, .manifest.json and .sha256. With -f sqsh it is a

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Format as Format,
         Level as Level,
         compress as compress,
+        decompress as decompress,
         describe as describe,
         open_zstd as open_zstd,
     )

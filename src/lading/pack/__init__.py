@@ -1,4 +1,4 @@
-"""From an installed prefix to a tarball with its bill."""
+"""From archives of packages to a tarball, an image or an installer, with its bill."""
 
 from typing import TYPE_CHECKING
 

@@ -1,10 +1,8 @@
 """A cache of packages as frames, keyed by their inputs: packing again costs only what changed.
 
-The key of a package covers every input: the digest, path, mode and placeholder of each member, the
-time that they carry, the compressor with its version and level, and the versions of the rules. An
-entry is one file: the frames, as they stand in the tarball, then what is known of them. A hit is
-copied by the file system; the digests of its frames are checked first, and a damaged entry is made
-again.
+The key of a package covers every input, see `known_frames`. An entry is one file: the frames, as
+they stand in the tarball, then what is known of them. A hit is copied by the file system; the
+digests of its frames are checked first, and a damaged entry is made again.
 
 Entries appear by rename, so packs may share a cache; the least recently used are removed first.
 """
@@ -16,16 +14,12 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from lading.format import FRAME_FORMAT_VERSION, describe
-from lading.pack.encode import EncodedPackage, Origin, Style
-from lading.pack.members import mtime_of
-from lading.package import Payload
+from lading.pack.encode import EncodedPackage, Origin
 from lading.system import (
     CHUNK_BYTES,
     decode_msgpack,
@@ -69,50 +63,6 @@ class KeptPackage:
         if self.encoded.origin is None:
             raise ValueError(f"{self.path} does not say where it came from")
         return self.encoded.origin
-
-
-def package_key(payload: Payload, prefix: Path, style: Style) -> str | None:
-    """The key of the frames that a package would have, hexadecimal.
-
-    Args:
-        payload: The package.
-        prefix: Where pip distributions were installed, absolute.
-        style: How frames are made.
-
-    Returns:
-        None for a package with a member whose digest is unknown before it is read: packages older
-        than `paths.json` list no digests.
-    """
-    members = []
-    for item in payload.files:
-        content = hashlib.sha256(item.content).hexdigest() if item.content is not None else ""
-        digest = item.sha256.hex if item.sha256 is not None else content
-        if item.place and not digest:
-            return None
-        members.append(
-            (
-                item.path,
-                item.kind,
-                digest,
-                item.executable,
-                item.target,
-                item.placeholder,
-                item.mode,
-            )
-        )
-    inputs = {
-        "frame_format": FRAME_FORMAT_VERSION,
-        "conda_pack": version("conda-pack"),
-        "rules": FRAME_RULES,
-        "compressor": describe(style.format, style.level),
-        "manager": payload.manager,
-        "name": payload.name,
-        # A pip distribution's files may name the prefix; what takes its place does not.
-        "prefix": str(prefix) if payload.manager == "pip" else "",
-        "mtime": mtime_of(payload.mtime, style.newest),
-        "members": members,
-    }
-    return hashlib.sha256(msgspec.msgpack.encode(inputs)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,22 +1,24 @@
-"""From a finished installation to an image: the tarball's stream, relocated, as squashfs.
+"""From frames to an image: the tarball's stream, relocated, as squashfs.
 
 The members are those of a `.tar` of the same environment, with every placeholder replaced by the
 prefix of the image, and lading's own records behind them, as unpacking to that prefix would write
-them. `tar2sqfs` makes the file system: the same stream gives the same bytes, however many threads
-it has. (`mksquashfs -tar` of squashfs-tools 4.5.1 gives other bytes in each run.)
+them. They come from the frames of a zstd tarball of any level. `tar2sqfs` makes the file system:
+the same stream gives the same bytes, however many threads it has. (`mksquashfs -tar` of
+squashfs-tools 4.5.1 gives other bytes in each run.)
 """
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from lading.conda import Kind, replace_placeholder
+from lading.conda import Occurrences, replace_placeholder
 from lading.errors import EngineNotFoundError
 from lading.format import (
     CHECKSUMS_SUFFIX,
@@ -26,30 +28,31 @@ from lading.format import (
     MANIFEST_SUFFIX,
     STATE_PATH,
     Bill,
-    Format,
-    Header,
     Level,
     Manifest,
+    Piece,
     State,
     beside,
     check_image_prefix,
-    check_members,
+    cut_frames,
+    decompress,
     label_of,
+    list_member,
     list_path,
     padding,
-    render_header,
     render_label,
     render_manifest,
     render_state,
 )
 from lading.node import check_prefix
-from lading.pack.encode import EncodedPackage, encode_package
-from lading.pack.members import ShippedMember, mtime_of, shipped_members
+from lading.pack.encode import EncodedFrame, EncodedPackage
+from lading.pack.frame_cache import KeptPackage
+from lading.pack.members import mtime_of
 from lading.pack.packer import (
     Packed,
     PackPlan,
     PackRequest,
-    environment_payload,
+    kept_packages,
     manifest_of,
     output_errors,
     plan_pack,
@@ -60,12 +63,14 @@ from lading.system import (
     Progress,
     Run,
     fed,
+    in_order,
     is_temporary_of,
     no_progress,
     remove_stale_temporaries,
     run_checked,
     sha256_of,
     sha256_of_file,
+    temporary_directory,
     temporary_file,
 )
 
@@ -119,7 +124,7 @@ def plan_image(
     """What making an image takes; nothing is written.
 
     Args:
-        request: What to pack; its format and frame cache do not matter.
+        request: What to pack; its format is that of its frames alone.
         variables: Environment variables: `PATH`.
         prefix: Where the image will be mounted; None means `/opt/lading/<environment>`.
 
@@ -136,10 +141,9 @@ def plan_image(
             f"there is no {PROGRAM}, which makes images",
             hint="install the package squashfs-tools-ng (Debian, Ubuntu, Fedora, conda-forge)",
         )
-    # A frame as plain tar is made in the time that copying it from a cache takes.
-    stream = replace(request, format=Format.TAR, frame_cache=None)
-    plan = plan_pack(stream)
-    image = stream.tarball.with_name(f"{stream.tarball.name.removesuffix('.tar')}.{IMAGE_SUFFIX}")
+    plan = plan_pack(request)
+    name = request.tarball.name.removesuffix(str(request.format)) + IMAGE_SUFFIX
+    image = request.tarball.with_name(name)
     return ImagePlan(
         pack=replace(
             plan,
@@ -167,8 +171,11 @@ def apply_image(plan: ImagePlan, progress: Progress = no_progress) -> Packed:
     with output_errors(plan.pack.tarball):
         directory.mkdir(parents=True, exist_ok=True)
         remove_stale_temporaries(directory, is_temporary_of(*(path.name for path in outputs)))
-        with temporary_file(directory, plan.pack.tarball.name) as (temporary, stream):
-            bill = _write_file_system(plan, temporary, progress)
+        with (
+            temporary_directory(directory, plan.pack.tarball.name) as spool,
+            temporary_file(directory, plan.pack.tarball.name) as (temporary, stream),
+        ):
+            bill = _write_file_system(plan, spool, temporary, progress)
             stream.seek(0, os.SEEK_END)
             stream.write(render_label(label_of(bill, stream.tell())))
             stream.flush()
@@ -184,7 +191,7 @@ def apply_image(plan: ImagePlan, progress: Progress = no_progress) -> Packed:
     return packed
 
 
-def _write_file_system(plan: ImagePlan, path: Path, progress: Progress) -> Bill:
+def _write_file_system(plan: ImagePlan, spool: Path, path: Path, progress: Progress) -> Bill:
     level, block = _LEVELS[plan.level]
     request = plan.pack.request
     options = "--quiet --force --no-skip --no-xattr --compressor zstd --comp-extra"
@@ -194,8 +201,10 @@ def _write_file_system(plan: ImagePlan, path: Path, progress: Progress) -> Bill:
     )
     # Without variables: SOURCE_DATE_EPOCH would be the time of the file system, which is 0.
     with fed(Run(argv=argv, environment={})) as stream:
-        writer = _ImageWriter(stream, os.fsencode(plan.prefix), request)
-        encoded = _write_packages(plan.pack, writer, progress)
+        encoded = [
+            (payload, _write_package(stream, os.fsencode(plan.prefix), request, payload, kept))
+            for payload, kept in kept_packages(plan.pack, spool, progress)
+        ]
         manifest = _manifest(plan, encoded)
         document = render_manifest(manifest)
         bill = Bill(document=document, digest=sha256_of(document), manifest=manifest)
@@ -203,26 +212,9 @@ def _write_file_system(plan: ImagePlan, path: Path, progress: Progress) -> Bill:
         lists = [(list_path(item.manager, item.name), one.document) for item, one in encoded]
         records = ((MANIFEST_PATH, document), (STATE_PATH, render_state(state)))
         for name, content in (*lists, *records):
-            writer.write(name, content, manifest.mtime)
+            stream.write(list_member(name, content, manifest.mtime))
         stream.write(END_OF_ARCHIVE)
     return bill
-
-
-def _write_packages(
-    plan: PackPlan, writer: "_ImageWriter", progress: Progress
-) -> list[tuple[Payload, EncodedPackage]]:
-    """Write the members of all packages; return what the bill says of them."""
-    encoded = []
-    total = len(plan.payloads) + 1
-    for number, payload in enumerate(plan.payloads, start=1):
-        encoded.append((payload, writer.package(payload)))
-        progress("pack", number, total)
-    relocations = [item for _, package in encoded for item in package.relocations]
-    last = environment_payload(plan, relocations)
-    encoded.append((last, writer.package(last)))
-    check_members([item for _, package in encoded for item in package.files], "the environment")
-    progress("pack", total, total)
-    return encoded
 
 
 def _manifest(plan: ImagePlan, encoded: Sequence[tuple[Payload, EncodedPackage]]) -> Manifest:
@@ -233,67 +225,90 @@ def _manifest(plan: ImagePlan, encoded: Sequence[tuple[Payload, EncodedPackage]]
     return msgspec.structs.replace(manifest, requirements=requirements, compressor=plan.compressor)
 
 
-@dataclass(frozen=True, slots=True)
-class _ImageWriter:
-    """Writes members to a stream, relocated, while they are encoded as they are shipped."""
+def _write_package(
+    stream: IO[bytes], prefix: bytes, request: PackRequest, payload: Payload, kept: KeptPackage
+) -> EncodedPackage:
+    """Write the members of a package, relocated.
+
+    Returns:
+        What the bill says of it: its frames as those of a `.tar`, whatever they were kept as.
+    """
+    encoded = kept.encoded
+    mtime = mtime_of(payload.mtime, request.newest)
+    writer = _Relocating(
+        stream=stream,
+        prefix=prefix,
+        mtime=mtime,
+        places={item.path: item.occurrences for item in encoded.relocations},
+    )
+    plain = []
+    frames = _contents(kept, request)
+    for pieces, content in zip(cut_frames(encoded.files), frames, strict=True):
+        writer.write(pieces, content)
+        plain.append(_plain_frame(content))
+    path = list_path(payload.manager, payload.name)
+    listed = _plain_frame(list_member(path, encoded.document, mtime))
+    return msgspec.structs.replace(encoded, frames=tuple(plain), list_frame=listed)
+
+
+def _contents(kept: KeptPackage, request: PackRequest) -> Iterator[bytes]:
+    """What the frames of a package hold, in order."""
+    ends = accumulate(frame.length for frame in kept.encoded.frames)
+    places = list(zip(kept.encoded.frames, ends, strict=True))
+    with kept.path.open("rb", buffering=0) as source:
+
+        def content(place: tuple[EncodedFrame, int]) -> bytes:
+            frame, end = place
+            data = os.pread(source.fileno(), frame.length, end - frame.length)
+            return decompress(request.format, data, frame.size)
+
+        yield from in_order(content, places, 1)
+
+
+def _plain_frame(content: bytes) -> EncodedFrame:
+    return EncodedFrame(length=len(content), size=len(content), sha256=sha256_of(content).hex)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Relocating:
+    """Writes the stream of a package; files with a placeholder name the prefix instead.
+
+    Attributes:
+        stream: Where to.
+        prefix: Of the image.
+        mtime: Of the members, in Unix seconds.
+        places: Path → where a file has its placeholder.
+        held: What has come of such a file so far.
+    """
 
     stream: IO[bytes]
     prefix: bytes
-    request: PackRequest
+    mtime: int
+    places: Mapping[str, Occurrences]
+    held: bytearray = field(default_factory=bytearray)
 
-    def package(self, payload: Payload) -> EncodedPackage:
-        """Write the members of a package; return what its frames would be."""
-        mtime = mtime_of(payload.mtime, self.request.newest)
-        members = shipped_members(payload, self.request.installed.plan.prefix)
-        return encode_package(
-            self._written(members, mtime),
-            path=list_path(payload.manager, payload.name),
-            mtime=mtime,
-            style=self.request.style,
-            keep=lambda _frame: None,
-        )
+    def write(self, pieces: Sequence[Piece], content: bytes) -> None:
+        """Write the pieces of members that a frame holds."""
+        view = memoryview(content)
+        position = written = 0
+        for piece in pieces:
+            stop = position + piece.stop - piece.start
+            where = self.places.get(piece.file.path)
+            if where is not None:
+                self.stream.write(view[written:position])
+                self.held += view[position:stop]
+                written = stop
+                self._end_member(piece, where)
+            position = stop
+        self.stream.write(view[written:])
 
-    def write(self, path: str, content: bytes, mtime: int) -> None:
-        """Write a plain file."""
-        member = ShippedMember(
-            path=path, kind=Kind.FILE, size=len(content), read=lambda: iter((content,))
-        )
-        for _ in self._file(member, mtime):
-            pass
-
-    def _written(self, members: Iterable[ShippedMember], mtime: int) -> Iterator[ShippedMember]:
-        for member in members:
-            if member.kind is Kind.FILE:
-                yield replace(member, read=partial(self._file, member, mtime))
-            else:
-                self.stream.write(_header(member, 0, mtime))
-                yield member
-
-    def _file(self, member: ShippedMember, mtime: int) -> Iterator[bytes]:
-        """The content of a file as it is shipped, which is written as it will be, on the way."""
-        size = member.size
-        if member.occurrences is None:
-            self.stream.write(_header(member, size, mtime))
-            for chunk in member.read():
-                self.stream.write(chunk)
-                yield chunk
-        else:
-            shipped = b"".join(member.read())
-            moved = replace_placeholder(shipped, member.occurrences, self.prefix)
-            size = len(moved)
-            self.stream.write(_header(member, size, mtime) + moved)
-            yield shipped
-        self.stream.write(padding(size))
-
-
-def _header(member: ShippedMember, size: int, mtime: int) -> bytes:
-    return render_header(
-        Header(
-            path=member.path,
-            kind=member.kind,
-            size=size,
-            executable=member.executable,
-            mtime=mtime,
-            target=member.target,
-        )
-    )
+    def _end_member(self, piece: Piece, where: Occurrences) -> None:
+        """Write a file with a placeholder, unless more of it is to come."""
+        item = piece.file
+        if piece.stop < piece.header + item.size:
+            return
+        shipped = bytes(self.held[piece.header : piece.header + item.size])
+        self.held.clear()
+        moved = replace_placeholder(shipped, where, self.prefix)
+        header = msgspec.structs.replace(item, size=len(moved)).header(self.mtime)
+        self.stream.write(header + moved + padding(len(moved)))

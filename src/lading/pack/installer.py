@@ -1,4 +1,4 @@
-"""From a finished installation to an installer: one file that needs `sh`, `tar` and `gzip`.
+"""From frames to an installer: one file that needs `sh`, `tar` and `gzip`.
 
 It is a script of fixed text, into which the facts of the environment are written, with the bytes
 of the `tar.gz` behind it. So it is the same whenever the tarball is, and `tail` gives that back.

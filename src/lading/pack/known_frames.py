@@ -93,6 +93,11 @@ class KnownFrames:
         opened = cache if cache is not None and cache.open() else None
         return cls(cache=opened, layers=tuple(trusted), directory=directory)
 
+    def prune(self) -> None:
+        """Keep the limit of the cache; what has a second name stays readable."""
+        if self.cache is not None:
+            self.cache.prune()
+
     def find(self, *keys: str) -> KeptPackage | None:
         """The package with one of `keys`, or None."""
         for key in keys:

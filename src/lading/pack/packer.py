@@ -1,4 +1,4 @@
-"""Pack a finished installation into a tarball, its manifest and its checksums: plan, then apply."""
+"""Pack frames into a tarball, its manifest and its checksums: plan, then apply."""
 
 import fcntl
 import os
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -38,7 +38,7 @@ from lading.format import (
 from lading.install import InstallPlan, PrefixContents
 from lading.pack.encode import EncodedFrame, EncodedPackage, Style, encode_package
 from lading.pack.environment_scripts import environment_scripts
-from lading.pack.frame_cache import FrameCache, KeptPackage, package_key
+from lading.pack.frame_cache import KeptPackage
 from lading.pack.members import mtime_of, shipped_members
 from lading.pack.output import HashedOutput
 from lading.package import Payload, PayloadFile
@@ -80,9 +80,9 @@ class PackRequest:
         level: Of compression.
         workers: How many packages are worked on at once.
         newest: `SOURCE_DATE_EPOCH`: no member is newer, in Unix seconds; or None.
-        frame_cache: Where packages are kept as frames for the next time, or None.
         self_relocating: Whether its python relocates the environment when it starts.
-        frames: Manager and name → the frames of a package that were made before.
+        frames: Manager and name → the frames of a package that were made before; those of others
+            are made of its files.
     """
 
     installed: Packable
@@ -91,7 +91,6 @@ class PackRequest:
     level: Level = Level.DEFAULT
     workers: int = 2
     newest: int | None = None
-    frame_cache: FrameCache | None = None
     self_relocating: bool = False
     frames: Mapping[tuple[str, str], KeptPackage] = field(default_factory=dict)
 
@@ -103,12 +102,12 @@ class PackRequest:
     @property
     def tarball(self) -> Path:
         """Where the tarball will lie: `<environment>-<platform>.<format>`."""
-        return self.tarball_of(self.installed.plan, self.directory, self.format)
+        return self.output_of(self.installed.plan, self.directory, self.format)
 
     @staticmethod
-    def tarball_of(plan: InstallPlan, directory: Path, format_: Format) -> Path:
-        """Where the tarball of an environment would lie in `directory`."""
-        return directory / f"{plan.environment}-{plan.lockfile.platform}.{format_}"
+    def output_of(plan: InstallPlan, directory: Path, suffix: str) -> Path:
+        """Where an artifact of an environment would lie in `directory`."""
+        return directory / f"{plan.environment}-{plan.lockfile.platform}.{suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,14 +201,7 @@ def _write(plan: PackPlan, spool: Path, output: HashedOutput, progress: Progress
     lists: list[bytes] = []
     encoded = []
     for payload, kept in kept_packages(plan, spool, progress):
-        try:
-            lists.append(_copy(kept, output))
-        except FileNotFoundError:
-            if (payload.manager, payload.name) in plan.request.frames:
-                raise
-            # Another pack pruned the cache at this very moment.
-            again = _encode_to(spool, payload, plan.request)
-            lists.append(_copy(again, output))
+        lists.append(_copy(kept, output))
         encoded.append((payload, kept.encoded))
     for frame in lists:
         output.write(frame)
@@ -260,7 +252,7 @@ def kept_packages(
 
     Args:
         plan: What to pack.
-        spool: Directory for what no cache keeps.
+        spool: Directory for frames that are made now.
         progress: Told of each package.
 
     Raises:
@@ -269,13 +261,10 @@ def kept_packages(
         OSError: `spool` cannot be written.
     """
     request = plan.request
-    cache = request.frame_cache
-    if cache is not None and not cache.open():
-        cache = None
     relocations: list[Relocation] = []
     files: list[ManifestFile] = []
     total = len(plan.payloads) + 1
-    keep = partial(_keep, spool, request, cache)
+    keep = partial(_keep, spool, request)
     made = in_order(keep, plan.payloads, request.workers)
     for number, (payload, kept) in enumerate(zip(plan.payloads, made, strict=True), start=1):
         relocations += kept.encoded.relocations
@@ -287,42 +276,24 @@ def kept_packages(
     kept = keep(last)
     check_members([*files, *kept.encoded.files], "the environment")
     yield last, kept
-    if cache is not None:
-        cache.prune()
     progress("pack", total, total)
 
 
-def _keep(
-    spool: Path, request: PackRequest, cache: FrameCache | None, payload: Payload
-) -> KeptPackage:
-    """Find the frames of a package in the cache, or make them: in the cache, or in `spool`."""
+def _keep(spool: Path, request: PackRequest, payload: Payload) -> KeptPackage:
+    """The frames of a package that are known, or else made in `spool`."""
     known = request.frames.get((payload.manager, payload.name))
     if known is not None:
         return known
-    prefix = request.installed.plan.prefix
-    key = package_key(payload, prefix, request.style) if cache is not None else None
-    if cache is not None and key is not None:
-        found = cache.find(key) or cache.store(key, partial(encode, payload, request))
-        if found is not None:
-            return found
-    return _encode_to(spool, payload, request)
-
-
-def _encode_to(spool: Path, payload: Payload, request: PackRequest) -> KeptPackage:
     path = spool / f"{payload.manager}-{payload.name}"
     with path.open("wb") as stream:
-        return KeptPackage(path=path, encoded=encode(payload, request, stream))
-
-
-def encode(payload: Payload, request: PackRequest, stream: BinaryIO) -> EncodedPackage:
-    """Write the frames of a package to `stream`; see `encode_package`."""
-    return encode_package(
-        shipped_members(payload, request.installed.plan.prefix),
-        path=list_path(payload.manager, payload.name),
-        mtime=mtime_of(payload.mtime, request.newest),
-        style=request.style,
-        keep=stream.write,
-    )
+        encoded = encode_package(
+            shipped_members(payload, request.installed.plan.prefix),
+            path=list_path(payload.manager, payload.name),
+            mtime=mtime_of(payload.mtime, request.newest),
+            style=request.style,
+            keep=stream.write,
+        )
+    return KeptPackage(path=path, encoded=encoded)
 
 
 def _forget(kept: KeptPackage, spool: Path) -> None:

@@ -1,8 +1,9 @@
-"""From a finished installation to a tarball: what is refused, what is recorded, what is told."""
+"""From packages to a tarball: what is refused, what is recorded, what is told."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Never
 
 import pytest
 from msgspec import structs
@@ -17,8 +18,8 @@ from lading.errors import (
     UsageError,
 )
 from lading.format.compression import Format
-from lading.pack.frame_cache import FrameCache, KeptPackage
-from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
+from lading.pack.frame_cache import KeptPackage
+from lading.pack.packer import PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload
 from lading.system.digest import sha256_of, sha256_of_file
 from simulators.handmade import PREFIX, file, installed, link, pack, payload, snapshot, unpack
@@ -138,33 +139,14 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
         pack(tmp_path / "dist", payload())
 
 
-def test_a_frame_that_others_planted_is_not_packed(tmp_path: Path) -> None:
-    """A cache that others may write to is emptied: a frame in it is believed."""
-    cache = FrameCache(directory=tmp_path / "frames")
-    asked = replace(request(tmp_path / "dist", payload(file("a", b"right"))), frame_cache=cache)
-    right = apply_pack(plan_pack(asked)).sha256
-    wanted = [path.name for path in cache.directory.rglob("*.frames")]
-    evil = replace(request(tmp_path / "evil", payload(file("a", b"wrong"))), frame_cache=None)
-    planted = FrameCache(directory=tmp_path / "planted")
-    apply_pack(plan_pack(replace(evil, frame_cache=planted)))
-    [frame] = [path for path in planted.directory.rglob("*.frames") if path.name not in wanted]
-    for path in cache.directory.rglob("*.frames"):
-        path.write_bytes(frame.read_bytes())
-    cache.directory.chmod(0o777)
-    assert right == apply_pack(plan_pack(asked)).sha256
-
-
 def test_too_little_memory_is_told(tmp_path: Path) -> None:
     """It is an error of ours that names the way out, and nothing is left."""
 
-    class Exhausted(FrameCache):
-        def find(self, key: str) -> KeptPackage | None:
-            raise MemoryError(key)
+    class Exhausted(dict[tuple[str, str], KeptPackage]):
+        def get(self, key: object, default: object = None) -> Never:
+            raise MemoryError(key, default)
 
-    wanted = replace(
-        request(tmp_path / "dist", payload(file("a"))),
-        frame_cache=Exhausted(directory=tmp_path / "frames"),
-    )
+    wanted = replace(request(tmp_path / "dist", payload(file("a"))), frames=Exhausted())
     with pytest.raises(OutputError, match="too little memory"):
         apply_pack(plan_pack(wanted))
     assert [] == list((tmp_path / "dist").iterdir())
@@ -226,31 +208,6 @@ def test_progress_ends_with_the_last_frame(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     apply_pack(plan_pack(request(tmp_path, payload(file("a")))), lambda *step: told.append(step))
     assert [("pack", 1, 2), ("pack", 2, 2)] == told
-
-
-def through(cache: FrameCache, tmp_path: Path, name: str, *payloads: Payload) -> Packed:
-    """The outcome of packing through a cache."""
-    wanted = replace(request(tmp_path / name, *payloads), frame_cache=cache)
-    return apply_pack(plan_pack(wanted))
-
-
-def test_a_cached_frame_is_the_frame(tmp_path: Path) -> None:
-    """Packing from the cache gives the same bytes, the relocation record included."""
-    package = payload(file("a", OLD.encode(), placeholder=OLD, directory=tmp_path / "s"))
-    cache = FrameCache(directory=tmp_path / "cache")
-    first, second = (through(cache, tmp_path, name, package) for name in "ab")
-    assert (first.sha256, first.manifest) == (second.sha256, second.manifest)
-
-
-def test_a_damaged_cache_does_no_harm(tmp_path: Path) -> None:
-    """A cache whose entries have other bytes is as good as none."""
-    cache = FrameCache(directory=tmp_path / "cache")
-    first = through(cache, tmp_path, "a", payload(file("a", b"x" * 100)))
-    for path in (tmp_path / "cache").rglob("*.frames"):
-        data = bytearray(path.read_bytes())
-        data[-1] ^= 1
-        path.write_bytes(data)
-    assert first.sha256 == through(cache, tmp_path, "b", payload(file("a", b"x" * 100))).sha256
 
 
 def test_the_manifest_inside_is_the_one_beside(tmp_path: Path) -> None:
