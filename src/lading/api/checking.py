@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lading.api.project import Project, open_project
 from lading.errors import NotAPrefixError
-from lading.format import Format, is_image, open_tarball, read_bill, read_image
+from lading.format import Format, is_image, open_tarball, read_bill, read_image, tarball_place
 from lading.install import read_install_record
 from lading.verify import (
     Report,
@@ -29,8 +29,8 @@ def verify(
     """Compare `subject` with its bill; the report's `is_clean` is the answer.
 
     Args:
-        subject: Path of a tarball, an image, an unpacked environment or an installed prefix; or
-            the name of an installed environment.
+        subject: Path of a tarball, an image, an unpacked environment or an installed prefix; the
+            URL of a tarball; or the name of an installed environment.
         project: The project, or its directory.
         manifest: Path of the bill, where it is not inside or beside.
         quick: Of a prefix, compare size, mode and time only.
@@ -44,8 +44,11 @@ def verify(
     """
     project = project if isinstance(project, Project) else open_project(project)
     how = Thoroughness(workers=workers or project.processors, quick=quick)
-    path = project.path(os.fspath(subject))
+    path = tarball_place(os.fspath(subject), project.path)
     bill = project.path(manifest) if manifest else None
+    if isinstance(path, str):
+        with open_tarball(path, manifest=bill, environment=project.environment) as opened:
+            return verify_tarball(opened, how.workers)
     if path.is_dir():
         return _verify_prefix(path, bill, how)
     if is_image(path):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from lading.api.project import Project, open_project
-from lading.format import Contents, is_remote, open_tarball
+from lading.format import Contents, open_tarball, tarball_place
 from lading.verify import read_prefix_contents
 
 
@@ -18,19 +18,16 @@ def read_listing(
         project: The project, or its directory.
 
     Raises:
+        UsageError: It is a URL that lading cannot read.
         InputError: There is no such tarball, or its bill is malformed.
         NotAPrefixError: The directory is not an unpacked environment.
         IntegrityError: It is damaged.
         FetchError: The server does not send it.
     """
     project = project if isinstance(project, Project) else open_project(project)
-    text = os.fspath(subject)
-    if is_remote(text):
-        place: str | Path = text
-    else:
-        place = project.path(text)
-        if place.is_dir():
-            return read_prefix_contents(place, None)
+    place = tarball_place(os.fspath(subject), project.path)
+    if isinstance(place, Path) and place.is_dir():
+        return read_prefix_contents(place, None)
     with open_tarball(place, environment=project.environment) as tarball:
         tarball.need_frames()
         return tarball.contents()

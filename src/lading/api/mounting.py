@@ -4,7 +4,7 @@ import os
 
 from lading.api.project import Project, open_project
 from lading.errors import UsageError
-from lading.format import Image, read_image
+from lading.format import Image, local_place, read_image
 from lading.node import (
     Entered,
     How,
@@ -103,7 +103,7 @@ def unmount(
 
 
 def _image(project: Project, image: str | os.PathLike[str], manifest_sha256: str | None) -> Image:
-    return read_image(project.path(os.fspath(image)), manifest_sha256)
+    return read_image(local_place(os.fspath(image), project.path), manifest_sha256)
 
 
 def _check(project: Project, image: Image, sha256: str | None, manifest_sha256: str | None) -> None:

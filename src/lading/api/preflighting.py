@@ -4,7 +4,14 @@ import os
 from pathlib import Path
 
 from lading.api.project import Project, open_project
-from lading.format import Image, TarballSource, is_image, open_tarball, read_image
+from lading.format import (
+    Image,
+    TarballSource,
+    is_image,
+    open_tarball,
+    read_image,
+    tarball_place,
+)
 from lading.node import (
     Preflight,
     Subject,
@@ -40,12 +47,12 @@ def preflight(
     text = os.fspath(subject)
     variables = project.environment
     place = project.path(prefix) if prefix else Path(variables.get("TMPDIR") or "/tmp")  # noqa: S108  # only looked at
-    path = project.path(text)
-    if "://" not in text and is_image(path):
-        image = read_image(path)
+    named = tarball_place(text, project.path)
+    if isinstance(named, Path) and is_image(named):
+        image = read_image(named)
         ways = tuple(Way(name=name, reason=why) for name, why in tried_ways(image, variables))
         return assess(_of_image(text, image), look_at_host(), look_at_site(place), ways)
-    with open_tarball(text if "://" in text else path, environment=variables) as source:
+    with open_tarball(named, environment=variables) as source:
         asked = _of_tarball(text, source)
     return assess(asked, look_at_host(), look_at_site(place), (Way(name="unpack", reason=""),))
 

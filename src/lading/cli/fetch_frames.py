@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option, store_option, workers_option
-from lading.format import is_remote, open_tarball, read_bill
+from lading.format import open_tarball, read_bill, tarball_place
 from lading.node import Store, apply_prefetch, lacking, plan_prefetch
 from lading.report import render_json
 from lading.system import no_sync as skip_sync, sync_file_system
@@ -50,7 +50,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
             for frame in package.frames:
                 context.write(f"{frame.offset} {frame.length} {package.name}\n")
         return 0
-    place = source if is_remote(source) else context.project.path(source)
+    place = tarball_place(source, context.project.path)
     with open_tarball(
         # A store that lacks nothing needs no tarball.
         place if missing else path,

@@ -9,7 +9,7 @@ import click
 from lading.api import enter_image, find_prefix
 from lading.cli.context import Context
 from lading.errors import UsageError
-from lading.format import is_image
+from lading.format import is_image, local_place
 from lading.node import Entered, How, activated, read_activation, wrapped
 from lading.system import Run, become
 
@@ -53,7 +53,7 @@ def command(  # one parameter for each option
         argv = argv[1:]
     if not argv:
         raise UsageError("no program to run", hint="write it after --")
-    if is_image(context.project.path(environment)):
+    if is_image(local_place(environment, context.project.path)):
         entered = enter_image(
             environment,
             project=context.project,

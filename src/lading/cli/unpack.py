@@ -11,7 +11,7 @@ from lading.api import verify as verify_subject
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option, workers_option
 from lading.errors import IntegrityError, UsageError
-from lading.format import TarballSource, is_remote, open_tarball
+from lading.format import TarballSource, open_tarball, tarball_place
 from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
 from lading.report import one_line, render_json
 from lading.system import Sync, no_sync as skip_sync, sync_file_system
@@ -108,7 +108,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
 def _tarball(context: Context, options: _Options) -> str | Path | BinaryIO:
     if options.tarball == PIPE:
         return sys.stdin.buffer
-    return options.tarball if is_remote(options.tarball) else context.project.path(options.tarball)
+    return tarball_place(options.tarball, context.project.path, piped=True)
 
 
 def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:

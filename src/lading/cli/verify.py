@@ -19,7 +19,8 @@ def command(
 ) -> int:
     """Check that SUBJECT is exactly what its bill lists: exit code 0 yes, 1 no.
 
-    SUBJECT is a tarball, an unpacked environment, or the name or prefix of an installed one.
+    SUBJECT is a tarball (path or URL), an image, an unpacked environment, or the name or prefix of
+    an installed one.
     """
     report = verify(
         subject, project=context.project, manifest=manifest, quick=quick, workers=workers

@@ -93,7 +93,8 @@ if TYPE_CHECKING:
         render_state as render_state,
     )
     from lading.format.remote import (
-        is_remote as is_remote,
+        local_place as local_place,
+        tarball_place as tarball_place,
     )
     from lading.format.tar_header import (
         END_OF_ARCHIVE as END_OF_ARCHIVE,
