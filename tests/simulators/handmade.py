@@ -13,7 +13,7 @@ from lading.install.contents import PrefixContents, environment_payload
 from lading.install.installer import Installed
 from lading.install.plan import InstallPlan
 from lading.install.record import FORMAT_VERSION, InstallRecord
-from lading.lock.model import Lockfile
+from lading.lock.model import VIRTUAL_PACKAGES_KEY, Lockfile
 from lading.node.unpack import apply_unpack, plan_unpack
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload, PayloadFile
@@ -69,15 +69,20 @@ def payload(*files: PayloadFile, name: str = "tool", manager: str = "conda") -> 
     )
 
 
-def installed(payloads: Iterable[Payload], prefix: Path = PREFIX) -> Installed:
+def installed(
+    payloads: Iterable[Payload],
+    prefix: Path = PREFIX,
+    platform: Platform = Platform.LINUX_64,
+    virtual_packages: str = "",
+) -> Installed:
     """An installation of `payloads` that was never carried out."""
     lockfile = Lockfile(
-        platform=Platform.LINUX_64,
+        platform=platform,
         channels=(),
         sources=(),
         content_hash="",
         packages=(),
-        metadata={},
+        metadata={VIRTUAL_PACKAGES_KEY: virtual_packages},
         digest=sha256_of(b"lock"),
     )
     return Installed(
@@ -95,7 +100,7 @@ def installed(payloads: Iterable[Payload], prefix: Path = PREFIX) -> Installed:
             lading="0",
             engine="none 0",
             environment="sample",
-            platform="linux-64",
+            platform=platform,
             lock=lockfile.digest.hex,
             bytecode=False,
             prefix=str(prefix),
@@ -115,10 +120,12 @@ def pack(
     format_: Format = Format.ZSTD,
     workers: int = 2,
     prefix: Path = PREFIX,
+    platform: Platform = Platform.LINUX_64,
+    virtual_packages: str = "",
 ) -> Packed:
-    """The tarball of `payloads` in `directory`."""
+    """The tarball of `payloads` in `directory`, which needs `virtual_packages`."""
     request = PackRequest(
-        installed=installed(payloads, prefix),
+        installed=installed(payloads, prefix, platform, virtual_packages),
         directory=directory,
         format=format_,
         level=Level.FAST,

@@ -58,11 +58,14 @@ def make_image(
     prefix: str = MOUNTED,
     level: Level = Level.FAST,
     workers: int = 2,
+    virtual_packages: str = "",
 ) -> Packed:
-    """An image of `payloads`, or of `sample`, in `directory`."""
+    """An image of `payloads`, or of `sample`, in `directory`, which needs `virtual_packages`."""
     need("tar2sqfs")
     request = PackRequest(
-        installed=installed(payloads or sample(directory.parent / "cache")),
+        installed=installed(
+            payloads or sample(directory.parent / "cache"), virtual_packages=virtual_packages
+        ),
         directory=directory,
         level=level,
         workers=workers,

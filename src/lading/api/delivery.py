@@ -16,6 +16,7 @@ from lading.node import (
     apply_deploy,
     apply_relocate,
     apply_unpack,
+    check_machine,
     plan_deploy,
     plan_relocate,
     plan_unpack,
@@ -62,6 +63,7 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
     workers: int | None = None,
     environment: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
+    anyway: bool = False,
 ) -> Unpacked:
     """Unpack a tarball to a prefix: checked, relocated and written in one pass.
 
@@ -78,16 +80,20 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
         workers: How many frames are unpacked at once; None means one a processor.
         environment: Variables that name proxies and certificates; None means this process's.
         progress: Told of each frame.
+        anyway: Do it even where the machine lacks what the environment needs.
 
     Raises:
         InputError: There is no such tarball, or its bill is malformed.
         IntegrityError: The tarball is not what its bill says, or has another bill.
         FetchError: The server does not send it.
-        PrefixError: The prefix exists, is too long, or cannot be written.
+        PrefixError: The prefix exists, is too long, or cannot be written; or the environment will
+            not run on this machine.
     """
     place = absolute(Path.cwd(), os.fspath(prefix))
     with _opened(tarball, manifest, expected, environment, place) as source:
         names = frozenset(only) or None
+        if not (anyway or names):
+            _check(source, place)
         plan = plan_unpack(source, place, workers or processors(), names, replace=replace)
         apply_unpack(plan, progress)
         return Unpacked(prefix=place, bill=source.bill)
@@ -103,6 +109,7 @@ def deploy(  # noqa: PLR0913  # one parameter for each choice
     workers: int | None = None,
     environment: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
+    anyway: bool = False,
 ) -> Deployed:
     """Unpack a tarball through a store, then let a name point at the new generation.
 
@@ -117,6 +124,7 @@ def deploy(  # noqa: PLR0913  # one parameter for each choice
         workers: How many work at once; None means one a processor.
         environment: As of `unpack`.
         progress: Told of each frame.
+        anyway: Do it even where the machine lacks what the environment needs.
 
     Raises:
         LadingError: As of `unpack`.
@@ -124,6 +132,8 @@ def deploy(  # noqa: PLR0913  # one parameter for each choice
     place = absolute(Path.cwd(), os.fspath(name))
     kept = Store(absolute(Path.cwd(), os.fspath(store)))
     with _opened(tarball, manifest, expected, environment, place) as source:
+        if not anyway:
+            _check(source, place)
         plan = plan_deploy(source, kept, Generations(place), workers or processors())
         return apply_deploy(plan, progress)
 
@@ -141,6 +151,12 @@ def relocate(prefix: str | os.PathLike[str]) -> Relocated:
     plan = plan_relocate(absolute(Path.cwd(), os.fspath(prefix)))
     written = apply_relocate(plan)
     return Relocated(prefix=plan.prefix, files=len(plan.relocations), written=written)
+
+
+def _check(source: TarballSource, place: Path) -> None:
+    """Refuse a machine that lacks what the environment needs."""
+    manifest = source.bill.manifest
+    check_machine(source.name, manifest.platform, manifest.requirements, place)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from lading.node import (
     Entered,
     How,
     MountedImage,
+    check_machine,
     enter_image as enter,
     mount_image,
     unmount_image,
@@ -22,6 +23,7 @@ def enter_image(
     how: str | None = None,
     sha256: str | None = None,
     manifest_sha256: str | None = None,
+    anyway: bool = False,
 ) -> Entered:
     """Let this process, and the programs that it starts or becomes, see the environment of `image`.
 
@@ -35,15 +37,16 @@ def enter_image(
         sha256: The digest that the image must have, hexadecimal; it is read once a node.
         manifest_sha256: The digest that its bill must have, hexadecimal; every file is compared
             with that bill once a node.
+        anyway: Do it even where the machine lacks what the environment needs.
 
     Raises:
         InputError: There is no such image.
         IntegrityError: It is not what was asked for.
-        PrefixError: It cannot be mounted here; the details say why.
+        PrefixError: It cannot be mounted, or will not run here; the details say why.
         UsageError: There is no such way.
     """
     project = project if isinstance(project, Project) else open_project(project)
-    opened = _image(project, image, manifest_sha256)
+    opened = _image(project, image, manifest_sha256, anyway=anyway)
 
     def check() -> None:
         _check(project, opened, sha256, manifest_sha256)
@@ -57,7 +60,7 @@ def enter_image(
     )
 
 
-def mount(  # one parameter for each choice
+def mount(  # noqa: PLR0913  # one parameter for each choice
     image: str | os.PathLike[str],
     directory: str | os.PathLike[str] | None = None,
     *,
@@ -65,6 +68,7 @@ def mount(  # one parameter for each choice
     how: str | None = None,
     sha256: str | None = None,
     manifest_sha256: str | None = None,
+    anyway: bool = False,
 ) -> MountedImage:
     """Mount an image for everybody, until `unmount`.
 
@@ -75,15 +79,16 @@ def mount(  # one parameter for each choice
         how: `kernel` or `fuse`; None tries both.
         sha256: See `enter_image`.
         manifest_sha256: See `enter_image`.
+        anyway: See `enter_image`.
 
     Raises:
         InputError: There is no such image.
         IntegrityError: It is not what was asked for.
-        PrefixError: It cannot be mounted; the details say why.
+        PrefixError: It cannot be mounted, or will not run here; the details say why.
         UsageError: There is no such way.
     """
     project = project if isinstance(project, Project) else open_project(project)
-    opened = _image(project, image, manifest_sha256)
+    opened = _image(project, image, manifest_sha256, anyway=anyway)
     _check(project, opened, sha256, manifest_sha256)
     place = project.path(os.fspath(directory)) if directory is not None else None
     return mount_image(opened, place, project.environment, _how(how))
@@ -102,8 +107,18 @@ def unmount(
     unmount_image(project.path(os.fspath(directory)), project.environment)
 
 
-def _image(project: Project, image: str | os.PathLike[str], manifest_sha256: str | None) -> Image:
-    return read_image(local_place(os.fspath(image), project.path), manifest_sha256)
+def _image(
+    project: Project,
+    image: str | os.PathLike[str],
+    manifest_sha256: str | None,
+    *,
+    anyway: bool,
+) -> Image:
+    path = local_place(os.fspath(image), project.path)
+    opened = read_image(path, manifest_sha256)
+    if not anyway:
+        check_machine(os.fspath(image), opened.label.platform, opened.label.requirements)
+    return opened
 
 
 def _check(project: Project, image: Image, sha256: str | None, manifest_sha256: str | None) -> None:

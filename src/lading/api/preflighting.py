@@ -51,10 +51,12 @@ def preflight(
     if isinstance(named, Path) and is_image(named):
         image = read_image(named)
         ways = tuple(Way(name=name, reason=why) for name, why in tried_ways(image, variables))
-        return assess(_of_image(text, image), look_at_host(), look_at_site(place), ways)
+        return assess(_of_image(text, image), look_at_host(), look_at_site(place, variables), ways)
     with open_tarball(named, environment=variables) as source:
         asked = _of_tarball(text, source)
-    return assess(asked, look_at_host(), look_at_site(place), (Way(name="unpack", reason=""),))
+    return assess(
+        asked, look_at_host(), look_at_site(place, variables), (Way(name="unpack", reason=""),)
+    )
 
 
 def _of_image(name: str, image: Image) -> Subject:

@@ -4,6 +4,7 @@ import click
 
 from lading.api import mount
 from lading.cli.context import Context
+from lading.cli.options import anyway_option
 
 
 @click.command("mount")
@@ -12,8 +13,9 @@ from lading.cli.context import Context
 @click.option("--how", type=click.Choice(["kernel", "fuse"]), help="The only way that is tried.")
 @click.option("--sha256", metavar="HEX", help="Require this digest of the image.")
 @click.option("--manifest-sha256", metavar="HEX", help="Require this digest of its bill.")
+@anyway_option
 @click.pass_obj
-def command(  # one parameter for each option
+def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
     image: str,
@@ -21,6 +23,7 @@ def command(  # one parameter for each option
     how: str | None,
     sha256: str | None,
     manifest_sha256: str | None,
+    anyway: bool,
 ) -> int:
     """Mount IMAGE at DIRECTORY, by default the prefix it was packed for, until `lading umount`.
 
@@ -34,6 +37,7 @@ def command(  # one parameter for each option
         how=how,
         sha256=sha256,
         manifest_sha256=manifest_sha256,
+        anyway=anyway,
     )
     from lading.report import render_mounted  # noqa: PLC0415
 

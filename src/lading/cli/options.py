@@ -11,6 +11,9 @@ environment_option = click.option(
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Print what would be done, and do nothing."
 )
+anyway_option = click.option(
+    "--anyway", is_flag=True, help="Do it even where the environment will not run."
+)
 no_sync_option = click.option(
     "--no-sync", is_flag=True, help="Do not wait until the files are on disk."
 )

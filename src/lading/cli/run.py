@@ -8,6 +8,7 @@ import click
 
 from lading.api import enter_image, find_prefix
 from lading.cli.context import Context
+from lading.cli.options import anyway_option
 from lading.errors import UsageError
 from lading.format import is_image, local_place
 from lading.node import Entered, How, activated, read_activation, wrapped
@@ -27,10 +28,11 @@ _log = logging.getLogger(__name__)
 )
 @click.option("--sha256", metavar="HEX", help="Require this digest of an image.")
 @click.option("--manifest-sha256", metavar="HEX", help="Require this digest of an image's bill.")
+@anyway_option
 @click.argument("environment")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM...")
 @click.pass_obj
-def command(  # one parameter for each option
+def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
     environment: str,
@@ -38,6 +40,7 @@ def command(  # one parameter for each option
     how: str | None,
     sha256: str | None,
     manifest_sha256: str | None,
+    anyway: bool,
 ) -> Never:
     """Run PROGRAM inside ENVIRONMENT: its name, or the path of a prefix or of an image.
 
@@ -60,6 +63,7 @@ def command(  # one parameter for each option
             how=how,
             sha256=sha256,
             manifest_sha256=manifest_sha256,
+            anyway=anyway,
         )
         from lading.report import render_entered  # noqa: PLC0415  # not for environments
 

@@ -9,10 +9,18 @@ import click
 
 from lading.api import verify as verify_subject
 from lading.cli.context import Context
-from lading.cli.options import dry_run_option, no_sync_option, workers_option
+from lading.cli.options import anyway_option, dry_run_option, no_sync_option, workers_option
 from lading.errors import IntegrityError, UsageError
 from lading.format import TarballSource, open_tarball, tarball_place
-from lading.node import Generations, Store, apply_deploy, apply_unpack, plan_deploy, plan_unpack
+from lading.node import (
+    Generations,
+    Store,
+    apply_deploy,
+    apply_unpack,
+    check_machine,
+    plan_deploy,
+    plan_unpack,
+)
 from lading.report import one_line, render_json
 from lading.system import Sync, no_sync as skip_sync, sync_file_system
 
@@ -44,6 +52,7 @@ class _Options:
 @click.option("--store", metavar="DIR", help="Keep packages in DIR and link them.")
 @click.option("--replace", is_flag=True, help="Replace another environment at PREFIX.")
 @click.option("--verify", is_flag=True, help="Read all files of an environment that is there.")
+@anyway_option
 @workers_option
 @no_sync_option
 @dry_run_option
@@ -59,6 +68,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     store: str | None,
     replace: bool,
     verify: bool,
+    anyway: bool,
     workers: int | None,
     no_sync: bool,
     dry_run: bool,
@@ -69,6 +79,9 @@ def command(  # noqa: PLR0913  # one parameter for each option
     when it is complete. If it holds this very environment, nothing is done; --verify compares its
     files with the bill. Of several processes one works and the others wait for it. With --replace
     another environment stays until the new one takes its place.
+
+    Glibc, kernel, processor and platform of this machine are compared first with what the
+    environment needs; --anyway unpacks it for another machine.
 
     TARBALL is a path, a URL (http or https), or - for standard input.
 
@@ -97,6 +110,9 @@ def command(  # noqa: PLR0913  # one parameter for each option
         environment=context.project.environment,
         spool=next((path for path in options.prefix.parents if path.is_dir()), None),
     ) as source:
+        if not (anyway or only or dry_run):
+            needed = source.bill.manifest
+            check_machine(source.name, needed.platform, needed.requirements, options.prefix)
         place = _deploy(context, options, source) if store else _unpack(context, options, source)
     if context.json:
         context.write(render_json("unpack/1", manifest_sha256=source.bill.digest.hex))

@@ -19,6 +19,7 @@ from lading.conda import (
     Platform,
     RepodataRecord,
     archive_stem,
+    default_virtual_packages,
     is_environment_name,
 )
 from lading.errors import LockError, UsageError
@@ -223,6 +224,17 @@ class Lockfile:
         """Name → version of the virtual packages it targets; empty where it does not say."""
         pairs = (item.split("=") for item in self.metadata.get(VIRTUAL_PACKAGES_KEY, "").split())
         return {parts[0]: parts[1] for parts in pairs if len(parts) > 1}
+
+    @property
+    def needed_of_machine(self) -> Mapping[str, str]:
+        """The same, with the processor that `__archspec` names where not every machine has it."""
+        usual = set(map(str, default_virtual_packages(self.platform)))
+        given = self.metadata.get(VIRTUAL_PACKAGES_KEY, "").split()
+        unusual = [item.partition("=") for item in given if item not in usual]
+        return {
+            **self.virtual_packages,
+            **{name: rest for name, _, rest in unusual if name == "__archspec"},
+        }
 
 
 def lock_path(directory: Path, environment: str, platform: Platform) -> Path:

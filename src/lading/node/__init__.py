@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         Verdict as Verdict,
         Way as Way,
         assess as assess,
+        check_machine as check_machine,
+        item_lines as item_lines,
     )
     from lading.node.relocate import (
         apply_relocate as apply_relocate,

@@ -6,21 +6,21 @@ Nothing stays of what is tried: namespaces end with a child, files are made and 
 import ctypes
 import fcntl
 import os
-import platform
 import re
 import resource
-import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from lading.node.namespace import mount_overlay, own_mounts
+from lading.node.quota import Quota, kernel_quota, least, program_quota
 from lading.system import file_system_type
 
 FICLONE = 0x40049409
+_CPU_BYTES = 1 << 14
 _LEVELS = {
     # x86-64-ABI, section 3.1.1; the names of /proc/cpuinfo.
     4: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
@@ -38,6 +38,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         file_system: Type, such as `ext4`.
         free: Bytes that this user may write.
         inodes: Files that this user may make; None where the file system does not count them.
+        quota: What a quota leaves to this user; None where there is none.
         writable: Whether this user may write there.
         noexec: Whether programs there cannot be run.
         reflink: Whether a file can be cloned there.
@@ -48,13 +49,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     file_system: str
     free: int
     inodes: int | None
+    quota: Quota | None
     writable: bool
     noexec: bool
     reflink: bool
 
 
-class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """What a machine is and allows.
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine is: what can be found out in less than a millisecond.
 
     Attributes:
         name: Of the host.
@@ -62,7 +64,23 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         system: Such as `linux`.
         glibc: Version, or empty.
         kernel: Version.
+        macos: Version, or empty.
         level: Of the x86-64 architecture, 1 to 4; 0 elsewhere.
+    """
+
+    name: str
+    machine: str
+    system: str
+    glibc: str
+    kernel: str
+    macos: str
+    level: int
+
+
+class Host(Machine, frozen=True, kw_only=True):
+    """What a machine allows, too.
+
+    Attributes:
         cuda: The newest CUDA that the driver serves, such as `12.4`, or empty.
         cuda_arch: The least compute capability of its devices, or empty.
         open_files: Soft limit.
@@ -71,12 +89,6 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         fuse: Why `/dev/fuse` cannot be opened, or empty.
     """
 
-    name: str
-    machine: str
-    system: str
-    glibc: str
-    kernel: str
-    level: int
     cuda: str
     cuda_arch: str
     open_files: int
@@ -85,16 +97,25 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     fuse: str
 
 
+def look_at_machine() -> Machine:
+    """This machine; nothing is tried."""
+    system = os.uname()
+    return Machine(
+        name=system.nodename,
+        machine=system.machine,
+        system=system.sysname.lower(),
+        glibc=_glibc(),
+        kernel=system.release,
+        macos=_macos() if system.sysname == "Darwin" else "",
+        level=_level() if system.machine == "x86_64" else 0,
+    )
+
+
 def look_at_host() -> Host:
     """This machine, as this process finds it."""
     cuda, cuda_arch = _cuda()
     return Host(
-        name=socket.gethostname(),
-        machine=platform.machine(),
-        system=platform.system().lower(),
-        glibc=platform.libc_ver()[1] if platform.libc_ver()[0] == "glibc" else "",
-        kernel=platform.release(),
-        level=_level(),
+        **msgspec.structs.asdict(look_at_machine()),
         cuda=cuda,
         cuda_arch=cuda_arch,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -104,10 +125,16 @@ def look_at_host() -> Host:
     )
 
 
-def look_at_site(path: Path) -> Site:
-    """The place `path`; a file is made and removed where that is possible."""
+def look_at_site(path: Path, variables: Mapping[str, str]) -> Site:
+    """The place `path`; a file is made and removed where that is possible.
+
+    Args:
+        path: Absolute; need not exist.
+        variables: Environment variables: `PATH`, for the programs that know quotas.
+    """
     nearest = next(item for item in (path, *path.parents) if item.is_dir())
     status = os.statvfs(nearest)
+    quotas = (kernel_quota(nearest), program_quota(nearest, variables))
     writable = os.access(nearest, os.W_OK | os.X_OK)
     return Site(
         path=str(path),
@@ -115,6 +142,7 @@ def look_at_site(path: Path) -> Site:
         file_system=file_system_type(nearest),
         free=status.f_bavail * status.f_frsize,
         inodes=status.f_favail if status.f_files else None,
+        quota=least([item for item in quotas if item is not None]),
         writable=writable,
         noexec=bool(status.f_flag & os.ST_NOEXEC),
         reflink=writable and _can_clone(nearest),
@@ -172,12 +200,27 @@ def _fuse() -> str:
     return ""
 
 
+def _glibc() -> str:
+    with suppress(ValueError, OSError):
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+        return version if name == "glibc" else ""
+    return ""
+
+
+def _macos() -> str:
+    import platform  # noqa: PLC0415  # slow to load, and of no use on Linux
+
+    return platform.mac_ver()[0]
+
+
 def _level() -> int:
     try:
-        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+        with Path("/proc/cpuinfo").open("rb", buffering=0) as stream:
+            # The first processor: of each the kernel asks how fast it is, which takes time.
+            text = stream.read(_CPU_BYTES).decode("utf-8", "replace")
     except OSError:
         return 0
-    return x86_64_level(text) if platform.machine() == "x86_64" else 0
+    return x86_64_level(text)
 
 
 def x86_64_level(cpuinfo: str) -> int:

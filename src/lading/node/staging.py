@@ -12,6 +12,7 @@ from pathlib import Path
 from lading.errors import NoSpaceError, PrefixError, PrefixExistsError, PrefixTooLongError
 from lading.format import MANIFEST_PATH, STATE_PATH, Contents, State, render_state
 from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
+from lading.node.quota import kernel_quota
 from lading.system import (
     Beneath,
     Sync,
@@ -35,17 +36,22 @@ def check_space(place: Path, size: int, files: int) -> None:
         NoSpaceError: There is too little space, or there are too few inodes.
     """
     nearest = next(path for path in (place, *place.parents) if path.is_dir())
-    status = os.statvfs(nearest)
+    status, quota = os.statvfs(nearest), kernel_quota(nearest)
     free = status.f_bavail * status.f_frsize
-    hint = "free space there, or choose another place"
-    if free < size:
-        raise NoSpaceError(
-            f"needs {size / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free in {nearest}", hint=hint
-        )
-    if status.f_files and status.f_favail < files:
-        raise NoSpaceError(
-            f"needs {files:,} inodes, {status.f_favail:,} are free in {nearest}", hint=hint
-        )
+    found: list[tuple[float, str, float | None, str]] = [
+        (size / 1e6, "MB", free / 1e6, "are free"),
+        (files, "inodes", status.f_favail if status.f_files else None, "are free"),
+    ]
+    if quota is not None:
+        space = quota.space / 1e6 if quota.space is not None else None
+        found.append((size / 1e6, "MB", space, "are left of a quota"))
+        found.append((files, "files", quota.files, "are left of a quota"))
+    for needed, unit, there, words in found:
+        if there is not None and there < needed:
+            raise NoSpaceError(
+                f"needs {needed:,.0f} {unit}, {there:,.0f} {unit} {words} in {nearest}",
+                hint="free space there, or choose another place",
+            )
 
 
 def check_prefix(prefix: Path, longest: int | None) -> None:

@@ -333,7 +333,7 @@ def manifest_of(plan: PackPlan, encoded: Sequence[tuple[Payload, EncodedPackage]
         bytecode=request.installed.plan.bytecode,
         requirements=Requirements(
             longest_prefix=min(binary, default=None),
-            virtual_packages=dict(lockfile.virtual_packages),
+            virtual_packages=dict(lockfile.needed_of_machine),
         ),
         mtime=mtime_of(encoded[-1][0].mtime, request.newest),
         packages=tuple(_placed(encoded)),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lading.errors import InputError
-from lading.node import Preflight, Verdict
+from lading.node import Preflight, Verdict, item_lines
 from lading.report.document import Answer
 from lading.system import decode_json
 
@@ -15,12 +15,7 @@ def render_preflight(report: Preflight) -> Answer:
     else:
         lines = [f"no: {report.subject} will not run on {report.host}"]
     lines += [f"  not by {way.name}: {way.reason}" for way in report.ways if way.reason]
-    width = max(len(item.name) for item in report.items)
-    for item in report.items:
-        needed = f", needed {item.needed}" if item.needed else ""
-        lines.append(f"  {item.verdict:<4} {item.name:<{width}}  {item.found}{needed}")
-        if item.remedy:
-            lines.append(f"  {'':<4} {'':<{width}}  {item.remedy}")
+    lines += [f"  {line}" for line in item_lines(report.items)]
     fields = {name: getattr(report, name) for name in Preflight.__struct_fields__}
     return Answer("\n".join(lines) + "\n", "preflight/1", ready=report.is_ready, **fields)
 

@@ -147,3 +147,6 @@ def test_what_lading_keeps(tmp_path: Path) -> None:
     assert lock.environment == "service"
     assert list(lock.variables.items()) == [("A", "1"), ("B", "2")]
     assert lock.virtual_packages == {"__glibc": "2.28", "__archspec": "1"}
+    assert lock.needed_of_machine == lock.virtual_packages
+    newer = _read(tmp_path, head=head.replace("1=x86_64", "1=x86_64_v3"))
+    assert newer.needed_of_machine == {"__glibc": "2.28", "__archspec": "1=x86_64_v3"}

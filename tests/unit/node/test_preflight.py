@@ -5,9 +5,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lading.errors import PrefixError
 from lading.format.manifest import Requirements
 from lading.node.host import Host, Site, in_child, look_at_host, look_at_site, x86_64_level
-from lading.node.preflight import Item, Preflight, Subject, Verdict, Way, assess, version_key
+from lading.node.preflight import (
+    Item,
+    Preflight,
+    Subject,
+    Verdict,
+    Way,
+    assess,
+    check_machine,
+    version_key,
+)
+from lading.node.quota import Quota
 
 HOST = Host(
     name="node1",
@@ -15,6 +26,7 @@ HOST = Host(
     system="linux",
     glibc="2.34",
     kernel="5.14.0-427.el9",
+    macos="",
     level=3,
     cuda="12.4",
     cuda_arch="8.0",
@@ -29,6 +41,7 @@ SITE = Site(
     file_system="ext4",
     free=1000,
     inodes=100,
+    quota=None,
     writable=True,
     noexec=False,
     reflink=False,
@@ -88,11 +101,15 @@ def test_all_is_well() -> None:
         ({"cuda": "11"}, {"cuda": ""}, {}, "__cuda"),
         ({"cuda_arch": "9.0"}, {}, {}, "__cuda_arch"),
         ({"archspec": "1=x86_64_v4"}, {}, {}, "__archspec"),
+        ({"archspec": "1=zen4"}, {}, {}, "__archspec"),
+        ({"archspec": "1=haswell"}, {"level": 2}, {}, "__archspec"),
         ({}, {"machine": "aarch64"}, {}, "platform"),
         ({}, {"system": "darwin"}, {}, "platform"),
         ({}, {}, {"path": "/scratch/" + "x" * 20}, "prefix length"),
         ({}, {}, {"free": 999}, "space"),
         ({}, {}, {"inodes": 99}, "inodes"),
+        ({}, {}, {"quota": Quota(space=999, files=None)}, "quota"),
+        ({}, {}, {"quota": Quota(space=None, files=99)}, "quota"),
         ({}, {}, {"noexec": True}, "programs"),
         ({}, {}, {"writable": False}, "writable"),
     ],
@@ -159,9 +176,30 @@ def test_levels_of_the_architecture(flags: str, level: int) -> None:
     assert level == x86_64_level(f"processor : 0\nflags\t\t: {flags}\nbugs:\n")
 
 
+def test_the_cheap_part(tmp_path: Path) -> None:
+    """It is refused in the words of a preflight; what a GPU's driver serves is not asked."""
+    needed = {"__glibc": "2.35", "__archspec": "1=x86_64_v4", "__cuda": "99"}
+    with pytest.raises(PrefixError, match="env will not run on node1") as caught:
+        check_machine("env", "linux-64", Requirements(virtual_packages=needed), tmp_path, HOST)
+    told = "\n".join(caught.value.details)
+    assert ("2.34, needed 2.35" in told, "x86_64_v3, needed x86_64_v4" in told) == (True, True)
+    assert ("cuda" in told, "--anyway" in caught.value.hint) == (False, True)
+    check_machine("env", "linux-64", Requirements(virtual_packages={"__cuda": "99"}), None, HOST)
+
+
+def test_macos() -> None:
+    """Its version counts, and it runs the programs of Intel's processors too."""
+    mac = msgspec.structs.replace(HOST, system="darwin", machine="arm64", macos="12.6", level=0)
+    for platform in ("osx-64", "osx-arm64"):
+        needed = Requirements(virtual_packages={"__osx": "11.0"})
+        check_machine("env", platform, needed, None, mac)
+    with pytest.raises(PrefixError, match="env will not run"):
+        check_machine("env", "osx-64", Requirements(virtual_packages={"__osx": "13.0"}), None, mac)
+
+
 def test_this_machine(tmp_path: Path) -> None:
     """It can be looked at, and nothing stays of that."""
-    host, site = look_at_host(), look_at_site(tmp_path / "a/b")
+    host, site = look_at_host(), look_at_site(tmp_path / "a/b", {})
     assert (str(tmp_path), True, []) == (site.nearest, site.writable, list(tmp_path.iterdir()))
     assert host.kernel
     assert site.free > 0

@@ -1,0 +1,56 @@
+"""What people meet every day: a machine that will not do, places that lading cannot read."""
+
+from pathlib import Path
+
+import pytest
+
+from simulators.command import lading, listing
+from simulators.handmade import file, pack, payload
+from simulators.images import make_image
+
+NEWER = "__glibc=99=0 __cuda=99=0"
+COMMANDS = ("manifest", "mount", "preflight", "run", "unpack", "verify")
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tarball that needs a newer glibc, and a GPU."""
+    directory = tmp_path_factory.mktemp("newer")
+    sample = payload(file("share/word", b"word\n"), file("conda-meta/tool-1.0-0.json", b"{}"))
+    return pack(directory, sample, virtual_packages=NEWER).plan.tarball
+
+
+def test_a_machine_that_will_not_do(newer: Path, tmp_path: Path) -> None:
+    """Unpacking says so in the words of `preflight`, before it writes; --anyway does it."""
+    refused = lading(["unpack", newer, "env"], tmp_path)
+    told = lading(["preflight", newer], tmp_path)
+    assert (8, [], True) == (refused.code, listing(tmp_path), refused.is_plain_error)
+    assert (8, 1) == (told.code, sum("__glibc" in line for line in told.stdout.splitlines()))
+    [line] = [line.strip() for line in told.stdout.splitlines() if "__glibc" in line]
+    assert line.split() in [item.split() for item in refused.stderr.splitlines()]
+    stored = lading(["unpack", newer, "env", "--store", "store"], tmp_path)
+    assert (8, []) == (stored.code, listing(tmp_path))
+    done = lading(["unpack", "--anyway", newer, "env"], tmp_path)
+    assert (0, "word\n") == (done.code, (tmp_path / "env/share/word").read_text())
+    # A GPU is often missing where an environment is unpacked for others.
+    assert "__cuda" not in refused.stderr
+
+
+def test_an_image_that_will_not_run(tmp_path: Path) -> None:
+    """Running and mounting it is refused before anything is mounted."""
+    image = make_image(tmp_path / "dist", virtual_packages=NEWER).plan.tarball
+    for words in (["run", image, "--", "where"], ["mount", image, tmp_path / "place"]):
+        refused = lading(words, tmp_path)
+        assert (8, True) == (refused.code, refused.is_plain_error), refused.stderr
+        assert "99" in refused.stderr
+    assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_places_that_lading_cannot_read(command: str, tmp_path: Path) -> None:
+    """The scheme is named, with the program that fetches it; nothing is looked for on this disk."""
+    last = {"run": ["--", "true"], "unpack": ["env"]}.get(command, [])
+    refused = lading([command, "s3://bucket/env.tar.zst", *last], tmp_path)
+    assert (2, True) == (refused.code, refused.is_plain_error)
+    assert "and not s3://" in refused.stderr
+    assert "aws s3 cp s3://bucket/env.tar.zst" in refused.stderr
