@@ -79,6 +79,10 @@ if TYPE_CHECKING:
     from lading.format.opening import (
         open_tarball as open_tarball,
     )
+    from lading.format.places import (
+        local_place as local_place,
+        tarball_place as tarball_place,
+    )
     from lading.format.relocation import (
         LADING_DIRECTORY as LADING_DIRECTORY,
         MANIFEST_PATH as MANIFEST_PATH,
@@ -91,10 +95,6 @@ if TYPE_CHECKING:
         read_state as read_state,
         render_record as render_record,
         render_state as render_state,
-    )
-    from lading.format.remote import (
-        local_place as local_place,
-        tarball_place as tarball_place,
     )
     from lading.format.tar_header import (
         END_OF_ARCHIVE as END_OF_ARCHIVE,

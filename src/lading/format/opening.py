@@ -23,7 +23,8 @@ from lading.format.bill import (
     read_bill,
 )
 from lading.format.file_list import FETCH_AGAIN
-from lading.format.remote import is_remote, open_remote_tarball, spooled
+from lading.format.places import is_remote
+from lading.format.remote import open_remote_tarball, spooled
 from lading.format.tarball import TarballFile, TarballSource, bill_alone
 
 CHUNK_BYTES = 1 << 20

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     )
     from lading.node.generations import Generations as Generations
     from lading.node.host import look_at_host as look_at_host, look_at_site as look_at_site
+    from lading.node.machine import (
+        Verdict as Verdict,
+        check_machine as check_machine,
+        item_lines as item_lines,
+    )
     from lading.node.mounting import (
         Entered as Entered,
         MountedImage as MountedImage,
@@ -37,11 +42,8 @@ if TYPE_CHECKING:
     from lading.node.preflight import (
         Preflight as Preflight,
         Subject as Subject,
-        Verdict as Verdict,
         Way as Way,
         assess as assess,
-        check_machine as check_machine,
-        item_lines as item_lines,
     )
     from lading.node.relocate import (
         apply_relocate as apply_relocate,

@@ -6,7 +6,6 @@ Nothing stays of what is tried: namespaces end with a child, files are made and 
 import ctypes
 import fcntl
 import os
-import re
 import resource
 import tempfile
 from collections.abc import Callable, Mapping
@@ -15,18 +14,12 @@ from pathlib import Path
 
 import msgspec
 
+from lading.node.machine import Machine, look_at_machine
 from lading.node.namespace import mount_overlay, own_mounts
 from lading.node.quota import Quota, kernel_quota, least, program_quota
 from lading.system import file_system_type
 
 FICLONE = 0x40049409
-_CPU_BYTES = 1 << 14
-_LEVELS = {
-    # x86-64-ABI, section 3.1.1; the names of /proc/cpuinfo.
-    4: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
-    3: {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"},
-    2: {"cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"},
-}
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,28 +48,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     reflink: bool
 
 
-class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What a machine is: what can be found out in less than a millisecond.
-
-    Attributes:
-        name: Of the host.
-        machine: Such as `x86_64`.
-        system: Such as `linux`.
-        glibc: Version, or empty.
-        kernel: Version.
-        macos: Version, or empty.
-        level: Of the x86-64 architecture, 1 to 4; 0 elsewhere.
-    """
-
-    name: str
-    machine: str
-    system: str
-    glibc: str
-    kernel: str
-    macos: str
-    level: int
-
-
 class Host(Machine, frozen=True, kw_only=True):
     """What a machine allows, too.
 
@@ -95,20 +66,6 @@ class Host(Machine, frozen=True, kw_only=True):
     user_namespaces: str
     overlay: str
     fuse: str
-
-
-def look_at_machine() -> Machine:
-    """This machine; nothing is tried."""
-    system = os.uname()
-    return Machine(
-        name=system.nodename,
-        machine=system.machine,
-        system=system.sysname.lower(),
-        glibc=_glibc(),
-        kernel=system.release,
-        macos=_macos() if system.sysname == "Darwin" else "",
-        level=_level() if system.machine == "x86_64" else 0,
-    )
 
 
 def look_at_host() -> Host:
@@ -198,41 +155,6 @@ def _fuse() -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
-
-
-def _glibc() -> str:
-    with suppress(ValueError, OSError):
-        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-        return version if name == "glibc" else ""
-    return ""
-
-
-def _macos() -> str:
-    import platform  # noqa: PLC0415  # slow to load, and of no use on Linux
-
-    return platform.mac_ver()[0]
-
-
-def _level() -> int:
-    try:
-        with Path("/proc/cpuinfo").open("rb", buffering=0) as stream:
-            # The first processor: of each the kernel asks how fast it is, which takes time.
-            text = stream.read(_CPU_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return 0
-    return x86_64_level(text)
-
-
-def x86_64_level(cpuinfo: str) -> int:
-    """The level of the architecture that the text of `/proc/cpuinfo` tells, 1 to 4."""
-    found = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
-    flags = set(found[1].split()) if found else set()
-    level = 1
-    for number in sorted(_LEVELS):
-        if not _LEVELS[number] <= flags:
-            break
-        level = number
-    return level
 
 
 def _cuda() -> tuple[str, str]:

@@ -7,17 +7,9 @@ import pytest
 
 from lading.errors import PrefixError
 from lading.format.manifest import Requirements
-from lading.node.host import Host, Site, in_child, look_at_host, look_at_site, x86_64_level
-from lading.node.preflight import (
-    Item,
-    Preflight,
-    Subject,
-    Verdict,
-    Way,
-    assess,
-    check_machine,
-    version_key,
-)
+from lading.node.host import Host, Site, in_child, look_at_host, look_at_site
+from lading.node.machine import Item, Verdict, check_machine, version_key, x86_64_level
+from lading.node.preflight import Preflight, Subject, Way, assess
 from lading.node.quota import Quota
 
 HOST = Host(

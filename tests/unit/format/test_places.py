@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lading.errors import UsageError
-from lading.format.remote import local_place, tarball_place
+from lading.format.places import local_place, tarball_place
 
 ROOT = Path("/project")
 
