@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from lading.engine.matching import (
         admits as admits,
         compare_versions as compare_versions,
+        is_newer as is_newer,
         satisfies as satisfies,
+        version_query as version_query,
     )
     from lading.engine.micromamba import MicromambaEngine as MicromambaEngine
     from lading.engine.micromamba_executable import find_micromamba as find_micromamba

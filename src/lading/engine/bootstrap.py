@@ -17,38 +17,18 @@ LOCATION = f"https://github.com/mamba-org/micromamba-releases/releases/download/
 EXECUTABLE = 0o755
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """One executable.
-
-    Attributes:
-        version: Of micromamba.
-        url: Its official location.
-        sha256: Of the executable; None while no digest has been checked.
-    """
-
-    version: str
-    url: str
-    sha256: Digest | None = None
-
-
-def _release(name: str, sha256: str = "") -> Release:
-    return Release(
-        version=VERSION,
-        url=f"{LOCATION}/micromamba-{name}",
-        sha256=Digest.sha256(sha256) if sha256 else None,
-    )
-
-
-# Enter a digest here only after downloading the release and checking its signature; until then it
-# must be given on the command line.
-RELEASES: Mapping[Platform, Release] = {
-    Platform.LINUX_64: _release("linux-64"),
-    Platform.LINUX_AARCH64: _release("linux-aarch64"),
-    Platform.OSX_64: _release("osx-64"),
-    Platform.OSX_ARM64: _release("osx-arm64"),
-    Platform.WIN_64: _release("win-64.exe"),
+DIGESTS: Mapping[Platform, str] = {
+    Platform.LINUX_64: "",
+    Platform.LINUX_AARCH64: "",
+    Platform.OSX_64: "",
+    Platform.OSX_ARM64: "",
+    Platform.WIN_64: "",
 }
+"""The platforms with an executable, and its SHA-256, hexadecimal.
+
+Enter a digest here only after downloading the release and checking its signature; until then it
+must be given on the command line.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +64,14 @@ def plan_bootstrap(
     Raises:
         UsageError: There is no executable for this platform, or no digest is pinned or given.
     """
-    release = RELEASES.get(platform)
-    if release is None and not source:
+    if platform not in DIGESTS and not source:
         raise UsageError(
             f"no micromamba is known for {platform}",
             hint="use --from and --sha256, or the embedded engine",
         )
-    digest = sha256 or (release.sha256 if release is not None else None)
-    url = source or (release.url if release is not None else "")
+    pinned = DIGESTS.get(platform)
+    digest = sha256 or (Digest.sha256(pinned) if pinned else None)
+    url = source or f"{LOCATION}/micromamba-{platform}{'.exe' if platform.is_windows else ''}"
     if digest is None:
         raise UsageError(
             f"no digest is known for {without_credentials(url)}, so it is not downloaded",

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from lading.conda import ChannelUrl, Platform
-from lading.engine.errors import BLAME_HINT, BrokenRecordError
+from lading.engine.errors import BrokenRecordError
 from lading.engine.location import Sources
 from lading.engine.matching import parse_version
 from lading.errors import SolveError
@@ -130,11 +130,8 @@ class Repaired:
         except SolveError as error:
             for channel, broken in self.broken.items():
                 for file_name in named_in(broken, error.details):
-                    raise BrokenRecordError(
-                        f"the channel {without_credentials(channel)} has a malformed record of"
-                        f" {file_name}: {broken[file_name]}",
-                        hint=BLAME_HINT,
-                        details=error.details,
+                    raise BrokenRecordError.of(
+                        channel, file_name, broken[file_name], error.details
                     ) from self.cause
             raise
         for channel, broken in self.broken.items():

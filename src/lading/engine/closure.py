@@ -12,24 +12,6 @@ from lading.errors import EngineFailedError
 from lading.graph import dependencies_of, reachable
 
 
-def missing_dependencies(
-    records: Sequence[RepodataRecord], virtual_packages: Iterable[VirtualPackage]
-) -> tuple[tuple[str, str], ...]:
-    """Pairs of (package name, a MatchSpec in its `depends` that no package of the set matches).
-
-    Returns:
-        In the order of `records` and of their `depends`; empty for a complete set.
-    """
-    present: set[str] = {record.name for record in records}
-    present |= {package.name for package in virtual_packages}
-    return tuple(
-        (record.name, text)
-        for record in records
-        for text in record.depends
-        if dependency_name(text) not in present
-    )
-
-
 def needed_records(
     records: Sequence[RepodataRecord], specs: Iterable[MatchSpecText]
 ) -> tuple[RepodataRecord, ...]:
@@ -48,16 +30,14 @@ def check_closure(
     Raises:
         EngineFailedError: The solution is incomplete; `details` list all gaps.
     """
-    virtual = tuple(virtual_packages)
-    names = {record.name for record in records} | {package.name for package in virtual}
+    names: set[str] = {record.name for record in records}
+    names |= {package.name for package in virtual_packages}
+    asked = [(f"{text} is requested", text) for text in specs]
+    asked += [(f"{item.name} requires {text}", text) for item in records for text in item.depends]
     unmet = [
-        f"{text} is requested, and no package has this name"
-        for text in specs
+        f"{said}, and no package has this name"
+        for said, text in asked
         if dependency_name(text) not in names
-    ]
-    unmet += [
-        f"{name} requires {text}, and no package has this name"
-        for name, text in missing_dependencies(records, virtual)
     ]
     if unmet:
         raise EngineFailedError(

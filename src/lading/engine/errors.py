@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from lading.errors import (
     ArchiveError,
     DigestMismatchError,
+    EngineError,
     EngineFailedError,
     FetchError,
     LadingError,
     SolveError,
 )
-from lading.system import redact
+from lading.system import redact, without_credentials
 
 BLAME_HINT = "tell the maintainers of the channel, or use another one"
 """What to do about a malformed record."""
@@ -36,6 +37,23 @@ _DAMAGED = re.compile(
 
 class BrokenRecordError(FetchError):
     """A channel has a malformed package record; its mirrors will have the same."""
+
+    @classmethod
+    def of(
+        cls, channel: str, file_name: str, fault: str, details: tuple[str, ...] = ()
+    ) -> "BrokenRecordError":
+        """The error for the record of one archive."""
+        return cls(
+            f"the channel {without_credentials(channel)} has a malformed record of {file_name}:"
+            f" {fault}",
+            hint=BLAME_HINT,
+            details=details,
+        )
+
+
+def not_by_micromamba(message: str) -> EngineError:
+    """The error for what only the embedded engine can do."""
+    return EngineError(message, hint="lock with --engine embedded")
 
 
 def clean_lines(text: str, noise: Iterable[str] = ()) -> tuple[str, ...]:

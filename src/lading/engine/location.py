@@ -3,10 +3,10 @@
 `sources` is canonical channel URL → the location that answered, in order of priority.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from lading.conda import ChannelUrl, MatchSpecText, MirrorMap, canonical_channel
+from lading.conda import ChannelUrl, MatchSpecText, MirrorMap, Platform, canonical_channel
 from lading.errors import EngineFailedError, SpecError
 from lading.system import without_credentials
 
@@ -29,6 +29,13 @@ def located_spec(text: MatchSpecText, sources: Sources) -> str:
             hint=f"add {without_credentials(channel)} to `channels`",
         )
     return f"{location}::{rest}"
+
+
+def subdir_urls(sources: Sources, platform: Platform) -> Iterator[tuple[ChannelUrl, str, str]]:
+    """(channel, subdir, URL without credentials and slash) of all that a solve reads."""
+    for channel, location in sources.items():
+        for subdir in (platform.value, "noarch"):
+            yield channel, subdir, f"{without_credentials(location).rstrip('/')}/{subdir}"
 
 
 def canonical_url(url: str, named: str, sources: Sources) -> tuple[ChannelUrl, str]:

@@ -44,6 +44,22 @@ def compare_versions(one: str, other: str) -> int:
     return (left > right) - (left < right)
 
 
+def is_newer(one: str, other: str) -> bool:
+    """Whether the version `one` is higher than `other`; a channel may call anything a version."""
+    try:
+        return compare_versions(one, other) > 0
+    except ValueError:
+        return False
+
+
+def version_query(text: str) -> str:
+    """The version query of a dependency; empty where it is not understood: the solver read it."""
+    try:
+        return parse_matchspec(text).version
+    except SpecError:
+        return ""
+
+
 def satisfies(spec: MatchSpec, version: str, build: str, channel: str) -> bool:
     """Whether a package of the name of `spec` with these properties is one that it asks for.
 

@@ -22,7 +22,12 @@ from pathlib import Path
 
 from lading.conda import MatchSpecText, Platform, RepodataRecord
 from lading.engine.closure import check_closure, needed_records
-from lading.engine.errors import BrokenRecordError, clean_lines, install_error
+from lading.engine.errors import (
+    BrokenRecordError,
+    clean_lines,
+    install_error,
+    not_by_micromamba,
+)
 from lading.engine.location import Sources, located_spec
 from lading.engine.micromamba_executable import Runner, read_version
 from lading.engine.micromamba_output import (
@@ -53,12 +58,7 @@ from lading.engine.newer_repodata import (
 )
 from lading.engine.progress import watched
 from lading.engine.protocol import InstallRequest, Offers, SolveRequest
-from lading.errors import (
-    EngineError,
-    EngineFailedError,
-    FetchError,
-    SolveError,
-)
+from lading.errors import EngineFailedError, FetchError, SolveError
 from lading.system import (
     Completed,
     Run,
@@ -144,10 +144,7 @@ class MicromambaEngine:
                 needs a bearer token or has packages in repodata v3; micromamba reads none of these.
         """
         if request.exclude_newer is not None:
-            raise EngineError(
-                "micromamba cannot exclude packages by date",
-                hint="lock with --engine embedded",
-            )
+            raise not_by_micromamba("micromamba cannot exclude packages by date")
         refuse_fields(request)
         failures: list[str] = []
         for sources in _attempts(request):

@@ -152,10 +152,7 @@ def _record(action: _Action, sources: Sources) -> RepodataRecord:
     try:
         parse_version(action.version)
     except ValueError as error:
-        raise BrokenRecordError(
-            f"the channel {channel} has a malformed record of {url.rpartition('/')[2]}: {error}",
-            hint=BLAME_HINT,
-        ) from error
+        raise BrokenRecordError.of(channel, url.rpartition("/")[2], str(error)) from error
     timestamp = action.timestamp or 0
     return RepodataRecord(
         name=PackageName(action.name),

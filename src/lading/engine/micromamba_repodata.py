@@ -19,8 +19,8 @@ import msgspec
 
 from lading.conda import Platform, RepodataRecord
 from lading.engine.broken_records import fault_of
-from lading.engine.errors import BLAME_HINT, BrokenRecordError
-from lading.engine.location import Sources
+from lading.engine.errors import BrokenRecordError
+from lading.engine.location import Sources, subdir_urls
 from lading.errors import FetchError
 from lading.system import Completed, decode_json, without_credentials
 
@@ -52,23 +52,21 @@ def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Co
         FetchError: A subdir was not sent, or is not repodata (and leaves the cache).
     """
     kept = _kept(cache / "cache")
-    for channel, location in sources.items():
-        base = without_credentials(location).rstrip("/")
-        for subdir in (platform.value, "noarch"):
-            path = kept.get(f"{base}/{subdir}/repodata.json")
-            reason = ""
-            if path is None:
-                # A missing file (404) is not retried, so this was another failure.
-                reason = "its server fails" if _RETRIES in answer.stderr else ""
-            elif not _is_document(path):
-                reason = "its server sent something that is not repodata"
-                _forget(path)
-            if reason:
-                raise FetchError(
-                    f"{without_credentials(channel)}/{subdir}: {reason}",
-                    hint="check the URL, the mirrors and the network",
-                    details=(f"{base}/{subdir}: {reason}",),
-                )
+    for channel, subdir, url in subdir_urls(sources, platform):
+        path = kept.get(f"{url}/repodata.json")
+        reason = ""
+        if path is None:
+            # A missing file (404) is not retried, so this was another failure.
+            reason = "its server fails" if _RETRIES in answer.stderr else ""
+        elif not _is_document(path):
+            reason = "its server sent something that is not repodata"
+            _forget(path)
+        if reason:
+            raise FetchError(
+                f"{without_credentials(channel)}/{subdir}: {reason}",
+                hint="check the URL, the mirrors and the network",
+                details=(f"{url}: {reason}",),
+            )
 
 
 def check_records(
@@ -87,34 +85,22 @@ def check_records(
     """
     independent = [record for record in records if not record.depends]
     kept = _kept(cache / "cache") if independent else {}
-    for channel, location in sources.items():
-        base = without_credentials(location).rstrip("/")
-        for subdir in (platform.value, "noarch"):
-            here = [
-                item for item in independent if (item.channel, item.subdir) == (channel, subdir)
-            ]
-            path = kept.get(f"{base}/{subdir}/repodata.json")
-            if not here or path is None or path.stat().st_size > LARGEST_BYTES:
-                continue
-            text = path.read_text(encoding="utf-8", errors="replace")
-            for record in here:
-                fault = _fault_in(text, record.file_name)
-                if fault:
-                    raise BrokenRecordError(
-                        f"the channel {without_credentials(channel)} has a malformed record of"
-                        f" {record.file_name}: {fault}",
-                        hint=BLAME_HINT,
-                    )
+    for channel, subdir, url in subdir_urls(sources, platform):
+        here = [item for item in independent if (item.channel, item.subdir) == (channel, subdir)]
+        path = kept.get(f"{url}/repodata.json")
+        if not here or path is None or path.stat().st_size > LARGEST_BYTES:
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for record in here:
+            fault = _fault_in(text, record.file_name)
+            if fault:
+                raise BrokenRecordError.of(channel, record.file_name, fault)
 
 
 def repodata_documents(cache: Path, sources: Sources, platform: Platform) -> tuple[Path, ...]:
     """The `repodata.json` of each subdir that was read; arguments as of `check_repodata`."""
     kept = _kept(cache / "cache")
-    urls = (
-        f"{without_credentials(location).rstrip('/')}/{subdir}/repodata.json"
-        for location in sources.values()
-        for subdir in (platform.value, "noarch")
-    )
+    urls = (f"{url}/repodata.json" for _, _, url in subdir_urls(sources, platform))
     return tuple(kept[url] for url in urls if url in kept)
 
 

@@ -1,6 +1,7 @@
 """A request in micromamba's words; what it would ignore or misread is refused. Pure."""
 
 from lading.conda import MatchSpecText, MirrorMap, RepodataRecord, parse_matchspec
+from lading.engine.errors import not_by_micromamba
 from lading.engine.location import Sources
 from lading.engine.protocol import SolveRequest
 from lading.errors import EngineError
@@ -29,10 +30,7 @@ def refuse_fields(request: SolveRequest) -> None:
             if (key := field.partition("=")[0]) not in UNDERSTOOD
         ]
         if ignored:
-            raise EngineError(
-                f"micromamba ignores `{ignored[0]}` in {text}",
-                hint="lock with --engine embedded",
-            )
+            raise not_by_micromamba(f"micromamba ignores `{ignored[0]}` in {text}")
 
 
 def refuse_bearers(sources: Sources, mirrors: MirrorMap) -> None:
@@ -58,10 +56,7 @@ def overrides(request: SolveRequest) -> dict[str, str]:
     wanted = {package.name: package for package in request.virtual_packages}
     unknown = sorted(wanted.keys() - {*_OVERRIDES, *_IMPLIED})
     if unknown:
-        raise EngineError(
-            f"micromamba cannot use the virtual package {unknown[0]}",
-            hint="lock with --engine embedded",
-        )
+        raise not_by_micromamba(f"micromamba cannot use the virtual package {unknown[0]}")
     values: dict[str, str] = {}
     for name in _OVERRIDES:
         package = wanted.get(name)

@@ -18,7 +18,8 @@ from typing import TypeVar
 import msgspec
 
 from lading.conda import RepodataRecord
-from lading.errors import EngineError, EngineFailedError
+from lading.engine.errors import not_by_micromamba
+from lading.errors import EngineFailedError
 from lading.format import ZSTD_ERROR, open_zstd
 from lading.system import decode_json
 
@@ -109,9 +110,8 @@ def refuse_relative_bases(documents: Iterable[Path], records: Sequence[RepodataR
     for path in documents:
         base = decode_json(path.read_bytes(), _About).info.base_url
         if base and "://" not in base:
-            raise EngineError(
-                f"micromamba cannot read the relative base_url {base!r} of a channel",
-                hint="lock with --engine embedded",
+            raise not_by_micromamba(
+                f"micromamba cannot read the relative base_url {base!r} of a channel"
             )
 
 
@@ -119,9 +119,8 @@ def _refuse(found: Sequence[str], names: Collection[str] | None) -> None:
     told = [name for name in found if names is None or name in names]
     if told:
         listed = ", ".join(told[:SHOWN]) + (" and others" if told[SHOWN:] else "")
-        raise EngineError(
-            f"a channel offers {listed} in repodata v3, which micromamba cannot read",
-            hint="lock with --engine embedded",
+        raise not_by_micromamba(
+            f"a channel offers {listed} in repodata v3, which micromamba cannot read"
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import MirrorMap, Platform
-from lading.engine import compare_versions
+from lading.engine import is_newer
 from lading.errors import LockError, NotAPrefixError, SpecError
 from lading.lock.model import ENVIRONMENT_KEY, LockedPackage, Lockfile, Manager
 from lading.lock.reading import parse_lockfiles, read_lockfiles
@@ -114,7 +114,7 @@ def merge_pins(
         mine, yours, before = one.get(key), other.get(key), old.get(key)
         chosen = yours if _same(mine, before) else mine
         if not (_same(mine, before) or _same(yours, before)) and yours is not None:
-            chosen = _newer(mine, yours)
+            chosen = yours if mine is None or is_newer(yours.version, mine.version) else mine
         if chosen is not None:
             result.append(chosen)
     return tuple(result)
@@ -122,12 +122,3 @@ def merge_pins(
 
 def _same(one: LockedPackage | None, other: LockedPackage | None) -> bool:
     return (one and one.url) == (other and other.url)
-
-
-def _newer(one: LockedPackage | None, other: LockedPackage) -> LockedPackage:
-    if one is None:
-        return other
-    try:
-        return other if compare_versions(other.version, one.version) > 0 else one
-    except ValueError:
-        return one

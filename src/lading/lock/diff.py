@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lading.conda import Platform
-from lading.engine import compare_versions
+from lading.engine import is_newer
 from lading.lock.model import LockedPackage, Lockfile, Manager
 
 
@@ -46,7 +46,7 @@ class Change:
     def kind(self) -> ChangeKind:
         """The most that changed: the version, else the channel, else the build alone."""
         if self.before != self.after:
-            return ChangeKind.DOWN if _is_newer(self.before, self.after) else ChangeKind.UP
+            return ChangeKind.DOWN if is_newer(self.before, self.after) else ChangeKind.UP
         return ChangeKind.CHANNEL if self.is_moved else ChangeKind.BUILD
 
     @property
@@ -155,13 +155,6 @@ def _build(change: Change, file_name: str) -> str:
         return file_name
     stem = file_name.removesuffix(".conda").removesuffix(".tar.bz2")
     return stem.rpartition("-")[2]
-
-
-def _is_newer(one: str, other: str) -> bool:
-    try:
-        return compare_versions(one, other) > 0
-    except ValueError:
-        return False
 
 
 def _packages(lock: Lockfile | None) -> dict[tuple[Manager, str], LockedPackage]:

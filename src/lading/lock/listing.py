@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.conda import MatchSpec, RepodataRecord, dependency_name, is_virtual, parse_matchspec
-from lading.engine import Offered, admits, compare_versions
+from lading.conda import MatchSpec, RepodataRecord, dependency_name, is_virtual
+from lading.engine import Offered, admits, is_newer, version_query
 from lading.errors import SpecError
 from lading.lock.dependency_graph import lock_graph, node_of
 from lading.lock.model import LockedPackage, Lockfile
@@ -111,11 +111,11 @@ def _newer(
 ) -> Iterator[Newer]:
     for item in lock.conda:
         newest = _newest(offered.get(item.name, ()))
-        if not newest or not _is_newer(newest[0].version, item.version):
+        if not newest or not is_newer(newest[0].version, item.version):
             continue
         now = solution.get(item.name)
         version = now.version if now is not None else item.version
-        held = _is_newer(newest[0].version, version)
+        held = is_newer(newest[0].version, version)
         yield Newer(
             name=item.name,
             locked=item.version,
@@ -129,19 +129,11 @@ def _newest(records: Sequence[Offered]) -> list[Offered]:
     """The records of the highest version; empty where there is none."""
     found: list[Offered] = []
     for record in records:
-        if not found or _is_newer(record.version, found[0].version):
+        if not found or is_newer(record.version, found[0].version):
             found = [record]
         elif record.version == found[0].version:
             found.append(record)
     return found
-
-
-def _is_newer(one: str, other: str) -> bool:
-    try:
-        return compare_versions(one, other) > 0
-    except ValueError:
-        # A channel may call anything a version.
-        return False
 
 
 def _holders(
@@ -158,7 +150,7 @@ def _holders(
     )
     for record in solution.values():
         for text in record.depends:
-            if dependency_name(text) == name and not admits(_query(text), version):
+            if dependency_name(text) == name and not admits(version_query(text), version):
                 yield f"{record.name} {record.version} needs {text}"
     unmet = [list(_unmet(record, solution)) for record in newest]
     if all(unmet):
@@ -170,12 +162,9 @@ def _unmet(record: Offered, solution: Mapping[str, RepodataRecord]) -> Iterator[
     for text in record.depends:
         name = dependency_name(text)
         other = solution.get(name)
-        if other is not None and not is_virtual(name) and not admits(_query(text), other.version):
+        if (
+            other is not None
+            and not is_virtual(name)
+            and not admits(version_query(text), other.version)
+        ):
             yield f"{record.version} needs {text}, and {name} is {other.version}"
-
-
-def _query(text: str) -> str:
-    try:
-        return parse_matchspec(text).version
-    except SpecError:
-        return ""

@@ -5,87 +5,72 @@ does not admit what was locked before; that is looked for here, in the lockfiles
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lading.conda import MatchSpec
 from lading.engine import admits, satisfies
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager
+
+if TYPE_CHECKING:
+    from lading.lock.request import PlatformPlan
 
 NEWEST = "an update was asked for"
 GONE = "its archive is not offered any more, or another package excludes it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockStep:
-    """From one lockfile to the next.
-
-    Attributes:
-        before: The old one.
-        after: The new one.
-        specs: The conda packages asked for.
-        update: Names that were to move.
-        update_all: Whether all were.
-    """
-
-    before: Lockfile
-    after: Lockfile
-    specs: tuple[MatchSpec, ...]
-    update: frozenset[str] = frozenset()
-    update_all: bool = False
-
-
-def explain_changes(step: LockStep) -> Mapping[tuple[Manager, str], str]:
+def explain_changes(
+    plan: "PlatformPlan", before: Lockfile, after: Lockfile
+) -> Mapping[tuple[Manager, str], str]:
     """(manager, name) of each package that was added, removed or changed → why, in a few words."""
-    difference = diff_locks(step.before, step.after)
-    old = {(item.manager, item.name): item for item in step.before.packages}
+    difference = diff_locks(before, after)
+    old = {(item.manager, item.name): item for item in before.packages}
     reasons: dict[tuple[Manager, str], str] = {}
     for item in difference.added:
-        reasons[item.manager, item.name] = _why_added(step, item)
+        reasons[item.manager, item.name] = _why_added(plan, after, item)
     for item in difference.removed:
-        reasons[item.manager, item.name] = _why_removed(step, item)
+        reasons[item.manager, item.name] = _why_removed(before, item)
+    moved = {item.name for item in difference.changed}
     for change in difference.changed:
         key = change.manager, change.name
-        reasons[key] = _why_moved(step, old[key])
+        reasons[key] = _why_moved(plan, after, old[key]) or _why_unfit(old[key], after, moved)
     return reasons
 
 
-def _why_added(step: LockStep, item: LockedPackage) -> str:
-    asked = [spec.text for spec in step.specs if spec.name == item.name]
+def _why_added(plan: "PlatformPlan", after: Lockfile, item: LockedPackage) -> str:
+    asked = [spec.text for spec in plan.requested.specs if spec.name == item.name]
     if asked and item.manager is Manager.CONDA:
         return f"asked for: {asked[0]}"
     return next(
-        (f"needed by {one.name} {one.version}" for one, _ in _needing(step.after, item)),
+        (f"needed by {one.name} {one.version}" for one, _ in _needing(after, item)),
         "asked for",
     )
 
 
-def _why_removed(step: LockStep, item: LockedPackage) -> str:
-    before = [one.name for one, _ in _needing(step.before, item)]
-    if not before:
-        return "no longer asked for"
-    return f"no longer needed by {', '.join(before[:3])}"
+def _why_removed(before: Lockfile, item: LockedPackage) -> str:
+    needed_by = [one.name for one, _ in _needing(before, item)]
+    return f"no longer needed by {', '.join(needed_by[:3])}" if needed_by else "no longer asked for"
 
 
-def _why_moved(step: LockStep, old: LockedPackage) -> str:
-    if step.update_all or old.name in step.update:
+def _why_moved(plan: "PlatformPlan", after: Lockfile, old: LockedPackage) -> str:
+    """Who asked the package `old` to move; empty where nobody did."""
+    if plan.update_all or old.name in plan.update:
         return NEWEST
     if old.manager is Manager.CONDA:
-        for spec in step.specs:
+        for spec in plan.requested.specs:
             if spec.name == old.name and not satisfies(spec, old.version, old.build, old.channel):
                 return f"asked for: {spec.text}"
-        for one, query in _needing(step.after, old):
+        for one, query in _needing(after, old):
             if not admits(query, old.version):
                 return f"{one.name} {one.version} needs {old.name} {query}"
-    return _why_unfit(step, old)
+    return ""
 
 
-def _why_unfit(step: LockStep, old: LockedPackage) -> str:
-    """What of the new lock excludes the package `old`."""
-    moved = {item.name for item in diff_locks(step.before, step.after).changed}
-    later = {item.name: item for item in step.after.packages}.get(old.name)
+def _why_unfit(old: LockedPackage, after: Lockfile, moved: set[str]) -> str:
+    """What of the new lock excludes the package `old`; `moved` are the names that changed."""
+    later = {item.name: item for item in after.packages}.get(old.name)
+    conda = {item.name: item for item in after.conda}
     for name in sorted(moved & set(old.dependencies)):
-        new = {item.name: item for item in step.after.conda}.get(name)
+        new = conda.get(name)
         if new is not None and not admits(old.dependencies[name], new.version):
             return f"{old.name} {old.version} does not admit {name} {new.version}"
     if later is not None and later.version == old.version:

@@ -11,7 +11,7 @@ from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.exchange import PackageIndex
 from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage, Lockfile, Manager, require_environment_name
-from lading.lock.reasons import LockStep, explain_changes
+from lading.lock.reasons import explain_changes
 from lading.lock.requested import Requested, Sources
 from lading.lock.wheel_builder import WheelBuilder
 from lading.net import opened_url
@@ -174,17 +174,8 @@ class PlatformOutcome:
     @property
     def reasons(self) -> Mapping[tuple[Manager, str], str]:
         """(manager, name) of each package that moved → why; empty for a first lock."""
-        if self.plan.before is None:
-            return {}
-        return explain_changes(
-            LockStep(
-                before=self.plan.before,
-                after=self.lockfile,
-                specs=self.plan.requested.specs,
-                update=self.plan.update,
-                update_all=self.plan.update_all,
-            )
-        )
+        before = self.plan.before
+        return explain_changes(self.plan, before, self.lockfile) if before is not None else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,9 @@ from lading.conda import (
     VirtualPackage,
     dependency_name,
     is_virtual,
-    parse_matchspec,
 )
-from lading.engine import Engine, SolveRequest, admits, compare_versions
-from lading.errors import LadingError, SolveError, SpecError
+from lading.engine import Engine, SolveRequest, admits, compare_versions, version_query
+from lading.errors import LadingError, SolveError
 
 BUDGET_SECONDS = 60.0
 GENEROUS = {
@@ -186,7 +185,7 @@ def _unmet(record: RepodataRecord, targeted: Mapping[str, str]) -> Iterator[_Unm
         name = dependency_name(text)
         if not is_virtual(name):
             continue
-        query = _query_of(text)
+        query = version_query(text)
         if name in targeted and admits(query, targeted[name]):
             continue
         known = targeted.get(name, f"no {name}")
@@ -195,14 +194,6 @@ def _unmet(record: RepodataRecord, targeted: Mapping[str, str]) -> Iterator[_Unm
             query=query,
             text=f"{record.name} {record.version} requires {text}; the lock targets {known}",
         )
-
-
-def _query_of(text: str) -> str:
-    try:
-        return parse_matchspec(text).version
-    except SpecError:
-        # What a channel writes and we do not read is left to the solver.
-        return ""
 
 
 def _settings(environment: str, platform: Platform, unmet: Sequence[_Unmet]) -> tuple[str, ...]:

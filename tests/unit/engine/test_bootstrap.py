@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lading.conda.names import Platform
-from lading.engine.bootstrap import RELEASES, BootstrapPlan, apply_bootstrap, plan_bootstrap
+from lading.engine.bootstrap import DIGESTS, BootstrapPlan, apply_bootstrap, plan_bootstrap
 from lading.errors import DigestMismatchError, FetchError, UsageError
 from lading.system.digest import sha256_of
 from simulators.faults import Fault, serve_faults
@@ -20,14 +20,16 @@ def plan(root: Path, source: str = "", **more: object) -> BootstrapPlan:
     return plan_bootstrap(Platform.LINUX_64, root / "bin/micromamba", **(values | more))
 
 
-def test_the_table_has_every_platform() -> None:
+def test_the_table_has_every_platform(tmp_path: Path) -> None:
     """One version, one executable a platform, each at the official location."""
     names = {"linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64"}
-    assert names == {str(platform) for platform in RELEASES}
-    for platform, release in RELEASES.items():
-        assert release.version == "2.8.1"
-        assert release.url.startswith("https://github.com/mamba-org/micromamba-releases/")
-        assert release.url.removesuffix(".exe").endswith(f"/2.8.1-0/micromamba-{platform}")
+    assert names == {str(platform) for platform in DIGESTS}
+    for platform in DIGESTS:
+        planned = plan_bootstrap(platform, tmp_path, sha256=DIGEST)
+        assert planned.version == "2.8.1"
+        assert planned.url.startswith("https://github.com/mamba-org/micromamba-releases/")
+        assert planned.url.removesuffix(".exe").endswith(f"/2.8.1-0/micromamba-{platform}")
+    assert planned.url.endswith("micromamba-win-64.exe")
 
 
 def test_without_a_digest_nothing_is_downloaded(tmp_path: Path) -> None:
