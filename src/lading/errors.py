@@ -32,33 +32,6 @@ Exit code 0 means yes or done, 1 means that the answer to a check is no: neither
 
 from typing import ClassVar
 
-__all__ = [
-    "ArchiveError",
-    "DigestMismatchError",
-    "EngineError",
-    "EngineFailedError",
-    "EngineNotFoundError",
-    "FetchError",
-    "InputError",
-    "IntegrityError",
-    "LadingError",
-    "LockError",
-    "MachineError",
-    "ManifestError",
-    "NoSpaceError",
-    "NotAPrefixError",
-    "OutputError",
-    "PrefixChangedError",
-    "PrefixError",
-    "PrefixExistsError",
-    "PrefixTooLongError",
-    "ShipError",
-    "SolveError",
-    "SpecError",
-    "UnsafePathError",
-    "UsageError",
-]
-
 
 class LadingError(Exception):
     """An error that the user can act on.

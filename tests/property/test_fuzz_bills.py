@@ -30,7 +30,7 @@ from lading.format import (
 )
 from lading.node import Generations
 from lading.system import sha256_of
-from lading.verify import Thoroughness, read_prefix_contents, verify_unpacked
+from lading.verify import read_prefix_contents, verify_unpacked
 from simulators.fuzzing import (
     MEMORY,
     TEXTS,
@@ -223,7 +223,7 @@ def test_records_of_an_environment(edited: tuple[str, bytes], moved: bool) -> No
 def _verify(prefix: Path) -> None:
     contents = outcome(lambda: read_prefix_contents(prefix, None))
     if isinstance(contents, Contents):
-        outcome(lambda: verify_unpacked(prefix, contents, Thoroughness()))
+        outcome(lambda: verify_unpacked(prefix, contents))
 
 
 LINES = TEXTS | st.sampled_from(

@@ -16,7 +16,7 @@ from lading.format.opening import open_tarball
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload, PayloadFile
 from lading.verify.finding import Finding
-from lading.verify.prefix import Thoroughness, read_prefix_contents, verify_unpacked
+from lading.verify.prefix import read_prefix_contents, verify_unpacked
 from simulators.handmade import file, installed, link, payload
 
 __all__ = [
@@ -104,7 +104,7 @@ def flip_bit(data: bytes, bit: int) -> bytes:
 def verified(prefix: Path) -> Sequence[Finding]:
     """What is wrong with an unpacked environment; nothing, if all is well."""
     contents = read_prefix_contents(prefix, None)
-    return verify_unpacked(prefix, contents, Thoroughness()).findings
+    return verify_unpacked(prefix, contents).findings
 
 
 def leftovers(directory: Path) -> list[str]:

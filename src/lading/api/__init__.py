@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lading.api.access import access_of as access_of
     from lading.api.adopting import Adopted as Adopted, adopt as adopt
     from lading.api.asked import (
         chosen_channels as chosen_channels,
@@ -42,9 +41,9 @@ if TYPE_CHECKING:
     from lading.api.locking import (
         LockChoices as LockChoices,
         conda_lock_of as conda_lock_of,
-        file_lists_of as file_lists_of,
         lock as lock,
         lock_environments as lock_environments,
+        request_of as request_of,
     )
     from lading.api.looking import (
         LockedPlatform as LockedPlatform,

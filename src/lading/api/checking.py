@@ -9,7 +9,6 @@ from lading.format import Format, is_image, open_tarball, read_bill, read_image,
 from lading.install import read_install_record
 from lading.verify import (
     Report,
-    Thoroughness,
     read_prefix_contents,
     verify_image,
     verify_installed,
@@ -43,27 +42,27 @@ def verify(
         IntegrityError: The tarball cannot be read by its bill.
     """
     project = project if isinstance(project, Project) else open_project(project)
-    how = Thoroughness(workers=workers or project.processors, quick=quick)
+    workers = workers or project.processors
     path = tarball_place(os.fspath(subject), project.path)
     bill = project.path(manifest) if manifest else None
     if isinstance(path, str):
         with open_tarball(path, manifest=bill, environment=project.environment) as opened:
-            return verify_tarball(opened, how.workers)
+            return verify_tarball(opened, workers)
     if path.is_dir():
-        return _verify_prefix(path, bill, how)
+        return _verify_prefix(path, bill, workers, quick=quick)
     if is_image(path):
         expected = read_bill(bill).digest.hex if bill else None
         return verify_image(read_image(path, expected), project.environment)
     if path.exists() or _is_path(os.fspath(subject)):
         with open_tarball(path, manifest=bill) as opened:
-            return verify_tarball(opened, how.workers)
+            return verify_tarball(opened, workers)
     record = read_install_record(project.tree.build(os.fspath(subject), project.platform(None)))
     if record is None:
         raise NotAPrefixError(
             f"there is no {subject}: no tarball, no prefix, no installed environment",
             hint="name a path, or install the environment first",
         )
-    return verify_installed(Path(record.prefix), record, how)
+    return verify_installed(Path(record.prefix), record, workers=workers, quick=quick)
 
 
 def _is_path(subject: str) -> bool:
@@ -71,11 +70,12 @@ def _is_path(subject: str) -> bool:
     return os.sep in subject or subject.endswith(tuple(f".{item}" for item in Format))
 
 
-def _verify_prefix(path: Path, manifest: Path | None, how: Thoroughness) -> Report:
+def _verify_prefix(path: Path, manifest: Path | None, workers: int, *, quick: bool) -> Report:
     # One generation is looked at, even if the name is switched to another one meanwhile.
     path = path.resolve() if path.is_symlink() else path
     # Elsewhere an `install.json` may be anybody's.
     record = read_install_record(path.parent) if path.name == "prefix" else None
     if manifest is None and record is not None and record.prefix == str(path):
-        return verify_installed(path, record, how)
-    return verify_unpacked(path, read_prefix_contents(path, manifest), how)
+        return verify_installed(path, record, workers=workers, quick=quick)
+    contents = read_prefix_contents(path, manifest)
+    return verify_unpacked(path, contents, workers=workers, quick=quick)

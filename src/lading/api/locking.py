@@ -4,7 +4,6 @@ import datetime as dt
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from lading.api.access import access_of
 from lading.api.asked import (
@@ -15,6 +14,7 @@ from lading.api.asked import (
 )
 from lading.api.project import Project, open_project
 from lading.conda import Platform
+from lading.config import EnvironmentSettings
 from lading.errors import UsageError
 from lading.install import WHEELS, wheel_builder
 from lading.lock import (
@@ -25,6 +25,7 @@ from lading.lock import (
     LockOutcome,
     LockRequest,
     PlatformOutcome,
+    Sources,
     apply_lock,
     locked_platforms,
     pins_of_conda_lock,
@@ -167,14 +168,11 @@ def lock_environments(
     solved: dict[str, tuple[PlatformOutcome, ...]] = {}
     for group, together in _by_group(project, members).items():
         if group and len(together) > 1:
-            lists = partial(file_lists_of, project)
-            found = solve_group(group, together, engine, progress, lists)
+            found = solve_group(group, together, engine, progress)
             solved |= {one[0].name: item for one, item in zip(together, found, strict=True)}
             continue
         for request, inputs in together:
-            plan = plan_lock(request, inputs)
-            lists_of_one = file_lists_of(project, request)
-            solved[request.name] = solve_lock(plan, engine, progress, lists_of_one)
+            solved[request.name] = solve_lock(plan_lock(request, inputs), engine, progress)
     outcomes = [solved[request.name] for request in requests]
     if dry_run:
         return tuple(LockOutcome(platforms=item, is_dry=True) for item in outcomes)
@@ -231,16 +229,38 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
     platforms = named_platforms(project, wanted, asked)
     if named and not platforms:
         platforms = locked_platforms(project.directory, named)
-    access = access_of(project, asked, choices.channels, choices.pip_index)
-    return LockRequest(
-        name=chosen,
-        directory=project.directory,
-        sources=asked,
+    return request_of(
+        project,
+        chosen,
+        asked,
+        expected_virtual_packages(project, settings, asked.paths, choices.virtual_packages),
         platforms=platforms or (project.platform(None),),
         channels=chosen_channels(project, named, settings, asked, choices.channels),
-        virtual_packages=expected_virtual_packages(
-            project, settings, asked.paths, choices.virtual_packages
-        ),
+        choices=choices,
+    )
+
+
+def request_of(  # noqa: PLR0913  # what differs between locking and merging
+    project: Project,
+    name: str,
+    asked: Sources,
+    virtual_packages: Mapping[Platform, Mapping[str, str]],
+    *,
+    platforms: tuple[Platform, ...],
+    channels: tuple[str, ...],
+    choices: LockChoices = LockChoices(),
+) -> LockRequest:
+    """The request for the environment `name`, with what the settings and this machine say."""
+    settings = project.settings.environments.get(name, EnvironmentSettings())
+    access = access_of(project, asked, choices.channels, choices.pip_index)
+    caches = (project.tree.package_cache, *project.tree.layers)
+    return LockRequest(
+        name=name,
+        directory=project.directory,
+        sources=asked,
+        platforms=platforms,
+        channels=channels,
+        virtual_packages=virtual_packages,
         mirrors=access.mirrors,
         strict_priority=project.settings.strict_priority,
         update=frozenset(choices.update),
@@ -252,6 +272,12 @@ def lock_request(project: Project, sources: Sequence[str], choices: LockChoices)
         build_sdists=choices.build_sdists or settings.build_sdists,
         conda_lock=conda_lock_of(project),
         builder=wheel_builder(project.tree, project.environment, access.mirrors, access.variables),
+        file_lists=FileLists(
+            cache=project.tree.state / "file-lists",
+            places=tuple(place for cache in caches for place in (cache, cache / WHEELS)),
+            mirrors=access.mirrors,
+            environment=project.environment,
+        ),
     )
 
 
@@ -279,17 +305,6 @@ def conda_lock_of(project: Project) -> CondaLock:
     return CondaLock(
         state_directory=project.tree.state / "conda-lock",
         inherited_environment=project.environment,
-    )
-
-
-def file_lists_of(project: Project, request: LockRequest) -> FileLists:
-    """Knows the files of archives: of those that were fetched before, and from where they lie."""
-    caches = (project.tree.package_cache, *project.tree.layers)
-    return FileLists(
-        cache=project.tree.state / "file-lists",
-        places=tuple(place for cache in caches for place in (cache, cache / WHEELS)),
-        mirrors=request.mirrors,
-        environment=project.environment,
     )
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from lading.api import LockChoices, conda_lock_of, environments_meant, lock_environments
+from lading.api import LockChoices, environments_meant, lock_environments
 from lading.cli.context import Context
 from lading.cli.options import every_option
 from lading.lock import LockOutcome
@@ -90,14 +90,12 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
         if context.project.settings.environments and not asked:
             every = True
-        conda_lock = conda_lock_of(context.project)
         return check(
             context,
             environments_meant(context.project, asked, every=every),
             name,
             platforms,
             channels,
-            conda_lock,
             strict=strict,
             promises=virtual_package_spec,
         )

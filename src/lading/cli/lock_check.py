@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lading.api import (
     chosen_channels,
+    conda_lock_of,
     expected_virtual_packages,
     named_platforms,
     read_asked,
@@ -11,11 +12,10 @@ from lading.api import (
 from lading.cli.context import Context
 from lading.lock import (
     CheckRequest,
-    CondaLock,
     ask_conda_lock,
     check_lock,
     locked_platforms,
-    targeted_virtual_packages,
+    targets_of,
 )
 from lading.report import render_check
 
@@ -26,13 +26,13 @@ def check(  # noqa: PLR0913  # as the options of the command
     name: str | None,
     platforms: Sequence[str],
     channels: Sequence[str],
-    conda_lock: CondaLock,
     *,
     strict: bool,
     promises: str | None = None,
 ) -> int:
     """Check the environments, each named by its words; return 0 if all are fresh, else 1."""
     known = context.project.settings.environments
+    conda_lock = conda_lock_of(context.project)
     reports = []
     for words in environments:
         found, chosen, settings, read = read_asked(context.project, words, name or "")
@@ -44,8 +44,7 @@ def check(  # noqa: PLR0913  # as the options of the command
         if read.are_understood and not strict:
             requested = {platform: read.on(platform) for platform in target}
         else:
-            expected = {item: targeted_virtual_packages(item, overrides) for item in target}
-            requested = ask_conda_lock(read, expected, replaced, conda_lock)
+            requested = ask_conda_lock(read, targets_of(target, overrides), replaced, conda_lock)
         request = CheckRequest(
             name=chosen,
             directory=context.project.directory,

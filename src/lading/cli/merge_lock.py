@@ -3,15 +3,15 @@
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from lading.api import access_of, conda_lock_of, expected_virtual_packages, file_lists_of
+from lading.api import expected_virtual_packages, request_of
 from lading.cli.context import Context
 from lading.config import EnvironmentSettings
 from lading.errors import LockError
-from lading.install import wheel_builder
 from lading.lock import (
     Lockfile,
     LockRequest,
@@ -59,8 +59,7 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
         )
         write_merged_sources(sources, merging, root / ".sides")
         request = _request(context, root, sources, name, sides.ours)
-        lists = file_lists_of(context.project, request)
-        data = merge_locks(request, sides, context.project.build_engine(), lists)
+        data = merge_locks(request, sides, context.project.build_engine())
     context.project.path(ours).write_bytes(data)
     context.say(f"{path}: locked again, preferring the versions of both sides")
     return 0
@@ -88,22 +87,13 @@ def _request(
         [context.project.directory / item for item in settings.projects],
         [path.parent for path in sources],
     )
-    access = access_of(context.project, asked)
-    return LockRequest(
-        name=name,
-        directory=root,
-        sources=asked,
+    virtual_packages = expected_virtual_packages(context.project, settings, tuple(sources), None)
+    request = request_of(
+        context.project,
+        name,
+        asked,
+        virtual_packages,
         platforms=(lock.platform,),
         channels=settings.channels,
-        virtual_packages=expected_virtual_packages(context.project, settings, tuple(sources), None),
-        mirrors=access.mirrors,
-        strict_priority=context.project.settings.strict_priority,
-        pip_index=access.default_index,
-        indexes=access.indexes,
-        conda_lock=conda_lock_of(context.project),
-        builder=wheel_builder(
-            context.project.tree, context.project.environment, access.mirrors, access.variables
-        ),
-        build_sdists=settings.build_sdists,
-        own_code=context.project.directory,
     )
+    return replace(request, directory=root, own_code=context.project.directory)

@@ -62,7 +62,7 @@ def read_bill(path: Path, expected: str | None = None) -> Bill:
     document = read_document(path)
     bill = parse_bill(document, str(path), expected)
     stem = path.name.removesuffix(MANIFEST_SUFFIX)
-    check_against_checksums(bill, path.name, path.with_name(stem + CHECKSUMS_SUFFIX))
+    _check_checksums(bill, path.name, path.with_name(stem + CHECKSUMS_SUFFIX))
     return bill
 
 
@@ -89,12 +89,18 @@ def beside(tarball: Path, suffix: str) -> Path:
     return tarball.with_name(tarball.name.removesuffix(f".{Format.ZSTD}") + suffix)
 
 
-def check_against_checksums(bill: Bill, name: str, checksums: Path) -> None:
-    """Compare a bill with the digest that a `.sha256` file has for `name`, if there is such a file.
+def check_companions(bill: Bill, tarball: Path) -> None:
+    """Compare a bill with the digest in the `.sha256` file beside its tarball, if there is one.
 
     Raises:
         DigestMismatchError: They differ.
     """
+    name = beside(tarball, MANIFEST_SUFFIX).name
+    _check_checksums(bill, name, beside(tarball, CHECKSUMS_SUFFIX))
+
+
+def _check_checksums(bill: Bill, name: str, checksums: Path) -> None:
+    """Compare a bill with the digest that the file `checksums`, if there is one, has for `name`."""
     try:
         lines = read_regular(checksums, LARGEST_CHECKSUMS, follow=True).decode().splitlines()
     except (OSError, UnicodeDecodeError):

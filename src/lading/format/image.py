@@ -16,14 +16,7 @@ from pathlib import Path
 import msgspec
 
 from lading.errors import ArchiveError, DigestMismatchError, InputError, UsageError
-from lading.format.bill import (
-    CHECKSUMS_SUFFIX,
-    MANIFEST_SUFFIX,
-    Bill,
-    beside,
-    check_against_checksums,
-    parse_bill,
-)
+from lading.format.bill import Bill, check_companions, parse_bill
 from lading.format.manifest import Requirements
 from lading.system import Digest, decode_json, open_regular, sha256_of_file
 
@@ -72,26 +65,19 @@ class Image:
     label: Label
     identity: str
 
-    def digest(self) -> Digest:
-        """The SHA-256 of the whole file; every byte is read.
-
-        Raises:
-            ArchiveError: It cannot be read.
-        """
-        try:
-            return sha256_of_file(self.path)
-        except OSError as error:
-            raise ArchiveError(
-                f"cannot read {self.path}: {error.strerror}", hint=FETCH_IMAGE
-            ) from error
-
     def check_digest(self, expected: str) -> None:
         """Refuse a file with another SHA-256 than `expected`, hexadecimal in either case.
 
         Raises:
             DigestMismatchError: It has another.
+            ArchiveError: It cannot be read.
         """
-        found = self.digest().hex
+        try:
+            found = sha256_of_file(self.path).hex
+        except OSError as error:
+            raise ArchiveError(
+                f"cannot read {self.path}: {error.strerror}", hint=FETCH_IMAGE
+            ) from error
         if found != expected.lower():
             raise DigestMismatchError(
                 f"{self.path} is not the image that was asked for",
@@ -177,8 +163,7 @@ def parse_image_bill(image: Image, document: bytes) -> Bill:
         ManifestError: It is malformed.
     """
     bill = parse_bill(document, str(image.path), image.label.manifest)
-    name = beside(image.path, MANIFEST_SUFFIX).name
-    check_against_checksums(bill, name, beside(image.path, CHECKSUMS_SUFFIX))
+    check_companions(bill, image.path)
     if image.label != label_of(bill, image.label.size):
         raise ArchiveError(f"the label of {image.path} is not what its bill says", hint=FETCH_IMAGE)
     return bill

@@ -14,14 +14,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from lading.errors import ArchiveError, InputError
-from lading.format.bill import (
-    CHECKSUMS_SUFFIX,
-    MANIFEST_SUFFIX,
-    Bill,
-    beside,
-    check_against_checksums,
-    read_bill,
-)
+from lading.format.bill import check_companions, read_bill
 from lading.format.file_list import FETCH_AGAIN
 from lading.format.places import is_remote
 from lading.format.remote import open_remote_tarball, spooled
@@ -74,7 +67,7 @@ def open_tarball(
     else:
         with _opened(Path(tarball)) as file:
             source = file.source(expected, given)
-            _check_checksums(source.bill, Path(tarball))
+            check_companions(source.bill, Path(tarball))
             yield source
 
 
@@ -104,11 +97,6 @@ def _pread(name: str, descriptor: int, offset: int, length: int) -> bytes:
         return os.pread(descriptor, length, offset)
     except OSError as error:
         raise ArchiveError(f"cannot read {name}: {error.strerror}", hint=FETCH_AGAIN) from error
-
-
-def _check_checksums(bill: Bill, path: Path) -> None:
-    name = beside(path, MANIFEST_SUFFIX).name
-    check_against_checksums(bill, name, beside(path, CHECKSUMS_SUFFIX))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from lading.system import write_atomically
+from lading.system import decode_msgpack, write_atomically
 
 RULES = 1
 """Of the check of an extracted package; a state that other rules found sound is not used."""
@@ -38,9 +38,6 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
 
 ABSENT: State = (0, 0, 0, 0, 0, 0)
 """Of a path that is not there."""
-
-# Made before there are threads: msgspec 0.22 crashes where two are the first to decode a type.
-_KEPT = msgspec.msgpack.Decoder(_Kept)
 
 
 def state_at(path: str) -> State:
@@ -81,7 +78,7 @@ class KnownState:
     def is_of(self, directory: Path) -> bool:
         """Whether `directory` is as it was when it was found sound."""
         try:
-            kept = _KEPT.decode(self.place.read_bytes())
+            kept = decode_msgpack(self.place.read_bytes(), _Kept)
         except (OSError, msgspec.DecodeError):
             return False
         if (kept.rules, kept.directory) != (RULES, str(directory)):

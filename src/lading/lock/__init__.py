@@ -100,7 +100,7 @@ if TYPE_CHECKING:
     from lading.lock.virtual_packages import (
         find_virtual_packages as find_virtual_packages,
         read_virtual_packages as read_virtual_packages,
-        targeted_virtual_packages as targeted_virtual_packages,
+        targets_of as targets_of,
     )
     from lading.lock.wheel_builder import WheelBuilder as WheelBuilder
 else:

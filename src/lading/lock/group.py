@@ -4,18 +4,17 @@ What all of them ask for is solved at once; then each is solved alone, with that
 pins. Since these satisfy it already, it takes of them what it needs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lading.conda import Platform
 from lading.engine import Engine
 from lading.errors import SolveError
-from lading.lock.file_conflicts import FileLists
 from lading.lock.model import LockedPackage, Manager
 from lading.lock.request import LockInputs, LockPlan, LockRequest, PlatformOutcome
 from lading.lock.requested import ask_conda_lock
 from lading.lock.solve import plan_lock, solve_lock
-from lading.lock.virtual_packages import targeted_virtual_packages
+from lading.lock.virtual_packages import targets_of
 from lading.system import Progress, no_progress
 
 Solved = tuple[PlatformOutcome, ...]
@@ -26,7 +25,6 @@ def solve_group(
     members: Sequence[tuple[LockRequest, LockInputs]],
     engine: Engine,
     progress: Progress = no_progress,
-    file_lists: Callable[[LockRequest], FileLists | None] = lambda _request: None,
 ) -> tuple[Solved, ...]:
     """Solve the environments of the group `name`; each has the versions of all others.
 
@@ -35,7 +33,6 @@ def solve_group(
         members: What each is to be locked with; at least one.
         engine: Solves the conda parts.
         progress: Called with the name of a platform and its steps.
-        file_lists: Knows the files of archives; see `solve_lock`.
 
     Raises:
         SolveError: They have no common solution.
@@ -58,7 +55,7 @@ def solve_group(
     solved = []
     for request, inputs in members:
         plan = _member_plan(request, inputs, pins)
-        solved.append(solve_lock(plan, engine, progress, file_lists(request)))
+        solved.append(solve_lock(plan, engine, progress))
         _refuse_difference(name, request.name, solved[-1], pins)
     return tuple(solved)
 
@@ -81,16 +78,15 @@ def _union(name: str, requests: Sequence[LockRequest]) -> LockRequest:
             project_files=(),
         ),
         platforms=tuple(platforms),
+        # They are compared when each member is solved.
+        file_lists=None,
         update=frozenset().union(*(request.update for request in requests)),
     )
 
 
 def _inputs(union: LockRequest, members: Sequence[LockInputs]) -> LockInputs:
     """What all ask for together, and what they had so far as its pins."""
-    targets = {
-        platform: targeted_virtual_packages(platform, union.virtual_packages)
-        for platform in union.platforms
-    }
+    targets = targets_of(union.platforms, union.virtual_packages)
     requested = ask_conda_lock(union.sources, targets, union.channels, union.conda_lock)
     preferred = {platform: _pins(platform, members) for platform in union.platforms}
     return LockInputs(

@@ -20,7 +20,6 @@ from lading.conda import Platform
 from lading.engine import Engine
 from lading.errors import LockError, SpecError
 from lading.lock.adopt import merge_pins
-from lading.lock.file_conflicts import FileLists
 from lading.lock.model import LockedPackage, Lockfile
 from lading.lock.reading import read_lockfiles
 from lading.lock.request import LockRequest
@@ -147,9 +146,7 @@ def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workpla
         target.write_text(text, "utf-8", "surrogateescape")
 
 
-def merge_locks(
-    request: LockRequest, sides: Sides, engine: Engine, file_lists: FileLists | None = None
-) -> bytes:
+def merge_locks(request: LockRequest, sides: Sides, engine: Engine) -> bytes:
     """The lockfile of `request`, for one platform, with the pins of both sides preferred.
 
     Raises:
@@ -158,4 +155,4 @@ def merge_locks(
     platform: Platform = sides.ours.platform
     inputs = replace(read_lock_inputs(request), preferred={platform: sides.pins})
     plan = plan_lock(request, inputs)
-    return solve_lock(plan, engine, file_lists=file_lists)[0].data
+    return solve_lock(plan, engine)[0].data

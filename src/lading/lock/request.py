@@ -9,6 +9,7 @@ from lading.conda import MirrorMap, Platform
 from lading.engine import SolveRequest
 from lading.lock.diff import LockDiff, diff_locks
 from lading.lock.exchange import PackageIndex
+from lading.lock.file_conflicts import FileLists
 from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage, Lockfile, Manager, require_environment_name
 from lading.lock.reasons import explain_changes
@@ -38,6 +39,8 @@ class LockRequest:
         build_sdists: Whether source distributions may be built and locked.
         builder: Builds wheels; None where nothing can be built.
         own_code: What the lock names own code relative to, absolute; None means `directory`.
+        file_lists: Lists the files of archives; without it, pip and conda packages are compared by
+            name alone.
     """
 
     name: str
@@ -58,6 +61,7 @@ class LockRequest:
     build_sdists: bool = False
     builder: WheelBuilder | None = None
     own_code: Path | None = None
+    file_lists: FileLists | None = None
 
     def opened(self, url: str) -> str:
         """The URL of an index as it is asked: variables replaced, with the credential for it.

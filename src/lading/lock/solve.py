@@ -23,7 +23,7 @@ from lading.conda import Platform, RepodataRecord
 from lading.engine import Engine, SolveRequest
 from lading.errors import LadingError, LockError, SolveError, UsageError
 from lading.lock.exchange import Operation, ValidationQuestion
-from lading.lock.file_conflicts import FileLists, refuse_file_conflicts
+from lading.lock.file_conflicts import refuse_file_conflicts
 from lading.lock.missing import refuse_missing
 from lading.lock.model import (
     CATEGORY_KEY,
@@ -52,7 +52,7 @@ from lading.lock.request import (
 from lading.lock.requested import ask_conda_lock
 from lading.lock.side_list import Built, ProjectFiles, side_list_of
 from lading.lock.unsatisfiable import explained
-from lading.lock.virtual_packages import targeted_virtual_packages
+from lading.lock.virtual_packages import targeted_virtual_packages, targets_of
 from lading.system import Progress, no_progress, write_atomically
 
 _log = logging.getLogger(__name__)
@@ -75,11 +75,8 @@ def read_lock_inputs(request: LockRequest) -> LockInputs:
         except LockError as error:
             # Half merged or written by hand: it is made again, so nothing of it is kept.
             _log.warning("no pin is kept: %s", error)
-    platforms = {
-        platform: targeted_virtual_packages(platform, request.virtual_packages)
-        for platform in request.platforms
-    }
-    requested = ask_conda_lock(request.sources, platforms, request.channels, request.conda_lock)
+    targets = targets_of(request.platforms, request.virtual_packages)
+    requested = ask_conda_lock(request.sources, targets, request.channels, request.conda_lock)
     return LockInputs(requested=requested, locks=locks)
 
 
@@ -139,7 +136,6 @@ def solve_lock(
     plan: LockPlan,
     engine: Engine,
     progress: Progress = no_progress,
-    file_lists: FileLists | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[PlatformOutcome, ...]:
     """Solve all platforms at once; the new lockfiles are in the order of the plan, not written.
@@ -148,8 +144,6 @@ def solve_lock(
         plan: What to solve.
         engine: Solves the conda part.
         progress: Called with the name of a platform and its steps.
-        file_lists: Lists the files of archives; without it, pip and conda packages are compared
-            by name alone.
         clock: Seconds from any moment.
 
     Raises:
@@ -177,8 +171,9 @@ def solve_lock(
         if item.solve.exclude_newer is not None:
             undated = sorted(record.name for record in records if not record.indexed_timestamp)
             solved = replace(solved, dated_by_builder=tuple(undated))
-        if file_lists is not None:
-            unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, file_lists)
+        lists = plan.request.file_lists
+        if lists is not None:
+            unchecked = refuse_file_conflicts(solved.lockfile, plan.request.sources, lists)
             solved = replace(solved, unchecked=unchecked)
         progress(platform, steps, steps)
         seconds = clock() - started

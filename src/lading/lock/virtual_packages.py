@@ -65,6 +65,13 @@ def targeted_virtual_packages(
     return found
 
 
+def targets_of(
+    platforms: Iterable[Platform], overrides: Mapping[Platform, Mapping[str, str]]
+) -> dict[Platform, tuple[VirtualPackage, ...]]:
+    """Platform → its virtual packages, see `targeted_virtual_packages`."""
+    return {platform: targeted_virtual_packages(platform, overrides) for platform in platforms}
+
+
 def find_virtual_packages(directories: Iterable[Path]) -> Path | None:
     """The first file of virtual packages that lies in one of `directories`, or None."""
     for directory in directories:

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +18,9 @@ from lading.errors import ArchiveError, UnsafePathError
 from lading.package.entry_points import render_entry_point
 from lading.package.info import PackageInfo, PathEntry
 from lading.system import Digest, sha256_of
+
+if TYPE_CHECKING:
+    from lading.package.checks import CheckedPackage
 
 EPOCH_1980 = 315_532_800
 """Unix seconds of 1980-01-01, the oldest time that every archive format can hold."""
@@ -85,16 +88,6 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     files: tuple[PayloadFile, ...] = ()
 
 
-class _Python(Protocol):
-    """What is known of the package `python`."""
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def site_packages(self) -> str: ...
-
-
 class PythonLayout(msgspec.Struct, frozen=True, array_like=True):
     """Where the python of an environment keeps its things.
 
@@ -113,7 +106,7 @@ class PythonLayout(msgspec.Struct, frozen=True, array_like=True):
     released: bool = True
 
     @classmethod
-    def of(cls, info: "_Python", sha256: Digest) -> "PythonLayout":
+    def of(cls, info: "PackageInfo | CheckedPackage", sha256: Digest) -> "PythonLayout":
         """The layout that the package `python` with this `info/` brings (CEP 17)."""
         version = ".".join(info.version.split(".")[:2])
         released = all(part.isdecimal() for part in info.version.split("."))

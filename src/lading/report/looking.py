@@ -6,23 +6,12 @@ from typing import TYPE_CHECKING
 from lading.lock import Listed, Lockfile
 from lading.report.document import Answer
 from lading.report.summary import category_fields, megabytes
+from lading.report.terminal import render_table
 
 if TYPE_CHECKING:
     from lading.api import LockedPlatform, Outdated, Overview
 
 SHOWN_DEPENDENTS = 3
-
-
-def render_table(rows: Sequence[Sequence[str]]) -> str:
-    """Lines of columns, each as wide as its widest cell; the last is not padded."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "".join(
-        "  ".join(
-            cell.ljust(width) for cell, width in zip(row, (*widths[:-1], 0), strict=True)
-        ).rstrip()
-        + "\n"
-        for row in rows
-    )
 
 
 def render_list(lock: Lockfile, listed: Sequence[Listed]) -> Answer:

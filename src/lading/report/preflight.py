@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lading.errors import InputError
 from lading.node import Preflight, Verdict, item_lines
 from lading.report.document import Answer
+from lading.report.terminal import render_table
 from lading.system import decode_json
 
 
@@ -53,11 +54,4 @@ def render_preflights(reports: Sequence[Preflight]) -> str:
         why = "; ".join(f"{item.name} {item.found}, needed {item.needed}" for item in wrong)
         ready = "yes" if report.is_ready else "no"
         rows.append((report.host, ready, report.delivery or "-", why))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "".join(
-        "  ".join(
-            [*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[3]]
-        ).rstrip()
-        + "\n"
-        for row in rows
-    )
+    return render_table(rows)

@@ -1,6 +1,7 @@
 """Text that is safe to print: without secrets, and without characters that steer a terminal."""
 
 import re
+from collections.abc import Sequence
 
 from lading.system import redact
 
@@ -18,6 +19,18 @@ def printable(text: str) -> str:
 def one_line(name: str) -> str:
     """A name from a tarball or a package as it may stand in a list, one a line."""
     return _BREAKING.sub(_escaped, name)
+
+
+def render_table(rows: Sequence[Sequence[str]]) -> str:
+    """Lines of columns, each as wide as its widest cell; the last is not padded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join(
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, (*widths[:-1], 0), strict=True)
+        ).rstrip()
+        + "\n"
+        for row in rows
+    )
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lading.verify.finding import Report as Report, Severity as Severity
     from lading.verify.image import verify_image as verify_image
     from lading.verify.prefix import (
-        Thoroughness as Thoroughness,
         read_prefix_contents as read_prefix_contents,
         verify_installed as verify_installed,
         verify_unpacked as verify_unpacked,

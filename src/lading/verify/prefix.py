@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lading.conda import Kind
 from lading.errors import ManifestError, NotAPrefixError
@@ -91,21 +91,12 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thoroughness:
-    """How a prefix is looked at.
+def verify_unpacked(
+    prefix: Path, contents: Contents, *, workers: int = 1, quick: bool = False
+) -> Report:
+    """Compare the environment at `prefix` with the bill of its tarball, `workers` looking at once.
 
-    Attributes:
-        workers: How many look at once.
-        quick: Compare size, mode and time only; contents are not read.
-    """
-
-    workers: int = 1
-    quick: bool = False
-
-
-def verify_unpacked(prefix: Path, contents: Contents, how: Thoroughness) -> Report:
-    """Compare the environment at `prefix` with the bill of its tarball.
+    A quick look compares size, mode and time only; contents are not read.
 
     If the relocation record is missing or damaged, that is a finding, and so is each file that it
     is about, since it cannot be told any more whether they were changed.
@@ -133,19 +124,17 @@ def verify_unpacked(prefix: Path, contents: Contents, how: Thoroughness) -> Repo
     inspector = _Inspector(
         prefix=prefix,
         known=known_prefixes(prefix, record),
-        quick=how.quick,
+        quick=quick,
         own=frozenset({MANIFEST_PATH, STATE_PATH, *manifest.own_paths}),
     )
-    return _report(
-        inspector,
-        Subject("unpacked prefix", manifest.environment, manifest.platform),
-        expected,
-        how.workers,
-    )
+    names = ("unpacked prefix", manifest.environment, manifest.platform)
+    return _report(inspector, names, expected, workers)
 
 
-def verify_installed(prefix: Path, record: "InstallRecord", how: Thoroughness) -> Report:
-    """Compare an installed prefix with its install record."""
+def verify_installed(
+    prefix: Path, record: "InstallRecord", *, workers: int = 1, quick: bool = False
+) -> Report:
+    """Compare an installed prefix with its install record; see `verify_unpacked`."""
     expected = {
         item.path: _Expected(
             kind=item.kind,
@@ -156,22 +145,18 @@ def verify_installed(prefix: Path, record: "InstallRecord", how: Thoroughness) -
         )
         for item in record.files
     }
-    inspector = _Inspector(prefix=prefix, known=(), quick=how.quick, own=frozenset())
-    subject = Subject("installed prefix", record.environment, record.platform)
-    return _report(inspector, subject, expected, how.workers)
-
-
-class Subject(NamedTuple):
-    """What a report is about."""
-
-    kind: str
-    environment: str
-    platform: str
+    inspector = _Inspector(prefix=prefix, known=(), quick=quick, own=frozenset())
+    names = ("installed prefix", record.environment, record.platform)
+    return _report(inspector, names, expected, workers)
 
 
 def _report(
-    inspector: "_Inspector", subject: Subject, expected: Mapping[str, _Expected], workers: int
+    inspector: "_Inspector",
+    names: tuple[str, str, str],
+    expected: Mapping[str, _Expected],
+    workers: int,
 ) -> Report:
+    """The report on a prefix; `names` are its kind, its environment and its platform."""
     items = list(expected.items())
     parts = [items[start : start + PATHS_AT_ONCE] for start in range(0, len(items), PATHS_AT_ONCE)]
     findings: list[Finding] = []
@@ -179,9 +164,9 @@ def _report(
     findings += _foreign_findings(inspector, expected)
     return Report(
         subject=str(inspector.prefix),
-        kind=subject.kind,
-        environment=subject.environment,
-        platform=subject.platform,
+        kind=names[0],
+        environment=names[1],
+        platform=names[2],
         checked=len(expected),
         findings=tuple(sorted(findings, key=lambda finding: finding.path)),
     )

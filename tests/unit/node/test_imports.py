@@ -27,7 +27,7 @@ UNPACK = """
 from lading.format import open_tarball
 from lading.node import Generations, Store, apply_deploy, apply_relocate, apply_unpack
 from lading.node import plan_deploy, plan_relocate, plan_unpack
-from lading.verify import Thoroughness, read_prefix_contents, verify_tarball, verify_unpacked
+from lading.verify import read_prefix_contents, verify_tarball, verify_unpacked
 root = Path({root!r})
 with open_tarball({tarball!r}) as source:
     apply_unpack(plan_unpack(source, root / "env", 1))
@@ -36,7 +36,7 @@ with open_tarball({tarball!r}) as source:
 (root / "env").rename(root / "moved")
 assert apply_relocate(plan_relocate(root / "moved"))
 contents = read_prefix_contents(root / "moved", None)
-assert verify_unpacked(root / "moved", contents, Thoroughness()).is_clean
+assert verify_unpacked(root / "moved", contents).is_clean
 Store(root / "store").collect()
 """
 

@@ -16,7 +16,6 @@ from lading.node.relocate import apply_relocate, plan_relocate
 from lading.system.filesystem import no_sync
 from lading.verify.finding import Report
 from lading.verify.prefix import (
-    Thoroughness,
     read_prefix_contents,
     verify_installed,
     verify_unpacked,
@@ -51,7 +50,7 @@ def prefix(tmp_path: Path) -> Path:
 def verify(prefix: Path, *, quick: bool = False) -> Report:
     """The report of verifying `prefix` by the manifest in it."""
     contents = read_prefix_contents(prefix, None)
-    return verify_unpacked(prefix, contents, Thoroughness(workers=2, quick=quick))
+    return verify_unpacked(prefix, contents, workers=2, quick=quick)
 
 
 def found(report: Report) -> list[tuple[str, str, str]]:
@@ -251,9 +250,7 @@ def place(prefix: Path) -> Report:
     """The report on an installed prefix of one file and one link."""
     package = payload(file("a", b"x"), link("l", "a"))
     bill = installed([package]).record
-    return verify_installed(
-        prefix, replace(bill, listed=list_files([package], prefix)), Thoroughness()
-    )
+    return verify_installed(prefix, replace(bill, listed=list_files([package], prefix)))
 
 
 def test_an_installed_prefix(tmp_path: Path) -> None:
@@ -275,22 +272,20 @@ def test_a_changed_installed_prefix(tmp_path: Path) -> None:
     ] == found(place(tmp_path))
 
 
-QUICK = Thoroughness(quick=True)
-
-
 def sample(root: Path) -> Path:
     """A small environment, unpacked."""
     return unpack(versioned_tarball(root / "tarballs").plan.tarball, root / "prefix")
 
 
-def report(place: Path, how: Thoroughness) -> Report:
+def report(place: Path, *, workers: int = 1, quick: bool = False) -> Report:
     """What is to be said of an unpacked environment."""
-    return verify_unpacked(place, read_prefix_contents(place, None), how)
+    contents = read_prefix_contents(place, None)
+    return verify_unpacked(place, contents, workers=workers, quick=quick)
 
 
-def told(place: Path, how: Thoroughness) -> list[tuple[str, str]]:
+def told(place: Path, *, quick: bool) -> list[tuple[str, str]]:
     """Path and message of each finding."""
-    return [(item.path, item.message) for item in report(place, how).findings]
+    return [(item.path, item.message) for item in report(place, quick=quick).findings]
 
 
 def lengthen(path: Path) -> None:
@@ -311,7 +306,7 @@ def flip(path: Path, *, keep_time: bool = False) -> None:
 def test_a_whole_prefix_is_clean(tmp_path: Path) -> None:
     """As quickly looked at as thoroughly."""
     place = sample(tmp_path)
-    assert [[], []] == [told(place, how) for how in (QUICK, Thoroughness())]
+    assert [[], []] == [told(place, quick=quick) for quick in (True, False)]
 
 
 @pytest.mark.parametrize(
@@ -330,7 +325,7 @@ def test_what_a_quick_look_finds(
     """Size, time, mode and absence."""
     place = sample(tmp_path)
     change(place / "share/base/data")
-    assert [("share/base/data", message)] == told(place, QUICK)
+    assert [("share/base/data", message)] == told(place, quick=True)
 
 
 def test_what_a_quick_look_does_not_find(tmp_path: Path) -> None:
@@ -338,8 +333,8 @@ def test_what_a_quick_look_does_not_find(tmp_path: Path) -> None:
     place = sample(tmp_path)
     flip(place / "share/base/data", keep_time=True)
     assert ([], [("share/base/data", "its content was changed")]) == (
-        told(place, QUICK),
-        told(place, Thoroughness()),
+        told(place, quick=True),
+        told(place, quick=False),
     )
 
 
@@ -348,14 +343,14 @@ def test_the_size_of_relocated_files_is_known(tmp_path: Path, path: str) -> None
     """It follows from the lengths of the placeholder and the prefix."""
     place = sample(tmp_path)
     lengthen(place / path)
-    assert [(path, "its size was changed")] == told(place, QUICK)
+    assert [(path, "its size was changed")] == told(place, quick=True)
 
 
 def test_foreign_files_are_found(tmp_path: Path) -> None:
     """However quickly one looks."""
     place = sample(tmp_path)
     (place / "share/mine").touch()
-    assert [("share/mine", "it is not on the bill")] == told(place, QUICK)
+    assert [("share/mine", "it is not on the bill")] == told(place, quick=True)
 
 
 def test_links_are_read(tmp_path: Path) -> None:
@@ -363,7 +358,7 @@ def test_links_are_read(tmp_path: Path) -> None:
     place = sample(tmp_path)
     (place / "lib/libbase.so").unlink()
     (place / "lib/libbase.so").symlink_to("elsewhere")
-    assert [("lib/libbase.so", "its target was changed")] == told(place, QUICK)
+    assert [("lib/libbase.so", "its target was changed")] == told(place, quick=True)
 
 
 @pytest.mark.parametrize("quick", [True, False])
@@ -374,9 +369,7 @@ def test_threads_find_the_same(tmp_path: Path, workers: int, *, quick: bool) -> 
     place = unpack(pack(tmp_path / "tarballs", many).plan.tarball, tmp_path / "prefix")
     for number in range(0, 600, 50):
         lengthen(place / f"share/{number}")
-    one, several = (
-        report(place, Thoroughness(workers=count, quick=quick)) for count in (1, workers)
-    )
+    one, several = (report(place, workers=count, quick=quick) for count in (1, workers))
     assert (12, one) == (len(one.findings), several)
 
 
