@@ -1,7 +1,6 @@
 """`lading unpack`."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,10 +10,12 @@ from lading.api import verify as verify_subject
 from lading.cli.context import Context
 from lading.cli.options import anyway_option, dry_run_option, no_sync_option, workers_option
 from lading.errors import IntegrityError, UsageError
-from lading.format import TarballSource, open_tarball, tarball_place
+from lading.format import open_tarball, tarball_place
 from lading.node import (
+    DeployPlan,
     Generations,
     Store,
+    UnpackPlan,
     apply_deploy,
     apply_unpack,
     check_machine,
@@ -22,25 +23,9 @@ from lading.node import (
     plan_unpack,
 )
 from lading.report import one_line, render_json
-from lading.system import Sync, no_sync as skip_sync, sync_file_system
+from lading.system import no_sync as skip_sync, sync_file_system
 
 PIPE = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
-    """What the user asked for."""
-
-    tarball: str
-    prefix: Path
-    manifest: Path | None
-    store: Path | None
-    only: frozenset[str] | None
-    replace: bool
-    verify: bool
-    workers: int
-    dry_run: bool
-    sync: Sync
 
 
 @click.command("unpack")
@@ -91,29 +76,28 @@ def command(  # noqa: PLR0913  # one parameter for each option
     """
     if store and only:
         raise UsageError("--only and --store cannot be combined", hint="use one of them")
-    options = _Options(
-        tarball=tarball,
-        prefix=context.project.path(prefix),
-        manifest=context.project.path(manifest) if manifest else None,
-        store=context.project.path(store) if store else None,
-        only=frozenset(only) or None,
-        replace=replace,
-        verify=verify,
-        workers=workers or context.project.processors,
-        dry_run=dry_run,
-        sync=skip_sync if no_sync else sync_file_system,
-    )
+    place = context.project.path(prefix)
+    sync = skip_sync if no_sync else sync_file_system
+    count = workers or context.project.processors
     with open_tarball(
-        _tarball(context, options),
-        manifest=options.manifest,
+        _tarball(context, tarball),
+        manifest=context.project.path(manifest) if manifest else None,
         expected=manifest_sha256,
         environment=context.project.environment,
-        spool=next((path for path in options.prefix.parents if path.is_dir()), None),
+        spool=next((path for path in place.parents if path.is_dir()), None),
     ) as source:
         if not (anyway or only or dry_run):
             needed = source.bill.manifest
-            check_machine(source.name, needed.platform, needed.requirements, options.prefix)
-        place = _deploy(context, options, source) if store else _unpack(context, options, source)
+            check_machine(source.name, needed.platform, needed.requirements, place)
+        if store:
+            kept = Store(context.project.path(store))
+            deploying = plan_deploy(source, kept, Generations(place), count, sync)
+            _deploy(context, deploying, dry_run=dry_run)
+            place = deploying.prefix
+        else:
+            names = frozenset(only) or None
+            plan = plan_unpack(source, place, count, names, replace=replace, sync=sync)
+            _unpack(context, plan, verify=verify, dry_run=dry_run)
     if context.json:
         context.write(render_json("unpack/1", manifest_sha256=source.bill.digest.hex))
     elif not dry_run:
@@ -121,35 +105,26 @@ def command(  # noqa: PLR0913  # one parameter for each option
     return 0
 
 
-def _tarball(context: Context, options: _Options) -> str | Path | BinaryIO:
-    if options.tarball == PIPE:
+def _tarball(context: Context, tarball: str) -> str | Path | BinaryIO:
+    if tarball == PIPE:
         return sys.stdin.buffer
-    return tarball_place(options.tarball, context.project.path, piped=True)
+    return tarball_place(tarball, context.project.path, piped=True)
 
 
-def _unpack(context: Context, options: _Options, source: TarballSource) -> Path:
-    plan = plan_unpack(
-        source,
-        options.prefix,
-        options.workers,
-        options.only,
-        replace=options.replace,
-        sync=options.sync,
-    )
-    if options.dry_run:
+def _unpack(context: Context, plan: UnpackPlan, *, verify: bool, dry_run: bool) -> None:
+    if dry_run:
         for package in plan.contents.packages:
-            if options.only is None or package.package.name in options.only:
+            if plan.only is None or package.package.name in plan.only:
                 for item in package.files:
                     context.write(f"{item.mode} {item.size:>12} {one_line(item.path)}\n")
-        return plan.prefix
+        return
     with context.progress() as progress:
         written = apply_unpack(plan, progress)
-        if options.verify and not written:
+        if verify and not written:
             _verify(context, plan.prefix)
-    what = ", ".join(sorted(options.only)) if options.only else source.bill.manifest.environment
+    what = ", ".join(sorted(plan.only or ())) or plan.source.bill.manifest.environment
     done = "unpacked {}: checked and relocated" if written else "{} is there already"
     context.say(done.format(what))
-    return plan.prefix
 
 
 def _verify(context: Context, prefix: Path) -> None:
@@ -163,15 +138,12 @@ def _verify(context: Context, prefix: Path) -> None:
         )
 
 
-def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:
-    assert options.store is not None  # noqa: S101  # for the type checker
-    generations = Generations(options.prefix)
-    plan = plan_deploy(source, Store(options.store), generations, options.workers, options.sync)
-    if options.dry_run:
+def _deploy(context: Context, plan: DeployPlan, *, dry_run: bool) -> None:
+    if dry_run:
         for package in plan.missing():
             size = sum(item.frame.length for item in package.slices)
             context.write(f"{size:>12} {package.package.name}\n")
-        return plan.prefix
+        return
     with context.progress() as progress:
         deployed = apply_deploy(plan, progress)
     done = (
@@ -179,5 +151,4 @@ def _deploy(context: Context, options: _Options, source: TarballSource) -> Path:
         if deployed.was_there
         else f"{deployed.linked} packages linked, {deployed.extracted} extracted"
     )
-    context.say(f"{options.prefix} is {plan.prefix.name}: {done}")
-    return plan.prefix
+    context.say(f"{plan.generations.name} is {plan.prefix.name}: {done}")

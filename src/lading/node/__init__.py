@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lading.node.delivery import How as How
     from lading.node.deploy import (
         Deployed as Deployed,
+        DeployPlan as DeployPlan,
         apply_deploy as apply_deploy,
         plan_deploy as plan_deploy,
     )
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
     )
     from lading.node.staging import check_prefix as check_prefix
     from lading.node.store import Store as Store
-    from lading.node.unpack import apply_unpack as apply_unpack, plan_unpack as plan_unpack
+    from lading.node.unpack import (
+        UnpackPlan as UnpackPlan,
+        apply_unpack as apply_unpack,
+        plan_unpack as plan_unpack,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
