@@ -20,7 +20,7 @@ LISTS_DIRECTORY = f"{LADING_DIRECTORY}/files"
 FETCH_AGAIN = "fetch the tarball again"
 
 
-class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One member.
 
     Attributes:

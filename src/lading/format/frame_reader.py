@@ -8,11 +8,12 @@ nothing that is not listed. The digest of a frame is compared before it is decom
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from lading.errors import ArchiveError, DigestMismatchError
 from lading.format.compression import Format, decompress
 from lading.format.contents import FrameSlice
 from lading.format.file_list import FETCH_AGAIN, ManifestFile
-from lading.format.frames import Piece
 from lading.format.tar_header import padding
 from lading.system import sha256_of
 
@@ -34,8 +35,7 @@ class Frame:
     read: Callable[[], bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(msgspec.Struct, frozen=True, gc=False):
     """A member, or a piece of a large one, whose header and padding match the bill.
 
     Attributes:
@@ -70,29 +70,22 @@ def read_members(frame: Frame) -> Iterator[Member]:
             expected=bill.frame.sha256,
             actual=found,
         )
-    stream = memoryview(decompress(frame.format, data, bill.frame.size))
-    position = 0
+    stream = decompress(frame.format, data, bill.frame.size)
+    view, position = memoryview(stream), 0
     for piece in bill.pieces:
-        part = stream[position : position + piece.stop - piece.start]
-        position += len(part)
-        yield _member(piece, part, bill.mtime, frame.name)
-
-
-def _member(piece: Piece, part: memoryview, mtime: int, name: str) -> Member:
-    """The member in `part` of the stream, its header and padding compared."""
-    item = piece.file
-    first, last = piece.content
-    before = max(0, piece.header - piece.start)
-    after = before + last - first
-    expected = item.header(mtime)[piece.start : piece.stop]
-    if part[:before] != expected or part[after:] != padding(item.size)[: len(part) - after]:
-        raise ArchiveError(
-            f"{name}: member does not match the bill (expected {item.path})", hint=FETCH_AGAIN
-        )
-    return Member(
-        file=item,
-        mtime=mtime,
-        is_whole=piece.is_whole,
-        start=first,
-        content=part[before:after],
-    )
+        item, end = piece.file, position + piece.stop - piece.start
+        first, last = piece.content
+        begin = position + max(0, piece.header - piece.start)
+        behind = begin + last - first
+        header = item.header(bill.mtime)[piece.start : piece.stop]
+        # Bytes are compared at once, a view byte by byte.
+        if (
+            stream[position:begin] != header
+            or stream[behind:end] != padding(item.size)[: end - behind]
+        ):
+            raise ArchiveError(
+                f"{frame.name}: member does not match the bill (expected {item.path})",
+                hint=FETCH_AGAIN,
+            )
+        yield Member(item, bill.mtime, piece.is_whole, first, view[begin:behind])
+        position = end

@@ -7,7 +7,8 @@ these functions, and the bill does not repeat the cut.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from lading.conda import Kind
 from lading.format.file_list import ManifestFile
@@ -24,7 +25,7 @@ FRAME_BYTES = 8 << 20
 """Measured on `data-service` at 4, 8 and 16 MiB, see docs/reference/tarball-format.md."""
 
 
-class Piece(NamedTuple):
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """A part of a member, or all of it, in one frame.
 
     Attributes:
@@ -67,8 +68,12 @@ def cut_frames(files: Iterable[ManifestFile]) -> Iterator[tuple[Piece, ...]]:
     pieces: list[Piece] = []
     filled = 0
     for item in files:
-        header = _header_bytes(item)
-        length = header + item.size + -item.size % BLOCK_BYTES
+        header, size = _header_bytes(item), item.size
+        length = header + size + -size % BLOCK_BYTES
+        if filled + length <= FRAME_BYTES:
+            pieces.append(Piece(item, 0, length, header))
+            filled += length
+            continue
         start = 0
         for position in cut(filled, length):
             if position:
@@ -83,14 +88,14 @@ def cut_frames(files: Iterable[ManifestFile]) -> Iterator[tuple[Piece, ...]]:
 
 def _header_bytes(item: ManifestFile) -> int:
     """The length of a member's header; tens of thousands need not be rendered for it."""
-    plain = (
-        len(item.path) < NAME_BYTES
-        and len(item.target) <= NAME_BYTES
+    path, target = item.path, item.target
+    is_plain = (
+        len(path) < NAME_BYTES
+        and path.isascii()
         and item.size <= LARGEST_OCTAL_SIZE
-        and item.path.isascii()
-        and item.target.isascii()
+        and (not target or (len(target) <= NAME_BYTES and target.isascii()))
     )
-    return BLOCK_BYTES if plain else len(item.header(0))
+    return BLOCK_BYTES if is_plain else len(item.header(0))
 
 
 def list_member(path: str, document: bytes, mtime: int) -> bytes:

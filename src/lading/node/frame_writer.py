@@ -4,6 +4,7 @@ Every file is created, and written, through a directory that no link can stand i
 one frame, whatever the size of a file.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -77,7 +78,7 @@ def _write_member(member: Member, place: Beneath, prefix: bytes | None) -> None:
     above, name = place.above(item.path)
     match item.type:
         case Kind.FILE:
-            _check_digest(item, sha256_of(member.content).hex)
+            _check_digest(item, hashlib.sha256(member.content).hexdigest())
             chunks: Iterable[bytes | memoryview] = (member.content,)
             if prefix is not None and item.placeholder_mode is not None:
                 chunks = relocated(item, bytes(member.content), prefix)
@@ -197,8 +198,9 @@ def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of `data`, however many calls that takes."""
-    written = os.write(descriptor, data) if data else 0
-    while written < len(data):
+    size = len(data)
+    written = os.write(descriptor, data) if size else 0
+    while written < size:
         written += os.write(descriptor, memoryview(data)[written:])
 
 

@@ -32,6 +32,8 @@ _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
 _HOW = struct.Struct("=QQQ")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_KEPT = 64
+"""Directories that are kept open: members come in the order of an archive, near their siblings."""
 _TRIES = 8
 """The kernel asks to try again where something was renamed while it walked."""
 
@@ -54,8 +56,7 @@ class Beneath:
         """
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._opener = opener or best_opener()
-        # Members come in the order of their directories, so the last one is likely the next.
-        self._last = ("", self._root)
+        self._kept = {"": self._root}
 
     def __enter__(self) -> Self:
         """The directory, open."""
@@ -90,12 +91,13 @@ class Beneath:
             OSError: See `open`.
         """
         parent, _, name = path.rpartition("/")
-        if self._last[0] != parent:
-            # A directory that is removed and made again is another one, so only one is kept.
-            descriptor = self._opener(self._root, parent, _DIRECTORY, 0) if parent else self._root
-            self._forget()
-            self._last = (parent, descriptor)
-        return self._last[1], name
+        descriptor = self._kept.get(parent)
+        if descriptor is None:
+            descriptor = self._opener(self._root, parent, _DIRECTORY, 0)
+            if len(self._kept) > _KEPT:
+                self._forget()
+            self._kept[parent] = descriptor
+        return descriptor, name
 
     def make_directories(self, path: str, mode: int = 0o777) -> None:
         """Create the directory `path` and those above it, where they are missing.
@@ -107,7 +109,7 @@ class Beneath:
         Raises:
             OSError: See `open`; what is there is a file or a link.
         """
-        if not path or path == self._last[0]:
+        if path in self._kept:
             return
         try:
             os.close(self._opener(self._root, path, _DIRECTORY, 0))
@@ -129,13 +131,17 @@ class Beneath:
             return
         if stat.S_ISDIR(mode):
             remove_tree(name, above)
+            # One that is made again is another directory.
+            self._forget()
         else:
             os.unlink(name, dir_fd=above)
 
     def _forget(self) -> None:
-        if self._last[1] != self._root:
-            os.close(self._last[1])
-        self._last = ("", self._root)
+        """Close what is kept but the directory itself."""
+        for path, descriptor in self._kept.items():
+            if path:
+                os.close(descriptor)
+        self._kept = {"": self._root}
 
 
 @cache

@@ -160,7 +160,7 @@ def test_content_that_is_not_as_billed_is_refused(tmp_path: Path) -> None:
     with frames(tmp_path, Format.TAR) as found:
         frame = found["tool"]
         pieces = tuple(
-            piece._replace(file=structs.replace(piece.file, sha256="0" * 64))
+            structs.replace(piece, file=structs.replace(piece.file, sha256="0" * 64))
             for piece in frame.bill.pieces
         )
         lying = replace(frame, bill=replace(frame.bill, pieces=pieces))
@@ -268,7 +268,7 @@ def lying(package: PackageContents) -> PackageContents:
         return (
             item
             if item.is_whole
-            else item._replace(file=structs.replace(item.file, sha256="0" * 64))
+            else structs.replace(item, file=structs.replace(item.file, sha256="0" * 64))
         )
 
     slices = (replace(item, pieces=tuple(map(changed, item.pieces))) for item in package.slices)
