@@ -16,19 +16,21 @@ settings.register_profile(
 
 REAL = "tests/integration/test_real_"
 IMAGES = "tests/integration/test_images.py"
+HOW_TO = "tests/integration/test_how_to_"
 
 
 class _Scheduling(LoadGroupScheduling):
     """One process runs all tests on real packages: they share what is slow to make.
 
-    One runs all those of images, which are mounted at one place of the machine.
+    One runs all those of images, which are mounted at one place of the machine, and one those of
+    how-tos, which share a small environment.
 
     pytest-xdist 3.8 finds the mark `xdist_group` in an attribute that pytest 9.2 does not have any
     more, so the name of the file tells as well.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        for group in (REAL, IMAGES):
+        for group in (REAL, IMAGES, HOW_TO):
             if nodeid.startswith(group):
                 return group
         return super()._split_scope(nodeid)

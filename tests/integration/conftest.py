@@ -11,6 +11,8 @@ import pytest
 
 from lading.errors import FetchError
 from simulators.example_project import ExampleProject
+from simulators.pages import Site
+from simulators.site import make_site
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANNEL = ROOT / ".cache/demo-channel/current"
@@ -110,3 +112,9 @@ def pip_projects(
     for project in (environments, other_environments):
         project.done("pack", environment)
     return environments, other_environments
+
+
+@pytest.fixture(scope="session")
+def site_template(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site to be copied, with a small `data-service` that is locked and packed."""
+    return make_site(tmp_path_factory.mktemp("site") / "site")

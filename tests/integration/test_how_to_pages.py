@@ -1,0 +1,186 @@
+"""Every command of every how-to is run, as the page has it."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from simulators.images import need
+from simulators.pages import PAGES, Block, Site, read_blocks
+from simulators.rangeserver import serve_ranges
+
+UNPACKED = "lading -q unpack dist/data-service-linux-64.tar.zst /nodelocal/data-service\n"
+SLURM = "tests/integration/test_how_to_slurm.py"
+COMMITTED = """\
+git init -qb main; git add lading.toml environment.yml locks
+git -c user.name=x -c user.email=x commit -qm x
+"""
+OWN_CODE = """\
+cp ../settings.toml lading.toml
+cat > environment.yml <<'END OF FILE'
+{name: service, channels: [conda-forge], dependencies: [python, pip: [-e ./lib]]}
+END OF FILE
+mkdir -p lib/my_lib; touch lib/my_lib/__init__.py
+cat > lib/pyproject.toml <<'END OF FILE'
+[project]
+name = "my-lib"
+version = "1.0"
+[build-system]
+requires = ["uv_build>=0.5,<1"]
+build-backend = "uv_build"
+[tool.uv.build-backend]
+module-root = ""
+END OF FILE
+"""
+ADOPT = "tests/integration/test_adopt.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a page is followed.
+
+    Attributes:
+        before: What is done before, as a shell runs it.
+        between: Begin of a block → what is done before that one.
+        after: What must be so afterwards.
+        elsewhere: Begin of each block that is not run here → what runs it, or why nothing does.
+        programs: What must be installed.
+        is_for_root: Whether only root can do it; then it is done in a file tree of its own.
+    """
+
+    before: str = ""
+    between: Mapping[str, str] = field(default_factory=dict)
+    after: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
+    is_for_root: bool = False
+
+
+WAYS = {
+    "choose-an-engine": Way(after="test -x build/data-service/linux-64/prefix/bin/python"),
+    "come-from-other-tools": Way(
+        # There is no conda here: what it prints, another program prints.
+        before="sed -i 's/^name: .*/name: service/' environment.yml\n"
+        "cp ../settings.toml lading.toml\n"
+        "sed 's/data-service/service/; s#[.][.]/[.][.]/##' locks/*/*.yml > conda-lock.yml\n"
+        "lading export data-service > ../explicit\n"
+        "printf '#!/bin/sh\\ncase $1 in list) cat ../explicit;; *) "
+        "lading export service --environment-yml;; esac\\n' > ../bin/conda\n"
+        "chmod +x ../bin/conda",
+        after="ls locks/service/linux-64.conda-lock.yml",
+        elsewhere={"lading adopt pixi.lock": ADOPT, "lading adopt conda-linux-64.lock": ADOPT},
+    ),
+    "dev-and-prod": Way(after="ls build/service-dev/linux-64/prefix build/service/linux-64/prefix"),
+    "gpu": Way(
+        before="rm -r locks dist; printf 'name: train\\nchannels: [conda-forge]\\n"
+        "dependencies: [pytorch=2.7.*=cuda*]\\n' > environment.yml"
+    ),
+    "keep-locks-in-git": Way(
+        before=COMMITTED,
+        after="grep -q svg graph.svg; git check-attr merge x.conda-lock.yml | grep -q lading",
+    ),
+    "mount-an-image": Way(
+        between={"lading preflight": "lading umount /opt/lading/data-service"},
+        elsewhere={
+            "srun --ntasks": SLURM,
+            "sbatch": SLURM,
+            "#!/bin/bash": SLURM,
+            "#!/bin/sh": SLURM,
+            "apptainer": "Apptainer is in no Debian",
+            "srun --container-image": "enroot is in no Debian",
+        },
+        programs=("tar2sqfs", "sqfs2tar", "squashfuse_ll", "unsquashfs"),
+        is_for_root=True,
+    ),
+    "move-an-environment": Way(
+        before=UNPACKED,
+        after="for name in elsewhere copy links; do\n"
+        "/nodelocal/$name/bin/python train.py | grep -q /nodelocal/$name; done",
+    ),
+    "own-code": Way(
+        before=OWN_CODE,
+        between={
+            "$ lading lock --check": "lading -q lock; echo '# more' >> lib/my_lib/__init__.py"
+        },
+        after="grep -q project/lib build/service/linux-64/prefix/lib/python*/site-packages/*.pth",
+    ),
+    "pack-in-ci": Way(before=COMMITTED, after="test -f /tmp/again/dist/*.tar.zst"),
+    "private-indexes": Way(),
+    "ship-to-cluster-nodes": Way(
+        before="cp -r dist old",
+        between={"lading unpack --store /nodelocal/store dist": "rm -r /nodelocal/data-service"},
+        after="/nodelocal/data-service/bin/python train.py | grep 2026.9.0",
+        elsewhere={
+            "make node": "tests/integration/test_node_archive.py",
+            "sbatch": SLURM,
+            "#!/bin/bash": SLURM,
+            "srun": SLURM,
+        },
+    ),
+    "use-a-mirror": Way(
+        before="rm -r .lading",
+        between={
+            "lading install": "rm -r .lading; printf '[environments.data-service]\\n"
+            '[mirrors]\\n"https://conda.anaconda.org/conda-forge" = ["/media/disk/mirror"]\' '
+            "> lading.toml"
+        },
+        elsewhere={"lading lock --pip-index": "tests/integration/test_private_indexes.py"},
+    ),
+    "verify-and-find-drift": Way(
+        before=UNPACKED + "lading -q install data-service",
+        elsewhere={"srun": SLURM},
+    ),
+    "without-lading-on-the-node": Way(
+        between={
+            "sh data-service": "mkdir ../node; cp dist/* ../node; cd ../node",
+            "sha256sum": "rm *.sh",
+            "lading relocate": "mkdir other; mv data-service other; cd other",
+        },
+        after="grep -q other/data-service data-service/share/place",
+        programs=("zstd",),
+    ),
+}
+
+
+@pytest.fixture
+def site(site_template: Site, tmp_path: Path) -> Iterator[Site]:
+    """A site of its own for one page."""
+    root = tmp_path / "site"
+    shutil.copytree(site_template.root, root, symlinks=True)
+    name = "data-service-linux-64.tar.zst"
+    with serve_ranges({f"/{name}": (root / "project/new" / name).read_bytes()}) as server:
+        servers = {"https://tarballs.example": server.url}
+        yield Site(root=root, variables=site_template.variables, servers=servers)
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in (PAGES / "how-to").glob("*.md")))
+def test_a_page_is_right(site: Site, page: str) -> None:
+    """All its commands succeed, in order, in one shell."""
+    way = WAYS[page]
+    if way.is_for_root and os.geteuid() != 0:
+        pytest.skip("only root may mount a squashfs")
+    need(*way.programs)
+    blocks = read_blocks(PAGES / f"how-to/{page}.md")
+    named = [*way.between, *way.elsewhere]
+    assert [] == [begin for begin in named if not any(starts(item, begin) for item in blocks)]
+    kept = [item for item in blocks if not any(starts(item, begin) for begin in way.elsewhere)]
+    assert [] == [item.text for item in kept if item.is_program]
+    site.done(script(way, kept), is_apart=way.is_for_root)
+
+
+def script(way: Way, blocks: list[Block]) -> str:
+    """What a shell runs to follow a page; it says where it is."""
+    parts = [way.before]
+    for block in blocks:
+        parts.append(f"echo '{block.page}, line {block.line}' >&2")
+        parts += [text for begin, text in way.between.items() if starts(block, begin)]
+        parts.append(block.commands())
+    return "\n".join([*parts, way.after])
+
+
+def starts(block: Block, begin: str) -> bool:
+    """Whether a block starts with these words."""
+    return block.text.startswith(begin)
