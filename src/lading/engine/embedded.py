@@ -99,6 +99,10 @@ class EmbeddedEngine:
                 ),
             )
 
+    def place_of_extracted(self, record: RepodataRecord, package_cache: Path) -> Path:
+        """The directory that rattler looks for, see `Engine.place_of_extracted`."""
+        return package_cache / record.distribution
+
     def install(self, request: InstallRequest) -> None:
         """Fill `request.prefix`, see `Engine.install`."""
         request.package_cache.mkdir(parents=True, exist_ok=True)

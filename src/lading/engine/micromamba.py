@@ -176,6 +176,9 @@ class MicromambaEngine:
 
         return EmbeddedEngine(self._state / "look-up").look_up(request, names, platforms)
 
+    def place_of_extracted(self, record: RepodataRecord, package_cache: Path) -> None:
+        """None: it takes only what it extracted itself; see `Engine.place_of_extracted`."""
+
     def install(self, request: InstallRequest) -> None:
         """Fill `request.prefix`, see `Engine.install`."""
         request.package_cache.mkdir(parents=True, exist_ok=True)

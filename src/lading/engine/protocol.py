@@ -1,4 +1,4 @@
-"""The `Engine` protocol: three verbs, frozen requests, plain results.
+"""The `Engine` protocol: four verbs, frozen requests, plain results.
 
 An engine reads channels only from the locations it is given, and returns canonical URLs. It reads
 no configuration file and no environment variable of the caller.
@@ -144,6 +144,10 @@ class Engine(Protocol):
             FetchError: A channel could not be read.
             EngineError: The engine failed for another reason.
         """
+        ...
+
+    def place_of_extracted(self, record: RepodataRecord, package_cache: Path) -> Path | None:
+        """Where `install` finds a package that lies extracted; None where it must extract it."""
         ...
 
     def install(self, request: InstallRequest) -> None:

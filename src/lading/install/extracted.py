@@ -71,6 +71,15 @@ def damaged_packages(
         return {name: fault for name, fault in zip(extracted, faults, strict=True) if fault}
 
 
+def damaged_error(distribution: str, fault: str) -> ArchiveError:
+    """The error of a package whose files are not those that it lists."""
+    return ArchiveError(
+        f"{distribution} is not what its own list says: {fault}",
+        hint="the package is broken: take another build of it, and lock again",
+        details=(f"{distribution}: {fault}",),
+    )
+
+
 def _fault_of_package(directory: Path, archive: Path, known: KnownState | None) -> str:
     if known is not None and known.is_of(directory):
         return ""

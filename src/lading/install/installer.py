@@ -31,7 +31,7 @@ from lading.install.contents import (
 )
 from lading.install.extracted import with_private_cache
 from lading.install.layout import UV_WORKPLACE, BuildTree
-from lading.install.link import link_packages, run_link_scripts
+from lading.install.link import check_and_extract, link_packages, run_link_scripts
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages
 from lading.install.placement import adopt_files, foreign_paths, place_contents
@@ -55,7 +55,7 @@ from lading.install.update import (
     refuse_clobbering,
 )
 from lading.lock import LockedPackage
-from lading.package import CheckedPackage, PayloadFile, check_packages
+from lading.package import CheckedPackage, PayloadFile
 from lading.system import (
     Progress,
     make_untracked,
@@ -148,13 +148,8 @@ def apply_install(
         _discard(plan, keep_prefix=update is not None)
         try:
             archives = fetch_archives(plan, tree, mirrors, inherited, progress)
-            checked = check_packages(
-                plan.records,
-                archives.conda,
-                plan.lockfile.platform,
-                tree.checked,
-                workers=processors(),
-            )
+            request = installer.request(plan.records, archives)
+            checked = check_and_extract(engine, request, tree.checked)
             installer = replace(installer, checked=checked)
             tree.home.mkdir(parents=True, exist_ok=True)
             if update is not None:
@@ -307,7 +302,11 @@ class _Installer:
         return replace(self._complete(extracted, contents, placed), moved=update.moved)
 
     def _link(self, records: tuple[RepodataRecord, ...], archives: Archives) -> dict[str, Path]:
-        request = InstallRequest(
+        return link_packages(self.engine, self.request(records, archives), self.tree.checked)
+
+    def request(self, records: tuple[RepodataRecord, ...], archives: Archives) -> InstallRequest:
+        """What the engine is to link."""
+        return InstallRequest(
             platform=self.plan.lockfile.platform,
             records=records,
             archives=archives.conda,
@@ -315,7 +314,6 @@ class _Installer:
             package_cache=self.tree.package_cache,
             progress=self.progress,
         )
-        return link_packages(self.engine, request, self.tree.checked)
 
     def _run_scripts(self, extracted: Mapping[str, Path]) -> tuple[PayloadFile, ...]:
         """Run the link scripts if they are to run; return the files that they made."""

@@ -15,18 +15,65 @@ from pathlib import Path
 
 from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
-from lading.errors import ArchiveError, EngineError, EngineFailedError, IntegrityError
+from lading.errors import EngineError, EngineFailedError, IntegrityError
 from lading.install.contents import script_paths
-from lading.install.extracted import damaged_packages, find_extracted, remove_extracted
+from lading.install.extracted import (
+    damaged_error,
+    damaged_packages,
+    find_extracted,
+    remove_extracted,
+)
+from lading.install.extraction import Extraction, extract_packages
 from lading.install.known_state import KnownState
 from lading.install.package_cache import shared_cache
 from lading.node import Shell, read_activation, render_hook
-from lading.package import read_package_info
-from lading.system import Run, make_private_directory, remove_tree, run_checked
+from lading.package import CheckedPackage, check_packages, read_package_info
+from lading.system import Run, make_private_directory, processors, remove_tree, run_checked
 
 MESSAGES = ".messages.txt"
 
 _log = logging.getLogger(__name__)
+
+
+def check_and_extract(
+    engine: Engine, request: InstallRequest, states: Path
+) -> dict[str, CheckedPackage]:
+    """Check packages before the engine sees one; extract those that it would have to extract.
+
+    Args:
+        engine: Links them later.
+        request: What it will link, or more.
+        states: Where results of checks and states of packages are kept, absolute.
+
+    Returns:
+        Distribution string → package.
+
+    Raises:
+        ArchiveError: A package is not what the lock or its own list says.
+        UnsafePathError: It would read or write outside of its directory, or of the prefix.
+        PrefixError: It cannot be extracted.
+    """
+    known = _known_states(request.records, states)
+    places = {
+        record.distribution: engine.place_of_extracted(record, request.package_cache)
+        for record in request.records
+    }
+    missing = [
+        Extraction(
+            record=record,
+            archive=request.archives[record.distribution],
+            place=place,
+            known=known.get(record.distribution),
+            checked=states,
+        )
+        for record in request.records
+        if (place := places[record.distribution]) is not None and not os.path.lexists(place)
+    ]
+    with shared_cache(request.package_cache):
+        extract_packages(missing, processors(), request.progress)
+    return check_packages(
+        request.records, request.archives, request.platform, states, workers=processors()
+    )
 
 
 def link_packages(
@@ -128,11 +175,7 @@ def _named_directory(document: object) -> Path | None:
 
 def _refuse_damaged(damaged: Mapping[str, str]) -> None:
     for name, fault in damaged.items():
-        raise ArchiveError(
-            f"{name} is not what its own list says: {fault}",
-            hint="the package is broken: take another build of it, and lock again",
-            details=tuple(f"{name}: {fault}" for name, fault in damaged.items()),
-        )
+        raise damaged_error(name, fault)
 
 
 def run_link_scripts(

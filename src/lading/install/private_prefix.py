@@ -16,12 +16,12 @@ from lading.graph import dependencies_of, reachable
 from lading.install.bytecode import Compiler
 from lading.install.extracted import with_private_cache
 from lading.install.layout import UV_WORKPLACE, BuildTree
-from lading.install.link import link_packages
+from lading.install.link import check_and_extract, link_packages
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages, pip_payloads
 from lading.install.plan import InstallPlan
-from lading.package import Payload, PythonLayout, check_packages, resolve_clobbering
-from lading.system import Progress, no_progress, open_lock, processors, scrubbed_environment
+from lading.package import Payload, PythonLayout, resolve_clobbering
+from lading.system import Progress, no_progress, open_lock, scrubbed_environment
 
 READY = "ready"
 """A file beside the prefix that says that it is linked."""
@@ -82,18 +82,18 @@ class PrivatePrefix:
             needed = reachable(dependencies_of(self.plan.records), ["python"])
             records = tuple(item for item in self.plan.records if item.name in needed)
             archives = self.fetch(records)
-            platform = self.plan.lockfile.platform
-            check_packages(records, archives.conda, platform, tree.checked, processors())
             tree.home.mkdir(parents=True, exist_ok=True)
             request = InstallRequest(
-                platform=platform,
+                platform=self.plan.lockfile.platform,
                 records=records,
                 archives=archives.conda,
                 prefix=self.prefix,
                 package_cache=tree.package_cache,
                 progress=self.progress,
             )
-            link_packages(self.build_engine(), request, tree.checked)
+            engine = self.build_engine()
+            check_and_extract(engine, request, tree.checked)
+            link_packages(engine, request, tree.checked)
             (self.directory / READY).touch()
 
     def compiler(self, python: PythonLayout) -> Compiler:

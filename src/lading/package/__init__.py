@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         CheckedPackage as CheckedPackage,
         check_environment as check_environment,
         check_packages as check_packages,
+        keep_checked as keep_checked,
     )
     from lading.package.entry_points import self_locating_script as self_locating_script
     from lading.package.file_list import (

@@ -120,7 +120,7 @@ def check_packages(
 
 
 def _remembered(record: RepodataRecord, archive: Path, cache: Path | None) -> CheckedPackage:
-    place = cache / f"{record.sha256.hex}.json" if cache and record.sha256 else None
+    place = _place_of_result(record, cache)
     if place is not None:
         with suppress(OSError, msgspec.DecodeError):
             kept = decode_json(place.read_bytes(), CheckedPackage)
@@ -128,12 +128,23 @@ def _remembered(record: RepodataRecord, archive: Path, cache: Path | None) -> Ch
                 return kept
     with archive_errors(record.file_name), archive.open("rb") as stream:
         package = check_archive(record.file_name, stream)
-    if place is not None:
-        try:
-            write_atomically(place, msgspec.json.encode(package))
-        except OSError as error:
-            _log.debug("%s is not kept: %s", place, error)
+    keep_checked(record, package, cache)
     return package
+
+
+def _place_of_result(record: RepodataRecord, cache: Path | None) -> Path | None:
+    return cache / f"{record.sha256.hex}.json" if cache and record.sha256 else None
+
+
+def keep_checked(record: RepodataRecord, package: CheckedPackage, cache: Path | None) -> None:
+    """Keep the result of checking a package by itself, for `check_packages`."""
+    place = _place_of_result(record, cache)
+    if place is None:
+        return
+    try:
+        write_atomically(place, msgspec.json.encode(package))
+    except OSError as error:
+        _log.debug("%s is not kept: %s", place, error)
 
 
 def check_archive(file_name: str, stream: IO[bytes]) -> CheckedPackage:
@@ -154,11 +165,12 @@ class ArchiveCheck:
     """The checks on a package by itself, member by member, while its archive streams."""
 
     def __init__(self, file_name: str) -> None:
-        """Nothing is known of `file_name` yet."""
+        """Nothing is known of `file_name` yet; `listed` is its own list, once it is finished."""
         self._file_name = file_name
         self._files: dict[str, bytes] = {}
         self._finder = BytecodeFinder()
         self.members: dict[str, Member] = {}
+        self.listed: tuple[PathEntry, ...] = ()
 
     def wants(self, member: Member) -> bool:
         """Whether the content of a member is needed.
@@ -196,6 +208,7 @@ class ArchiveCheck:
             lambda path: path in members and members[path].type is MemberType.LINK,
         )
         _check_parents(self._file_name, members)
+        self.listed = info.paths
         return CheckedPackage(
             rules=RULES,
             name=info.name,

@@ -56,6 +56,9 @@ class FailingEngine:
         """Nothing is solved here."""
         raise NotImplementedError(request)
 
+    def place_of_extracted(self, record: RepodataRecord, package_cache: Path) -> None:
+        """It extracts nothing."""
+
     def install(self, request: InstallRequest) -> None:
         """Fail half way."""
         self.requests.append(request)

@@ -36,6 +36,9 @@ class _Linker:
         """Nothing is solved here."""
         raise NotImplementedError(request)
 
+    def place_of_extracted(self, record: RepodataRecord, package_cache: Path) -> None:
+        """It extracts nothing."""
+
     def install(self, request: InstallRequest) -> None:
         """Write the prefix records."""
         self.calls += 1
