@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from lading.conda.names import Platform
+from lading.conda.paths import FileMode
 from simulators.command import lading, listing
 from simulators.handmade import file, pack, payload
 from simulators.images import make_image
+from simulators.macho import is_valid, signed, standin
 
+OLD = "/build/" + "placeholder" * 20
 NEWER = "__glibc=99=0 __cuda=99=0"
 COMMANDS = ("manifest", "mount", "preflight", "run", "unpack", "verify")
 
@@ -34,6 +38,27 @@ def test_a_machine_that_will_not_do(newer: Path, tmp_path: Path) -> None:
     assert (0, "word\n") == (done.code, (tmp_path / "env/share/word").read_text())
     # A GPU is often missing where an environment is unpacked for others.
     assert "__cuda" not in refused.stderr
+
+
+def test_an_environment_of_macos(tmp_path: Path) -> None:
+    """It is unpacked on Linux only if asked, signed by the program that a variable names."""
+    tool = file(
+        "bin/tool",
+        signed(f"{OLD}/x".encode()),
+        placeholder=OLD,
+        mode=FileMode.BINARY,
+        directory=tmp_path / "source",
+    )
+    made = pack(tmp_path / "dist", payload(tool), platform=Platform.OSX_64).plan.tarball
+    variables = {"LADING_CODESIGN": str(standin(tmp_path))}
+    refused = lading(["unpack", made, "env"], tmp_path)
+    assert (8, True) == (refused.code, "linux x86_64, needed osx-64" in refused.stderr)
+    done = lading(["unpack", "--anyway", made, "env"], tmp_path, variables)
+    assert (0, True) == (done.code, is_valid(tmp_path / "env/bin/tool")), done.stderr
+    (tmp_path / "env").rename(tmp_path / "moved")
+    done = lading(["relocate", "moved"], tmp_path, variables)
+    assert (0, True) == (done.code, is_valid(tmp_path / "moved/bin/tool")), done.stderr
+    assert 0 == lading(["verify", "moved"], tmp_path).code
 
 
 def test_an_image_that_will_not_run(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from lading.node import (
     apply_relocate,
     apply_unpack,
     check_machine,
+    codesign_of,
     plan_deploy,
     plan_relocate,
     plan_unpack,
@@ -94,7 +95,15 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
         names = frozenset(only) or None
         if not (anyway or names):
             _check(source, place)
-        plan = plan_unpack(source, place, workers or processors(), names, replace=replace)
+        codesign = codesign_of(os.environ if environment is None else environment)
+        plan = plan_unpack(
+            source,
+            place,
+            workers or processors(),
+            names,
+            replace=replace,
+            codesign=codesign,
+        )
         apply_unpack(plan, progress)
         return Unpacked(prefix=place, bill=source.bill)
 
@@ -134,7 +143,10 @@ def deploy(  # noqa: PLR0913  # one parameter for each choice
     with _opened(tarball, manifest, expected, environment, place) as source:
         if not anyway:
             _check(source, place)
-        plan = plan_deploy(source, kept, Generations(place), workers or processors())
+        codesign = codesign_of(os.environ if environment is None else environment)
+        plan = plan_deploy(
+            source, kept, Generations(place), workers or processors(), codesign=codesign
+        )
         return apply_deploy(plan, progress)
 
 
@@ -148,7 +160,8 @@ def relocate(prefix: str | os.PathLike[str]) -> Relocated:
         PrefixChangedError: A file in it is not what was packed.
         PrefixError: It cannot be written, or its path is too long.
     """
-    plan = plan_relocate(absolute(Path.cwd(), os.fspath(prefix)))
+    place = absolute(Path.cwd(), os.fspath(prefix))
+    plan = plan_relocate(place, codesign=codesign_of(os.environ))
     written = apply_relocate(plan)
     return Relocated(prefix=plan.prefix, files=len(plan.relocations), written=written)
 

@@ -4,7 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option
-from lading.node import apply_relocate, plan_relocate
+from lading.node import apply_relocate, codesign_of, plan_relocate
 from lading.report import one_line, render_json
 from lading.system import no_sync as skip_sync, sync_file_system
 
@@ -20,7 +20,8 @@ def command(context: Context, *, prefix: str, no_sync: bool, dry_run: bool) -> i
     It may have been unpacked by lading, or by tar and conda-unpack. A second run changes nothing.
     """
     sync = skip_sync if no_sync else sync_file_system
-    plan = plan_relocate(context.project.path(prefix), sync)
+    codesign = codesign_of(context.project.environment)
+    plan = plan_relocate(context.project.path(prefix), sync, codesign)
     if dry_run:
         for item in plan.relocations:
             context.write(f"{one_line(item.path)}\n")

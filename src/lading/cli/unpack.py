@@ -19,6 +19,7 @@ from lading.node import (
     apply_deploy,
     apply_unpack,
     check_machine,
+    codesign_of,
     plan_deploy,
     plan_unpack,
 )
@@ -79,6 +80,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     place = context.project.path(prefix)
     sync = skip_sync if no_sync else sync_file_system
     count = workers or context.project.processors
+    codesign = codesign_of(context.project.environment)
     with open_tarball(
         _tarball(context, tarball),
         manifest=context.project.path(manifest) if manifest else None,
@@ -91,12 +93,14 @@ def command(  # noqa: PLR0913  # one parameter for each option
             check_machine(source.name, needed.platform, needed.requirements, place)
         if store:
             kept = Store(context.project.path(store))
-            deploying = plan_deploy(source, kept, Generations(place), count, sync)
+            deploying = plan_deploy(source, kept, Generations(place), count, sync, codesign)
             _deploy(context, deploying, dry_run=dry_run)
             place = deploying.prefix
         else:
             names = frozenset(only) or None
-            plan = plan_unpack(source, place, count, names, replace=replace, sync=sync)
+            plan = plan_unpack(
+                source, place, count, names, replace=replace, sync=sync, codesign=codesign
+            )
             _unpack(context, plan, verify=verify, dry_run=dry_run)
     if context.json:
         context.write(render_json("unpack/1", manifest_sha256=source.bill.digest.hex))

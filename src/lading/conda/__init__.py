@@ -47,6 +47,11 @@ if TYPE_CHECKING:
         restored_chunks as restored_chunks,
     )
     from lading.conda.records import RepodataRecord as RepodataRecord, archive_stem as archive_stem
+    from lading.conda.signature import (
+        Signature as Signature,
+        signature_of as signature_of,
+        with_signature as with_signature,
+    )
     from lading.conda.variables import (
         UNSET as UNSET,
         VARIABLES_DIRECTORY as VARIABLES_DIRECTORY,

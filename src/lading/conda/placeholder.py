@@ -179,7 +179,7 @@ def _replaced(
             )
         filling = 0
         for offset in offsets:
-            yield from _cut(data, position, offset)
+            yield from chunks_between(data, position, offset)
             yield prefix
             position = offset + old
             filling += old - len(prefix)
@@ -187,13 +187,14 @@ def _replaced(
             if count > most:
                 raise ValueError(f"it holds more than {most} placeholders")
         if end is not None:
-            yield from _cut(data, position, end)
+            yield from chunks_between(data, position, end)
             yield from _zeros(filling)
             position = end
-    yield from _cut(data, position, len(data))
+    yield from chunks_between(data, position, len(data))
 
 
-def _cut(data: Content, start: int, end: int) -> Iterator[bytes]:
+def chunks_between(data: Content, start: int, end: int) -> Iterator[bytes]:
+    """The bytes of `data` from `start` to `end`, in chunks."""
     for position in range(start, end, CHUNK_BYTES):
         yield data[position : min(position + CHUNK_BYTES, end)]
 
@@ -232,23 +233,23 @@ def restored_chunks(data: Content, where: Occurrences, prefix: bytes) -> Iterato
     position = 0
     for start, offsets, end in _strings(where):
         # In binary mode each string keeps its place; in text mode there is one, from the start.
-        yield from _cut(data, position, start)
+        yield from chunks_between(data, position, start)
         position = start
         for number, offset in enumerate(offsets):
             here = offset - number * shrink
             if data[here : here + len(prefix)] != prefix:
                 raise ValueError(_ANOTHER)
-            yield from _cut(data, position, here)
+            yield from chunks_between(data, position, here)
             yield where.placeholder
             position = here + len(prefix)
         if end is not None:
             filling = len(offsets) * shrink
-            zeros = _cut(data, end - filling, end + 1)
+            zeros = chunks_between(data, end - filling, end + 1)
             if end >= len(data) or any(chunk.strip(b"\0") for chunk in zeros):
                 raise ValueError(_ANOTHER)
-            yield from _cut(data, position, end - filling)
+            yield from chunks_between(data, position, end - filling)
             position = end
-    yield from _cut(data, position, len(data))
+    yield from chunks_between(data, position, len(data))
 
 
 _ANOTHER = "another prefix is in it"

@@ -87,13 +87,16 @@ if TYPE_CHECKING:
         LADING_DIRECTORY as LADING_DIRECTORY,
         MANIFEST_PATH as MANIFEST_PATH,
         RECORD_PATH as RECORD_PATH,
+        SIGNATURES_PATH as SIGNATURES_PATH,
         STATE_PATH as STATE_PATH,
         Relocation as Relocation,
         State as State,
         parse_record as parse_record,
         read_record as read_record,
+        read_signatures as read_signatures,
         read_state as read_state,
         render_record as render_record,
+        render_signatures as render_signatures,
         render_state as render_state,
     )
     from lading.format.tar_header import (

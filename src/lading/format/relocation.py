@@ -3,15 +3,18 @@
 `conda-meta/lading/relocation.json` is shipped, the same bytes everywhere: it says where the
 placeholders stood in the shipped content. With it an environment can be moved and relocated again,
 and its shipped content restored and hashed, whichever tool relocated it first.
+
+`signatures.json` is written where relocated files were signed again, for macOS: it has the shipped
+signatures, so that these files can be taken back too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
-from lading.conda import FileMode, Occurrences
+from lading.conda import FileMode, Occurrences, Signature
 from lading.errors import NotAPrefixError
 from lading.system import decode_json, read_regular
 
@@ -20,6 +23,7 @@ LADING_DIRECTORY = "conda-meta/lading"
 
 RECORD_PATH = f"{LADING_DIRECTORY}/relocation.json"
 STATE_PATH = f"{LADING_DIRECTORY}/state.json"
+SIGNATURES_PATH = f"{LADING_DIRECTORY}/signatures.json"
 MANIFEST_PATH = f"{LADING_DIRECTORY}/manifest.json"
 FORMAT_VERSION = 1
 LARGEST_RECORD = 1 << 26
@@ -141,6 +145,36 @@ def _is_sound(item: Relocation) -> bool:
         and all(first < second for first, second in pairwise(offsets))
         and 0 <= offsets[0] <= offsets[-1] < item.size
     )
+
+
+class _Signatures(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    files: dict[str, Signature]
+
+
+def render_signatures(files: Mapping[str, Signature]) -> bytes:
+    """The bytes of the record of shipped signatures: path → what signing wrote over, base64."""
+    record = _Signatures(version=FORMAT_VERSION, files=dict(files))
+    return msgspec.json.encode(record, order="sorted") + b"\n"
+
+
+def read_signatures(prefix: Path) -> Mapping[str, Signature]:
+    """Path → shipped signature of the files that were signed again; empty where none was.
+
+    It need not be believed: a file that is taken back with it is compared with the bill.
+
+    Raises:
+        NotAPrefixError: It is damaged, or not a regular file.
+    """
+    path = prefix / SIGNATURES_PATH
+    try:
+        return decode_json(read_regular(path, LARGEST_RECORD), _Signatures).files
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise NotAPrefixError(
+            f"{path} is damaged: {error}", hint="unpack the tarball again"
+        ) from error
 
 
 def render_state(state: State) -> bytes:

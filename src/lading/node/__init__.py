@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         plan_relocate as plan_relocate,
         shipped_digest as shipped_digest,
     )
+    from lading.node.sign import codesign_of as codesign_of
     from lading.node.staging import check_prefix as check_prefix
     from lading.node.store import Store as Store
     from lading.node.unpack import (

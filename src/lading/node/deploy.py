@@ -16,6 +16,7 @@ from lading.errors import (
 )
 from lading.format import Contents, ManifestFile, PackageContents, TarballSource
 from lading.node.generations import Generations
+from lading.node.sign import CODESIGN
 from lading.node.staging import check_prefix, check_space, prefix_errors, staged_prefix
 from lading.node.store import Store
 from lading.system import Beneath, Progress, Sync, no_progress, spread, sync_file_system
@@ -36,6 +37,7 @@ class DeployPlan:
         prefix: Where it will be, absolute.
         workers: How many work at once.
         sync: Writes to disk what must be there before it gets its name.
+        codesign: The program that signs what is relocated; empty for none.
     """
 
     source: TarballSource
@@ -45,6 +47,7 @@ class DeployPlan:
     prefix: Path
     workers: int
     sync: Sync
+    codesign: str = CODESIGN
 
     def missing(self) -> tuple[PackageContents, ...]:
         """The packages that the store lacks now, or that were changed in it."""
@@ -74,6 +77,7 @@ def plan_deploy(
     generations: Generations,
     workers: int,
     sync: Sync = sync_file_system,
+    codesign: str = CODESIGN,
 ) -> DeployPlan:
     """What unpacking `source` through `store` takes; nothing is written.
 
@@ -93,6 +97,7 @@ def plan_deploy(
         prefix=prefix,
         workers=workers,
         sync=sync,
+        codesign=codesign,
     )
 
 
@@ -204,7 +209,7 @@ def _assemble(plan: DeployPlan, progress: Progress) -> None:
         for start in range(0, len(package.files), LINKED_AT_ONCE)
     ]
     numbers = count(1)
-    with staged_prefix(plan.contents, plan.prefix, sync=plan.sync) as root:
+    with staged_prefix(plan.contents, plan.prefix, sync=plan.sync, codesign=plan.codesign) as root:
 
         def link(part: tuple[PackageContents, Sequence[ManifestFile]]) -> None:
             with Beneath(root) as place:

@@ -11,29 +11,39 @@ import glob
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from lading.conda import Content, FileMode, replaced_chunks, restored_chunks
+from lading.conda import (
+    Content,
+    FileMode,
+    Signature,
+    replaced_chunks,
+    restored_chunks,
+    with_signature,
+)
 from lading.errors import PrefixChangedError, PrefixError
 from lading.format import (
     LADING_DIRECTORY,
+    SIGNATURES_PATH,
     STATE_PATH,
     Relocation,
     State,
     read_record,
+    read_signatures,
     read_state,
+    render_signatures,
     render_state,
 )
-from lading.node.frame_writer import SMALL_BYTES, write_gathered
+from lading.node.frame_writer import write_gathered
+from lading.node.sign import CODESIGN, content_of, needs_signing, sign_again
 from lading.node.staging import check_prefix
 from lading.system import (
     FileContent,
     Sync,
-    open_regular,
     remove_stale_temporaries,
     sync_file_system,
     temporary_directory,
@@ -52,15 +62,21 @@ class RelocatePlan:
         known: Prefixes that its files may name, the likeliest first.
         relocations: The files.
         sync: Writes the new contents to disk before they replace the old ones.
+        codesign: The program that signs; empty for none.
+        signatures: Path → shipped signature of the files that were signed again.
     """
 
     prefix: Path
     known: tuple[bytes, ...]
     relocations: tuple[Relocation, ...]
     sync: Sync = sync_file_system
+    codesign: str = CODESIGN
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
 
 
-def plan_relocate(prefix: Path, sync: Sync = sync_file_system) -> RelocatePlan:
+def plan_relocate(
+    prefix: Path, sync: Sync = sync_file_system, codesign: str = CODESIGN
+) -> RelocatePlan:
     """What relocating the environment at `prefix` takes; nothing is written.
 
     Raises:
@@ -75,7 +91,14 @@ def plan_relocate(prefix: Path, sync: Sync = sync_file_system) -> RelocatePlan:
     # After a relocation that was cut short, some files name another prefix than the rest.
     guesses = _guesses(prefix, relocations)
     known = dict.fromkeys((*known_prefixes(prefix, relocations), *guesses))
-    return RelocatePlan(prefix=prefix, known=tuple(known), relocations=relocations, sync=sync)
+    return RelocatePlan(
+        prefix=prefix,
+        known=tuple(known),
+        relocations=relocations,
+        sync=sync,
+        codesign=codesign,
+        signatures=read_signatures(prefix),
+    )
 
 
 def known_prefixes(prefix: Path, relocations: Sequence[Relocation]) -> tuple[bytes, ...]:
@@ -100,7 +123,7 @@ def _guesses(prefix: Path, relocations: Sequence[Relocation]) -> Iterator[bytes]
 def _guess(prefix: Path, item: Relocation) -> bytes | None:
     """The prefix that a relocated file names, or None if it names nothing like a path."""
     try:
-        with _content(prefix / item.path) as data:
+        with content_of(prefix / item.path) as data:
             guess = _prefix_in(data, item)
     except OSError:
         return None
@@ -119,8 +142,16 @@ def _prefix_in(data: Content, item: Relocation) -> bytes:
     return data[start : start + length] if length > 0 and not rest else b""
 
 
-def shipped_digest(path: Path, item: Relocation, known: Sequence[bytes]) -> str | None:
+def shipped_digest(
+    path: Path, item: Relocation, known: Sequence[bytes], signature: Signature = ()
+) -> str | None:
     """SHA-256 of the shipped content of the relocated file at `path`, hexadecimal.
+
+    Args:
+        path: Of the file.
+        item: What was relocated in it.
+        known: Prefixes that it may name.
+        signature: What it was shipped with, if it was signed again.
 
     Returns:
         None if the file names none of the `known` prefixes, nor the placeholder: it was changed, or
@@ -129,14 +160,17 @@ def shipped_digest(path: Path, item: Relocation, known: Sequence[bytes]) -> str 
     Raises:
         OSError: It cannot be read.
     """
-    with _content(path) as data:
-        named = _named_prefix(data, item, known)
-        if named is None:
-            return None
-        hasher = hashlib.sha256()
-        for chunk in restored_chunks(data, item.occurrences, named):
-            hasher.update(chunk)
-        return hasher.hexdigest()
+    hasher = hashlib.sha256()
+    try:
+        with content_of(path) as signed, _unsigned(signed, signature) as data:
+            named = _named_prefix(data, item, known)
+            if named is None:
+                return None
+            for chunk in restored_chunks(data, item.occurrences, named):
+                hasher.update(chunk)
+    except ValueError:
+        return None
+    return hasher.hexdigest()
 
 
 def _named_prefix(data: Content, item: Relocation, known: Sequence[bytes]) -> bytes | None:
@@ -151,20 +185,6 @@ def _named_prefix(data: Content, item: Relocation, known: Sequence[bytes]) -> by
                 continue
             return candidate
     return None
-
-
-@contextmanager
-def _content(path: Path) -> Iterator[Content]:
-    """The content of a regular file, in memory if it is small.
-
-    Raises:
-        OSError: It cannot be read, or is something else.
-    """
-    with os.fdopen(open_regular(path), "rb", buffering=0) as stream:
-        if os.fstat(stream.fileno()).st_size <= SMALL_BYTES:
-            yield stream.read(SMALL_BYTES)
-        else:
-            yield FileContent(stream.fileno())
 
 
 def apply_relocate(plan: RelocatePlan) -> int:
@@ -186,12 +206,8 @@ def apply_relocate(plan: RelocatePlan) -> int:
             for number, item in enumerate(plan.relocations):
                 path, new = plan.prefix / item.path, temporary / str(number)
                 if _write_relocated(plan, item, path, new):
-                    changed.append((new, path))
-            if changed:
-                plan.sync(temporary)
-            for new, path in changed:
-                _forget_bytecode(path)
-                new.replace(path)
+                    changed.append((item.path, new))
+            _replace(plan, changed, temporary)
         state = read_state(plan.prefix)
         if state is None or state.prefix != str(plan.prefix):
             manifest = state.manifest if state is not None else ""
@@ -205,30 +221,64 @@ def apply_relocate(plan: RelocatePlan) -> int:
     return len(changed)
 
 
+def _replace(plan: RelocatePlan, changed: Sequence[tuple[str, Path]], temporary: Path) -> None:
+    """Sign the new contents and put them in the place of the old ones."""
+    signatures = sign_again(plan.codesign, changed, plan.signatures)
+    if changed:
+        plan.sync(temporary)
+    if signatures != plan.signatures:
+        # Before the files: with it they can be taken back, signed or not.
+        write_atomically(plan.prefix / SIGNATURES_PATH, render_signatures(signatures))
+    for name, new in changed:
+        _forget_bytecode(plan.prefix / name)
+        new.replace(plan.prefix / name)
+
+
 def _write_relocated(plan: RelocatePlan, item: Relocation, path: Path, new: Path) -> bool:
     """Write to `new` what belongs at `path`, with its mode and time; False if it is there."""
     if _is_elsewhere(path, plan.prefix):
         raise _changed(path)
     prefix = os.fsencode(plan.prefix)
-    with _content(path) as data:
-        named = _named_prefix(data, item, plan.known)
-        if named is None:
-            raise _changed(path)
-        if named == prefix:
-            return False
-        with new.open("xb", buffering=0) as stream:
-            chunks = restored_chunks(data, item.occurrences, named)
-            with _shipped(data, chunks, new.parent) as shipped:
-                write_gathered(stream.fileno(), replaced_chunks(shipped, item.occurrences, prefix))
-            status = path.lstat()
-            os.fchmod(stream.fileno(), status.st_mode & 0o7777)
-            os.utime(stream.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+    shipped = plan.signatures.get(item.path)
+    try:
+        with content_of(path) as signed, _unsigned(signed, shipped or (), new.parent) as data:
+            named = _named_prefix(data, item, plan.known)
+            if named is None:
+                raise _changed(path)
+            if named == prefix and not (plan.codesign and needs_signing(signed, shipped)):
+                return False
+            with new.open("xb", buffering=0) as stream:
+                chunks = restored_chunks(data, item.occurrences, named)
+                with _gathered(data, chunks, new.parent) as whole:
+                    relocated = replaced_chunks(whole, item.occurrences, prefix)
+                    write_gathered(stream.fileno(), relocated)
+                status = path.lstat()
+                os.fchmod(stream.fileno(), status.st_mode & 0o7777)
+                os.utime(stream.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+    except ValueError as error:
+        raise _changed(path) from error
     return True
 
 
 @contextmanager
-def _shipped(data: Content, chunks: Iterator[bytes], directory: Path) -> Iterator[Content]:
-    """The shipped content of a file, in memory if the file itself is."""
+def _unsigned(
+    data: Content, signature: Signature, directory: Path | None = None
+) -> Iterator[Content]:
+    """The content of a file before it was signed again, which may need a copy in `directory`.
+
+    Raises:
+        ValueError: It is not a file that such a signature belongs to.
+    """
+    if not signature:
+        yield data
+        return
+    with _gathered(data, with_signature(data, signature), directory) as whole:
+        yield whole
+
+
+@contextmanager
+def _gathered(data: Content, chunks: Iterator[bytes], directory: Path | None) -> Iterator[Content]:
+    """What `chunks` are together, in memory if the file that they are made of is."""
     if isinstance(data, bytes):
         yield b"".join(chunks)
         return

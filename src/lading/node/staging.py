@@ -9,10 +9,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lading.conda import FileMode
 from lading.errors import NoSpaceError, PrefixError, PrefixExistsError, PrefixTooLongError
-from lading.format import MANIFEST_PATH, STATE_PATH, Contents, State, render_state
+from lading.format import (
+    MANIFEST_PATH,
+    SIGNATURES_PATH,
+    STATE_PATH,
+    Contents,
+    State,
+    render_signatures,
+    render_state,
+)
 from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
 from lading.node.quota import kernel_quota
+from lading.node.sign import CODESIGN, sign_again
 from lading.system import (
     Beneath,
     Sync,
@@ -85,6 +95,7 @@ def staged_prefix(
     only: frozenset[str] | None = None,
     replace: bool = False,
     sync: Sync = sync_file_system,
+    codesign: str = CODESIGN,
 ) -> Iterator[Path]:
     """Give a temporary directory to be filled, with every directory in it that the members need.
 
@@ -99,6 +110,7 @@ def staged_prefix(
         replace: Whether an environment that has the name makes place, and is removed.
         sync: Writes the directory to disk before it is renamed: after a power failure the prefix is
             complete, or it is not there.
+        codesign: The program that signs what is relocated; empty for none.
 
     Raises:
         PrefixExistsError: Something got the name in the meantime.
@@ -119,6 +131,10 @@ def staged_prefix(
         ]
         make_directories(temporary, directories_of(files, own))
         yield temporary
+        binary = (item.path for item in files if item.placeholder_mode is FileMode.BINARY)
+        signatures = sign_again(codesign, ((path, temporary / path) for path in binary), {})
+        if signatures and own:
+            own[SIGNATURES_PATH] = render_signatures(signatures)
         _write_own_records(own, temporary)
         temporary.chmod(DIRECTORY_MODE)
         sync(temporary)

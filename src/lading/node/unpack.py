@@ -9,6 +9,7 @@ from pathlib import Path
 from lading.errors import NotAPrefixError, PrefixExistsError, UsageError
 from lading.format import MANIFEST_PATH, Contents, PackageContents, State, TarballSource, read_state
 from lading.node.extraction import Target, extract
+from lading.node.sign import CODESIGN
 from lading.node.staging import (
     check_prefix,
     check_space,
@@ -39,6 +40,7 @@ class UnpackPlan:
         only: Names of the packages to unpack, or None for all.
         replace: Whether another environment at `prefix` makes place.
         sync: Writes to disk what must be there before it gets its name.
+        codesign: The program that signs what is relocated; empty for none.
     """
 
     source: TarballSource
@@ -47,6 +49,7 @@ class UnpackPlan:
     only: frozenset[str] | None = None
     replace: bool = False
     sync: Sync = sync_file_system
+    codesign: str = CODESIGN
 
     @cached_property
     def contents(self) -> Contents:
@@ -62,7 +65,7 @@ class UnpackPlan:
         return self.only is None and is_unpacked(self.prefix, self.source.bill.digest)
 
 
-def plan_unpack(
+def plan_unpack(  # noqa: PLR0913  # one parameter for each choice
     source: TarballSource,
     prefix: Path,
     workers: int,
@@ -70,6 +73,7 @@ def plan_unpack(
     *,
     replace: bool = False,
     sync: Sync = sync_file_system,
+    codesign: str = CODESIGN,
 ) -> UnpackPlan:
     """What unpacking `source` to `prefix` takes; nothing is written.
 
@@ -94,6 +98,7 @@ def plan_unpack(
         only=only,
         replace=replace,
         sync=sync,
+        codesign=codesign,
     )
     with prefix_errors(prefix):
         if not plan.is_there():
@@ -180,6 +185,7 @@ def _write(plan: UnpackPlan, progress: Progress) -> None:
         only=plan.only,
         replace=plan.replace and plan.only is None,
         sync=plan.sync,
+        codesign=plan.codesign,
     ) as root:
         extract(
             plan.source,

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.conda import Kind
+from lading.conda import Kind, Signature
 from lading.errors import ManifestError, NotAPrefixError
 from lading.format import (
     MANIFEST_PATH,
+    SIGNATURES_PATH,
     STATE_PATH,
     Contents,
     Relocation,
@@ -22,6 +23,7 @@ from lading.format import (
     read_bill,
     read_contents,
     read_record,
+    read_signatures,
     read_state,
 )
 from lading.node import known_prefixes, shipped_digest
@@ -46,6 +48,7 @@ class _Expected:
     mtime: int | None = None
     target: str = ""
     relocation: Relocation | None = None
+    signature: Signature = ()
 
 
 def read_prefix_contents(prefix: Path, manifest: Path | None) -> Contents:
@@ -99,13 +102,18 @@ def verify_unpacked(
     A quick look compares size, mode and time only; contents are not read.
 
     If the relocation record is missing or damaged, that is a finding, and so is each file that it
-    is about, since it cannot be told any more whether they were changed.
+    is about, since it cannot be told any more whether they were changed. Where the record of
+    shipped signatures is damaged, so is each file that was signed.
     """
     try:
         record = read_record(prefix)
     except NotAPrefixError:
         record = ()
     relocations = {item.path: item for item in record}
+    try:
+        signatures = read_signatures(prefix)
+    except NotAPrefixError:
+        signatures = {}
     expected = {
         item.path: _Expected(
             kind=item.type,
@@ -116,6 +124,7 @@ def verify_unpacked(
             mtime=package.mtime,
             target=item.target,
             relocation=relocations.get(item.path) if item.placeholder else None,
+            signature=signatures.get(item.path, ()),
         )
         for package in contents.packages
         for item in package.files
@@ -125,7 +134,7 @@ def verify_unpacked(
         prefix=prefix,
         known=known_prefixes(prefix, record),
         quick=quick,
-        own=frozenset({MANIFEST_PATH, STATE_PATH, *manifest.own_paths}),
+        own=frozenset({MANIFEST_PATH, SIGNATURES_PATH, STATE_PATH, *manifest.own_paths}),
     )
     names = ("unpacked prefix", manifest.environment, manifest.platform)
     return _report(inspector, names, expected, workers)
@@ -235,7 +244,8 @@ class _Inspector:
 
     def _sizes(self, item: _Expected) -> tuple[int, ...]:
         """The sizes that the file may have; empty for any."""
-        if item.size is None:
+        # Another signature has another size.
+        if item.size is None or item.signature:
             return ()
         relocation = item.relocation
         if relocation is None:
@@ -246,7 +256,7 @@ class _Inspector:
     def _digest(self, place: Path, item: _Expected) -> str:
         """The digest of the shipped content, hexadecimal, or why there is none."""
         if item.relocation is not None:
-            digest = shipped_digest(place, item.relocation, self.known)
+            digest = shipped_digest(place, item.relocation, self.known, item.signature)
             return digest or "another prefix in it"
         with open(open_regular(place), "rb", buffering=0) as stream:  # noqa: PTH123
             return sha256_of_stream(stream).hex
