@@ -13,7 +13,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "804202bec61c59e1c4168f3caeb51444e859393664c2d90056c9537ed22e3fbf"
+GOLDEN_TAR = "314fbd069f28db7c8193da2d1067ad760eab1cf9fde7b113267d1478616d66e8"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (
