@@ -60,6 +60,12 @@ def test_a_change(tmp_path: Path, change: str, rule: str, path: str) -> None:
     assert (rule, path) == (finding.rule, finding.path)
 
 
+def read(image: Path) -> bytes:
+    """All that a reader makes of an image: names, modes, owners, times and contents."""
+    words = ("sqfs2tar", "--no-xattr", "--no-skip", "--no-hard-links", image)
+    return subprocess.run(words, env=VARIABLES, capture_output=True, check=True).stdout
+
+
 def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
     """A flipped byte anywhere in what is read is a finding or an error."""
     packed = make_image(tmp_path)
@@ -67,6 +73,7 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
     data = image.read_bytes()
     size = read_image(image).label.size
     used = int.from_bytes(data[40:48], "little")
+    whole = read(image)
     unnoticed = []
     # What precedes are the superblock, looked at first, and the compressor's options, unread.
     for position in range(110, used, max(1, used // 40)):
@@ -74,7 +81,8 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
         changed[position] ^= 0xFF
         image.write_bytes(changed)
         try:
-            if verify(image).is_clean:
+            # Some bytes say nothing: the number of an inode is of no use to any reader.
+            if verify(image).is_clean and read(image) != whole:
                 unnoticed.append(position)
         except IntegrityError:
             pass
