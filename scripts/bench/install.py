@@ -1,6 +1,5 @@
 """Section `install`: filling a prefix, by lading's engines and by micromamba alone; start-up."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -11,7 +10,7 @@ from bench.measure import Contestant
 from bench.report import Comparison, Section
 from bench.workshop import CHANNEL, ROOT, Project, Workshop
 
-__all__ = ["render_explicit", "run_install", "write_explicit"]
+__all__ = ["run_install", "write_explicit"]
 
 NAME = "data-service"
 BY_HAND = "micromamba create --no-pyc"
@@ -118,20 +117,15 @@ def _by_hand(
 
 
 def write_explicit(project: Project, name: str) -> Path:
-    """Write the explicit file of a lock of `project`; return its path."""
-    [lockfile] = (project.root / "locks" / name).glob("linux-64*.yml")
+    """Write the explicit file of a lock of `project`, of local archives; return its path.
+
+    Dependencies come first: micromamba compiles what is noarch only if python was linked before.
+    """
     explicit = project.root / "explicit.txt"
-    document = render_explicit(lockfile.read_text("utf-8"), project.workshop.demo_channel)
-    explicit.write_text(document, "utf-8")
+    document = project.run("export", "--explicit", name)
+    channel = project.workshop.demo_channel.as_uri()
+    explicit.write_text(document.replace(CHANNEL, channel), "utf-8")
     return explicit
-
-
-def render_explicit(lockfile: str, channel: Path) -> str:
-    """The explicit file of a lockfile of the demo channel: URLs of local archives, with digests."""
-    urls = re.findall(rf"^\s+url: {re.escape(CHANNEL)}/(\S+)$", lockfile, re.MULTILINE)
-    digests = re.findall(r"^\s+md5: (\w+)$", lockfile, re.MULTILINE)
-    lines = [f"{channel.as_uri()}/{url}#{md5}" for url, md5 in zip(urls, digests, strict=True)]
-    return "\n".join(["@EXPLICIT", *lines]) + "\n"
 
 
 def _start(workshop: Workshop) -> tuple[Comparison, ...]:

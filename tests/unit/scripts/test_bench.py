@@ -10,7 +10,6 @@ import pytest
 from bench.chart import render_chart, ticks
 from bench.corpus import renamed
 from bench.figures import Ratio, pairwise, render_bytes, render_ratio, render_seconds
-from bench.install import render_explicit
 from bench.machine import is_before_2_6
 from bench.markdown import render_markdown
 from bench.measure import Measurement
@@ -27,7 +26,6 @@ from bench.report import (
 from bench.server import parse_range
 from bench.synthetic import contents, file_sizes
 from bench.update import changed_bytes
-from bench.workshop import ROOT
 
 
 def test_ratios_are_taken_pair_by_pair() -> None:
@@ -179,13 +177,6 @@ def test_changed_frames_are_those_with_another_digest() -> None:
         return json.dumps({"packages": packages}).encode()
 
     assert changed_bytes(bill(a="1", b="2"), bill(a="1", b="3", c="4")) == {"b": 7, "c": 7}
-
-
-def test_explicit_files_name_local_archives() -> None:
-    """Each entry of the lock is a line with its digest."""
-    lock = "  url: https://demo.invalid/channel/noarch/a-1-0.conda\n  hash:\n    md5: abc\n"
-    expected = f"@EXPLICIT\nfile://{ROOT}/noarch/a-1-0.conda#abc\n"
-    assert render_explicit(lock, ROOT) == expected
 
 
 def test_conda_lock_needs_an_old_micromamba() -> None:
