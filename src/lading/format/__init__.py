@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         decompress as decompress,
         describe as describe,
         open_zstd as open_zstd,
+        zstd_content as zstd_content,
     )
     from lading.format.contents import (
         Contents as Contents,

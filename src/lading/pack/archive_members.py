@@ -6,26 +6,26 @@ member is written when it is read, except sources and bytecode, which are held u
 which of them fit. They hold much the same text, and compress better side by side.
 """
 
-import io
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO
+from typing import NamedTuple
 
 import msgspec
 
 from lading.conda import VARIABLES_DIRECTORY, Kind, PathType, RepodataRecord
 from lading.install import is_bytecode, sources_of
 from lading.pack.encode import Origin
-from lading.pack.members import ShippedMember, shipped_members
+from lading.pack.members import Buffer, ShippedMember, shipped_members
 from lading.package import (
     LARGEST_SOURCE,
     OWNER_EXECUTE,
     ArchiveCheck,
     CheckedPackage,
+    Content,
+    KnownInfo,
     Member,
     MemberType,
     PackageInfo,
@@ -36,13 +36,11 @@ from lading.package import (
     archive_errors,
     assemble_payload,
     check_record,
-    parse_package_info,
     placed_path,
-    read_info,
     read_members,
     with_header,
 )
-from lading.system import CHUNK_BYTES, sha256_of
+from lading.system import sha256_of
 
 Place = Callable[[Iterable[PayloadFile]], None]
 """Writes sources to where they say that they lie."""
@@ -51,14 +49,11 @@ Compile = Callable[[Payload, Place], Payload]
 """Gives a payload the bytecode of its sources, which are placed only if they are not known."""
 
 
-def read_archive_info(record: RepodataRecord, archive: Path) -> PackageInfo:
-    """What a package says of itself; types of files are not known yet.
+class _Held(NamedTuple):
+    """The content of a file, and its SHA-256, hexadecimal."""
 
-    Raises:
-        ArchiveError: It is damaged.
-    """
-    with archive.open("rb") as stream:
-        return parse_package_info(record.file_name, read_info(record.file_name, stream))
+    data: bytes
+    sha256: str
 
 
 @dataclass(kw_only=True)
@@ -68,7 +63,7 @@ class ArchiveSource:
     Attributes:
         record: From the lock.
         archive: Its digest was checked.
-        info: What the package says of itself.
+        known: What the package says of itself.
         python: The environment's python, or None.
         dropped: Prefix-relative paths that other packages provide.
         compile: Makes bytecode; None leaves bytecode out.
@@ -78,7 +73,7 @@ class ArchiveSource:
 
     record: RepodataRecord
     archive: Path
-    info: PackageInfo
+    known: KnownInfo
     python: PythonLayout | None
     dropped: Collection[str]
     compile: Compile | None
@@ -87,7 +82,7 @@ class ArchiveSource:
     _found: dict[str, PayloadFile] = field(default_factory=dict)
     _hardlinks: list[Member] = field(default_factory=list)
     _bytecode: dict[str, bytes] = field(default_factory=dict)
-    _sources: dict[str, bytes] = field(default_factory=dict)
+    _sources: dict[str, _Held] = field(default_factory=dict)
     _variables: list[PayloadFile] = field(default_factory=list)
 
     def members(self) -> Iterator[ShippedMember]:
@@ -99,25 +94,31 @@ class ArchiveSource:
             DigestMismatchError: A file is not what the package says.
         """
         check_record(self.record, self.info, self.python)
-        check = ArchiveCheck(self.record.file_name)
+        check = ArchiveCheck(self.record.file_name, self.known)
         with self._stream() as members:
             for member, content in members:
-                wants = content is not None and check.wants(member)
-                data = content.read() if content is not None and wants else None
+                data = content.read() if content is not None and check.wants(member) else None
                 check.look(member, data)
-                yield from self._member(member, content if data is None else io.BytesIO(data))
+                shipped = self._member(member, content, data)
+                if shipped is not None:
+                    yield shipped
         checked = check.finish()
         yield from self._linked(check.members)
         payload = assemble_payload(self.record, self.info, list(self._listed()), self.python)
         files = [item for item in payload.files if item.path not in self.dropped]
         yield from self._shipped(item for item in files if item.kind is Kind.DIRECTORY)
-        yield from self._shipped(self._with_bytecode(files, checked))
+        yield from self._with_bytecode(files, checked)
         yield from self._shipped(item for item in files if item.content is not None)
         light = msgspec.structs.replace(payload, files=tuple(self._variables))
         self.origin = Origin(checked=checked, payload=light)
 
+    @property
+    def info(self) -> PackageInfo:
+        """What the package says of itself."""
+        return self.known.info
+
     @contextmanager
-    def _stream(self) -> Iterator[Iterator[tuple[Member, IO[bytes] | None]]]:
+    def _stream(self) -> Iterator[Iterator[tuple[Member, Content | None]]]:
         with archive_errors(self.record.file_name), self.archive.open("rb") as stream:
             yield read_members(self.record.file_name, stream)
 
@@ -140,26 +141,35 @@ class ArchiveSource:
         payload = Payload(name=self.record.name, version=self.record.version, files=tuple(files))
         return shipped_members(payload, self.scratch)
 
-    def _member(self, member: Member, content: IO[bytes] | None) -> Iterator[ShippedMember]:
-        """What one member of the archive becomes, if it is listed; its type is checked later."""
+    def _member(
+        self, member: Member, content: Content | None, data: bytes | None
+    ) -> ShippedMember | None:
+        """What one member of the archive becomes at once, if anything; its type is checked later.
+
+        Args:
+            member: In the archive.
+            content: Of a file.
+            data: All of its content, if that was read already.
+        """
         entry = self._entries.get(member.path)
         if entry is None or member.type is MemberType.DIRECTORY:
-            return
+            return None
         if member.type is MemberType.HARDLINK:
             self._hardlinks.append(member)
-            return
+            return None
         item = self._found[member.path] = self._item(entry, member)
         if member.path not in self._kept:
-            return
+            return None
         if content is None:
-            yield from self._shipped([item])
-        elif is_bytecode(item.path):
+            return next(self._shipped([item]))
+        if is_bytecode(item.path):
             if self.compile is not None and member.size <= LARGEST_SOURCE:
-                self._bytecode[item.path] = self._read(item, content)
-        elif _is_held(item):
-            self._sources[item.path] = self._read(item, content)
-        else:
-            yield self._file(item, content)
+                self._bytecode[item.path] = self._checked(item, content, data).data
+            return None
+        if _is_held(item):
+            self._sources[item.path] = self._checked(item, content, data)
+            return None
+        return self._file(item, content, data)
 
     def _item(self, entry: PathEntry, member: Member) -> PayloadFile:
         path = placed_path(entry.path, self.info, self.python)
@@ -175,34 +185,39 @@ class ArchiveSource:
             mode=entry.mode,
         )
 
-    def _file(self, item: PayloadFile, content: IO[bytes]) -> ShippedMember:
+    def _file(self, item: PayloadFile, content: Content, data: bytes | None) -> ShippedMember:
         """A file as it is shipped; one with a placeholder is held in memory."""
         is_variables = item.path.startswith(VARIABLES_DIRECTORY) and item.path.endswith(".json")
         if item.placeholder or is_variables:
-            data = self._read(item, content)
+            data = self._checked(item, content, data).data
             if is_variables:
                 self._variables.append(msgspec.structs.replace(item, content=data))
             source = self.scratch / "file"
             source.write_bytes(data)
             return next(self._shipped([msgspec.structs.replace(item, place=str(source))]))
-        return self._streamed(item, content)
+        return self._plain(item, content.chunks if data is None else lambda: iter((data,)))
 
-    def _streamed(self, item: PayloadFile, content: IO[bytes]) -> ShippedMember:
+    def _plain(
+        self, item: PayloadFile, read: Callable[[], Iterator[Buffer]], sha256: str = ""
+    ) -> ShippedMember:
+        """A file that is shipped as it is; its digest is given where it was compared already."""
         return ShippedMember(
             path=item.path,
             kind=Kind.FILE,
             size=item.size or 0,
             executable=item.executable,
-            read=partial(_chunks, content),
+            read=read,
+            sha256=sha256,
             promised=item.sha256,
             place=self.record.file_name,
         )
 
-    def _read(self, item: PayloadFile, content: IO[bytes]) -> bytes:
+    def _checked(self, item: PayloadFile, content: Content, data: bytes | None) -> _Held:
         """The content of a file, compared with what its package says."""
-        data = content.read()
-        self._streamed(item, content).check(sha256_of(data).hex)
-        return data
+        held = content.read() if data is None else data
+        digest = sha256_of(held).hex
+        self._plain(item, content.chunks).check(digest)
+        return _Held(held, digest)
 
     def _linked(self, members: Mapping[str, Member]) -> Iterator[ShippedMember]:
         """The second names of files, for which the archive is read once more."""
@@ -226,7 +241,7 @@ class ArchiveSource:
                 if target is not None and content is not None:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with target.open("wb") as stream:
-                        shutil.copyfileobj(content, stream, CHUNK_BYTES)
+                        stream.writelines(content.chunks())
 
     def _listed(self) -> Iterator[PayloadFile]:
         """All that the package lists, dropped or not, in its order."""
@@ -237,14 +252,15 @@ class ArchiveSource:
 
     def _with_bytecode(
         self, files: Iterable[PayloadFile], checked: CheckedPackage
-    ) -> Iterator[PayloadFile]:
+    ) -> Iterator[ShippedMember]:
         """The sources among `files`, each with its bytecode behind it, brought or compiled."""
         sources = [item for item in files if item.path in self._sources]
         bytecode = self._find_bytecode(sources, checked) if sources else {}
         for item in sources:
-            yield msgspec.structs.replace(item, content=self._sources[item.path])
+            data, digest = self._sources.pop(item.path)
+            yield self._plain(item, partial(iter, (data,)), digest)
             if item.path in bytecode:
-                yield bytecode[item.path]
+                yield from self._shipped([bytecode.pop(item.path)])
 
     def _find_bytecode(
         self, sources: Iterable[PayloadFile], checked: CheckedPackage
@@ -257,7 +273,7 @@ class ArchiveSource:
             version=self.record.version,
             sha256=self.record.sha256,
             files=tuple(
-                msgspec.structs.replace(item, place=str(self.scratch / "sources" / item.path))
+                msgspec.structs.replace(item, place=f"{self.scratch}/sources/{item.path}")
                 for item in sources
             ),
         )
@@ -267,7 +283,7 @@ class ArchiveSource:
             for item in checked.bytecode
             if self.python.released
             and item.source in rest
-            and (held := self._bytecode.get(item.path)) is not None
+            and (held := self._bytecode.pop(item.path, None)) is not None
             and rest.pop(item.source) is not None
         }
         payload = msgspec.structs.replace(payload, files=tuple(rest.values()))
@@ -283,15 +299,10 @@ class ArchiveSource:
         for item in items:
             target = Path(item.place)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self._sources[item.path])
+            target.write_bytes(self._sources[item.path].data)
 
 
 def _is_held(item: PayloadFile) -> bool:
     """Whether a file is a source that may have bytecode."""
     is_small = (item.size or 0) <= LARGEST_SOURCE
     return item.path.endswith(".py") and not item.placeholder and is_small
-
-
-def _chunks(content: IO[bytes]) -> Iterator[bytes]:
-    while chunk := content.read(CHUNK_BYTES):
-        yield chunk

@@ -17,6 +17,7 @@ import msgspec
 from lading.conda import Kind
 from lading.errors import ArchiveError
 from lading.format import (
+    FRAME_BYTES,
     Format,
     Header,
     Level,
@@ -29,7 +30,7 @@ from lading.format import (
     render_file_list,
     render_header,
 )
-from lading.pack.members import ShippedMember
+from lading.pack.members import Buffer, ShippedMember
 from lading.package import CheckedPackage, Payload
 from lading.system import sha256_of
 
@@ -159,7 +160,8 @@ class _FrameWriter:
     threads: int
     pool: ThreadPoolExecutor | None
     frames: list[EncodedFrame] = field(default_factory=list)
-    buffer: bytearray = field(default_factory=bytearray)
+    buffer: bytearray = field(default_factory=lambda: bytearray(FRAME_BYTES))
+    filled: int = 0
     pending: deque[Future[_Frame]] = field(default_factory=deque)
 
     @classmethod
@@ -186,19 +188,21 @@ class _FrameWriter:
         )
         block = render_header(header)
         filling = padding(member.size)
-        cuts = list(cut(len(self.buffer), len(block) + member.size + len(filling)))
+        cuts = list(cut(self.filled, len(block) + member.size + len(filling)))
         position = self._append(block, 0, cuts)
         hasher = hashlib.sha256()
         if member.kind is Kind.FILE:
             for chunk in member.read():
-                hasher.update(chunk)
+                if not member.sha256:
+                    hasher.update(chunk)
                 position = self._append(chunk, position, cuts)
             if position != len(block) + member.size:
                 raise ArchiveError(
                     f"{member.path} has not the {member.size} bytes that it should have",
                     hint="clear the package cache and fetch it again",
                 )
-            member.check(hasher.hexdigest())
+            if not member.sha256:
+                member.check(hasher.hexdigest())
         self._append(filling, position, cuts)
         where = member.occurrences
         return ManifestFile(
@@ -206,34 +210,40 @@ class _FrameWriter:
             type=member.kind,
             mode=f"{header.mode:04o}",
             size=member.size,
-            sha256=hasher.hexdigest() if member.kind is Kind.FILE else "",
+            sha256=member.sha256 or hasher.hexdigest() if member.kind is Kind.FILE else "",
             target=member.target,
             placeholder=where.placeholder.decode() if where else "",
             placeholder_mode=where.mode if where else None,
         )
 
-    def _append(self, data: bytes, position: int, cuts: list[int]) -> int:
+    def _append(self, data: Buffer, position: int, cuts: list[int]) -> int:
         """Append a part of a member that begins at `position` in it; return where it ends."""
-        view = memoryview(data)
-        while view:
-            if cuts and cuts[0] == position:
-                cuts.pop(0)
-                self.end_frame()
-            part = view[: cuts[0] - position] if cuts else view
-            self.buffer += part
-            position += len(part)
-            view = view[len(part) :]
-        return position
+        end = position + len(data)
+        rest = data
+        while cuts and cuts[0] <= end and len(rest):
+            here = cuts[0] - position
+            self._put(rest[:here])
+            rest, position = rest[here:], cuts.pop(0)
+            self.end_frame()
+        self._put(rest)
+        return end
+
+    def _put(self, data: Buffer) -> None:
+        filled = self.filled + len(data)
+        self.buffer[self.filled : filled] = data
+        self.filled = filled
 
     def end_frame(self) -> None:
         """Compress what has come since the last frame, if anything has."""
-        if not self.buffer:
+        if not self.filled:
             return
-        content = bytes(self.buffer)
-        self.buffer.clear()
+        content = memoryview(self.buffer)[: self.filled]
+        self.filled = 0
         if self.pool is None:
             self.frames.append(self.kept(_compressed(self.style, content)))
             return
+        # The other threads still read this one.
+        self.buffer = bytearray(FRAME_BYTES)
         self.settle(self.threads)
         self.pending.append(self.pool.submit(_compressed, self.style, content))
 
@@ -248,6 +258,6 @@ class _FrameWriter:
         return EncodedFrame(length=len(frame.data), size=frame.size, sha256=frame.sha256)
 
 
-def _compressed(style: Style, content: bytes) -> _Frame:
+def _compressed(style: Style, content: Buffer) -> _Frame:
     data = compress(style.format, style.level, content)
     return _Frame(data, len(content), sha256_of(data).hex)

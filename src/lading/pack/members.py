@@ -17,6 +17,9 @@ from lading.package import Payload, PayloadFile
 from lading.system import CHUNK_BYTES, Digest, sha256_of
 
 
+Buffer = bytes | memoryview
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShippedMember:
     """A member as it is shipped.
@@ -29,6 +32,7 @@ class ShippedMember:
         target: Of a link.
         occurrences: What relocation replaces in it, or None.
         read: Gives the content of a file chunk by chunk; who reads it compares it with `promised`.
+        sha256: Digest of the content, hexadecimal, where it was compared already; or empty.
         promised: What its package says of the digest; None where it says nothing.
         place: Where the content was read from, for messages.
     """
@@ -39,7 +43,8 @@ class ShippedMember:
     executable: bool = False
     target: str = ""
     occurrences: Occurrences | None = None
-    read: Callable[[], Iterator[bytes]]
+    read: Callable[[], Iterator[Buffer]]
+    sha256: str = ""
     promised: Digest | None = None
     place: str = ""
 

@@ -27,13 +27,13 @@ from lading.install import (
     project_payloads,
     without_bytecode,
 )
-from lading.pack.archive_members import ArchiveSource, Place, read_archive_info
+from lading.pack.archive_members import ArchiveSource, Place
 from lading.pack.encode import EncodedPackage, Origin, Style, encode_package
 from lading.pack.frame_cache import KeptPackage
 from lading.pack.known_frames import KnownFrames, Python, conda_key, pip_key
 from lading.pack.members import mtime_of, shipped_members
 from lading.package import (
-    PackageInfo,
+    KnownInfo,
     Payload,
     PayloadFile,
     PythonLayout,
@@ -83,7 +83,7 @@ class Transcoding:
     progress: Progress = no_progress
     _layout: PythonLayout | None = None
     _archives: dict[str, Path] = field(default_factory=dict)
-    _infos: dict[str, PackageInfo] = field(default_factory=dict)
+    _infos: dict[str, KnownInfo] = field(default_factory=dict)
     _dropped: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def run(self) -> tuple[Transcoded, Frames]:
@@ -177,7 +177,7 @@ class Transcoding:
             return
         self._archives |= self.private.fetch(wanted).conda
         infos = in_order(
-            lambda item: read_archive_info(item, self._archives[item.distribution]),
+            lambda item: KnownInfo.read(item.file_name, self._archives[item.distribution]),
             wanted,
             self.workers,
         )
@@ -189,7 +189,7 @@ class Transcoding:
             if record.name == "python" and record.sha256 is not None:
                 kept = frames.get((CONDA, record.name))
                 checked = kept.origin.checked if kept is not None else None
-                return PythonLayout.of(checked or self._infos[record.distribution], record.sha256)
+                return PythonLayout.of(checked or self._infos[record.distribution].info, record.sha256)
         return None
 
     def _resolve(self, frames: Frames) -> Mapping[str, tuple[str, ...]]:
@@ -219,7 +219,7 @@ class Transcoding:
         kept = frames.get((CONDA, record.name))
         if kept is not None:
             return [item.path for item in kept.encoded.files]
-        info = self._infos[record.distribution]
+        info = self._infos[record.distribution].info
         paths = {placed_path(entry.path, info, self._layout) for entry in info.paths}
         if info.noarch == "python":
             paths |= {f"bin/{item.command}" for item in info.entry_points}
@@ -231,7 +231,7 @@ class Transcoding:
         share = sum(sizes.values()) / self.workers
         ordered = sorted(
             records,
-            key=lambda item: (self._infos[item.distribution].noarch == "python", -sizes[item.name]),
+            key=lambda item: (self._infos[item.distribution].info.noarch == "python", -sizes[item.name]),
         )
         work: list[Callable[[], Frames]] = [
             partial(
@@ -253,7 +253,7 @@ class Transcoding:
         spread(lambda job: job(), work, self.workers, finished)
 
     def _encode_conda(self, record: RepodataRecord, threads: int) -> Frames:
-        info = self._infos[record.distribution]
+        info = self._infos[record.distribution].info
         needs_python = info.noarch == "python" or any(
             entry.path.endswith((".py", ".pyc")) for entry in info.paths
         )
@@ -263,7 +263,7 @@ class Transcoding:
                 source = ArchiveSource(
                     record=record,
                     archive=self._archives[record.distribution],
-                    info=info,
+                    known=self._infos[record.distribution],
                     python=self._layout,
                     dropped=self._dropped.get(record.distribution, ()),
                     compile=self._compile if self.private.plan.bytecode and self._layout else None,

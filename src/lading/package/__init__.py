@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         LARGEST_SOURCE as LARGEST_SOURCE,
         ArchiveCheck as ArchiveCheck,
         CheckedPackage as CheckedPackage,
+        KnownInfo as KnownInfo,
         check_environment as check_environment,
         check_packages as check_packages,
         keep_checked as keep_checked,
@@ -52,5 +53,6 @@ if TYPE_CHECKING:
         time_of as time_of,
     )
     from lading.package.script_headers import script_for as script_for
+    from lading.package.tar_stream import Content as Content
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

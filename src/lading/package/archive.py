@@ -23,22 +23,25 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from typing import IO, cast
 
 import msgspec
 
 from lading.errors import ArchiveError
-from lading.format import ZSTD_ERROR, open_zstd
+from lading.format import ZSTD_ERROR, zstd_content
 from lading.net import PartialFile
-from lading.system import CHUNK_BYTES
+from lading.package.tar_stream import Content, Limit, TarStream
 
 LONGEST_PATH = 1024
+LONGEST_NAME = 255
+"""Bytes of one name in a path, as file systems have it."""
 LARGEST_INFO = 1 << 28
 LARGEST_PACKAGE = 1 << 36
 MOST_MEMBERS = 1_000_000
 
 READ_BYTES = 1 << 18
-"""Decompressed at once: in tarfile's pieces of 10 kB, calls take longer than decompressing."""
+"""Decompressed at once: in small pieces calls take longer than decompressing."""
 
 REMEDY = "the package is damaged or no conda package: clear the package cache and fetch it again"
 
@@ -57,6 +60,7 @@ _DAMAGE = (
 )
 """What reading a damaged archive may end with."""
 
+_UNSAFE_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\0")
 _TAR = re.compile(r"^(info|pkg)-|\.tar\b")
 _LOCAL_HEADER = struct.Struct("<6sH10sI4xHH")
 _ZIP64_SIZES = struct.Struct("<HHQQ")
@@ -108,7 +112,7 @@ def read_members(
     *,
     info_only: bool = False,
     limit: int = LARGEST_PACKAGE,
-) -> Iterator[tuple[Member, IO[bytes] | None]]:
+) -> Iterator[tuple[Member, Content | None]]:
     """The members of the archive `file_name`, in order, each file with its content.
 
     A content must be read before the next member is asked for. The members below `info/` come first
@@ -125,17 +129,18 @@ def read_members(
     """
     with archive_errors(file_name):
         seen: dict[str, MemberType] = {}
-        for tar in _tars(file_name, stream, _Limit(limit), info_only=info_only):
-            source = cast("IO[bytes]", tar)
-            with tarfile.open(fileobj=source, mode="r|", bufsize=READ_BYTES) as members:
-                for item in members:
+        for tar in _tars(file_name, stream, Limit(limit), info_only=info_only):
+            with tarfile.TarFile(fileobj=cast("IO[bytes]", tar)) as headers:
+                while item := headers.next():
                     member = _member(item)
                     if member is None:
                         continue
                     _check_member(member, seen)
                     seen[member.path] = member.type
-                    yield member, members.extractfile(item) if item.isreg() else None
-                tar.expect_zeros(members.offset)
+                    content = Content(tar, member.size)
+                    yield member, content if member.type is MemberType.FILE else None
+                    content.close()
+                tar.expect_zeros(headers.offset)
 
 
 def read_info(file_name: str, stream: IO[bytes] | PartialFile) -> dict[str, bytes]:
@@ -154,10 +159,10 @@ def read_info(file_name: str, stream: IO[bytes] | PartialFile) -> dict[str, byte
             if found and directory.partition("/")[0] != "info":
                 break
             if directory == "info" and content is not None:
-                found[name] = content.read(rest + 1)
-                rest -= len(found[name])
+                rest -= member.size
                 if rest < 0:
                     raise ValueError("its info/ is too large")
+                found[name] = content.read()
         if not found:
             raise ValueError("it has no info/")
         return found
@@ -169,10 +174,13 @@ def check_path(path: str) -> None:
     Raises:
         ValueError: It is unsafe.
     """
-    parts = path.split("/")
-    if "\0" in path or any(part in {"", ".", ".."} for part in parts):
+    if _UNSAFE_PATH.search(path):
         raise ValueError(f"the path {path[:LONGEST_PATH]!r} is unsafe")
-    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > 255 for part in parts):  # noqa: PLR2004  # NAME_MAX
+    encoded = path if path.isascii() else path.encode()
+    if len(encoded) > LONGEST_NAME and (
+        len(encoded) > LONGEST_PATH
+        or any(len(part.encode()) > LONGEST_NAME for part in path.split("/"))
+    ):
         raise ValueError(f"the path {path[:60]!r}... is too long")
 
 
@@ -185,52 +193,13 @@ def archive_errors(file_name: str) -> Iterator[None]:
         raise ArchiveError(f"{file_name} is damaged: {error}", hint=REMEDY) from error
 
 
-class _Limit:
-    """Bytes that may still be read, shared by the parts of an archive."""
-
-    def __init__(self, rest: int) -> None:
-        self.rest = rest
-
-
-class _Tar:
-    """The decompressed stream of a tar, within a limit; tarfile only reads it."""
-
-    def __init__(self, stream: IO[bytes], limit: _Limit) -> None:
-        self._stream = stream
-        self._limit = limit
-        self._position = 0
-        self._last: tuple[bytes, ...] = ()
-
-    def read(self, size: int) -> bytes:
-        """At most `size` bytes."""
-        data = self._stream.read(size)
-        self._limit.rest -= len(data)
-        if self._limit.rest < 0:
-            raise ValueError("it is larger than any package")
-        self._position += len(data)
-        self._last = (*self._last[-2:], data)
-        return data
-
-    def expect_zeros(self, end: int) -> None:
-        """Refuse what other readers could take for more members, behind `end` of the tar.
-
-        tarfile reads ahead, so the rest of what it was given last is looked at too.
-        """
-        given = b"".join(self._last)
-        if given[max(0, len(given) + end - self._position) :].strip(b"\0"):
-            raise ValueError("something follows its end")
-        while data := self.read(CHUNK_BYTES):
-            if data.strip(b"\0"):
-                raise ValueError("something follows its end")
-
-
 def _tars(
-    file_name: str, stream: IO[bytes] | PartialFile, limit: _Limit, *, info_only: bool
-) -> Iterator[_Tar]:
+    file_name: str, stream: IO[bytes] | PartialFile, limit: Limit, *, info_only: bool
+) -> Iterator[TarStream]:
     """The tar streams of an archive, the one with `info/` first."""
     if file_name.endswith(".tar.bz2"):
         with bz2.BZ2File(cast("IO[bytes]", stream)) as content:
-            yield _Tar(cast("IO[bytes]", content), limit)
+            yield TarStream(iter(partial(content.read, READ_BYTES), b""), limit)
     elif file_name.endswith(".conda"):
         with zipfile.ZipFile(stream) as archive:
             info, package = _parts(archive)
@@ -242,9 +211,9 @@ def _tars(
         raise ValueError("it is neither .conda nor .tar.bz2")
 
 
-def _opened(archive: zipfile.ZipFile, name: str, limit: _Limit) -> Iterator[_Tar]:
-    with archive.open(name) as part, open_zstd(part) as content:
-        yield _Tar(content, limit)
+def _opened(archive: zipfile.ZipFile, name: str, limit: Limit) -> Iterator[TarStream]:
+    with archive.open(name) as part:
+        yield TarStream(zstd_content(part, READ_BYTES), limit)
 
 
 def _parts(archive: zipfile.ZipFile) -> tuple[str, str]:
@@ -289,7 +258,9 @@ def _member(item: tarfile.TarInfo) -> Member | None:
     type_ = _TYPES.get(item.type)
     if type_ is None or item.issparse():
         raise ValueError(f"{path[:LONGEST_PATH]} is neither a file nor a link nor a directory")
-    is_link = type_ in {MemberType.LINK, MemberType.HARDLINK}
+    if item.size < 0:
+        raise ValueError(f"{path[:LONGEST_PATH]} has a negative size")
+    is_link = type_ is MemberType.LINK or type_ is MemberType.HARDLINK
     return Member(
         path=path,
         type=type_,

@@ -25,7 +25,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,7 @@ from lading.package.archive import (
     Member,
     MemberType,
     archive_errors,
+    read_info,
     read_members,
 )
 from lading.package.bytecode import BroughtBytecode, BytecodeFinder
@@ -78,6 +79,25 @@ class CheckedPackage(msgspec.Struct, frozen=True, array_like=True):
     commands: tuple[str, ...]
     paths: tuple[CheckedPath, ...]
     bytecode: tuple[BroughtBytecode, ...]
+
+
+class KnownInfo(NamedTuple):
+    """The files of `info/` that are read, by name, and what they say."""
+
+    files: Mapping[str, bytes]
+    info: PackageInfo
+
+    @classmethod
+    def read(cls, file_name: str, archive: Path) -> "KnownInfo":
+        """What the package in `archive` says of itself; types of files are not known yet.
+
+        Raises:
+            ArchiveError: It is damaged.
+        """
+        with archive.open("rb") as stream:
+            files = read_info(file_name, stream)
+        files = {name: data for name, data in files.items() if name in INFO_FILES}
+        return cls(files, parse_package_info(file_name, files))
 
 
 def check_packages(
@@ -164,9 +184,13 @@ def check_archive(file_name: str, stream: IO[bytes]) -> CheckedPackage:
 class ArchiveCheck:
     """The checks on a package by itself, member by member, while its archive streams."""
 
-    def __init__(self, file_name: str) -> None:
-        """Nothing is known of `file_name` yet; `listed` is its own list, once it is finished."""
+    def __init__(self, file_name: str, known: KnownInfo | None = None) -> None:
+        """Nothing is known of `file_name` yet, but what its `info/` may turn out to say.
+
+        Its own list is `listed`, once it is finished.
+        """
         self._file_name = file_name
+        self._known = known
         self._files: dict[str, bytes] = {}
         self._finder = BytecodeFinder()
         self.members: dict[str, Member] = {}
@@ -202,11 +226,7 @@ class ArchiveCheck:
             UnsafePathError: It holds something below a link.
         """
         members = self.members
-        info = parse_package_info(
-            self._file_name,
-            self._files,
-            lambda path: path in members and members[path].type is MemberType.LINK,
-        )
+        info = self._info()
         _check_parents(self._file_name, members)
         self.listed = info.paths
         return CheckedPackage(
@@ -220,6 +240,17 @@ class ArchiveCheck:
             paths=tuple(_checked_paths(self._file_name, info, members)),
             # A noarch package is for any python.
             bytecode=() if info.noarch else tuple(self._finder.fitting(info.paths)),
+        )
+
+    def _info(self) -> PackageInfo:
+        # Parsing takes a while, and what is older than `paths.json` needs the members.
+        if self._known and "paths.json" in self._files and self._files == self._known.files:
+            return self._known.info
+        members = self.members
+        return parse_package_info(
+            self._file_name,
+            self._files,
+            lambda path: path in members and members[path].type is MemberType.LINK,
         )
 
 
