@@ -191,9 +191,12 @@ class Compiler:
         self, sources: Iterable[PayloadFile], temporary: Path, output: Path
     ) -> list[str]:
         """Compile `sources` into `output`; return the paths of what was made."""
-        job = temporary / "job.json"
-        pairs = [[item.place, item.path] for item in sources]
-        job.write_text(json.dumps({"sources": pairs, "output": str(output)}), "utf-8")
+        job = temporary / "job"
+        sources = tuple(sources)
+        words = [str(output), *(word for item in sources for word in (item.place, item.path))]
+        job.write_text("".join(f"{word}\0" for word in words), "utf-8")
+        for directory in {item.path.rpartition("/")[0] for item in sources}:
+            (output / directory / "__pycache__").mkdir(parents=True, exist_ok=True)
         executable = str(self.prefix / self.python.executable)
         completed = run_checked(
             Run(
@@ -204,7 +207,7 @@ class Compiler:
             "the environment's python cannot compile bytecode",
             "run `lading verify` on the prefix, or install with --no-bytecode",
         )
-        return decode_json(completed.stdout.encode(), list[str])
+        return completed.stdout.split("\0")[:-1]
 
 
 def _read_entries(directory: Path) -> list[_Entry] | None:

@@ -158,18 +158,20 @@ class ArchiveSource:
             self._hardlinks.append(member)
             return None
         item = self._found[member.path] = self._item(entry, member)
-        if member.path not in self._kept:
+        if member.path not in self._kept or (content and self._holds(item, content, data)):
             return None
-        if content is None:
-            return next(self._shipped([item]))
+        return self._file(item, content, data) if content else next(self._shipped([item]))
+
+    def _holds(self, item: PayloadFile, content: Content, data: bytes | None) -> bool:
+        """Hold a source, or bytecode; return whether the file is one of them."""
         if is_bytecode(item.path):
-            if self.compile is not None and member.size <= LARGEST_SOURCE:
+            if self.compile is not None and (item.size or 0) <= LARGEST_SOURCE:
                 self._bytecode[item.path] = self._checked(item, content, data).data
-            return None
-        if _is_held(item):
+            return True
+        is_source = _is_source(item)
+        if is_source:
             self._sources[item.path] = self._checked(item, content, data)
-            return None
-        return self._file(item, content, data)
+        return is_source
 
     def _item(self, entry: PathEntry, member: Member) -> PayloadFile:
         path = placed_path(entry.path, self.info, self.python)
@@ -302,7 +304,7 @@ class ArchiveSource:
             target.write_bytes(self._sources[item.path].data)
 
 
-def _is_held(item: PayloadFile) -> bool:
+def _is_source(item: PayloadFile) -> bool:
     """Whether a file is a source that may have bytecode."""
     is_small = (item.size or 0) <= LARGEST_SOURCE
     return item.path.endswith(".py") and not item.placeholder and is_small

@@ -16,7 +16,6 @@ from lading.pack.conda_pack import Shipped, shipped_form, shipped_pip_form
 from lading.package import Payload, PayloadFile
 from lading.system import CHUNK_BYTES, Digest, sha256_of
 
-
 Buffer = bytes | memoryview
 
 

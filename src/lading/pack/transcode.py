@@ -1,9 +1,9 @@
 """From a lock to frames: each package's archive is streamed once, and becomes the package's frames.
 
 Nothing is extracted and nothing linked, but for what must run: see `PrivatePrefix`. Packages whose
-frames are known are not even fetched. Workers are processes that take packages, the largest first;
-those that need the environment's python come last, so that it is linked meanwhile. A package that
-is larger than its share is compressed by several threads.
+frames are known are not even fetched. Workers are processes that take packages, the largest first.
+The first that needs the environment's python links it, while the others go on. A package that is
+larger than its share is compressed by several threads.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -189,7 +189,9 @@ class Transcoding:
             if record.name == "python" and record.sha256 is not None:
                 kept = frames.get((CONDA, record.name))
                 checked = kept.origin.checked if kept is not None else None
-                return PythonLayout.of(checked or self._infos[record.distribution].info, record.sha256)
+                return PythonLayout.of(
+                    checked or self._infos[record.distribution].info, record.sha256
+                )
         return None
 
     def _resolve(self, frames: Frames) -> Mapping[str, tuple[str, ...]]:
@@ -229,15 +231,11 @@ class Transcoding:
         """Make frames in worker processes, and add them to `frames`."""
         sizes = {item.name: self._archives[item.distribution].stat().st_size for item in records}
         share = sum(sizes.values()) / self.workers
-        ordered = sorted(
-            records,
-            key=lambda item: (self._infos[item.distribution].info.noarch == "python", -sizes[item.name]),
-        )
         work: list[Callable[[], Frames]] = [
             partial(
                 self._encode_conda, item, threads=self.workers if sizes[item.name] > share else 1
             )
-            for item in ordered
+            for item in sorted(records, key=lambda item: -sizes[item.name])
         ]
         if not has_wheels:
             work.append(self._encode_wheels)

@@ -14,6 +14,7 @@ class Limit:
     """Bytes that may still be read, shared by the parts of an archive."""
 
     def __init__(self, rest: int) -> None:
+        """At most `rest` bytes."""
         self.rest = rest
 
 
