@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
 
 from lading.conda import PathType, RepodataRecord
 from lading.errors import PrefixError, UnsafePathError
@@ -28,6 +27,7 @@ from lading.package import (
     INFO_FILES,
     REMEDY,
     ArchiveCheck,
+    Content,
     Member,
     MemberType,
     PathEntry,
@@ -36,7 +36,6 @@ from lading.package import (
     read_members,
 )
 from lading.system import (
-    CHUNK_BYTES,
     Progress,
     is_temporary_of,
     no_progress,
@@ -133,8 +132,8 @@ def extract_package(item: Extraction) -> None:
 
 
 def _pieces(
-    name: str, check: ArchiveCheck, member: Member, content: IO[bytes] | None
-) -> Iterator[bytes]:
+    name: str, check: ArchiveCheck, member: Member, content: Content | None
+) -> Iterator[bytes | memoryview]:
     """The content of a member of the archive `name`, after `check` has looked at it."""
     if content is None:
         check.look(member, None)
@@ -146,8 +145,7 @@ def _pieces(
             yield data
             return
         check.look(member, None)
-        while piece := content.read(CHUNK_BYTES):
-            yield piece
+        yield from content.chunks()
 
 
 def _refuse_faults(
@@ -176,7 +174,7 @@ class _Writer:
     _states: dict[str, State] = field(default_factory=dict)
     _directories: set[str] = field(default_factory=lambda: {""})
 
-    def write(self, member: Member, content: Iterator[bytes]) -> None:
+    def write(self, member: Member, content: Iterator[bytes | memoryview]) -> None:
         """Write one member.
 
         Raises:
@@ -218,7 +216,13 @@ class _Writer:
         os.mkdir(f"{self.root}/{path}", _DIRECTORY_MODE)  # noqa: PTH102  # text, see above
         self._directories.add(path)
 
-    def _write_file(self, path: str, member: Member, data: bytes, rest: Iterator[bytes]) -> None:
+    def _write_file(
+        self,
+        path: str,
+        member: Member,
+        data: bytes | memoryview,
+        rest: Iterator[bytes | memoryview],
+    ) -> None:
         mode = member.mode & _PERMISSIONS | _OWNER_READS
         hasher = sha256(data)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -255,7 +259,7 @@ class _Writer:
         return states | {path: state_at(f"{self.root}/{path}") for path in directories}
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     written = os.write(descriptor, data)
     while written < len(data):
         data = data[written:]

@@ -1,8 +1,8 @@
-"""A prefix for what must run while packing: python with its dependencies, and nothing else.
+"""What must run while packing: python with its dependencies, and nothing else.
 
-Packing compiles bytecode with the environment's python and installs wheels; everything else is read
-from archives. So only where something must run is anything linked, into a prefix that nobody else
-sees, and that is removed afterwards.
+Packing compiles bytecode with the environment's python, which is unpacked for that, and installs
+wheels, for which it is linked; everything else is read from archives. Both lie where nobody else
+sees them, and are removed afterwards.
 """
 
 import fcntl
@@ -20,11 +20,20 @@ from lading.install.link import check_and_extract, link_packages
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages, pip_payloads
 from lading.install.plan import InstallPlan
+from lading.install.unpacked_python import unpack_python
 from lading.package import Payload, PythonLayout, resolve_clobbering
-from lading.system import Progress, no_progress, open_lock, scrubbed_environment
+from lading.system import (
+    Progress,
+    no_progress,
+    open_lock,
+    scrubbed_environment,
+    temporary_directory,
+)
 
 READY = "ready"
 """A file beside the prefix that says that it is linked."""
+PYTHON = "python"
+"""Where python is unpacked to compile with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +88,7 @@ class PrivatePrefix:
             if (self.directory / READY).exists():
                 return
             tree = with_private_cache(self.tree)
-            needed = reachable(dependencies_of(self.plan.records), ["python"])
-            records = tuple(item for item in self.plan.records if item.name in needed)
+            records = self._python_records
             archives = self.fetch(records)
             tree.home.mkdir(parents=True, exist_ok=True)
             request = InstallRequest(
@@ -96,11 +104,34 @@ class PrivatePrefix:
             link_packages(engine, request, tree.checked)
             (self.directory / READY).touch()
 
+    @property
+    def _python_records(self) -> tuple[RepodataRecord, ...]:
+        """Python and all that it depends on."""
+        needed = reachable(dependencies_of(self.plan.records), ["python"])
+        return tuple(item for item in self.plan.records if item.name in needed)
+
+    def unpack_python(self) -> None:
+        """Unpack python, to compile with, unless that is done; other processes wait.
+
+        Raises:
+            IntegrityError: An archive is not a sound package.
+            OSError: There is no room for it.
+        """
+        with open_lock(self.directory / ".python-lock") as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if (self.directory / PYTHON).exists():
+                return
+            records = self._python_records
+            archives = self.fetch(records)
+            with temporary_directory(self.directory, PYTHON) as temporary:
+                unpack_python(records, archives.conda, self.plan.lockfile.platform, temporary)
+                temporary.rename(self.directory / PYTHON)
+
     def compiler(self, python: PythonLayout) -> Compiler:
-        """What compiles with the python of this prefix, which must be linked before."""
+        """What compiles with the environment's python, which must be unpacked before."""
         return Compiler(
             python=python,
-            prefix=self.prefix,
+            prefix=self.directory / PYTHON,
             cache=self.tree.bytecode_cache,
             environment=self.environment,
             workers=1,

@@ -1,8 +1,12 @@
-"""The file that a tarball is written to: hashed while frames are copied into it."""
+"""The file that a tarball is written to: hashed by a thread while frames are copied into it."""
 
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Condition
 
 from lading.system import CHUNK_BYTES, Digest
 
@@ -10,19 +14,60 @@ _CANNOT_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno
 
 
 class HashedOutput:
-    """Appends to a file, and knows the SHA-256 of everything that it appended."""
+    """Appends to a file, and knows the SHA-256 of everything that stands in it."""
 
     def __init__(self, descriptor: int) -> None:
-        """Write to the empty file at `descriptor`, which stays open for as long as this is used."""
+        """Use `opened`."""
         self._descriptor = descriptor
-        self._hasher = hashlib.sha256()
         self._can_copy = hasattr(os, "copy_file_range")
+        self._changed = Condition()
+        self._has_ended = False
+        self._digest: Future[str] | None = None
         self.position = 0
+
+    @classmethod
+    @contextmanager
+    def opened(cls, descriptor: int) -> Iterator["HashedOutput"]:
+        """Write to the empty file at `descriptor`, which can be read too, and stays open."""
+        output = cls(descriptor)
+        with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
+            output._digest = pool.submit(output._hash)
+            try:
+                yield output
+            finally:
+                output._move(0, ended=True)
+
+    def _hash(self) -> str:
+        """Hash what was appended, as it grows, to its end."""
+        hasher = hashlib.sha256()
+        done = 0
+        while (end := self._end_beyond(done)) > done:
+            data = os.pread(self._descriptor, min(CHUNK_BYTES, end - done), done)
+            if not data:
+                raise OSError(errno.EIO, "a file became shorter while it was written")
+            hasher.update(data)
+            done += len(data)
+        return hasher.hexdigest()
+
+    def _end_beyond(self, done: int) -> int:
+        """Wait until there is more than `done` bytes; the same number if there will never be."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_ended or self.position > done)
+            return self.position
+
+    def _move(self, length: int, *, ended: bool = False) -> None:
+        with self._changed:
+            self.position += length
+            self._has_ended = ended
+            self._changed.notify()
 
     def write(self, data: bytes) -> None:
         """Append `data`."""
-        self._hasher.update(data)
-        self._put(data)
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._descriptor, view, self.position)
+            self._move(written)
+            view = view[written:]
 
     def copy(self, source: int, length: int) -> None:
         """Append the first `length` bytes of the file `source`, moved by the system if it can.
@@ -31,46 +76,34 @@ class HashedOutput:
         """
         offset = 0
         while offset < length:
-            data = os.pread(source, min(CHUNK_BYTES, length - offset), offset)
-            if not data:
-                raise OSError(errno.EIO, "a file became shorter while it was copied")
-            self._hasher.update(data)
-            if self._can_copy and self._copied(source, offset, len(data)):
-                self.position += len(data)
+            size = min(CHUNK_BYTES, length - offset)
+            moved = self._moved(source, offset, size) if self._can_copy else 0
+            if moved:
+                self._move(moved)
             else:
-                self._put(data)
-            offset += len(data)
+                data = os.pread(source, size, offset)
+                if not data:
+                    raise OSError(errno.EIO, "a file became shorter while it was copied")
+                self.write(data)
+                moved = len(data)
+            offset += moved
 
-    def _copied(self, source: int, offset: int, length: int) -> bool:
-        """Let the system copy `length` bytes to the end; False where it cannot."""
-        done = 0
-        while done < length:
-            try:
-                moved = os.copy_file_range(
-                    source,
-                    self._descriptor,
-                    length - done,
-                    offset_src=offset + done,
-                    offset_dst=self.position + done,
-                )
-            except OSError as error:
-                if error.errno not in _CANNOT_COPY:
-                    raise
-                moved = 0
-            if moved == 0:
-                self._can_copy = False
-                return False
-            done += moved
-        return True
-
-    def _put(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(self._descriptor, view, self.position)
-            self.position += written
-            view = view[written:]
+    def _moved(self, source: int, offset: int, length: int) -> int:
+        """Let the system copy at most `length` bytes to the end; 0 where it cannot."""
+        try:
+            moved = os.copy_file_range(
+                source, self._descriptor, length, offset_src=offset, offset_dst=self.position
+            )
+        except OSError as error:
+            if error.errno not in _CANNOT_COPY:
+                raise
+            moved = 0
+        self._can_copy = moved > 0
+        return moved
 
     def finish(self) -> Digest:
         """Write everything to disk; return the digest of all that was appended."""
+        self._move(0, ended=True)
         os.fsync(self._descriptor)
-        return Digest.sha256(self._hasher.hexdigest())
+        assert self._digest is not None  # noqa: S101  # for the type checker
+        return Digest.sha256(self._digest.result())

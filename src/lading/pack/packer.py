@@ -189,8 +189,8 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
         with (
             temporary_directory(request.directory, plan.tarball.name) as spool,
             temporary_file(request.directory, plan.tarball.name) as (temporary, stream),
+            HashedOutput.opened(stream.fileno()) as output,
         ):
-            output = HashedOutput(stream.fileno())
             packed = _write(plan, spool, output, progress)
             publish(packed, temporary, render_manifest(packed.manifest))
     return packed

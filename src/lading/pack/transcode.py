@@ -2,7 +2,7 @@
 
 Nothing is extracted and nothing linked, but for what must run: see `PrivatePrefix`. Packages whose
 frames are known are not even fetched. Workers are processes that take packages, the largest first.
-The first that needs the environment's python links it, while the others go on. A package that is
+The first that needs the environment's python unpacks it, while the others go on. A package that is
 larger than its share is compressed by several threads.
 """
 
@@ -290,6 +290,7 @@ class Transcoding:
             )
         payloads: Sequence[Payload] = self.private.install_wheels(layout)
         if plan.bytecode:
+            self.private.unpack_python()
             payloads = self.private.compiler(layout).compile_all(payloads)
         else:
             payloads = [without_bytecode(payload) for payload in payloads]
@@ -317,13 +318,13 @@ class Transcoding:
         return msgspec.structs.replace(encoded, origin=Origin(checked=None, payload=light))
 
     def _compile(self, payload: Payload, place: Place) -> Payload:
-        """Give a package bytecode; python is linked, and sources are placed, only where needed."""
+        """Give a package bytecode; python is unpacked, and sources placed, only where needed."""
         if self._layout is None:
             return payload
         compiler = self.private.compiler(self._layout)
         missing = compiler.missing(payload)
         if missing:
-            self.private.link()
+            self.private.unpack_python()
             place(missing)
         return compiler.compile_all([payload])[0]
 

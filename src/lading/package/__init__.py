@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         CheckedPackage as CheckedPackage,
         KnownInfo as KnownInfo,
         check_environment as check_environment,
+        check_identity as check_identity,
         check_packages as check_packages,
         keep_checked as keep_checked,
     )

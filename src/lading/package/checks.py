@@ -128,15 +128,24 @@ def check_packages(
         lambda record: _remembered(record, archives[record.distribution], cache), records, workers
     )
     for record, package in zip(records, packages, strict=True):
-        found = (package.name, package.version, package.build)
-        if found != (record.name, record.version, record.build):
-            raise ArchiveError(
-                f"{record.file_name} holds {' '.join(found)}",
-                hint="the channel is broken: lock again, or tell its maintainers",
-            )
+        check_identity(record, package)
         checked[record.distribution] = package
     check_environment(checked, platform)
     return checked
+
+
+def check_identity(record: RepodataRecord, package: CheckedPackage) -> None:
+    """Refuse a package that is not the one that the lock names (2).
+
+    Raises:
+        ArchiveError: It is another one.
+    """
+    found = (package.name, package.version, package.build)
+    if found != (record.name, record.version, record.build):
+        raise ArchiveError(
+            f"{record.file_name} holds {' '.join(found)}",
+            hint="the channel is broken: lock again, or tell its maintainers",
+        )
 
 
 def _remembered(record: RepodataRecord, archive: Path, cache: Path | None) -> CheckedPackage:
