@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         read_pixi_lock as read_pixi_lock,
     )
     from lading.engine.protocol import (
+        LINKING as LINKING,
         Engine as Engine,
         InstallRequest as InstallRequest,
         Offered as Offered,

@@ -52,12 +52,28 @@ FROZEN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CondaPart:
+    """What the conda packages of an environment put into a prefix.
+
+    Attributes:
+        payloads: In the order of the records; each path belongs to one of them.
+        python: The environment's python, or None.
+        clobbered: Path → all packages that bring it; the last of them provides the file.
+        unshared: Where files lie of which a prefix must have a copy of its own, absolute.
+    """
+
+    payloads: tuple[Payload, ...]
+    python: PythonLayout | None
+    clobbered: Mapping[str, tuple[str, ...]]
+    unshared: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentsRequest:
     """What the contents are computed from.
 
     Attributes:
-        records: The conda part, dependencies first.
-        extracted: Distribution string → extracted package directory.
+        conda: The conda part.
         pip: The pip part.
         prefix: Absolute; holds the pip part.
         compiler: Makes bytecode; None leaves bytecode out.
@@ -66,8 +82,7 @@ class ContentsRequest:
         project: Files of the project.
     """
 
-    records: tuple[RepodataRecord, ...]
-    extracted: Mapping[str, Path]
+    conda: CondaPart
     pip: tuple[LockedPackage, ...]
     prefix: Path
     compiler: Compiler | None
@@ -91,26 +106,42 @@ class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
     clobbered: Mapping[str, tuple[str, ...]]
 
 
+def read_conda_part(records: Sequence[RepodataRecord], extracted: Mapping[str, Path]) -> CondaPart:
+    """Compute what extracted packages put into a prefix.
+
+    Args:
+        records: The conda packages, dependencies first.
+        extracted: Distribution string → extracted package directory.
+
+    Raises:
+        ArchiveError: A package is damaged, or needs python where the lock has none.
+        UnsafePathError: A file lies below a symbolic link.
+    """
+    python = python_layout(records, extracted)
+    unshared: set[str] = set()
+
+    def payload(record: RepodataRecord) -> Payload:
+        directory = extracted[record.distribution]
+        info = read_package_info(directory)
+        unshared.update(f"{directory}/{item.path}" for item in info.paths if item.no_link)
+        return conda_payload(record, info, directory, python)
+
+    payloads, clobbered = resolve_clobbering(map(payload, records))
+    return CondaPart(
+        payloads=payloads, python=python, clobbered=clobbered, unshared=frozenset(unshared)
+    )
+
+
 def read_contents(request: ContentsRequest) -> PrefixContents:
     """Compute the contents of an environment, compiling its bytecode where that is wanted.
 
     Raises:
-        ArchiveError: A package is damaged, needs python where the lock has none, or sets a variable
-            with an impossible name.
+        ArchiveError: A package sets a variable with an impossible name.
         PrefixError: A pip package and a conda package own the same path.
         EngineFailedError: A pip package is not installed, or bytecode cannot be compiled.
     """
-    python = python_layout(request.records, request.extracted)
-    conda, clobbered = resolve_clobbering(
-        conda_payload(
-            record,
-            read_package_info(request.extracted[record.distribution]),
-            request.extracted[record.distribution],
-            python,
-        )
-        for record in request.records
-    )
-    conda = tuple(map(_with_digests, conda))
+    python = request.conda.python
+    conda = tuple(map(_with_digests, request.conda.payloads))
     installed = pip_payloads(request.pip, request.prefix, python) if python is not None else ()
     pip, _ = resolve_clobbering(installed)
     payloads: Sequence[Payload] = [*conda, *pip]
@@ -123,7 +154,7 @@ def read_contents(request: ContentsRequest) -> PrefixContents:
         payloads[len(conda) :],
         (*request.project, environment_payload(request.variables, request.adopted)),
         python,
-        clobbered,
+        request.conda.clobbered,
     )
 
 

@@ -64,14 +64,14 @@ class Extraction:
         archive: Absolute, its digest checked.
         place: The directory that it is to be, absolute; not there yet.
         known: Where its state is kept, or None.
-        checked: The directory in which results of the check are kept, absolute.
+        checked: The directory in which results of the check are kept, absolute; or None.
     """
 
     record: RepodataRecord
     archive: Path
     place: Path
     known: KnownState | None
-    checked: Path
+    checked: Path | None
 
 
 def extract_packages(

@@ -22,16 +22,18 @@ from lading.errors import LockError, NotAPrefixError, PrefixChangedError, Prefix
 from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.contents import (
     CONTENTS_NAME,
+    CondaPart,
     ContentsRequest,
     PrefixContents,
-    python_layout,
+    read_conda_part,
     read_contents,
     read_contents_file,
     write_contents_file,
 )
 from lading.install.extracted import with_private_cache
 from lading.install.layout import UV_WORKPLACE, BuildTree
-from lading.install.link import check_and_extract, link_packages, run_link_scripts
+from lading.install.link import Linked, check_and_extract, link_packages, run_link_scripts
+from lading.install.own_linking import is_linked
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages
 from lading.install.placement import adopt_files, foreign_paths, place_contents
@@ -55,7 +57,7 @@ from lading.install.update import (
     refuse_clobbering,
 )
 from lading.lock import LockedPackage
-from lading.package import CheckedPackage, PayloadFile
+from lading.package import CheckedPackage, PayloadFile, PythonLayout
 from lading.system import (
     Progress,
     make_untracked,
@@ -269,10 +271,29 @@ class _Installer:
 
     def fill(self, archives: Archives) -> Installed:
         """Link everything into a prefix that does not exist yet, and complete it."""
-        extracted = self._link(self.plan.records, archives)
+        plan = self.plan
+        linked = self._link(plan.records, archives)
+        extracted = linked.extracted
+        conda = linked.conda or read_conda_part(plan.records, extracted)
         adopted = self._run_scripts(extracted)
-        self._install_pip(self.plan.wheels, extracted, archives)
-        return self._complete(extracted, self._contents(extracted, adopted))
+        self._install_pip(plan.wheels, conda.python, archives)
+        contents = self._contents(conda, adopted)
+        if linked.conda is None or plan.link_scripts or plan.wheels:
+            return self._complete(extracted, contents)
+        # Nothing ran in the prefix but python without writing bytecode: it is as it was linked.
+        present = {
+            item.path: item
+            for payload in conda.payloads
+            for item in payload.files
+            if is_linked(item, bytecode=plan.bytecode)
+        }
+        placed = {
+            item.path
+            for payload in contents.payloads
+            for item in payload.files
+            if present.get(item.path) is item
+        }
+        return self._complete(extracted, contents, placed, present)
 
     def update(self, update: Update, archives: Archives) -> Installed | None:
         """Replace what `update` names, and complete the prefix.
@@ -282,13 +303,14 @@ class _Installer:
         """
         try:
             extracted = move_packages(
-                update, self.plan.prefix, lambda records: self._link(records, archives)
+                update, self.plan.prefix, lambda records: self._link(records, archives).extracted
             )
             # In the order in which an installation from nothing has them.
             names = [item.distribution for item in self.plan.records]
             extracted = {name: extracted[name] for name in names}
-            self._install_pip(update.wheels, extracted, archives)
-            contents = self._contents(extracted)
+            conda = read_conda_part(self.plan.records, extracted)
+            self._install_pip(update.wheels, conda.python, archives)
+            contents = self._contents(conda)
             refuse_clobbering(contents)
         except (NotUpdatableError, PrefixChangedError) as reason:
             _log.debug("%s is installed from nothing: %s", self.plan.environment, reason)
@@ -301,8 +323,9 @@ class _Installer:
         }
         return replace(self._complete(extracted, contents, placed), moved=update.moved)
 
-    def _link(self, records: tuple[RepodataRecord, ...], archives: Archives) -> dict[str, Path]:
-        return link_packages(self.engine, self.request(records, archives), self.tree.checked)
+    def _link(self, records: tuple[RepodataRecord, ...], archives: Archives) -> Linked:
+        request = self.request(records, archives)
+        return link_packages(self.engine, request, self.tree.checked, bytecode=self.plan.bytecode)
 
     def request(self, records: tuple[RepodataRecord, ...], archives: Archives) -> InstallRequest:
         """What the engine is to link."""
@@ -330,12 +353,11 @@ class _Installer:
     def _install_pip(
         self,
         packages: tuple[LockedPackage, ...],
-        extracted: Mapping[str, Path],
+        python: PythonLayout | None,
         archives: Archives,
     ) -> None:
         if not packages:
             return
-        python = python_layout(self.plan.records, extracted)
         if python is None:
             raise LockError(
                 f"{self.plan.environment} has pip packages and no python",
@@ -352,14 +374,11 @@ class _Installer:
         )
         install_pip_packages(request, self.plan.directory / UV_WORKPLACE)
 
-    def _contents(
-        self, extracted: Mapping[str, Path], adopted: tuple[PayloadFile, ...] = ()
-    ) -> PrefixContents:
-        python = python_layout(self.plan.records, extracted)
+    def _contents(self, conda: CondaPart, adopted: tuple[PayloadFile, ...] = ()) -> PrefixContents:
         compiler = None
-        if self.plan.bytecode and python is not None:
+        if self.plan.bytecode and conda.python is not None:
             compiler = Compiler(
-                python=python,
+                python=conda.python,
                 prefix=self.plan.prefix,
                 cache=self.tree.bytecode_cache,
                 environment=self.environment,
@@ -373,8 +392,7 @@ class _Installer:
             )
         return read_contents(
             ContentsRequest(
-                records=self.plan.records,
-                extracted=extracted,
+                conda=conda,
                 pip=self.plan.wheels,
                 prefix=self.plan.prefix,
                 compiler=compiler,
@@ -385,11 +403,15 @@ class _Installer:
         )
 
     def _complete(
-        self, extracted: Mapping[str, Path], contents: PrefixContents, placed: Collection[str] = ()
+        self,
+        extracted: Mapping[str, Path],
+        contents: PrefixContents,
+        placed: Collection[str] = (),
+        present: Collection[str] | None = None,
     ) -> Installed:
         """Write lading's own files, and the install record last."""
         plan = self.plan
-        place_contents(contents, plan.prefix, placed)
+        place_contents(contents, plan.prefix, placed, present)
         record = InstallRecord(
             format=FORMAT_VERSION,
             lading=VERSION,

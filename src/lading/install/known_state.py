@@ -1,4 +1,6 @@
-"""The state of an extracted package that was checked, so that it is hashed once, not every time.
+"""The state of what was checked, so that it is hashed once, not every time.
+
+It is that of an extracted package, or of an archive.
 
 As git's index does it, a file counts as unchanged if device, inode, size, owner, mode and time of
 modification are those that it had when it was hashed. The time of the last change of its inode does
@@ -67,7 +69,7 @@ def state_of(status: os.stat_result) -> State:
 
 @dataclass(frozen=True, slots=True)
 class KnownState:
-    """Where the state of one extracted package is kept.
+    """Where the state of one extracted package, or of one archive, is kept.
 
     Attributes:
         place: A file; its name has the digest of the archive.
@@ -86,7 +88,8 @@ class KnownState:
         try:
             # Text, and one look: there are tens of thousands.
             return all(
-                state_at(f"{directory}/{path}") == state for path, state in kept.states.items()
+                state_at(f"{directory}/{path}" if path else str(directory)) == state
+                for path, state in kept.states.items()
             )
         except OSError:
             return False
@@ -95,8 +98,8 @@ class KnownState:
         """Keep the states that paths of `directory` had when they were found sound.
 
         Args:
-            directory: The extracted package.
-            states: Path, relative to it → state.
+            directory: The extracted package, or the archive.
+            states: Path, relative to it → state; empty for itself.
             began: When the first of them was looked at, in Unix nanoseconds.
         """
         began = min(began, time.time_ns())

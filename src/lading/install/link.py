@@ -1,4 +1,4 @@
-"""Link the conda part with the engine, check what was linked, and run link scripts if wanted.
+"""Link the conda part or let the engine do it, check it, and run link scripts if wanted.
 
 An extracted package is checked after it was linked: the linked files are the same inodes, or copies
 just made, so nothing can change in between.
@@ -11,12 +11,13 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
 from lading.errors import EngineError, EngineFailedError, IntegrityError
-from lading.install.contents import script_paths
+from lading.install.contents import CondaPart, read_conda_part, script_paths
 from lading.install.extracted import (
     damaged_error,
     damaged_packages,
@@ -25,6 +26,7 @@ from lading.install.extracted import (
 )
 from lading.install.extraction import Extraction, extract_packages
 from lading.install.known_state import KnownState
+from lading.install.own_linking import can_link, link_payloads
 from lading.install.package_cache import shared_cache
 from lading.node import Shell, read_activation, render_hook
 from lading.package import CheckedPackage, check_packages, read_package_info
@@ -35,6 +37,19 @@ MESSAGES = ".messages.txt"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """What was linked.
+
+    Attributes:
+        extracted: Distribution string → extracted package directory, each checked.
+        conda: What lading linked by itself; None where the engine linked.
+    """
+
+    extracted: Mapping[str, Path]
+    conda: CondaPart | None = None
+
+
 def check_and_extract(
     engine: Engine, request: InstallRequest, states: Path
 ) -> dict[str, CheckedPackage]:
@@ -42,7 +57,7 @@ def check_and_extract(
 
     Args:
         engine: Links them later.
-        request: What it will link, or more.
+        request: What will be linked, or more.
         states: Where results of checks and states of packages are kept, absolute.
 
     Returns:
@@ -54,71 +69,97 @@ def check_and_extract(
         PrefixError: It cannot be extracted.
     """
     known = _known_states(request.records, states)
-    places = {
-        record.distribution: engine.place_of_extracted(record, request.package_cache)
-        for record in request.records
-    }
-    missing = [
-        Extraction(
-            record=record,
-            archive=request.archives[record.distribution],
-            place=place,
-            known=known.get(record.distribution),
-            checked=states,
-        )
-        for record in request.records
-        if (place := places[record.distribution]) is not None and not os.path.lexists(place)
-    ]
     with shared_cache(request.package_cache):
-        extract_packages(missing, processors(), request.progress)
+        _extract_missing(_places(engine, request), request, known, states)
     return check_packages(
         request.records, request.archives, request.platform, states, workers=processors()
     )
 
 
+def _places(engine: Engine, request: InstallRequest) -> dict[str, Path]:
+    """Distribution string → where the package lies extracted; empty where the engine decides."""
+    places = {
+        record.distribution: place
+        for record in request.records
+        if (place := engine.place_of_extracted(record, request.package_cache)) is not None
+    }
+    return places if len(places) == len(request.records) else {}
+
+
+def _extract_missing(
+    places: Mapping[str, Path],
+    request: InstallRequest,
+    known: Mapping[str, KnownState],
+    states: Path | None,
+) -> None:
+    missing = [
+        Extraction(
+            record=record,
+            archive=request.archives[record.distribution],
+            place=places[record.distribution],
+            known=known.get(record.distribution),
+            checked=states,
+        )
+        for record in request.records
+        if record.distribution in places and not os.path.lexists(places[record.distribution])
+    ]
+    extract_packages(missing, processors(), request.progress)
+
+
 def link_packages(
-    engine: Engine, request: InstallRequest, states: Path | None = None
-) -> dict[str, Path]:
-    """Fill the prefix; return distribution string → extracted package directory, each checked.
+    engine: Engine, request: InstallRequest, states: Path | None = None, *, bytecode: bool = True
+) -> Linked:
+    """Fill the prefix.
 
     A damaged extracted package is removed from the cache and extracted again, once.
 
     Args:
-        engine: Links.
+        engine: Links, unless lading can.
         request: What and where.
         states: Where the states of packages that were found sound are kept, absolute; or None.
+        bytecode: Whether bytecode that packages bring must be there.
 
     Raises:
         IntegrityError: An archive or a package is damaged.
         EngineError: The engine failed.
+        OSError: The prefix cannot be written.
     """
     known = _known_states(request.records, states) if states is not None else {}
+
+    def fill() -> Linked:
+        places = _places(engine, request) if can_link() else {}
+        if not places:
+            engine.install(request)
+            return Linked(extracted=extracted_directories(request.prefix, request.records))
+        _extract_missing(places, request, known, states)
+        conda = read_conda_part(request.records, places)
+        link_payloads(conda, request.prefix, request.progress, bytecode=bytecode)
+        return Linked(extracted=places, conda=conda)
+
     try:
         with shared_cache(request.package_cache):
-            engine.install(request)
-            extracted = extracted_directories(request.prefix, request.records)
-            damaged = damaged_packages(extracted, request.archives, known)
+            linked = fill()
+            damaged = damaged_packages(linked.extracted, request.archives, known)
     except (EngineError, IntegrityError):
         # A package that lacks files cannot even be linked.
         wanted = {record.distribution for record in request.records}
         found = find_extracted(request.package_cache)
-        extracted = {path.name: path for path in found if path.name in wanted}
-        damaged = damaged_packages(extracted, request.archives, known)
+        linked = Linked(extracted={path.name: path for path in found if path.name in wanted})
+        damaged = damaged_packages(linked.extracted, request.archives, known)
         if not damaged:
             raise
     if not damaged:
-        return extracted
+        return linked
     with shared_cache(request.package_cache, alone=True):
         for name, fault in damaged.items():
             _log.warning("%s is extracted again: %s", name, fault)
-            remove_extracted(extracted[name], request.package_cache)
+            remove_extracted(linked.extracted[name], request.package_cache)
     with suppress(FileNotFoundError):
         remove_tree(request.prefix)
     with shared_cache(request.package_cache):
-        engine.install(request)
-        extracted = extracted_directories(request.prefix, request.records)
-        _refuse_damaged(damaged_packages(extracted, request.archives, known))
-    return extracted
+        linked = fill()
+        _refuse_damaged(damaged_packages(linked.extracted, request.archives, known))
+    return linked
 
 
 def _known_states(records: Sequence[RepodataRecord], directory: Path) -> dict[str, KnownState]:

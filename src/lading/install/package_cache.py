@@ -1,6 +1,7 @@
 """The package cache: private, with read-only layers below it, and never trusted.
 
-1. An archive is known by its sha256, wherever it lies.
+1. An archive is known by its sha256, wherever it lies. In the cache itself it is hashed once, and
+   again only when it changed: see `lading.install.known_state`.
 2. An extracted package is compared, file by file, with the `info/` of its archive.
 3. Packages are extracted and linked only where no other user may write. A package cache that others
    may write to counts as a layer.
@@ -12,6 +13,7 @@ import fcntl
 import hashlib
 import logging
 import stat
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 from lading.conda import IN_PROJECT, MirrorMap
 from lading.errors import LockError, PrefixError
 from lading.install.extracted import find_extracted, with_private_cache
+from lading.install.known_state import KnownState, state_at
 from lading.install.layout import WHEELS, BuildTree
 from lading.install.plan import InstallPlan
 from lading.lock import WheelBuilder, rebuild_wheel
@@ -31,6 +34,7 @@ from lading.system import (
     Digest,
     Progress,
     is_trusted_owner,
+    make_private_directory,
     make_untracked,
     no_progress,
     open_lock,
@@ -90,13 +94,31 @@ def fetch_archives(
     located = locate_archives(plan.downloads, tree.layers)
     wanted = [item for item in plan.downloads if item.target not in located]
     _rebuild_missing(plan, tree, {item.target for item in wanted}, mirrors, inherited)
-    fetch_all(wanted, mirrors, progress, Network(environment=inherited, offline=plan.offline))
+    known = _known_archives(wanted, tree.checked)
+    unknown = [item for item in wanted if item not in known or not known[item].is_of(item.target)]
+    began = time.time_ns()
+    if unknown:
+        network = Network(environment=inherited, offline=plan.offline)
+        fetch_all(unknown, mirrors, progress, network)
+    for item in unknown:
+        if item in known:
+            known[item].keep(item.target, {"": state_at(str(item.target))}, began)
     conda = {item.distribution: tree.package_cache / item.file_name for item in plan.conda}
     wheels = {item.file_name: tree.wheel_cache / item.file_name for item in plan.wheels}
     return Archives(
         conda={name: located.get(target, target) for name, target in conda.items()},
         wheels={name: located.get(target, target) for name, target in wheels.items()},
     )
+
+
+def _known_archives(downloads: Sequence[Download], directory: Path) -> dict[Download, KnownState]:
+    """Where the state of each archive is kept once it was hashed; empty where that cannot be."""
+    try:
+        make_private_directory(directory)
+    except OSError as error:
+        _log.debug("no states are kept in %s: %s", directory, error)
+        return {}
+    return {item: KnownState(directory / f"{item.digest.hex}.archive") for item in downloads}
 
 
 def wheel_builder(

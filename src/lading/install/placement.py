@@ -6,12 +6,13 @@ and files that no package owns.
 
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from lading.conda import Kind, find_occurrences, replace_placeholder
+from lading.conda import FileMode, Kind, find_occurrences, replace_placeholder
 from lading.errors import ArchiveError, PrefixTooLongError, UnsafePathError
 from lading.install.bytecode import is_bytecode
 from lading.install.contents import PrefixContents
@@ -20,6 +21,11 @@ from lading.system import CHUNK_BYTES, Beneath, sha256_of
 
 PLACEHOLDER = "/lading/" + "placehold_" * 24
 """Stands for the prefix in text files that link scripts wrote."""
+
+LONGEST_FIRST_LINE = 127
+"""Bytes of the first line of a script that every Linux reads."""
+
+_INTERPRETER = re.compile(rb"#! *(/\S*)(.*)", re.DOTALL)
 
 
 def foreign_paths(prefix: Path, owned: Collection[str]) -> Iterator[str]:
@@ -58,7 +64,12 @@ def remove_foreign(prefix: Beneath, path: str, owned: Collection[str]) -> None:
         directory = directory.rpartition("/")[0]
 
 
-def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[str] = ()) -> None:
+def place_contents(
+    contents: PrefixContents,
+    prefix: Path,
+    placed: Collection[str] = (),
+    present: Collection[str] | None = None,
+) -> None:
     """Make `prefix` equal to its contents; files that an engine linked correctly stay.
 
     It writes generated files, bytecode, each path that several packages bring (the last one's
@@ -70,12 +81,13 @@ def place_contents(contents: PrefixContents, prefix: Path, placed: Collection[st
         contents: What the prefix shall hold.
         prefix: Absolute.
         placed: Paths that are known to be correct.
+        present: All files and links of the prefix, where they are known.
 
     Raises:
         UnsafePathError: A path lies below a link or a file.
         PrefixTooLongError: A placeholder has no room for the prefix.
     """
-    present = set(foreign_paths(prefix, ()))
+    present = set(foreign_paths(prefix, ()) if present is None else present)
     owned = set()
     with Beneath(prefix) as beneath:
         for payload in contents.payloads:
@@ -149,7 +161,7 @@ def _place_file(item: PayloadFile, beneath: Beneath, prefix: Path) -> None:
             with open(item.place, "rb", buffering=0) as source:  # noqa: PTH123  # tens of thousands
                 shutil.copyfileobj(source, stream, CHUNK_BYTES)
         elif not is_linked:
-            stream.write(_content(item, prefix))
+            stream.write(content_of(item, prefix))
         os.fchmod(stream.fileno(), 0o755 if item.executable else 0o644)
 
 
@@ -163,20 +175,41 @@ def _link(item: PayloadFile, beneath: Beneath) -> bool:
     return True
 
 
-def _content(item: PayloadFile, prefix: Path) -> bytes:
+def content_of(item: PayloadFile, prefix: Path) -> bytes:
+    """The content of a file as it lies in `prefix`.
+
+    Raises:
+        PrefixTooLongError: A placeholder has no room for the prefix.
+    """
     data = item.content if item.source is None else item.source.read_bytes()
     if data is None:
         raise ValueError(f"{item.path} has neither content nor source")
     if not item.placeholder:
         return data
-    where = find_occurrences(data, item.placeholder.encode(), item.mode)
+    old, new = item.placeholder.encode(), os.fsencode(prefix)
+    if item.mode is FileMode.TEXT:
+        data = _with_usable_first_line(data, old, new)
     try:
-        return replace_placeholder(data, where, os.fsencode(prefix))
+        return replace_placeholder(data, find_occurrences(data, old, item.mode), new)
     except PrefixTooLongError as error:
         raise PrefixTooLongError(
             f"{prefix} is longer than the placeholder in {item.path}",
             hint="install into a shorter path",
         ) from error
+
+
+def _with_usable_first_line(data: bytes, old: bytes, new: bytes) -> bytes:
+    """The script, which finds its interpreter on PATH where the prefix cannot be in its first line.
+
+    Source: conda's and rattler's `replace_shebang`.
+    """
+    first = data.partition(b"\n")[0]
+    found = _INTERPRETER.fullmatch(first) if old in first else None
+    length = len(first.replace(old, new))
+    if found is None or (length <= LONGEST_FIRST_LINE and not re.search(rb"\s", new)):
+        return data
+    program, options = found.groups()
+    return b"#!/usr/bin/env " + program.rpartition(b"/")[2] + options + data[len(first) :]
 
 
 def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[PayloadFile, ...]:

@@ -34,6 +34,7 @@ class PathEntry:
         size: In bytes; None where the package says nothing.
         placeholder: Build prefix to be replaced, or empty.
         mode: How it is replaced; meaningful only with a placeholder.
+        no_link: Whether an installer must copy it, since programs change it in place.
     """
 
     path: str
@@ -42,6 +43,7 @@ class PathEntry:
     size: int | None = None
     placeholder: str = ""
     mode: FileMode = FileMode.TEXT
+    no_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class _Path(msgspec.Struct, frozen=True):
     size_in_bytes: int | None = None
     prefix_placeholder: str | None = None
     file_mode: FileMode | None = None
+    no_link: bool | None = None
 
 
 class _Paths(msgspec.Struct, frozen=True):
@@ -193,40 +196,32 @@ def _paths(files: Mapping[str, bytes], is_link: Callable[[str], bool]) -> Iterat
         yield from _old_paths(files, is_link)
         return
     for item in decode_json(files["paths.json"], _Paths).paths:
-        yield _entry(
-            item.path,
-            PathType(item.path_type),
-            item.prefix_placeholder or "",
-            item.file_mode or FileMode.TEXT,
+        placeholder = item.prefix_placeholder or ""
+        _check_entry(item.path, placeholder)
+        yield PathEntry(
+            path=item.path,
+            type=PathType(item.path_type),
             sha256=Digest.sha256(item.sha256) if item.sha256 else None,
             size=item.size_in_bytes,
+            placeholder=placeholder,
+            mode=item.file_mode or FileMode.TEXT,
+            no_link=bool(item.no_link),
         )
 
 
 def _old_paths(files: Mapping[str, bytes], is_link: Callable[[str], bool]) -> Iterator[PathEntry]:
     placeholders = _has_prefix(files.get("has_prefix", b"").decode())
     for path in files["files"].decode().splitlines():
-        check_path(path)
         mode, placeholder = placeholders.get(path, (FileMode.TEXT, ""))
+        _check_entry(path, placeholder)
         type_ = PathType.SOFTLINK if is_link(path) else PathType.HARDLINK
-        yield _entry(path, type_, placeholder, mode)
+        yield PathEntry(path=path, type=type_, placeholder=placeholder, mode=mode)
 
 
-def _entry(
-    path: str,
-    type_: PathType,
-    placeholder: str,
-    mode: FileMode,
-    *,
-    sha256: Digest | None = None,
-    size: int | None = None,
-) -> PathEntry:
+def _check_entry(path: str, placeholder: str) -> None:
     check_path(path)
     if placeholder:
         check_placeholder(placeholder)
-    return PathEntry(
-        path=path, type=type_, sha256=sha256, size=size, placeholder=placeholder, mode=mode
-    )
 
 
 def _has_prefix(text: str) -> dict[str, tuple[FileMode, str]]:

@@ -14,7 +14,7 @@ from lading.install.contents import (
     PrefixContents,
     environment_payload,
     packages_with_scripts,
-    python_layout,
+    read_conda_part,
     read_contents,
 )
 from lading.lock.model import LockedPackage, Manager
@@ -58,8 +58,10 @@ def request(
 ) -> ContentsRequest:
     """A request for `packages` in this order, without compiler."""
     return ContentsRequest(
-        records=tuple(map(record, packages)),
-        extracted={f"{name}-1.0-0": extract(root, name, files) for name, files in packages.items()},
+        conda=read_conda_part(
+            tuple(map(record, packages)),
+            {f"{name}-1.0-0": extract(root, name, files) for name, files in packages.items()},
+        ),
         pip=pip,
         prefix=root / "prefix",
         compiler=None,
@@ -141,13 +143,13 @@ def test_the_python_of_an_environment(tmp_path: Path) -> None:
     layout = PythonLayout(
         "1.0", "lib/python1.0/site-packages", "bin/python1.0", sha256_of(b"python").hex
     )
-    assert layout == python_layout(asked.records, asked.extracted)
+    assert layout == asked.conda.python
 
 
 def test_an_environment_without_python(tmp_path: Path) -> None:
     """Not every environment has a python."""
     asked = request(tmp_path, {"a": {}})
-    assert None is python_layout(asked.records, asked.extracted)
+    assert None is asked.conda.python
 
 
 def test_variables_are_kept_for_activation() -> None:

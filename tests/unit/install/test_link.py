@@ -63,7 +63,7 @@ def engine(tmp_path: Path) -> EmbeddedEngine:
 
 def test_linking_says_where_packages_lie(tmp_path: Path, request_: InstallRequest) -> None:
     """Each package is told with its extracted directory."""
-    [directory] = link_packages(engine(tmp_path), request_).values()
+    [directory] = link_packages(engine(tmp_path), request_).extracted.values()
     assert (b"content", b"content") == (
         (directory / "lib/x").read_bytes(),
         (request_.prefix / "lib/x").read_bytes(),
@@ -83,7 +83,7 @@ def test_a_damaged_package_is_extracted_anew(
 ) -> None:
     """What was changed in the cache, or is gone from it, does not reach a prefix."""
     linker = engine(tmp_path)
-    [directory] = link_packages(linker, request_).values()
+    [directory] = link_packages(linker, request_).extracted.values()
     damage(directory)
     again = InstallRequest(
         platform=Platform.LINUX_64,
@@ -92,7 +92,7 @@ def test_a_damaged_package_is_extracted_anew(
         prefix=tmp_path / "again",
         package_cache=request_.package_cache,
     )
-    [directory] = link_packages(engine(tmp_path), again).values()
+    [directory] = link_packages(engine(tmp_path), again).extracted.values()
     assert FILES == {name: (tmp_path / "again" / name).read_bytes() for name in FILES}
     assert FILES == {name: (directory / name).read_bytes() for name in FILES}
 
@@ -101,7 +101,7 @@ def test_a_neighbour_in_the_cache_is_another_package(
     tmp_path: Path, request_: InstallRequest
 ) -> None:
     """A damaged a-1.0-0 is repaired, although a-1.0-0_1 and others lie beside it, whole."""
-    [directory] = link_packages(engine(tmp_path), request_).values()
+    [directory] = link_packages(engine(tmp_path), request_).extracted.values()
     for number in range(20):
         shutil.copytree(directory, directory.with_name(f"a-1.0-0_{number}"))
     (directory / "lib/x").unlink()
@@ -142,7 +142,7 @@ def run_scripted(tmp_path: Path, script: bytes) -> tuple[str, Path]:
     for name in ("b", "a"):
         channel.add(Package(name=name, build_number=3, scripts={"post-link": script}))
     request = install_request(tmp_path, channel.records()[::-1], channel.archives())
-    extracted = link_packages(engine(tmp_path), request)
+    extracted = link_packages(engine(tmp_path), request).extracted
     words = run_link_scripts(request.records, extracted, request.prefix, {"PATH": os.defpath})
     return words, request.prefix
 
@@ -188,7 +188,7 @@ exit 9
         )
     )
     request = install_request(tmp_path, channel.records(), channel.archives())
-    extracted = link_packages(engine(tmp_path), request)
+    extracted = link_packages(engine(tmp_path), request).extracted
     run_link_scripts(request.records, extracted, request.prefix, {"PATH": os.defpath})
     prefix = request.prefix
     assert (f"hello {prefix.name} {prefix} helped\n", f" {prefix}\n") == (
