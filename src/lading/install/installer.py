@@ -3,8 +3,8 @@
 A prefix is complete when its install record lies beside it: the record is written last and removed
 first.
 
-The engine links. What engines do differently is written by lading afterwards, so that the prefix
-does not depend on the engine: entry points, prefix records, history, bytecode.
+lading links, or the engine does. What engines do differently is written by lading afterwards, so
+that the prefix does not depend on the engine: entry points, prefix records, history, bytecode.
 """
 
 import fcntl
