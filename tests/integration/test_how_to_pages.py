@@ -35,6 +35,7 @@ build-backend = "uv_build"
 module-root = ""
 END OF FILE
 """
+RUN = "lading run dist/data-service-linux-64.sqsh"
 ADOPT = "tests/integration/test_adopt.py"
 
 
@@ -89,8 +90,9 @@ WAYS = {
             "sbatch": SLURM,
             "#!/bin/bash": SLURM,
             "#!/bin/sh": SLURM,
-            "apptainer": "Apptainer is in no Debian",
-            "srun --container-image": "enroot is in no Debian",
+            "apptainer": "Apptainer could not be had",
+            "srun --container-image": "enroot could not be had",
+            f"{RUN} -- \\\n    ch-run": "by hand: the tests have no container to start it in",
         },
         programs=("tar2sqfs", "sqfs2tar", "squashfuse_ll", "unsquashfs"),
         is_for_root=True,
@@ -118,6 +120,18 @@ WAYS = {
             "sbatch": SLURM,
             "#!/bin/bash": SLURM,
             "srun": SLURM,
+        },
+    ),
+    "spark-ray-dask": Way(
+        after="""
+        cp dist/*.tar.gz /tarballs
+        sh -c "$(sed -n 's/.*command: .sh, -c, "\\(.*\\)".$/\\1/p' pod.yml)"
+        test "$(/environment/bin/python -c 'import sys; print(sys.prefix)')" = /environment
+        test "$(cat /environment/share/place)" = /environment
+        """,
+        elsewhere={
+            "python job.py": "tests/integration/test_how_to_spark.py",
+            "export PYSPARK_PYTHON": "a YARN could not be had",
         },
     ),
     "use-a-mirror": Way(

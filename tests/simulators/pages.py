@@ -13,7 +13,7 @@ from simulators.command import Outcome, child_environment
 __all__ = ["PAGES", "Block", "Site", "read_blocks"]
 
 PAGES = Path(__file__).resolve().parents[2] / "docs"
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 120
 
 PLACES = (
     "/nodelocal",
@@ -23,6 +23,8 @@ PLACES = (
     "/opt/data-service",
     "/opt/lading-node",
     "/run/lading-jobs",
+    "/tarballs",
+    "/environment",
 )
 """What pages name and no machine has; a site has them below its root."""
 
@@ -143,7 +145,18 @@ class Site:
 
     def prepare(self) -> None:
         """Make the directories, and a command `lading` which is the code under test."""
-        for name in ("project", "home", "bin", "nodelocal", "shared", "run", "opt", "media/disk"):
+        for name in (
+            "project",
+            "home",
+            "bin",
+            "nodelocal",
+            "shared",
+            "run",
+            "opt",
+            "media/disk",
+            "tarballs",
+            "environment",
+        ):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         program = self.root / "bin/lading"
         source = child_environment(self.root)["PYTHONPATH"]
