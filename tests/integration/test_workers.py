@@ -14,7 +14,7 @@ import pytest
 from lading.pack.packer import Packed
 from simulators.command import child_environment
 from simulators.handmade import file, pack, payload
-from simulators.versions import small_disk
+from simulators.versions import leftovers, small_disk
 
 LIMIT_SECONDS = 60
 SIZE = 200 << 20
@@ -27,10 +27,10 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
 
 
 @contextmanager
-def unpacking(packed: Packed, place: Path) -> "Iterator[subprocess.Popen[str]]":
+def unpacking(packed: Packed, place: Path, *options: object) -> "Iterator[subprocess.Popen[str]]":
     """`lading unpack` to `place/env` by three workers, in a process group of its own."""
     program = "from lading.cli.app import main; main()"
-    arguments = ["-q", "unpack", "-j3", "--no-sync", packed.plan.tarball, place / "env"]
+    arguments = ["-q", "unpack", "-j3", "--no-sync", *options, packed.plan.tarball, place / "env"]
     process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         env=child_environment(place),
@@ -70,6 +70,24 @@ def test_a_killed_worker(packed: Packed, tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert [] == list(tmp_path.iterdir())
     assert not any(Path(f"/proc/{worker}").exists() for worker in found)
+
+
+def test_a_killed_worker_and_a_store(packed: Packed, tmp_path: Path) -> None:
+    """Neither the package nor the name appears; the next run is told nothing of it."""
+    options = ("--store", tmp_path / "store")
+    with unpacking(packed, tmp_path, *options) as process:
+        os.kill(workers(process)[0], signal.SIGKILL)
+        _, errors = process.communicate(timeout=LIMIT_SECONDS)
+    assert (71, True) == (process.returncode, "was killed by signal 9" in errors), errors
+    stored = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert ([], False) == (
+        [path for path in stored if path.stat().st_size >= SIZE],
+        os.path.lexists(tmp_path / "env"),
+    )
+    assert [] == leftovers(tmp_path)
+    with unpacking(packed, tmp_path, *options) as process:
+        _, errors = process.communicate(timeout=LIMIT_SECONDS)
+    assert (0, SIZE) == (process.returncode, (tmp_path / "env/lib/large").stat().st_size), errors
 
 
 def test_an_interrupt(packed: Packed, tmp_path: Path) -> None:

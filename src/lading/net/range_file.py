@@ -75,6 +75,9 @@ class RemoteFile:
         tail = self._tail
         if tail is not None and offset >= tail.offset:
             data = tail.data[offset - tail.offset :][:length]
+        elif tail is not None and offset + length > tail.offset:
+            before = tail.offset - offset
+            data = self.read(offset, before) + tail.data[: length - before]
         elif self._whole is None:
             part = self._transport.read_part(self._url, offset, length)
             if part is None and tail is not None:

@@ -13,7 +13,14 @@ from pathlib import Path
 from lading.conda import Content, Kind, relocated_chunks
 from lading.errors import ArchiveError, DigestMismatchError
 from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
-from lading.system import Beneath, FileContent, open_regular, sha256_of, sha256_of_stream
+from lading.system import (
+    Beneath,
+    FileContent,
+    begin_write_out,
+    open_regular,
+    sha256_of,
+    sha256_of_stream,
+)
 
 DIRECTORY_MODE = 0o755
 
@@ -22,6 +29,10 @@ SMALL_BYTES = 1 << 23
 
 PIECES_AT_ONCE = 128
 """Of at most a megabyte each, most of them as short as a path: one write for many."""
+
+EARLY_BYTES = 1 << 20
+"""A file of this size goes to disk while others are written; for smaller ones the call costs more
+than the waiting that it saves."""
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -72,6 +83,7 @@ def _write_member(member: Member, place: Beneath, prefix: bytes | None) -> None:
         descriptor = place.open(shipped_path(item, prefix), os.O_WRONLY)
         try:
             write_all_at(descriptor, member.content, member.start)
+            begin_write_out(descriptor, member.start, len(member.content))
         finally:
             os.close(descriptor)
         return
@@ -181,6 +193,8 @@ def _write_file(
             write_all(descriptor, chunk)
         os.fchmod(descriptor, int(item.mode, 8))
         os.utime(descriptor, (mtime, mtime))
+        if item.size >= EARLY_BYTES:
+            begin_write_out(descriptor, 0, item.size)
     finally:
         os.close(descriptor)
 

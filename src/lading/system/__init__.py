@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lading.system.file_content import FileContent as FileContent
     from lading.system.filesystem import (
         Sync as Sync,
+        begin_write_out as begin_write_out,
         file_system_type as file_system_type,
         network_file_system as network_file_system,
         no_sync as no_sync,

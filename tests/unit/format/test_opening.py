@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from lading.errors import (
     DigestMismatchError,
     InputError,
     IntegrityError,
+    LadingError,
     ManifestError,
     PrefixError,
 )
@@ -205,3 +207,15 @@ def test_a_disk_that_cannot_be_read_is_told(tmp_path: Path) -> None:
             _pread("x", descriptor, 0, 1)
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("format_", list(Format))
+def test_a_tarball_that_is_cut_anywhere_is_refused(tmp_path: Path, format_: Format) -> None:
+    """At 200 random places, before anything of it is unpacked."""
+    data = versioned_tarball(tmp_path, format_=format_).plan.tarball.read_bytes()
+    path = tmp_path / f"cut.{format_}"
+    numbers = random.Random(str(format_))
+    for size in [0, 1, len(data) - 1, *(numbers.randrange(len(data)) for _ in range(200))]:
+        path.write_bytes(data[:size])
+        with pytest.raises(LadingError), open_tarball(path) as opened:
+            opened.contents()

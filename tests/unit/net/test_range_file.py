@@ -159,6 +159,15 @@ def test_the_end_is_read_with_the_size() -> None:
         assert [(len(DATA) - TAIL_BYTES, len(DATA) - 1), (0, 9)] == server.ranges
 
 
+def test_what_begins_before_the_end_is_read_up_to_it() -> None:
+    """The bytes that came with the size are not asked for again, also as a part of more."""
+    with remote() as (file, server):
+        assert file.size == len(DATA)
+        begin = len(DATA) - TAIL_BYTES - 10
+        assert DATA[begin : begin + 50] == file.read(begin, 50)
+        assert (begin, begin + 9) == server.ranges[-1]
+
+
 def test_without_ranges_there_is_no_size() -> None:
     """The whole file would have to be read to know it."""
     with remote(knows_ranges=False) as (file, _):

@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from simulators.handmade import snapshot
 from simulators.versions import PLACEHOLDER, leftovers, small_disk, verified, versioned_tarball
 
 LIMIT_SECONDS = 30
+NOBODY = 65534
 
 
 @contextmanager
@@ -620,3 +622,33 @@ def test_a_prefix_that_cannot_be_looked_at_counts_as_living(tmp_path: Path) -> N
     state.symlink_to(state.name)
     store.collect()
     assert digests(tmp_path, "1") == lists_in(store)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_prefix_of_another_user_counts_as_living(tmp_path: Path) -> None:
+    """It lies behind a directory of mode 0700 of another one than the one who collects."""
+    # What pytest makes is private, and the other user must reach the store.
+    with tempfile.TemporaryDirectory(prefix="shared-") as shared:
+        Path(shared).chmod(0o755)
+        private = Path(shared, "private")
+        private.mkdir(mode=0o700)
+        store = filled(Path(shared), prefix=private / "prefix")
+        for path in (store.directory, *store.directory.rglob("*")):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        assert (0, digests(tmp_path, "1")) == (collected_by_nobody(store), lists_in(store))
+        shutil.rmtree(private)
+        assert (len(digests(tmp_path, "1")), set()) == (collected_by_nobody(store), lists_in(store))
+
+
+def collected_by_nobody(store: Store) -> int:
+    """How many packages a process of another user collects from its store."""
+    child = os.fork()
+    if child == 0:
+        code = 100
+        with suppress(BaseException):
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            code = store.collect().packages
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

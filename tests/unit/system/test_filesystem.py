@@ -1,10 +1,11 @@
 """File systems by the mounts that the kernel lists."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from lading.system.filesystem import network_file_system, read_mounts
+from lading.system.filesystem import begin_write_out, network_file_system, read_mounts
 
 
 def mounted(*mounts: tuple[str, str]) -> str:
@@ -65,3 +66,16 @@ def test_no_mounts_are_listed() -> None:
 def test_the_mounts_of_this_machine() -> None:
     """The kernel lists its own file system."""
     assert " /proc " in read_mounts()
+
+
+def test_writing_out_is_begun(tmp_path: Path) -> None:
+    """The content stays as it is, and what cannot be written out, such as a pipe, is left alone."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    reader, writer = os.pipe()
+    with path.open("rb") as stream:
+        for descriptor in (stream.fileno(), writer):
+            begin_write_out(descriptor, 0, 7)
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+    assert b"content" == path.read_bytes()
