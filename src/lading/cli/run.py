@@ -6,7 +6,7 @@ from typing import Never
 
 import click
 
-from lading.api import enter_image, find_prefix
+from lading.api import enter_image
 from lading.cli.context import Context
 from lading.cli.options import anyway_option
 from lading.errors import UsageError
@@ -74,6 +74,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
     elif how or sha256 or manifest_sha256:
         raise UsageError(f"not an image: {environment}", hint="leave out the options for images")
     else:
+        from lading.api import find_prefix  # noqa: PLC0415  # slow to load, and not for images
+
         prefix, name = find_prefix(context.project, environment)
     activation = read_activation(prefix, name)
     variables = activated(activation, context.project.environment)

@@ -16,8 +16,8 @@ from pathlib import Path
 from lading.errors import EngineError, LadingError
 from lading.format import Image, read_state
 from lading.node.keeper import Delivery, Place, Refused
+from lading.node.loop import mount_squashfs
 from lading.node.namespace import expose, mount_fuse, own_mounts
-from lading.node.relocate import apply_relocate, plan_relocate
 from lading.system import Run, run, run_checked
 
 STATE = "conda-meta/lading/state.json"
@@ -84,16 +84,14 @@ class Kernel:
 
     def refusal(self) -> str:
         """Only root may."""
-        if os.geteuid() != 0:
-            return "only root may mount a squashfs"
-        return _reason(_program("mount", "mount", self.variables))
+        return "only root may mount a squashfs" if os.geteuid() != 0 else ""
 
     def deliver(self, scratch: Path) -> Place:
         """Mount through a loop device, which goes with the mount."""
         prefix = Path(self.image.label.prefix)
         own_mounts(user=False)
         expose(prefix, scratch)
-        mount_by_kernel(self.image, prefix, self.variables)
+        mount_squashfs(self.image.path, prefix)
         return Place(prefix=prefix, namespace=True, is_right=partial(is_promised, self.image))
 
     def end(self, place: Place) -> None:
@@ -198,6 +196,11 @@ class Unpack:
             raise Refused(f"unsquashfs failed: {' '.join(completed.last_lines()[-1:])}")
         if not is_promised(self.image, prefix):
             raise Refused("another environment was in the image than its label says")
+        from lading.node.relocate import (  # noqa: PLC0415  # slow to load, and seldom needed
+            apply_relocate,
+            plan_relocate,
+        )
+
         # Its state names the new prefix from now on.
         apply_relocate(plan_relocate(prefix))
         return Place(prefix=prefix)
@@ -237,20 +240,6 @@ def mount_by_fuse(image: Image, directory: Path, variables: Mapping[str, str]) -
     program = _program("squashfuse_ll", "squashfuse", variables)
     argv = (program, str(image.path), str(directory))
     run_checked(Run(argv=argv, environment=dict(variables)), "squashfuse_ll failed")
-
-
-def mount_by_kernel(image: Image, directory: Path, variables: Mapping[str, str]) -> None:
-    """Mount an image as a squashfs, read-only.
-
-    Raises:
-        Refused: The kernel does not.
-    """
-    program = _program("mount", "mount", variables)
-    options = ("-n", "-t", "squashfs", "-o", "loop,ro,nosuid,nodev")
-    argv = (program, *options, str(image.path), str(directory))
-    completed = run(Run(argv=argv, environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
-    if completed.returncode != 0:
-        raise Refused(" ".join(completed.last_lines()[-1:]) or "mount failed")
 
 
 def remove_empty(directory: Path) -> None:

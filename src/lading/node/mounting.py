@@ -26,12 +26,12 @@ from lading.node.delivery import (
     is_here,
     is_promised,
     mount_by_fuse,
-    mount_by_kernel,
     remove_empty,
     unmount,
 )
 from lading.node.host import in_child
 from lading.node.keeper import Refused
+from lading.node.loop import mount_squashfs
 from lading.node.session import join, session_directory
 
 SHARED = ("SLURM_JOB_ID", "SLURM_STEP_ID")
@@ -164,15 +164,15 @@ def mount_image(
         PrefixExistsError: Something else lies there.
         PrefixError: It is not possible; the details say why.
     """
-    ways: dict[How, Callable[[Image, Path, Mapping[str, str]], None]] = {
-        How.KERNEL: mount_by_kernel,
-        How.FUSE: mount_by_fuse,
+    place = directory or Path(image.label.prefix)
+    ways: dict[How, Callable[[], None]] = {
+        How.KERNEL: partial(mount_squashfs, image.path, place),
+        How.FUSE: partial(mount_by_fuse, image, place, variables),
     }
     if how is not None and how not in ways:
         raise UsageError(
             f"{how} is for a program, not for a directory", hint="use `lading run --how`"
         )
-    place = directory or Path(image.label.prefix)
     refusals: list[tuple[str, str]] = []
     is_at_prefix = str(place) == image.label.prefix
     if place.is_mount() and is_promised(image, place):
@@ -182,9 +182,9 @@ def mount_image(
         if how not in {None, name}:
             continue
         try:
-            mount(image, place, variables)
-        except (Refused, LadingError) as error:
-            refusals.append((name, str(error)))
+            mount()
+        except (Refused, LadingError, OSError) as error:
+            refusals.append((name, getattr(error, "strerror", None) or str(error)))
             continue
         if is_promised(image, place):
             return MountedImage(

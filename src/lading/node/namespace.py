@@ -37,7 +37,7 @@ def own_mounts(*, user: bool) -> None:
         _map(f"0 {uid} 1", f"0 {gid} 1")
         # The kernel hides what gained capabilities from others of the same user, who shall join.
         _call("prctl", ctypes.c_int(PR_SET_DUMPABLE), ctypes.c_ulong(1), *[ctypes.c_ulong(0)] * 3)
-    _mount(None, "/", None, MS_REC | MS_SLAVE)
+    mount(None, "/", None, MS_REC | MS_SLAVE)
 
 
 def enter(process: int, *, user: bool) -> None:
@@ -102,7 +102,7 @@ def _bind_entries(source: Path, target: Path) -> None:
     # Through its descriptor it is reached even when something lies in front of it.
     descriptor = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _mount("tmpfs", target, "tmpfs", 0, "mode=0755")
+        mount("tmpfs", target, "tmpfs", 0, "mode=0755")
         for name in names:
             _bind_entry(Path(f"/proc/self/fd/{descriptor}/{name}"), target / name)
     finally:
@@ -118,7 +118,7 @@ def _bind_entry(source: Path, target: Path) -> None:
     else:
         target.touch()
     try:
-        _mount(str(source), target, None, MS_BIND | MS_REC)
+        mount(str(source), target, None, MS_BIND | MS_REC)
     except OSError:
         # What not even its owner may see is not missed.
         with suppress(OSError):
@@ -135,7 +135,7 @@ def mount_fuse(prefix: Path) -> int:
     descriptor = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     options = f"fd={descriptor},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
     try:
-        _mount(
+        mount(
             "squashfuse_ll",
             prefix,
             "fuse.squashfuse_ll",
@@ -150,11 +150,11 @@ def mount_fuse(prefix: Path) -> int:
 
 def mount_overlay(directory: Path) -> None:
     """Mount an overlay below `directory` as an ordinary user may: with `userxattr`."""
-    _mount("tmpfs", directory, "tmpfs", 0)
+    mount("tmpfs", directory, "tmpfs", 0)
     for name in ("lower", "upper", "work", "merged"):
         (directory / name).mkdir()
     layers = f"lowerdir={directory}/lower,upperdir={directory}/upper,workdir={directory}/work"
-    _mount("overlay", directory / "merged", "overlay", 0, f"{layers},userxattr")
+    mount("overlay", directory / "merged", "overlay", 0, f"{layers},userxattr")
 
 
 def _map(uids: str, gids: str) -> None:
@@ -167,9 +167,14 @@ def _map(uids: str, gids: str) -> None:
             os.close(descriptor)
 
 
-def _mount(
+def mount(
     source: str | None, target: Path | str, kind: str | None, flags: int, options: str = ""
 ) -> None:
+    """Attach a file system at `target`, by the system call of this name.
+
+    Raises:
+        OSError: It cannot; `filename` says where.
+    """
     words = [os.fsencode(item) if item is not None else None for item in (source, target, kind)]
     try:
         _call("mount", *words, ctypes.c_ulong(flags), options.encode() or None)

@@ -37,3 +37,20 @@ def test_little_is_loaded(option: str) -> None:
         text=True,
     )
     assert (0, "[]") == (done.returncode, done.stderr.strip())
+
+
+def test_running_loads_no_build_side() -> None:
+    """Each task of a node starts `lading run`: it loads nothing that reads locks or installs."""
+    program = (
+        "import sys, lading.cli.app, lading.cli.run\n"
+        "slow = ('lading.lock', 'lading.install.plan', 'packaging', 'rich')\n"
+        "print([name for name in sys.modules if name.startswith(slow)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "[]" == done.stdout.strip()
