@@ -13,7 +13,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "314fbd069f28db7c8193da2d1067ad760eab1cf9fde7b113267d1478616d66e8"
+GOLDEN_TAR = "e2b5e22c1f82b17b6b96a06efe6d831762a00d06c82eb3fba26aa578716b5878"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (
