@@ -12,20 +12,19 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from lading.conda.channels import MirrorMap
 from lading.conda.names import Platform
 from lading.conda.virtual import VirtualPackage
 from lading.engine.closure import check_closure
 from lading.engine.embedded import EmbeddedEngine
-from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.isolation import CondaLock
 from lading.lock.model import lock_path
 from lading.lock.reading import read_lockfile
 from lading.lock.request import LockOutcome, LockRequest
 from lading.lock.requested import read_sources
 from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock
+from simulators.condalock import expect_that_conda_lock_reads
 from simulators.corpus import corpus_channel, corpus_is_missing
 from simulators.engines import small_channel
 from simulators.locking import LockProject
@@ -97,7 +96,7 @@ def test_micromamba_reads(lockfile: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_published_lockfiles(platform: Platform, tmp_path: Path) -> None:
+def test_published_lockfiles(platform: Platform) -> None:
     """The lockfiles of the project are conda-lock's, closed, and name nothing but conda-forge."""
     path = lock_path(PROJECT, PANGEO, platform)
     lockfile = read_lockfile(path, platform)
@@ -106,10 +105,7 @@ def test_published_lockfiles(platform: Platform, tmp_path: Path) -> None:
     assert len(records) > 700
     assert {FORGE} == {record.channel for record in records}
     assert all(record.subdir in {platform.value, "noarch"} for record in records)
-    conda_lock = CondaLock(state_directory=tmp_path, inherited_environment=os.environ)
-    document = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    question = ValidationQuestion(documents={platform.value: document})
-    conda_lock.ask(Operation.VALIDATE, question, ValidationQuestion)
+    expect_that_conda_lock_reads(path)
 
 
 @pytest.mark.skipif(
@@ -148,4 +144,5 @@ def test_pangeo_for_four_platforms(tmp_path: Path) -> None:
         assert data == two.path.read_bytes()
         assert data == lock_path(PROJECT, PANGEO, one.platform).read_bytes()
         assert b"file://" not in data
+        expect_that_conda_lock_reads(two.path)
         assert str(tmp_path).encode() not in data

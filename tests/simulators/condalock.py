@@ -5,16 +5,28 @@ import io
 import warnings
 from pathlib import Path
 
+import yaml
+
 from lading.lock import condalock
 from lading.lock.isolation import CondaLock
 from lading.system.process import Completed, Run
 
-__all__ = ["quick_conda_lock"]
+__all__ = ["expect_that_conda_lock_reads", "quick_conda_lock"]
 
 
 def quick_conda_lock(directory: Path) -> CondaLock:
     """A `CondaLock` that answers in this process; its state lies below `directory`."""
     return CondaLock(state_directory=directory, inherited_environment={}, runner=_answer)
+
+
+def expect_that_conda_lock_reads(path: Path) -> None:
+    """conda-lock reads from the lockfile at `path` just what it says."""
+    condalock.import_without_command_line()
+    from conda_lock.lockfile.v1.models import Lockfile  # noqa: PLC0415  # without its command line
+
+    content = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    read = Lockfile.model_validate({key: content[key] for key in content if key != "version"})
+    assert content == read.dict_for_output()
 
 
 def _answer(request: Run) -> Completed:

@@ -8,11 +8,12 @@ from lading.conda.names import Platform
 from lading.engine.embedded import EmbeddedEngine
 from lading.engine.protocol import Engine
 from lading.lock.isolation import CondaLock
+from lading.lock.reading import read_lockfile
 from lading.lock.request import LockOutcome, LockRequest
 from lading.lock.requested import read_sources
 from lading.lock.solve import apply_lock, plan_lock, read_lock_inputs, solve_lock
 from simulators.channel import CANONICAL
-from simulators.condalock import quick_conda_lock
+from simulators.condalock import expect_that_conda_lock_reads, quick_conda_lock
 
 __all__ = ["LockProject"]
 
@@ -61,4 +62,9 @@ class LockProject:
         """What becomes of it."""
         request = self.request(**more)
         plan = plan_lock(request, read_lock_inputs(request))
-        return apply_lock(solve_lock(plan, engine or EmbeddedEngine(self.root / ".lading" / "e")))
+        engine = engine or EmbeddedEngine(self.root / ".lading" / "e")
+        outcome = apply_lock(solve_lock(plan, engine))
+        for item in outcome.platforms:
+            expect_that_conda_lock_reads(item.path)
+            assert read_lockfile(item.path) == item.lockfile
+        return outcome

@@ -6,7 +6,7 @@ other end is a defect and shows a traceback. `lading.lock.isolation` starts it.
 
 Source: conda-lock 4.0.3; of its internals are used `src_parser`, both reading and aggregation,
 `content_hash.compute_content_hashes`, `virtual_package.FakeRepoData`, `pypi_solver.solve_pypi`,
-`lookup.conda_name_to_pypi_name` and the models of its sources and lockfiles.
+`lookup.conda_name_to_pypi_name` and the models of its sources.
 """
 
 # ruff: noqa: PLC0415  # conda_lock is imported where it is used
@@ -32,7 +32,6 @@ from lading.lock.exchange import (
     RequestedPackage,
     SourceAnswer,
     SourceQuestion,
-    ValidationQuestion,
 )
 from lading.lock.own_code import is_own_code
 from lading.lock.pip_options import is_pip_option
@@ -52,7 +51,7 @@ LONGEST_REASON = 1000
 def main(arguments: list[str]) -> None:
     """Answer the question in the file named by the second argument, on standard output."""
     operation, path = Operation(arguments[0]), Path(arguments[1])
-    _import_without_command_line()
+    import_without_command_line()
     answer: msgspec.Struct
     try:
         match operation:
@@ -60,15 +59,12 @@ def main(arguments: list[str]) -> None:
                 answer = _read(decode_json(path.read_bytes(), SourceQuestion))
             case Operation.SOLVE_PIP:
                 answer = solve_pip(decode_json(path.read_bytes(), PipQuestion))
-            case Operation.VALIDATE:
-                question = decode_json(path.read_bytes(), ValidationQuestion)
-                answer = _validate(question)
     except FailedError as error:
         answer = error.failure
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
-def _import_without_command_line() -> None:
+def import_without_command_line() -> None:
     """Let parts of conda_lock be imported without its `__init__`.
 
     That one imports the whole command line, three times the work of all that is used here.
@@ -267,25 +263,6 @@ def _with_url(dependency: "Dependency") -> "Dependency":
         url=url,
         hashes=[fragment.replace("=", ":")],
     )
-
-
-def _validate(question: ValidationQuestion) -> ValidationQuestion:
-    """The question itself, when conda-lock reads from each document just what it says."""
-    from conda_lock.lockfile.v1.models import Lockfile
-    from pydantic import ValidationError
-
-    for platform, content in question.documents.items():
-        try:
-            lockfile = Lockfile.model_validate({k: v for k, v in content.items() if k != "version"})
-        except ValidationError as error:
-            raise FailedError(
-                FailureKind.FORMAT, f"{platform}: the lockfile is wrong", str(error).splitlines()
-            ) from error
-        if lockfile.dict_for_output() != content:
-            raise FailedError(
-                FailureKind.FORMAT, f"{platform}: conda-lock reads the lockfile otherwise"
-            )
-    return question
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ class Operation(StrEnum):
 
     READ = "read"
     SOLVE_PIP = "solve-pip"
-    VALIDATE = "validate"
 
 
 class SourceQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,19 +178,12 @@ class PipAnswer(msgspec.Struct, frozen=True, kw_only=True):
     clashes: tuple[tuple[str, str], ...]
 
 
-class ValidationQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Read finished lockfiles as conda-lock does: subdir → the values of its YAML."""
-
-    documents: dict[str, dict[str, object]]
-
-
 class FailureKind(StrEnum):
     """What failed."""
 
     SOURCE = "source"
     SOLVE = "solve"
     FETCH = "fetch"
-    FORMAT = "format"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,7 +62,7 @@ class CondaLock:
             SpecError: A source is wrong.
             SolveError: The pip part has no solution.
             FetchError: The package index could not be read.
-            LockError: conda-lock would not read the lockfile.
+            LockError: Its home cannot be made.
             EngineFailedError: It ended without an answer.
         """
         home = self.state_directory / "home"
@@ -140,5 +140,4 @@ _ERRORS: dict[FailureKind, tuple[type[LadingError], str]] = {
     FailureKind.SOURCE: (SpecError, "correct the source named"),
     FailureKind.SOLVE: (SolveError, "relax a requirement, or lock the package with conda instead"),
     FailureKind.FETCH: (FetchError, "check the network, or name another index"),
-    FailureKind.FORMAT: (LockError, "this is a defect; report it"),
 }

@@ -142,6 +142,22 @@ def parse_lockfiles(
     )
 
 
+def lockfile_of(path: Path, values: object, data: bytes) -> Lockfile:
+    """The lockfile for one platform that was just rendered.
+
+    Args:
+        path: Where it will lie, for messages.
+        values: What it says.
+        data: The same, rendered.
+
+    Raises:
+        LockError: As `read_lockfile`.
+    """
+    document = _document(path, values)
+    chosen = _choose_platform(path, document.metadata.platforms, None)
+    return _lockfile(path, document, chosen, data)
+
+
 def _read(path: Path) -> bytes:
     try:
         return read_document(path)
@@ -215,9 +231,15 @@ def _parse_document(path: Path, data: bytes) -> _Document:
     if b"\n<<<<<<< " in data or b"\n>>>>>>> " in data:
         raise LockError(f"{path} holds merge conflict markers", hint=REMEDY)
     try:
-        document = convert(parse_yaml(data), _Document)
+        values = parse_yaml(data)
     except YamlError as error:
         raise LockError(f"{path} is not valid YAML: {error}", hint=REMEDY) from error
+    return _document(path, values)
+
+
+def _document(path: Path, values: object) -> _Document:
+    try:
+        document = convert(values, _Document)
     except msgspec.ValidationError as error:
         raise LockError(f"{path} is not a lockfile: {error}", hint=REMEDY) from error
     if document.version != FORMAT_VERSION:

@@ -139,7 +139,6 @@ class PlatformOutcome:
         plan: How it was made.
         data: Its bytes.
         lockfile: Their content.
-        document: The values of their YAML, for conda-lock.
         unchecked: Archives not compared with the pip packages, each with the reason.
         dated_by_builder: With `exclude_newer`, conda packages whose channel does not say when it
             listed them, so that the builder's date was used; sorted.
@@ -149,7 +148,6 @@ class PlatformOutcome:
     plan: PlatformPlan
     data: bytes
     lockfile: Lockfile
-    document: dict[str, object]
     unchecked: tuple[str, ...] = ()
     dated_by_builder: tuple[str, ...] = ()
     seconds: float = 0.0

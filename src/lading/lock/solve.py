@@ -5,7 +5,7 @@
     solved  = solve_lock(plan, engine, ...)  the new lockfiles, in memory; network
     outcome = apply_lock(solved)             written, and what changed
 
-Nothing is written before every platform is solved and every lockfile is read back by conda-lock.
+Nothing is written before every platform is solved, and every lockfile passed the checks of reading.
 The same inputs and the same state of the channels give the same bytes.
 """
 
@@ -22,7 +22,6 @@ from packaging.utils import NormalizedName
 from lading.conda import Platform, RepodataRecord
 from lading.engine import Engine, SolveRequest
 from lading.errors import LadingError, LockError, SolveError, UsageError
-from lading.lock.exchange import Operation, ValidationQuestion
 from lading.lock.file_conflicts import refuse_file_conflicts
 from lading.lock.missing import refuse_missing
 from lading.lock.model import (
@@ -39,7 +38,7 @@ from lading.lock.model import (
 from lading.lock.own_wheels import find_own_wheels
 from lading.lock.pip import solve_pip
 from lading.lock.project_files import lock_files
-from lading.lock.reading import parse_lockfiles, read_lockfile
+from lading.lock.reading import lockfile_of, read_lockfile
 from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
 from lading.lock.request import (
     LockInputs,
@@ -182,12 +181,7 @@ def solve_lock(
 
     own = find_own_wheels(plan)
     files = lock_files(plan.request.sources.project_files, plan.request.project)
-    solved = _all_at_once(solve, plan.platforms)
-    question = ValidationQuestion(
-        documents={item.plan.solve.platform.value: item.document for item in solved}
-    )
-    plan.request.conda_lock.ask(Operation.VALIDATE, question, ValidationQuestion)
-    return solved
+    return _all_at_once(solve, plan.platforms)
 
 
 def apply_lock(solved: Sequence[PlatformOutcome]) -> LockOutcome:
@@ -246,9 +240,9 @@ def _solved(
         ],
     )
     data = dump_lockfile(document, request.name, platform)
-    # Read as any other before it takes the place of the old one.
-    (lockfile,) = parse_lockfiles(item.path, data)
-    return PlatformOutcome(plan=item, data=data, lockfile=lockfile, document=document)
+    # Checked as any other before it takes the place of the old one.
+    lockfile = lockfile_of(item.path, document, data)
+    return PlatformOutcome(plan=item, data=data, lockfile=lockfile)
 
 
 def _all_at_once(

@@ -3,21 +3,22 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lading.errors import (
     EngineFailedError,
     FetchError,
     LadingError,
-    LockError,
     SolveError,
     SpecError,
 )
-from lading.lock.exchange import Operation, ValidationQuestion
+from lading.lock.exchange import Operation, SourceAnswer, SourceQuestion
 from lading.lock.isolation import CondaLock
 from lading.system.process import Completed, Run
 
-QUESTION = ValidationQuestion(documents={})
+QUESTION = SourceQuestion(sources=(), platforms={}, channels=(), mapping="")
+ANSWER = SourceAnswer(channels=(), content_hash={}, conda={}, pip={})
 
 
 def _answering(tmp_path: Path, stdout: str, returncode: int = 0) -> CondaLock:
@@ -34,14 +35,13 @@ def _answering(tmp_path: Path, stdout: str, returncode: int = 0) -> CondaLock:
         ("source", SpecError),
         ("solve", SolveError),
         ("fetch", FetchError),
-        ("format", LockError),
     ],
 )
 def test_failures(tmp_path: Path, failure: str, kind: type[LadingError]) -> None:
     """Whose fault it was decides the exit code."""
     told = f'{{"failure":"{failure}","message":"m","details":["d"]}}'
     with pytest.raises(kind) as caught:
-        _answering(tmp_path, told).ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+        _answering(tmp_path, told).ask(Operation.READ, QUESTION, SourceAnswer)
     assert (str(caught.value), caught.value.details) == ("m", ("d",))
     assert caught.value.hint
 
@@ -49,7 +49,7 @@ def test_failures(tmp_path: Path, failure: str, kind: type[LadingError]) -> None
 def test_crash(tmp_path: Path) -> None:
     """Of an end without an answer the last line is told, not conda-lock's traceback."""
     with pytest.raises(EngineFailedError) as caught:
-        _answering(tmp_path, "", 1).ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+        _answering(tmp_path, "", 1).ask(Operation.READ, QUESTION, SourceAnswer)
     assert caught.value.details == ("why",)
 
 
@@ -59,7 +59,7 @@ def test_a_killed_run_leaves_no_question(tmp_path: Path) -> None:
     left.parent.mkdir(parents=True)
     left.touch()
     with pytest.raises(EngineFailedError):
-        _answering(tmp_path, "", 1).ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+        _answering(tmp_path, "", 1).ask(Operation.READ, QUESTION, SourceAnswer)
     assert not left.exists()
 
 
@@ -69,11 +69,13 @@ def test_environment_of_the_child(tmp_path: Path) -> None:
 
     def answer(request: Run) -> Completed:
         seen.append(request)
-        return Completed(argv=(), returncode=0, stdout='{"documents":{}}', stderr="")
+        return Completed(
+            argv=(), returncode=0, stdout=msgspec.json.encode(ANSWER).decode(), stderr=""
+        )
 
     inherited = {"HOME": "/home/user", "PIP_INDEX_URL": "x", "POETRY_HTTP_BASIC_A": "y"}
     conda_lock = CondaLock(state_directory=tmp_path, inherited_environment=inherited, runner=answer)
-    conda_lock.ask(Operation.VALIDATE, QUESTION, ValidationQuestion)
+    conda_lock.ask(Operation.READ, QUESTION, SourceAnswer)
     environment = seen[0].environment
     assert str(tmp_path / "home") == environment["HOME"]
     assert not {"PIP_INDEX_URL", "POETRY_HTTP_BASIC_A"} & environment.keys()
@@ -84,5 +86,5 @@ def test_environment_of_the_child(tmp_path: Path) -> None:
 def test_real_process(tmp_path: Path) -> None:
     """The process starts, answers, and leaves nothing in its home."""
     conda_lock = CondaLock(state_directory=tmp_path, inherited_environment=os.environ)
-    assert conda_lock.ask(Operation.VALIDATE, QUESTION, ValidationQuestion) == QUESTION
+    assert conda_lock.ask(Operation.READ, QUESTION, SourceAnswer) == ANSWER
     assert list((tmp_path / "home").iterdir()) == []
