@@ -11,11 +11,13 @@ Source: conda-lock 4.0.3; of its internals are used `src_parser`, both reading a
 
 # ruff: noqa: PLC0415  # conda_lock is imported where it is used
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
 LEFT_OUT = "left-out-by-lading"
 """The name that stands for what conda-lock shall not see."""
+
+SOLVER = "conda_lock.pypi_solver"
 
 LONGEST_REASON = 1000
 """Characters of what conda-lock says that are shown."""
@@ -74,8 +78,32 @@ def import_without_command_line() -> None:
         sys.modules.setdefault("conda_lock", importlib.util.module_from_spec(spec))
 
 
+def _import_parsers() -> None:
+    """Import what reads sources without the solver of pip packages, until a marker needs it.
+
+    Its import takes three times as long as everything else. `markers` alone uses it, and of it only
+    the description of a platform.
+    """
+    if SOLVER in sys.modules:
+        return
+
+    def platform_environment(**options: object) -> object:
+        from conda_lock.pypi_solver import PlatformEnv
+
+        return PlatformEnv(**options)
+
+    instead = ModuleType(SOLVER)
+    instead.__dict__["PlatformEnv"] = platform_environment
+    sys.modules[SOLVER] = instead
+    try:
+        importlib.import_module("conda_lock.src_parser")
+    finally:
+        del sys.modules[SOLVER]
+
+
 def _read(question: SourceQuestion) -> SourceAnswer:
     """What the sources ask for."""
+    _import_parsers()
     from conda_lock.content_hash import compute_content_hashes
     from conda_lock.src_parser.aggregation import aggregate_lock_specs
 
