@@ -1,4 +1,4 @@
-"""What the tests on real packages share: the demo channel, and what is slow to make from it."""
+"""What tests share: the demo channel and what is slow to make from it, the command, a node."""
 
 import os
 import shutil
@@ -11,8 +11,11 @@ import pytest
 
 from lading.errors import FetchError
 from simulators.example_project import ExampleProject
+from simulators.launcher import Launcher
 from simulators.pages import Site
 from simulators.site import make_site
+from simulators.store_node import Node
+from simulators.versions import versioned_tarball
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANNEL = ROOT / ".cache/demo-channel/current"
@@ -118,3 +121,24 @@ def pip_projects(
 def site_template(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A site to be copied, with a small `data-service` that is locked and packed."""
     return make_site(tmp_path_factory.mktemp("site") / "site")
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    """The command, loaded once."""
+    with Launcher.start(tmp_path_factory.mktemp("launcher")) as found:
+        yield found
+
+
+@pytest.fixture
+def node(tmp_path: Path, launcher: Launcher) -> Node:
+    """A node that runs the old version."""
+    found = Node(
+        tmp_path / "node",
+        versioned_tarball(tmp_path / "tarballs", "1"),
+        versioned_tarball(tmp_path / "tarballs", "2"),
+        launcher,
+    )
+    (found.root / "opt").mkdir(parents=True)
+    assert found.unpack(found.old.plan.tarball).code == 0
+    return found

@@ -5,7 +5,7 @@ import random
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,13 +18,6 @@ from simulators.launcher import Launcher
 from simulators.versions import flip_bit, versioned_tarball
 
 FLIPS = 200
-
-
-@pytest.fixture(scope="module")
-def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
-    """The command, loaded once."""
-    with Launcher.start(tmp_path_factory.mktemp("launcher")) as found:
-        yield found
 
 
 def bits(seed: int, data: bytes, start: int = 0) -> Sequence[int]:

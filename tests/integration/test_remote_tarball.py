@@ -51,13 +51,6 @@ def packed(root: Path, version: str) -> Packed:
     return pack_payloads(root / f"tarball-{version}", payloads)
 
 
-@pytest.fixture(scope="module")
-def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
-    """The command, loaded once."""
-    with Launcher.start(tmp_path_factory.mktemp("launcher")) as found:
-        yield found
-
-
 @pytest.fixture
 def served(tmp_path: Path, launcher: Launcher) -> Iterator[Served]:
     """A server with version 2, and a place for it."""
