@@ -16,7 +16,7 @@ from typing import TypeVar
 from hypothesis import HealthCheck, settings, strategies as st
 
 from lading.errors import LadingError
-from lading.report import render_error, render_error_json
+from lading.report import render_error
 from lading.system import redact
 
 __all__ = [
@@ -122,7 +122,8 @@ def outcome(call: Callable[[], Result]) -> Result | LadingError:
     except LadingError as error:
         result = error
     if isinstance(result, LadingError):
-        shown = redact(render_error(result) + render_error_json(result))
+        answer = render_error(result)
+        shown = redact(answer.text + answer.json)
         assert str(result)
         assert SECRET not in shown, shown
     return result
