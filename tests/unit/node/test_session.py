@@ -162,10 +162,10 @@ def test_the_last_one_ends_it(users: Users) -> None:
 
 
 def test_many_at_once(users: Users) -> None:
-    """Of 16 at once one delivers; all see the environment."""
-    children = [users.start() for _ in range(16)]
+    """Of 64 ranks at once one delivers; all see the environment."""
+    children = [users.start() for _ in range(64)]
     lines = [said(child) for child in children]
-    assert (16, 1, 1) == (
+    assert (64, 1, 1) == (
         sum(line.startswith("open") and line.endswith("True") for line in lines),
         sum("open True" in line for line in lines),
         users.lines("checks"),
