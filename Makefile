@@ -34,7 +34,7 @@ demo-channel: $(READY)
 lock: $(READY) $(DEMO) ## resolve ENV into locks/<name>/<platform>.conda-lock.yml
 	$(LADING) lock $(ENV) $(foreach platform,$(PLATFORMS),-p $(platform))
 
-pack: $(READY) ## install the lock of ENV and pack it into dist/
+pack: $(READY) ## pack ENV into dist/, from the archives of its lock
 	$(if $(PLATFORMS),$(foreach platform,$(PLATFORMS),$(LADING) pack $(NAME) -p $(platform) &&) true,$(LADING) pack $(NAME))
 
 verify: $(READY) ## compare every tarball in dist/ with its bill

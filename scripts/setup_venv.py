@@ -32,6 +32,7 @@ def main(directory: Path, requirements: Path) -> int:
         [*install, "--require-hashes", "--only-binary", ":all:", "-r", str(requirements)],
         [*install, "--no-deps", "--no-build-isolation", "--editable", "."],
     )
+    sys.stderr.write(f"{directory}: downloading and installing; the first time takes a minute\n")
     for step in steps:
         if subprocess.run(step, env=environment, check=False).returncode != 0:
             return fail("pip could not install the requirements", "its last lines say why")
