@@ -1,8 +1,9 @@
 """What every command gets: the world, read once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TextIO
 
 from lading.api import Project
@@ -57,12 +58,20 @@ class Context:
         self.stdout.write(program)
 
     @contextmanager
-    def progress(self) -> "Iterator[Progress]":
-        """A progress bar while the block runs; nothing unless a person watches."""
-        if self.quiet or not self.stderr.isatty() or "NO_PROGRESS" in self.project.environment:
-            yield no_progress
-            return
-        from lading.report import progress_bar  # noqa: PLC0415  # rich is slow to load
+    def progress(self, sizes: Mapping[str, str] = MappingProxyType({})) -> "Iterator[Progress]":
+        """Tell how far work is while the block runs: a bar on a terminal, else a line a phase.
 
-        with progress_bar(self.stderr) as watched:
-            yield watched
+        Args:
+            sizes: Phase → how much it is, for the line; may be filled while the block runs.
+        """
+        if self.quiet or "NO_PROGRESS" in self.project.environment:
+            yield no_progress
+        elif self.stderr.isatty():
+            from lading.report import progress_bar  # noqa: PLC0415  # rich is slow to load
+
+            with progress_bar(self.stderr) as watched:
+                yield watched
+        else:
+            from lading.report import phase_lines  # noqa: PLC0415  # not for every command
+
+            yield phase_lines(self.stderr, sizes)

@@ -59,7 +59,8 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
         )
         write_merged_sources(sources, merging, root / ".sides")
         request = _request(context, root, sources, name, sides.ours)
-        data = merge_locks(request, sides, context.project.build_engine())
+        with context.progress() as progress:
+            data = merge_locks(request, sides, context.project.build_engine(), progress)
     context.project.path(ours).write_bytes(data)
     context.say(f"{path}: locked again, preferring the versions of both sides")
     return 0

@@ -10,7 +10,7 @@ from lading.api import verify as verify_subject
 from lading.cli.context import Context
 from lading.cli.options import anyway_option, dry_run_option, no_sync_option, workers_option
 from lading.errors import IntegrityError, UsageError
-from lading.format import open_tarball, tarball_place
+from lading.format import Manifest, open_tarball, tarball_place
 from lading.node import (
     DeployPlan,
     Generations,
@@ -24,7 +24,7 @@ from lading.node import (
     plan_unpack,
 )
 from lading.report import one_line, render_json
-from lading.system import no_sync as skip_sync, sync_file_system
+from lading.system import Progress, no_sync as skip_sync, sync_file_system
 
 PIPE = "-"
 
@@ -81,27 +81,35 @@ def command(  # noqa: PLR0913  # one parameter for each option
     sync = skip_sync if no_sync else sync_file_system
     count = workers or context.project.processors
     codesign = codesign_of(context.project.environment)
-    with open_tarball(
-        _tarball(context, tarball),
-        manifest=context.project.path(manifest) if manifest else None,
-        expected=manifest_sha256,
-        environment=context.project.environment,
-        spool=next((path for path in place.parents if path.is_dir()), None),
-    ) as source:
+    sizes: dict[str, str] = {}
+    with (
+        context.progress(sizes) as progress,
+        open_tarball(
+            _tarball(context, tarball),
+            manifest=context.project.path(manifest) if manifest else None,
+            expected=manifest_sha256,
+            environment=context.project.environment,
+            spool=next((path for path in place.parents if path.is_dir()), None),
+            progress=progress,
+        ) as source,
+    ):
+        billed = source.bill.manifest
         if not (anyway or only or dry_run):
-            needed = source.bill.manifest
-            check_machine(source.name, needed.platform, needed.requirements, place)
+            check_machine(source.name, billed.platform, billed.requirements, place)
+        sizes |= {} if only else _sizes(billed)
         if store:
             kept = Store(context.project.path(store))
             deploying = plan_deploy(source, kept, Generations(place), count, sync, codesign)
-            _deploy(context, deploying, dry_run=dry_run)
+            done = _deploy(context, deploying, progress, dry_run=dry_run)
             place = deploying.prefix
         else:
             names = frozenset(only) or None
             plan = plan_unpack(
                 source, place, count, names, replace=replace, sync=sync, codesign=codesign
             )
-            _unpack(context, plan, verify=verify, dry_run=dry_run)
+            done = _unpack(context, plan, progress, verify=verify, dry_run=dry_run)
+    if done:
+        context.say(done)
     if context.json:
         context.write(render_json("unpack/1", manifest_sha256=source.bill.digest.hex))
     elif not dry_run:
@@ -115,25 +123,34 @@ def _tarball(context: Context, tarball: str) -> str | Path | BinaryIO:
     return tarball_place(tarball, context.project.path, piped=True)
 
 
-def _unpack(context: Context, plan: UnpackPlan, *, verify: bool, dry_run: bool) -> None:
+def _sizes(bill: Manifest) -> dict[str, str]:
+    """How much each phase is, for people."""
+    return {
+        "unpack": f"{bill.files:,} files, {bill.size / 1e6:,.0f} MB",
+        "link": f"{bill.files:,} files",
+    }
+
+
+def _unpack(
+    context: Context, plan: UnpackPlan, progress: Progress, *, verify: bool, dry_run: bool
+) -> str:
+    """Unpack, or say what would be; the text says what was done, and is empty where nothing was."""
     if dry_run:
         for package in plan.contents.packages:
             if plan.only is None or package.package.name in plan.only:
                 for item in package.files:
                     context.write(f"{item.mode} {item.size:>12} {one_line(item.path)}\n")
-        return
-    with context.progress() as progress:
-        written = apply_unpack(plan, progress)
-        if verify and not written:
-            _verify(context, plan.prefix)
+        return ""
+    written = apply_unpack(plan, progress)
+    if verify and not written:
+        _verify(context, plan.prefix, progress)
     what = ", ".join(sorted(plan.only or ())) or plan.source.bill.manifest.environment
-    done = "unpacked {}: checked and relocated" if written else "{} is there already"
-    context.say(done.format(what))
+    return f"unpacked {what}: checked and relocated" if written else f"{what} is there already"
 
 
-def _verify(context: Context, prefix: Path) -> None:
+def _verify(context: Context, prefix: Path, progress: Progress) -> None:
     """Refuse an environment that differs from its bill."""
-    report = verify_subject(prefix, workers=context.project.processors)
+    report = verify_subject(prefix, workers=context.project.processors, progress=progress)
     if not report.is_clean:
         raise IntegrityError(
             f"{prefix} differs from its bill",
@@ -142,17 +159,17 @@ def _verify(context: Context, prefix: Path) -> None:
         )
 
 
-def _deploy(context: Context, plan: DeployPlan, *, dry_run: bool) -> None:
+def _deploy(context: Context, plan: DeployPlan, progress: Progress, *, dry_run: bool) -> str:
+    """The same through a store."""
     if dry_run:
         for package in plan.missing():
             size = sum(item.frame.length for item in package.slices)
             context.write(f"{size:>12} {package.package.name}\n")
-        return
-    with context.progress() as progress:
-        deployed = apply_deploy(plan, progress)
+        return ""
+    deployed = apply_deploy(plan, progress)
     done = (
         "was there already"
         if deployed.was_there
         else f"{deployed.linked} packages linked, {deployed.extracted} extracted"
     )
-    context.say(f"{plan.generations.name} is {plan.prefix.name}: {done}")
+    return f"{plan.generations.name} is {plan.prefix.name}: {done}"

@@ -22,9 +22,14 @@ def command(
     SUBJECT is a tarball (path or URL), an image, an unpacked environment, or the name or prefix of
     an installed one.
     """
-    report = verify(
-        subject, project=context.project, manifest=manifest, quick=quick, workers=workers
-    )
-
+    with context.progress() as progress:
+        report = verify(
+            subject,
+            project=context.project,
+            manifest=manifest,
+            quick=quick,
+            workers=workers,
+            progress=progress,
+        )
     context.show(render_report(report))
     return 0 if report.is_clean else 1

@@ -19,6 +19,7 @@ from lading.format.file_list import FETCH_AGAIN
 from lading.format.places import is_remote
 from lading.format.remote import open_remote_tarball, spooled
 from lading.format.tarball import TarballFile, TarballSource, bill_alone
+from lading.system import Progress, no_progress
 
 CHUNK_BYTES = 1 << 20
 PIPE_NAME = "standard input"
@@ -32,6 +33,7 @@ def open_tarball(
     expected: str | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
     spool: Path | None = None,
+    progress: Progress = no_progress,
 ) -> Iterator[TarballSource]:
     """The tarball, open, with its bill checked.
 
@@ -44,6 +46,7 @@ def open_tarball(
         environment: Variables that name proxies and certificates, see `Transport`.
         spool: Directory for the copy of a stream, or of what a server sends only as a whole: the
             bill is at its end. None means the directory for temporary files.
+        progress: Told of the megabytes that are copied there.
 
     Raises:
         InputError: There is no such file.
@@ -59,10 +62,10 @@ def open_tarball(
         return
     given = read_bill(manifest, expected) if manifest is not None else None
     if not isinstance(tarball, str | os.PathLike):
-        with _spooled(tarball, spool) as file:
+        with _spooled(tarball, spool, progress) as file:
             yield file.source(expected, given)
     elif is_remote(os.fspath(tarball)):
-        with open_remote_tarball(os.fspath(tarball), environment, spool) as file:
+        with open_remote_tarball(os.fspath(tarball), environment, spool, progress) as file:
             yield file.source(expected, given)
     else:
         with _opened(Path(tarball)) as file:
@@ -100,7 +103,7 @@ def _pread(name: str, descriptor: int, offset: int, length: int) -> bytes:
 
 
 @contextmanager
-def _spooled(stream: BinaryIO, directory: Path | None) -> Iterator[TarballFile]:
+def _spooled(stream: BinaryIO, directory: Path | None, progress: Progress) -> Iterator[TarballFile]:
     chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
-    with spooled(chunks, directory, PIPE_NAME) as descriptor:
+    with spooled(chunks, directory, PIPE_NAME, progress) as descriptor:
         yield _file(PIPE_NAME, descriptor)

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from lading.errors import PrefixError
 from lading.format.tarball import TarballFile
-from lading.system import without_credentials
+from lading.system import Progress, without_credentials
 
+MEGABYTE = 1_000_000
 TAIL_BYTES = 1 << 14
 """What is read first, from the end: the bill of some fifty packages, and the seek table."""
 
 
 @contextmanager
 def open_remote_tarball(
-    url: str, environment: Mapping[str, str], spool: Path | None
+    url: str, environment: Mapping[str, str], spool: Path | None, progress: Progress
 ) -> Iterator[TarballFile]:
     """The tarball at `url`; where the server sends no ranges, a copy of all of it.
 
@@ -24,6 +25,7 @@ def open_remote_tarball(
         url: http or https; may hold credentials.
         environment: Names proxies and certificates, see `Transport`.
         spool: Directory for that copy, which has no name; None means that for temporary files.
+        progress: Told of the megabytes that are copied.
 
     Raises:
         FetchError: The server does not send it.
@@ -38,7 +40,7 @@ def open_remote_tarball(
         if size is not None:
             yield TarballFile(name=name, size=size, read=file.read, is_file=False)
             return
-        with spooled(transport.stream(url), spool, name) as copy:
+        with spooled(transport.stream(url), spool, name, progress) as copy:
             yield TarballFile(
                 name=name,
                 size=os.fstat(copy).st_size,
@@ -48,10 +50,13 @@ def open_remote_tarball(
 
 
 @contextmanager
-def spooled(chunks: Iterable[bytes], directory: Path | None, name: str) -> Iterator[int]:
+def spooled(
+    chunks: Iterable[bytes], directory: Path | None, name: str, progress: Progress
+) -> Iterator[int]:
     """Copy `chunks` to a file without a name; give its descriptor.
 
-    Nothing is left of it however this process ends.
+    Nothing is left of it however this process ends. How much it is turns out at the end: until
+    then `progress` is told of 0 megabytes in all.
 
     Raises:
         PrefixError: It cannot be written.
@@ -59,9 +64,15 @@ def spooled(chunks: Iterable[bytes], directory: Path | None, name: str) -> Itera
     with _spool_errors(directory, name):
         copy = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  # closed below
     with copy:
+        size = 0
+        progress("copy", 0, 0)
         for chunk in chunks:
             with _spool_errors(directory, name):
                 copy.write(chunk)
+            size += len(chunk)
+            progress("copy", size // MEGABYTE, 0)
+        megabytes = max(1, size // MEGABYTE)
+        progress("copy", megabytes, megabytes)
         with _spool_errors(directory, name):
             copy.flush()
         yield copy.fileno()

@@ -25,6 +25,7 @@ from lading.lock.reading import read_lockfiles
 from lading.lock.request import LockRequest
 from lading.lock.revisions import run_git
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
+from lading.system import Progress, no_progress
 
 _HEAD = re.compile(r"GITHEAD_([0-9a-f]{40,64})")
 _CONFLICT = "resolve the conflict in the source, then run `lading lock`"
@@ -146,7 +147,9 @@ def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workpla
         target.write_text(text, "utf-8", "surrogateescape")
 
 
-def merge_locks(request: LockRequest, sides: Sides, engine: Engine) -> bytes:
+def merge_locks(
+    request: LockRequest, sides: Sides, engine: Engine, progress: Progress = no_progress
+) -> bytes:
     """The lockfile of `request`, for one platform, with the pins of both sides preferred.
 
     Raises:
@@ -155,4 +158,4 @@ def merge_locks(request: LockRequest, sides: Sides, engine: Engine) -> bytes:
     platform: Platform = sides.ours.platform
     inputs = replace(read_lock_inputs(request), preferred={platform: sides.pins})
     plan = plan_lock(request, inputs)
-    return solve_lock(plan, engine)[0].data
+    return solve_lock(plan, engine, progress)[0].data

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         render_entered as render_entered,
         render_mounted as render_mounted,
     )
+    from lading.report.phases import phase_lines as phase_lines
     from lading.report.preflight import (
         merge_preflights as merge_preflights,
         render_preflight as render_preflight,

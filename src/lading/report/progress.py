@@ -27,13 +27,19 @@ def progress_bar(stream: TextIO) -> Iterator[Told]:
         TimeElapsedColumn(),
     )
     # No thread redraws it: a process with threads cannot fork workers.
-    console = Console(file=stream)
-    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bars:
-        tasks: dict[str, TaskID] = {}
+    bars = Progress(*columns, console=Console(file=stream), transient=True, auto_refresh=False)
+    tasks: dict[str, TaskID] = {}
 
-        def told(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total, refresh=True)
+    def told(what: str, done: int, total: int) -> None:
+        # How much it is may turn out later.
+        known = total or None
+        if what not in tasks:
+            # Not before: what is drawn without a bar would erase a line of the results.
+            bars.start()
+            tasks[what] = bars.add_task(what, total=known)
+        bars.update(tasks[what], completed=done, total=known, refresh=True)
 
+    try:
         yield told
+    finally:
+        bars.stop()

@@ -34,19 +34,32 @@ from lading.format import (
     read_contents,
     render_state,
 )
-from lading.system import CHUNK_BYTES, Run, in_order, processors, read_from, sha256_of
+from lading.system import (
+    CHUNK_BYTES,
+    Progress,
+    Run,
+    in_order,
+    no_progress,
+    processors,
+    read_from,
+    sha256_of,
+)
 from lading.verify.finding import Finding, Report, Rule
 
 READER, CAT = "sqfs2tar", "rdsquashfs"
 PACKAGE = "squashfs-tools-ng"
+TOLD_EVERY = 1000
 
 
-def verify_image(image: Image, variables: Mapping[str, str]) -> Report:
+def verify_image(
+    image: Image, variables: Mapping[str, str], progress: Progress = no_progress
+) -> Report:
     """What of `image` is not as the bill inside says; all of it is read, nothing is written.
 
     Args:
         image: Its label is checked.
         variables: Environment variables: `PATH`.
+        progress: Told of every thousandth member.
 
     Raises:
         EngineNotFoundError: The tools that read squashfs are not installed.
@@ -66,6 +79,7 @@ def verify_image(image: Image, variables: Mapping[str, str]) -> Report:
             **{item.list_path: item.listed.sha256 for item in manifest.packages},
         },
         owners=contents.owners(),
+        progress=progress,
     )
     findings: list[Finding] = []
     try:
@@ -142,9 +156,13 @@ class _Inspector:
     relocations: Mapping[str, Relocation]
     records: dict[str, str]
     owners: Mapping[str, str]
+    progress: Progress
 
     def findings(self, archive: tarfile.TarFile) -> Iterator[Finding]:
-        for member in archive:
+        total = len(self.expected) + len(self.records)
+        for number, member in enumerate(archive):
+            if number % TOLD_EVERY == 0:
+                self.progress("verify", min(number, total - 1), total)
             path = member.name.rstrip("/")
             content = archive.extractfile(member) if member.isreg() else None
             if path in self.records:
@@ -153,6 +171,7 @@ class _Inspector:
                 yield from self._of_member(member, self.expected.pop(path), content)
             elif not member.isdir():
                 yield Finding(rule=Rule.FOREIGN, path=path, message="nothing on the bill")
+        self.progress("verify", total, total)
 
     def missing(self) -> Iterator[Finding]:
         """A finding for each path of the bill that was not seen."""

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,15 @@ from lading.format import (
     read_state,
 )
 from lading.node import known_prefixes, shipped_digest
-from lading.system import open_regular, read_regular, sha256_of, sha256_of_stream, spread
+from lading.system import (
+    Progress,
+    no_progress,
+    open_regular,
+    read_regular,
+    sha256_of,
+    sha256_of_stream,
+    spread,
+)
 from lading.verify.finding import Finding, Report, Rule, Severity
 
 if TYPE_CHECKING:
@@ -95,7 +104,12 @@ def _read(path: Path) -> bytes:
 
 
 def verify_unpacked(
-    prefix: Path, contents: Contents, *, workers: int = 1, quick: bool = False
+    prefix: Path,
+    contents: Contents,
+    *,
+    workers: int = 1,
+    quick: bool = False,
+    progress: Progress = no_progress,
 ) -> Report:
     """Compare the environment at `prefix` with the bill of its tarball, `workers` looking at once.
 
@@ -137,11 +151,16 @@ def verify_unpacked(
         own=frozenset({MANIFEST_PATH, SIGNATURES_PATH, STATE_PATH, *manifest.own_paths}),
     )
     names = ("unpacked prefix", manifest.environment, manifest.platform)
-    return _report(inspector, names, expected, workers)
+    return _report(inspector, names, expected, workers, progress)
 
 
 def verify_installed(
-    prefix: Path, record: "InstallRecord", *, workers: int = 1, quick: bool = False
+    prefix: Path,
+    record: "InstallRecord",
+    *,
+    workers: int = 1,
+    quick: bool = False,
+    progress: Progress = no_progress,
 ) -> Report:
     """Compare an installed prefix with its install record; see `verify_unpacked`."""
     expected = {
@@ -156,7 +175,7 @@ def verify_installed(
     }
     inspector = _Inspector(prefix=prefix, known=(), quick=quick, own=frozenset())
     names = ("installed prefix", record.environment, record.platform)
-    return _report(inspector, names, expected, workers)
+    return _report(inspector, names, expected, workers, progress)
 
 
 def _report(
@@ -164,12 +183,20 @@ def _report(
     names: tuple[str, str, str],
     expected: Mapping[str, _Expected],
     workers: int,
+    progress: Progress,
 ) -> Report:
     """The report on a prefix; `names` are its kind, its environment and its platform."""
     items = list(expected.items())
     parts = [items[start : start + PATHS_AT_ONCE] for start in range(0, len(items), PATHS_AT_ONCE)]
     findings: list[Finding] = []
-    spread(inspector.findings, parts, workers, findings.extend)
+    done = count(1)
+
+    def compared(found: list[Finding]) -> None:
+        findings.extend(found)
+        progress("verify", min(next(done) * PATHS_AT_ONCE, len(items)), len(items))
+
+    progress("verify", 0, len(items))
+    spread(inspector.findings, parts, workers, compared)
     findings += _foreign_findings(inspector, expected)
     return Report(
         subject=str(inspector.prefix),

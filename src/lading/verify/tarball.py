@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from lading.conda import Kind
 from lading.errors import IntegrityError
 from lading.format import FrameSlice, Member, TarballSource, read_members
-from lading.system import spread
+from lading.system import Progress, no_progress, spread
 from lading.verify.finding import Finding, Report, Rule
 
 
-def verify_tarball(tarball: TarballSource, workers: int) -> Report:
+def verify_tarball(
+    tarball: TarballSource, workers: int, progress: Progress = no_progress
+) -> Report:
     """Compare an open tarball with its bill.
 
     Every frame's digest is compared, and every member's header, content and padding; `workers`
@@ -23,11 +25,21 @@ def verify_tarball(tarball: TarballSource, workers: int) -> Report:
     tarball.need_frames()
     contents = tarball.contents()
     findings: list[Finding] = []
+    total = sum(len(frame.pieces) for frame in contents.slices)
+    done = 0
+
+    def compared(result: tuple[list[Finding], int]) -> None:
+        nonlocal done
+        findings.extend(result[0])
+        done += result[1]
+        progress("verify", done, total)
+
+    progress("verify", 0, total)
     spread(
-        lambda run: _Run(tarball).findings(run),
+        lambda run: (_Run(tarball).findings(run), sum(len(frame.pieces) for frame in run)),
         list(_runs(contents.slices)),
         workers if tarball.is_file else 1,
-        findings.extend,
+        compared,
     )
     return Report(
         subject=tarball.name,

@@ -46,6 +46,11 @@ def test_what_is_said_to_a_person(tmp_path: Path, *, quiet: bool, expected: str)
 
 
 def test_nobody_watches_a_file(tmp_path: Path) -> None:
-    """There is no progress bar where there is no terminal."""
-    with context(tmp_path).progress() as progress:
+    """Where there is no terminal a phase is a line; with -q it is none."""
+    world, silent = context(tmp_path), context(tmp_path, quiet=True)
+    with world.progress({"pack": "3 MB"}) as progress:
+        progress("pack", 1, 1)
+    assert isinstance(world.stderr, io.StringIO)
+    assert world.stderr.getvalue().startswith("pack      3 MB  ")
+    with silent.progress() as progress:
         assert no_progress is progress
