@@ -347,7 +347,7 @@ def test_another_package_cache(project: Path, tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away(project: Path) -> None:
     """Where nobody reads the data any more, there is no traceback."""
-    with start(["--json", "verify", f"dist/{NAME}.tar.zst"], project) as child:
+    with start(["-q", "--json", "verify", f"dist/{NAME}.tar.zst"], project) as child:
         assert child.stdout is not None
         child.stdout.close()
         child.wait(timeout=60)

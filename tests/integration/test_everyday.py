@@ -79,3 +79,29 @@ def test_places_that_lading_cannot_read(command: str, tmp_path: Path) -> None:
     assert (2, True) == (refused.code, refused.is_plain_error)
     assert "and not s3://" in refused.stderr
     assert "aws s3 cp s3://bucket/env.tar.zst" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["unpac", "x"], 2, "did you mean `lading unpack`?"),
+        (["unpack", "samle.tar.zst", "env"], 3, "did you mean {}/sample.tar.zst?"),
+        (["unpack", "empty", "env"], 7, "is not a tarball of lading, or is cut off"),
+        (["verify", "dist/missing.tar"], 3, "name a tarball that `lading pack` wrote"),
+        (["preflight", "."], 3, "{} is a directory"),
+        (["run", "sample.tar.zst", "--", "true"], 8, "lading unpack sample.tar.zst DIR"),
+        (["relocate", "missing"], 8, "{}/missing does not exist"),
+        (["relocate", "empty"], 8, "{}/empty is not a directory"),
+        (["gc", "--store", "missing"], 8, "there is no store at {}/missing"),
+        (["tree"], 2, "lock one first: `lading lock environment.yml`"),
+        (["preflight"], 2, "name a tarball, an image or a bill"),
+    ],
+)
+def test_mistakes(words: list[str], code: int, told: str, tmp_path: Path) -> None:
+    """The thing is named, and what to do; a name that is nearly right is recognized."""
+    (tmp_path / "sample.tar.zst").write_bytes(b"sample")
+    (tmp_path / "empty").touch()
+    done = lading(words, tmp_path)
+    assert (code, True) == (done.code, done.is_plain_error), done.stderr
+    assert told.format(tmp_path) in done.stderr
+    assert ["empty", "sample.tar.zst"] == listing(tmp_path)

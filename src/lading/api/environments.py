@@ -91,6 +91,11 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
         hint = f"run `lading install {environment}`, or name a prefix"
         for near in nearest(environment, {*_locked_environments(project), *_installed(project)}):
             hint = f"did you mean {near}? If not, {hint}"
+        if path.is_file():
+            raise NotAPrefixError(
+                f"{path} is a file, and not an image",
+                hint=f"if it is a tarball, unpack it first: lading unpack {environment} DIR",
+            )
         raise NotAPrefixError(f"there is no environment {environment}", hint=hint)
     return Path(record.prefix), environment
 
@@ -247,6 +252,9 @@ def _locked_environments(project: Project) -> tuple[str, ...]:
 def _only_environment(project: Project) -> str:
     names = _locked_environments(project)
     if len(names) != 1:
-        known = f"locked are {', '.join(names)}" if names else "nothing is locked yet"
-        raise UsageError(f"no environment is named ({known})", hint="name one with -e")
+        if not names:
+            hint = "lock one first: `lading lock environment.yml`"
+            raise UsageError("nothing is locked in this project", hint=hint)
+        known = ", ".join(names)
+        raise UsageError("several environments are locked", hint=f"name one of them: {known}")
     return names[0]

@@ -129,7 +129,7 @@ def build_engine(
     Raises:
         EngineNotFoundError: micromamba was chosen and there is none.
         EngineError: Its version is refused.
-        UsageError: There is no engine of this name.
+        UsageError: `chosen` is neither engine's name.
     """
     from lading.engine import (  # noqa: PLC0415  # the library is slow to load
         EmbeddedEngine,

@@ -14,6 +14,8 @@ import click
 from lading.api import open_project
 from lading.cli.context import Context
 from lading.cli.ending import guarded
+from lading.errors import UsageError
+from lading.system import nearest
 from lading.version import VERSION
 
 SIGNALLED = 128
@@ -82,6 +84,16 @@ class _Commands(click.Group):
         if not any("--json" in parameter.opts for parameter in command.params):
             command.params.append(_json_option())
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = "see `lading --help`"
+            for near in nearest(args[0], COMMANDS):
+                hint = f"did you mean `lading {near}`? {hint}"
+            raise UsageError(f"there is no command {args[0]}", hint=hint)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         with formatter.section("Commands"):

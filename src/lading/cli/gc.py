@@ -4,6 +4,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.options import store_option, workers_option
+from lading.errors import PrefixError
 from lading.node import Generations, Store
 from lading.report import one_line, render_json
 
@@ -45,7 +46,12 @@ def command(
             for path in Generations(context.project.path(name)).remove_old(keep):
                 context.say(f"removed {path}")
 
-    kept = Store(context.project.path(store))
+    place = context.project.path(store)
+    if not (place / "packages").is_dir():
+        raise PrefixError(
+            f"there is no store at {place}", hint="name the directory of `lading unpack --store`"
+        )
+    kept = Store(place)
     collected = kept.collect(remove_old)
     context.say(f"removed {collected.packages} packages, {collected.size / 1e6:.1f} MB")
     changed = kept.check(workers or context.project.processors) if verify else ()

@@ -34,7 +34,11 @@ def command(context: Context, *, subject: str | None, prefix: str | None, merge:
     )
 
     if (subject is None) is (merge is None):
-        raise UsageError("nothing, or two things, to look at", hint="name SUBJECT, or --merge FILE")
+        both = subject is not None
+        raise UsageError(
+            "SUBJECT and --merge cannot be combined" if both else "nothing to look at is named",
+            hint="name a tarball, an image or a bill; or --merge FILE",
+        )
     if merge is not None:
         try:
             data = (

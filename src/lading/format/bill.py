@@ -76,7 +76,8 @@ def read_document(path: Path) -> bytes:
         return read_regular(path, LARGEST_BILL, follow=True)
     except OSError as error:
         raise ManifestError(
-            f"{path}: {error.strerror}", hint="name the manifest with --manifest"
+            f"{path}: {error.strerror}",
+            hint="name a bill: the .manifest.json that `lading pack` writes beside a tarball",
         ) from error
 
 

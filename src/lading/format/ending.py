@@ -160,8 +160,8 @@ def read_ending(name: str, read: Read, size: int) -> Ending:
 
 def _no_bill(name: str) -> ArchiveError:
     return ArchiveError(
-        f"{name} has no bill at its end",
-        hint="it is cut off, or is not a tarball of this lading: fetch it, or pack it, again",
+        f"{name} is not a tarball of lading, or is cut off: it has no bill at its end",
+        hint="fetch it again, or pack it again",
     )
 
 

@@ -19,7 +19,7 @@ from lading.format.file_list import FETCH_AGAIN
 from lading.format.places import is_remote
 from lading.format.remote import open_remote_tarball, spooled
 from lading.format.tarball import TarballFile, TarballSource, bill_alone
-from lading.system import Progress, no_progress
+from lading.system import Progress, nearest, no_progress
 
 CHUNK_BYTES = 1 << 20
 PIPE_NAME = "standard input"
@@ -80,14 +80,24 @@ def _opened(path: Path) -> Iterator[TarballFile]:
         # A named pipe must not make this wait for somebody who writes into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", hint="name an existing tarball") from error
+        raise InputError(f"{path}: {error.strerror}", hint=_existing(path)) from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path} is not a regular file", hint="name an existing tarball")
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise InputError(f"{path} is {kind}", hint=_existing(path))
         yield _file(str(path), descriptor)
     finally:
         os.close(descriptor)
+
+
+def _existing(path: Path) -> str:
+    """What to name instead of `path`."""
+    near = path / "dist" if path.is_dir() else path.parent
+    names = [item.name for item in near.glob("*") if item.is_file()]
+    for name in nearest(path.name, names):
+        return f"did you mean {near / name}?"
+    return "name a tarball that `lading pack` wrote"
 
 
 def _file(name: str, descriptor: int) -> TarballFile:

@@ -102,6 +102,11 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
     try:
         document = read_regular(path, LARGEST_RECORD)
     except (FileNotFoundError, NotADirectoryError) as error:
+        if not prefix.is_dir():
+            what = "is not a directory" if prefix.exists() else "does not exist"
+            raise NotAPrefixError(
+                f"{prefix} {what}", hint="name the directory of the environment"
+            ) from error
         raise NotAPrefixError(
             f"{prefix} was not unpacked from a tarball of lading",
             hint="name the directory that holds conda-meta",

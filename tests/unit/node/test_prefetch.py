@@ -155,7 +155,7 @@ def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_directory_is_no_tarball(tmp_path: Path) -> None:
     """Nor is anything else but a file."""
-    with pytest.raises(InputError, match="is not a regular file"):
+    with pytest.raises(InputError, match="is a directory"):
         fetch(tmp_path, Store(tmp_path / "store"))
 
 
