@@ -166,7 +166,7 @@ def test_exclude_newer_of_an_index() -> None:
 
 PAGES = """
 from lading.lock import condalock, condalock_pip
-condalock._import_without_command_line()
+condalock.import_without_command_line()
 condalock_pip._hide_newer_files("2020-01-01T23:59:59+00:00")
 from conda_lock._vendor.poetry.repositories.link_sources.html import HTMLPage
 from conda_lock._vendor.poetry.repositories.link_sources.json import SimpleJsonPage
