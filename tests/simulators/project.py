@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lading.conda.channels import MirrorMap
@@ -14,7 +14,7 @@ from lading.engine.protocol import Engine
 from lading.format.compression import Format, Level
 from lading.install.installer import Installed, apply_install
 from lading.install.layout import BuildTree
-from lading.install.plan import plan_install
+from lading.install.plan import InstallPlan, plan_install
 from lading.install.private_prefix import PrivatePrefix
 from lading.lock.model import lock_path
 from lading.lock.reading import read_lockfile
@@ -80,15 +80,18 @@ class Project:
         """The embedded engine with private state."""
         return EmbeddedEngine(self.tree.state / "embedded")
 
-    def install(self, *, bytecode: bool = True) -> Installed:
-        """Install from the lock."""
+    def plan(self, *, bytecode: bool = True) -> InstallPlan:
+        """The plan of installing from the lock."""
         lockfile = read_lockfile(self.lock)
         plan = plan_install(ENVIRONMENT, lockfile, self.tree, bytecode=bytecode)
+        return replace(plan, mirrors=self.mirrors)
+
+    def install(self, *, bytecode: bool = True) -> Installed:
+        """Install from the lock."""
         return apply_install(
-            plan,
+            self.plan(bytecode=bytecode),
             self.tree,
             self.engine(),
-            mirrors=self.mirrors,
             inherited={"PATH": "/usr/bin:/bin"},
         )
 
@@ -101,14 +104,13 @@ class Project:
         newest: int | None = None,
     ) -> Packed:
         """Pack into `dist/`, from archives."""
-        plan = plan_install(ENVIRONMENT, read_lockfile(self.lock), self.tree)
+        plan = self.plan()
         self.tree.state.mkdir(exist_ok=True)
         with temporary_directory(self.tree.state, "pack") as directory:
             private = PrivatePrefix(
                 plan=plan,
                 tree=self.tree,
                 build_engine=self.engine,
-                mirrors=self.mirrors,
                 inherited={"PATH": "/usr/bin:/bin"},
                 directory=directory,
             )

@@ -191,7 +191,6 @@ def install_planned(project: Project, plan: InstallPlan, progress: Progress) -> 
         plan,
         project.tree,
         project.build_engine(),
-        mirrors=plan.mirrors,
         inherited=project.environment,
         progress=progress,
     )
@@ -355,7 +354,6 @@ def pack_locked(
                 plan=plan,
                 tree=project.tree,
                 build_engine=project.build_engine,
-                mirrors=plan.mirrors,
                 inherited=project.environment,
                 directory=directory,
                 progress=progress,

@@ -54,12 +54,5 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
 def _fetch(context: Context, plan: InstallPlan) -> None:
     with context.progress() as progress:
-        fetch_archives(
-            plan,
-            context.project.tree,
-            plan.mirrors,
-            context.project.environment,
-            progress,
-        )
-
+        fetch_archives(plan, context.project.tree, context.project.environment, progress)
     context.tell(render_fetched(plan))

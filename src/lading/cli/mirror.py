@@ -48,13 +48,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
             context.write(f"{place_of_wheel(item.url)}\n")
         return 0
     with context.progress() as progress:
-        archives = fetch_archives(
-            plan,
-            context.project.tree,
-            plan.mirrors,
-            context.project.environment,
-            progress,
-        )
+        archives = fetch_archives(plan, context.project.tree, context.project.environment, progress)
         request = MirrorRequest(
             platform=str(plan.lockfile.platform),
             records=plan.conda,

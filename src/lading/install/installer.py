@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lading.conda import MirrorMap, RepodataRecord
+from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
 from lading.errors import LockError, NotAPrefixError, PrefixChangedError, PrefixError
 from lading.install.bytecode import Compiler, is_bytecode
@@ -112,7 +112,6 @@ def apply_install(
     tree: BuildTree,
     engine: Engine,
     *,
-    mirrors: MirrorMap,
     inherited: Mapping[str, str],
     progress: Progress = no_progress,
 ) -> Installed:
@@ -124,7 +123,6 @@ def apply_install(
         plan: From `plan_install`.
         tree: The same as for the plan.
         engine: Links the conda part.
-        mirrors: Where archives are fetched from.
         inherited: The caller's environment variables, of which children get a few.
         progress: Told of each step.
 
@@ -149,7 +147,7 @@ def apply_install(
         update = find_update(plan, installer.engine_name, tree.package_cache)
         _discard(plan, keep_prefix=update is not None)
         try:
-            archives = fetch_archives(plan, tree, mirrors, inherited, progress)
+            archives = fetch_archives(plan, tree, inherited, progress)
             request = installer.request(plan.records, archives)
             checked = check_and_extract(engine, request, tree.checked)
             installer = replace(installer, checked=checked)

@@ -70,7 +70,6 @@ class Archives:
 def fetch_archives(
     plan: InstallPlan,
     tree: BuildTree,
-    mirrors: MirrorMap,
     inherited: Mapping[str, str],
     progress: Progress = no_progress,
 ) -> Archives:
@@ -81,7 +80,6 @@ def fetch_archives(
     Args:
         plan: What is to be installed.
         tree: Names the caches and the layers.
-        mirrors: Where archives are fetched from.
         inherited: The caller's environment variables, which may name proxies and certificates.
         progress: Told of each file.
 
@@ -93,13 +91,13 @@ def fetch_archives(
     prepare_cache(tree)
     located = locate_archives(plan.downloads, tree.layers)
     wanted = [item for item in plan.downloads if item.target not in located]
-    _rebuild_missing(plan, tree, {item.target for item in wanted}, mirrors, inherited)
+    _rebuild_missing(plan, tree, {item.target for item in wanted}, inherited)
     known = _known_archives(wanted, tree.checked)
     unknown = [item for item in wanted if item not in known or not known[item].is_of(item.target)]
     began = time.time_ns()
     if unknown:
         network = Network(environment=inherited, offline=plan.offline)
-        fetch_all(unknown, mirrors, progress, network)
+        fetch_all(unknown, plan.mirrors, progress, network)
     for item in unknown:
         if item in known:
             known[item].keep(item.target, {"": state_at(str(item.target))}, began)
@@ -152,10 +150,10 @@ def _rebuild_missing(
     plan: InstallPlan,
     tree: BuildTree,
     wanted: Collection[Path],
-    mirrors: MirrorMap,
     inherited: Mapping[str, str],
 ) -> None:
     """Build wheels of the project's own code again that lie nowhere on this machine."""
+    mirrors = plan.mirrors
     builder = wheel_builder(tree, inherited, mirrors, plan.indexes, offline=plan.offline)
     for item in plan.wheels:
         target = tree.wheel_cache / item.file_name

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lading.conda import MirrorMap, RepodataRecord
+from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
 from lading.graph import dependencies_of, reachable
 from lading.install.bytecode import Compiler
@@ -44,7 +44,6 @@ class PrivatePrefix:
         plan: Of the environment.
         tree: Where caches lie.
         build_engine: Makes the engine that links.
-        mirrors: Where archives are fetched from.
         inherited: The caller's environment variables.
         directory: Holds the prefix, absolute; nobody else's, and removed by the caller.
         progress: Told of each step.
@@ -53,7 +52,6 @@ class PrivatePrefix:
     plan: InstallPlan
     tree: BuildTree
     build_engine: Callable[[], Engine]
-    mirrors: MirrorMap
     inherited: Mapping[str, str]
     directory: Path
     progress: Progress = no_progress
@@ -74,7 +72,7 @@ class PrivatePrefix:
         names |= {item.file_name for item in self.plan.wheels if wheels}
         downloads = tuple(item for item in self.plan.downloads if item.target.name in names)
         plan = replace(self.plan, conda=records, downloads=downloads)
-        return fetch_archives(plan, self.tree, self.mirrors, self.inherited, self.progress)
+        return fetch_archives(plan, self.tree, self.inherited, self.progress)
 
     def link(self) -> None:
         """Link python and what it needs, unless that is done; other processes wait.

@@ -1,5 +1,6 @@
 """Clearing a package cache."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ def filled(root: Path, cache: Path | None) -> BuildTree:
     """A tree whose package cache holds an archive, an extracted package and a wheel."""
     project = Project.of(root / "project", [Package(name="a")])
     tree = BuildTree(project.root, cache)
-    plan = plan_install(ENVIRONMENT, read_lockfile(project.lock), tree)
-    fetch_archives(plan, tree, project.mirrors, {})
+    plan = replace(
+        plan_install(ENVIRONMENT, read_lockfile(project.lock), tree), mirrors=project.mirrors
+    )
+    fetch_archives(plan, tree, {})
     for name in ("a-1.0-0/info/index.json", "broken-1.0-0/x", "wheels/b-1.0-py3-none-any.whl"):
         path = tree.package_cache / name
         path.parent.mkdir(parents=True)

@@ -69,18 +69,13 @@ class FailingEngine:
 
 def plan_of(project: Project, *, bytecode: bool = True) -> InstallPlan:
     """The plan of installing the project."""
-    return plan_install(ENVIRONMENT, read_lockfile(project.lock), project.tree, bytecode=bytecode)
+    return project.plan(bytecode=bytecode)
 
 
 def apply(project: Project, engine: Engine, mirrors: MirrorMap | None = None) -> Installed:
     """Install with `engine`."""
-    return apply_install(
-        plan_of(project),
-        project.tree,
-        engine,
-        mirrors=mirrors or project.mirrors,
-        inherited={"PATH": os.defpath},
-    )
+    plan = replace(plan_of(project), mirrors=mirrors or project.mirrors)
+    return apply_install(plan, project.tree, engine, inherited={"PATH": os.defpath})
 
 
 @pytest.fixture
@@ -141,9 +136,7 @@ def test_another_process_may_have_done_it(project: Project) -> None:
     plan = plan_of(project)
     project.install()
     engine = FailingEngine(EngineFailedError("not asked"))
-    done = apply_install(
-        plan, project.tree, engine, mirrors=project.mirrors, inherited={"PATH": os.defpath}
-    )
+    done = apply_install(plan, project.tree, engine, inherited={"PATH": os.defpath})
     assert ([], read_install_record(project.prefix.parent)) == (engine.requests, done.record)
 
 
@@ -235,10 +228,9 @@ def test_pip_packages_need_a_python(project: Project) -> None:
     )
     with pytest.raises(LockError, match="has pip packages and no python"):
         apply_install(
-            plan_install(ENVIRONMENT, lockfile, project.tree),
+            replace(plan_install(ENVIRONMENT, lockfile, project.tree), mirrors=mirrors),
             project.tree,
             project.engine(),
-            mirrors=mirrors,
             inherited={"PATH": os.defpath},
         )
 

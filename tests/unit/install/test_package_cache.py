@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,8 +113,10 @@ def prepared(root: Path) -> Path:
     tree = project.tree
     path = put(tree.package_cache / "a-1.0-0/info/index.json", b"{}")
     tree.package_cache.chmod(0o777)
-    plan = plan_install(ENVIRONMENT, read_lockfile(project.lock), tree)
-    fetch_archives(plan, tree, project.mirrors, {})
+    plan = replace(
+        plan_install(ENVIRONMENT, read_lockfile(project.lock), tree), mirrors=project.mirrors
+    )
+    fetch_archives(plan, tree, {})
     return path
 
 
@@ -133,8 +136,8 @@ def test_the_umask_does_not_open_a_cache(tmp_path: Path) -> None:
     before = os.umask(0o002)
     try:
         project = Project.of(tmp_path / "project", [PACKAGE])
-        plan = plan_install(ENVIRONMENT, read_lockfile(project.lock), project.tree)
-        fetch_archives(plan, project.tree, project.mirrors, {})
+        plan = project.plan()
+        fetch_archives(plan, project.tree, {})
     finally:
         os.umask(before)
     assert 0o755 == project.tree.package_cache.stat().st_mode & 0o777
@@ -146,9 +149,9 @@ def test_the_cache_of_another_user(tmp_path: Path) -> None:
     project = Project.of(tmp_path / "project", [PACKAGE])
     project.tree.package_cache.mkdir(parents=True)
     os.chown(project.tree.package_cache, 54321, -1)
-    plan = plan_install(ENVIRONMENT, read_lockfile(project.lock), project.tree)
+    plan = project.plan()
     with pytest.raises(PrefixError, match="it belongs to user 54321"):
-        fetch_archives(plan, project.tree, project.mirrors, {})
+        fetch_archives(plan, project.tree, {})
 
 
 def test_what_is_in_the_cache_is_not_looked_for(tmp_path: Path) -> None:
