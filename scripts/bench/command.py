@@ -68,15 +68,21 @@ def main(arguments: list[str]) -> int:
             pairs=options.pairs,
             quick=options.quick or _is_short_of_space(Path(directory)),
         )
-        sections = tuple(section for name in names if (section := _run(workshop, name)))
-    report = Report(
-        when=when,
-        command=_shown(options, names),
-        pairs=options.pairs,
-        machine=read_machine(os.environ),
-        sections=sections,
-    )
-    write_report(report, Path(options.output))
+        sections: list[Section] = []
+        for name in names:
+            section = _run(workshop, name)
+            if section is None:
+                continue
+            sections.append(section)
+            report = Report(
+                when=when,
+                command=_shown(options, names),
+                pairs=options.pairs,
+                machine=read_machine(os.environ),
+                sections=tuple(sections),
+            )
+            # After each section: what took half an hour to measure outlives an interrupt.
+            write_report(report, Path(options.output))
     return 0 if len(sections) == len(names) else 1
 
 
