@@ -1,17 +1,22 @@
 """Section `pack`: packing, packing again, unpacking; against conda-pack."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 
 from bench.compare import Match, compare
 from bench.conda_prefix import copy_tree
 from bench.environments import CHANGED, NEWEST, BenchEnvironments
+from bench.measure import Contestant
 from bench.report import Comparison, Section
 from bench.workshop import Workshop, remove
 
 __all__ = ["run_pack"]
 
 EXAMPLES = 3
+MEMORY = Path("/dev/shm")  # noqa: S108  # a private directory is made in it
 
 
 def run_pack(workshop: Workshop, environments: BenchEnvironments) -> Section:
@@ -94,26 +99,50 @@ def _again(workshop: Workshop, environments: BenchEnvironments) -> tuple[Compari
 
 
 def _unpack(workshop: Workshop, environments: BenchEnvironments) -> tuple[Comparison, ...]:
-    """From a tarball to an environment at its place."""
+    """From a tarball to an environment at its place, on the disk and in memory."""
     environments.project.run("pack", "--no-frame-cache", "-o", str(environments.output), NEWEST)
-    theirs = environments.kept_conda_pack(NEWEST)
-    place, other = workshop.directory / "place", workshop.directory / "other-place"
+    theirs, plain = environments.kept_conda_pack(NEWEST), workshop.directory / "plain.tar"
+    zstd = workshop.program("zstd")
+    workshop.run(zstd, "-qdf", str(theirs), "-o", str(plain))
+    found = _unpack_below(workshop, environments, plain, workshop.directory, "on the disk")
+    if os.access(MEMORY, os.W_OK):
+        with TemporaryDirectory(dir=MEMORY) as directory:
+            place = Path(directory)
+            found += _unpack_below(workshop, environments, plain, place, f"to {MEMORY}")
+    remove(plain)
+    return found
+
+
+def _unpack_below(
+    workshop: Workshop, environments: BenchEnvironments, plain: Path, directory: Path, where: str
+) -> tuple[Comparison, ...]:
+    """To a place in `directory`; what the kernel takes of it, `plain` shows."""
+    place, other = directory / "place", directory / "other-place"
+    is_disk = directory == workshop.directory
+
+    def leave(path: Path) -> Callable[[], None]:
+        return lambda: workshop.put_aside(path) if is_disk else remove(path)
+
+    def by_tar(name: str, script: str) -> Contestant:
+        argv = ("/bin/sh", "-c", f"mkdir {other} && {script}")
+        return workshop.contestant(f"{name} {where}", argv, after=leave(other))
+
     unpack = workshop.contestant(
-        "unpack",
+        f"unpack {where}",
         environments.project.argv("unpack", str(environments.tarball(NEWEST)), str(place)),
-        after=lambda: workshop.put_aside(place),
+        after=leave(place),
     )
-    script = f"mkdir {other} && tar -xf {theirs} -C {other} && {other}/bin/conda-unpack"
-    tar = workshop.contestant(
-        "tar and conda-unpack", ("/bin/sh", "-c", script), after=lambda: workshop.put_aside(other)
+    packed = environments.kept_conda_pack(NEWEST)
+    tar = by_tar("tar and conda-unpack", f"tar -xf {packed} -C {other} && {other}/bin/conda-unpack")
+    floor = by_tar("tar alone", f"tar -xf {plain} -C {other}")
+    work = f"unpack tar.zst {where}, relocated (and, by lading, verified)"
+    return compare(
+        workshop,
+        [
+            Match(work=work, ours=unpack, theirs=tar, tool="tar and conda-unpack"),
+            Match(work=work, ours=unpack, theirs=floor, tool="tar of a plain tar, nothing else"),
+        ],
     )
-    match = Match(
-        work="unpack tar.zst, relocated (and, by lading, verified)",
-        ours=unpack,
-        theirs=tar,
-        tool="tar and conda-unpack",
-    )
-    return compare(workshop, [match])
 
 
 def _members_note(workshop: Workshop, environments: BenchEnvironments) -> str:
