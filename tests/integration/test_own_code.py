@@ -111,6 +111,21 @@ def test_whole_way(project: Path, tmp_path: Path) -> None:
     assert said(tmp_path / "elsewhere", "helper") == "helper 1.0"
 
 
+def test_one_tarball(project: Path) -> None:
+    """From archives, from kept frames, without them, and beside a prefix: the same bytes."""
+    run(project, "lock")
+
+    def packed(*options: str) -> bytes:
+        run(project, "pack", "x", *options)
+        return next((project / "dist").glob("*.tar.zst")).read_bytes()
+
+    first = packed()
+    again, alone = packed(), packed("--no-frame-cache", "-j", "1")
+    assert not (project / "build").exists()
+    run(project, "install", "x")
+    assert (first, first, first) == (again, alone, packed("--no-frame-cache"))
+
+
 def test_changed_sources(project: Path) -> None:
     """`--check` says whose sources changed; locking again and installing gives the new ones."""
     run(project, "lock")
