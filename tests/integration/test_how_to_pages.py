@@ -90,7 +90,7 @@ WAYS = {
             "#!/bin/bash": SLURM,
             "#!/bin/sh": SLURM,
             "apptainer": "Apptainer could not be had",
-            "srun --container-image": "enroot could not be had",
+            "srun --container-image": "enroot was not tried",
             f"{RUN} -- \\\n    ch-run": "by hand: the tests have no container to start it in",
         },
         programs=("tar2sqfs", "sqfs2tar", "squashfuse_ll", "unsquashfs"),
