@@ -20,6 +20,7 @@ from lading.format.opening import open_tarball
 from lading.pack.frame_cache import FrameCache
 from simulators.channel import PLACEHOLDER, File, Package
 from simulators.command import listing
+from simulators.images import need
 from simulators.launcher import Launcher, start_worker
 from simulators.project import ENVIRONMENT, Project
 from simulators.versions import leftovers, verified
@@ -166,6 +167,24 @@ def test_pack(victim: Victim) -> None:
         assert victim.outputs == written(victim.dist)
         assert [] == [name for name in leftovers(victim.dist) if name != ".gitignore"]
     assert killed >= LEAST_KILLED
+
+
+@pytest.mark.parametrize("options", [("-f", "sqsh"), ("--installer",)])
+def test_images_and_installers(victim: Victim, options: tuple[str, ...]) -> None:
+    """What has a final name is right, and the next pack takes away what is left of the others."""
+    need("tar2sqfs")
+    directory = victim.project.root / "other"
+    arguments = ("pack", ENVIRONMENT, *options, "-o", directory)
+    seconds = victim.seconds(*arguments)
+    right = written(directory)
+    shutil.rmtree(directory)
+    killed = 0
+    for moment in moments(8, seconds, 8):
+        killed += victim.kill(moment, *arguments)
+        assert right.items() >= written(directory).items()
+    victim.seconds(*arguments)
+    assert (right, [], True) == (written(directory), leftovers(directory), killed > 1)
+    shutil.rmtree(directory)
 
 
 def test_frame_cache(tmp_path: Path) -> None:
