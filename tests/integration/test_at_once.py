@@ -150,6 +150,8 @@ def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
     packs = [versioned_tarball(tmp_path / "tarballs", version) for version in ("1", "2")]
     tarballs = [packed.plan.tarball for packed in packs]
     store, names = tmp_path / "store", [tmp_path / "opt/a", tmp_path / "opt/b"]
+    # `gc` refuses a place that is not a store yet.
+    (store / "packages").mkdir(parents=True)
     names[0].parent.mkdir()
     done = tmp_path / "done"
     root = packing.root

@@ -330,7 +330,7 @@ def test_an_update_is_told_to_programs(updated: UpdatedProject) -> None:
         done = updated.launcher.run(
             "install", ENVIRONMENT, "--json", *([] if words else ["--force"])
         )
-        assert moved == json.loads(done.output)["moved"]
+        assert moved == json.loads(done.output.splitlines()[-1])["moved"]
 
 
 def test_killed_at_any_moment(updated: UpdatedProject) -> None:

@@ -22,7 +22,7 @@ from lading.node import (
     plan_relocate,
     plan_unpack,
 )
-from lading.system import Progress, no_progress, processors
+from lading.system import Progress, nearest_directory, no_progress, processors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +188,6 @@ def _opened(
         manifest=None if manifest is None else absolute(Path.cwd(), os.fspath(manifest)),
         expected=expected,
         environment=os.environ if environment is None else environment,
-        spool=next((path for path in place.parents if path.is_dir()), None),
+        spool=nearest_directory(place.parent),
     ) as source:
         yield source

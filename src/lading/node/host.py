@@ -17,7 +17,7 @@ import msgspec
 from lading.node.machine import Machine, look_at_machine
 from lading.node.namespace import mount_overlay, own_mounts
 from lading.node.quota import Quota, kernel_quota, least, program_quota
-from lading.system import file_system_type
+from lading.system import file_system_type, nearest_directory
 
 FICLONE = 0x40049409
 
@@ -89,7 +89,7 @@ def look_at_site(path: Path, variables: Mapping[str, str]) -> Site:
         path: Absolute; need not exist.
         variables: Environment variables: `PATH`, for the programs that know quotas.
     """
-    nearest = next(item for item in (path, *path.parents) if item.is_dir())
+    nearest = nearest_directory(path)
     status = os.statvfs(nearest)
     quotas = (kernel_quota(nearest), program_quota(nearest, variables))
     writable = os.access(nearest, os.W_OK | os.X_OK)

@@ -17,6 +17,7 @@ import msgspec
 
 from lading.errors import PrefixError
 from lading.format import Requirements
+from lading.system import nearest_directory
 
 _CPU_BYTES = 1 << 12
 _FLAGS = {
@@ -122,8 +123,8 @@ def check_machine(
     machine = machine or look_at_machine()
     items = [*of_machine(platform, machine), *of_packages(requirements.virtual_packages, machine)]
     if prefix is not None:
-        nearest = next(path for path in (prefix, *prefix.parents) if path.is_dir())
-        items.append(of_programs(noexec=bool(os.statvfs(nearest).f_flag & os.ST_NOEXEC)))
+        flags = os.statvfs(nearest_directory(prefix)).f_flag
+        items.append(of_programs(noexec=bool(flags & os.ST_NOEXEC)))
     wrong = [item for item in items if item.verdict is Verdict.NO]
     if wrong:
         raise PrefixError(

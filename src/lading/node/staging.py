@@ -28,6 +28,7 @@ from lading.system import (
     Sync,
     exchange,
     is_temporary_of,
+    nearest_directory,
     remove_stale_temporaries,
     sync_file_system,
     temporary_directory,
@@ -45,7 +46,7 @@ def check_space(place: Path, size: int, files: int) -> None:
     Raises:
         NoSpaceError: There is too little space, or there are too few inodes.
     """
-    nearest = next(path for path in (place, *place.parents) if path.is_dir())
+    nearest = nearest_directory(place)
     status, quota = os.statvfs(nearest), kernel_quota(nearest)
     free = status.f_bavail * status.f_frsize
     found: list[tuple[float, str, float | None, str]] = [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Sync as Sync,
         begin_write_out as begin_write_out,
         file_system_type as file_system_type,
+        nearest_directory as nearest_directory,
         network_file_system as network_file_system,
         no_sync as no_sync,
         sync_file_system as sync_file_system,

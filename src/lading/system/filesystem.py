@@ -46,6 +46,15 @@ def file_system_type(directory: Path, read: Callable[[], str] = read_mounts) -> 
     return found[-1]
 
 
+def nearest_directory(path: Path) -> Path:
+    """The nearest directory that exists: `path` itself or one above it.
+
+    Args:
+        path: Absolute; any name will do, too long ones as well.
+    """
+    return next(item for item in (path, *path.parents) if os.path.isdir(item))  # noqa: PTH112  # never raises
+
+
 def network_file_system(directory: Path, read: Callable[[], str] = read_mounts) -> str:
     """The type of the network file system that `directory` lies on, such as `nfs4`; else empty.
 
