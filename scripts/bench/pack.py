@@ -33,8 +33,9 @@ def run_pack(workshop: Workshop, environments: BenchEnvironments) -> Section:
         sized="tarball",
         notes=(
             (
-                "The example `data-service`. The prefix was installed before; its package cache is"
-                " there, and the kernel has most of it in memory. *Cold*: no frame cache."
+                "The example `data-service`. lading packs from archives, conda-pack from a prefix"
+                " that was installed before. The kernel has most of both in memory."
+                " *Cold*: no frame cache."
             ),
             (
                 "conda-pack gets the very files of lading's prefix, with records that name the"
