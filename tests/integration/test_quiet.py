@@ -109,7 +109,7 @@ def test_a_line_a_phase(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-    assert ["copy      1 MB", "unpack"] == [
+    assert ["copy       1 MB", "unpack"] == [
         piped.stderr.splitlines()[0].rpartition("  ")[0],
         piped.stderr.splitlines()[1].split()[0],
     ]

@@ -176,7 +176,7 @@ def _extract(plan: DeployPlan, progress: Progress) -> int:
         missing,
         plan.workers,
         plan.sync,
-        lambda: progress("extract", next(numbers), total),
+        lambda: progress("unpack", next(numbers), total),
     )
     return len(missing)
 
@@ -208,14 +208,17 @@ def _assemble(plan: DeployPlan, progress: Progress) -> None:
         for package in plan.contents.packages
         for start in range(0, len(package.files), LINKED_AT_ONCE)
     ]
-    numbers = count(1)
+    total, done = sum(len(package.files) for package in plan.contents.packages), 0
     with staged_prefix(plan.contents, plan.prefix, sync=plan.sync, codesign=plan.codesign) as root:
 
-        def link(part: tuple[PackageContents, Sequence[ManifestFile]]) -> None:
+        def link(part: tuple[PackageContents, Sequence[ManifestFile]]) -> int:
             with Beneath(root) as place:
                 plan.store.link(*part, place, prefix)
+            return len(part[1])
 
-        def linked(_result: None) -> None:
-            progress("link", next(numbers), len(parts))
+        def linked(number: int) -> None:
+            nonlocal done
+            done += number
+            progress("place", done, total)
 
         spread(link, parts, plan.workers, linked)

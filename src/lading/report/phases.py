@@ -10,10 +10,11 @@ from lading.system import Progress
 UNITS = {
     "compile": "packages",
     "copy": "MB",
-    "extract": "frames",
+    "extract": "packages",
     "fetch": "files",
-    "link": "files",
+    "link": "packages",
     "pack": "packages",
+    "place": "files",
     "transcode": "packages",
     "unpack": "frames",
     "verify": "files",
@@ -26,7 +27,7 @@ def phase_lines(
 ) -> Progress:
     """Tells `stream` what was done, how much it was and how long it took.
 
-        unpack    17,638 files, 740 MB  2.3 s
+        unpack     17,638 files, 740 MB  2.3 s
 
     Args:
         stream: Gets the lines.
@@ -47,7 +48,7 @@ def phase_lines(
                 last = clock()
                 unit = UNITS.get(what, "steps")
                 size = f"{total:,} {unit if total > 1 else unit.removesuffix('s')}"
-                stream.write(f"{what:<8}  {sizes.get(what, size)}  {last - since:.1f} s\n")
+                stream.write(f"{what:<9}  {sizes.get(what, size)}  {last - since:.1f} s\n")
                 del started[what]
 
     return told

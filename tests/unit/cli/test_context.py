@@ -51,6 +51,6 @@ def test_nobody_watches_a_file(tmp_path: Path) -> None:
     with world.progress({"pack": "3 MB"}) as progress:
         progress("pack", 1, 1)
     assert isinstance(world.stderr, io.StringIO)
-    assert world.stderr.getvalue().startswith("pack      3 MB  ")
+    assert world.stderr.getvalue().startswith("pack       3 MB  ")
     with silent.progress() as progress:
         assert no_progress is progress

@@ -303,8 +303,13 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
-    """Of both steps: frame by frame, then package by package."""
+    """Of both steps: frame by frame, then the files of package after package."""
     told = []
     with source(tmp_path) as given:
-        apply_deploy(plan(tmp_path, given), lambda *step: told.append(step))
-    assert [(step, number, 4) for step in ("extract", "link") for number in range(1, 5)] == told
+        planned = plan(tmp_path, given)
+        apply_deploy(planned, lambda *step: told.append(step))
+        total = sum(len(package.files) for package in planned.contents.packages)
+    placed = told[4:]
+    assert [("unpack", number, 4) for number in range(1, 5)] == told[:4]
+    assert [("place", total)] * 4 == [(step, count) for step, _, count in placed]
+    assert max(done for _, done, _ in placed) == total

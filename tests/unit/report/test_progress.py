@@ -49,6 +49,6 @@ def test_a_line_a_phase() -> None:
     told("linux-64", 0, 3)
     told("linux-64", 2, 3)
     assert stream.getvalue().splitlines() == [
-        "copy      9 MB  2.5 s",
-        "unpack    17,638 files, 740 MB  0.5 s",
+        "copy       9 MB  2.5 s",
+        "unpack     17,638 files, 740 MB  0.5 s",
     ]
