@@ -31,11 +31,12 @@ class HashedOutput:
         """Write to the empty file at `descriptor`, which can be read too, and stays open."""
         output = cls(descriptor)
         with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
-            output._digest = pool.submit(output._hash)
             try:
+                output._digest = pool.submit(output._hash)
                 yield output
             finally:
-                output._move(0, ended=True)
+                # Before any lock is taken: the thread must end after an interrupt at any moment.
+                output._has_ended = True
 
     def _hash(self) -> str:
         """Hash what was appended, as it grows, to its end."""
@@ -52,7 +53,8 @@ class HashedOutput:
     def _end_beyond(self, done: int) -> int:
         """Wait until there is more than `done` bytes; the same number if there will never be."""
         with self._changed:
-            self._changed.wait_for(lambda: self._has_ended or self.position > done)
+            while not self._has_ended and self.position <= done:
+                self._changed.wait(0.05)
             return self.position
 
     def _move(self, length: int, *, ended: bool = False) -> None:
