@@ -208,11 +208,7 @@ def _settings(path: Path, document: object) -> Settings:
 
 
 def _check_environments(path: Path, environments: Mapping[str, EnvironmentSettings]) -> None:
-    """Refuse a name that leads elsewhere, and a table of virtual packages without a platform.
-
-    Raises:
-        SpecError: There is such a table.
-    """
+    """Refuse a name that leads elsewhere, and a table of virtual packages without a platform."""
     for name, settings in environments.items():
         if not is_environment_name(name):
             raise SpecError(

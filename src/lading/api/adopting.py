@@ -126,11 +126,7 @@ def _read(project: Project, path: Path, wanted: Collection[Platform]) -> tuple[L
 def _locked_already(
     project: Project, name: str, wanted: Collection[Platform]
 ) -> list[tuple[Path, Lockfile]]:
-    """The locks of the environment `name`, to which a pip part is given.
-
-    Raises:
-        UsageError: No environment is named, or it is not locked.
-    """
+    """The locks of the environment `name`, to which a pip part is given."""
     found = locked_platforms(project.directory, name) if name else ()
     if not found:
         raise UsageError(

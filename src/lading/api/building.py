@@ -309,11 +309,7 @@ def plan_packing(
 
 
 def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
-    """Warn of files that no package put into the prefix; they are not packed.
-
-    Raises:
-        PrefixError: There are some, and `strict` is set.
-    """
+    """Warn of files that no package put into the prefix; they are not packed."""
     prefix = installed.plan.prefix
     found = find_foreign(installed.contents, prefix)
     if not found:

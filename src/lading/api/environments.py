@@ -158,11 +158,7 @@ def settled_digests(
 
 
 def _of_several(path: Path, locks: Sequence[Lockfile], wanted: Platform | None) -> Lockfile:
-    """The lock that is meant: of the platform wanted, or this machine's, or the only one.
-
-    Raises:
-        LockError: There is none, or several environments.
-    """
+    """The lock that is meant: of the platform wanted, or this machine's, or the only one."""
     platforms = dict.fromkeys(lock.platform for lock in locks)
     listed = ", ".join(platforms) or "none"
     if wanted is None and len(platforms) > 1 and native_platform() in platforms:

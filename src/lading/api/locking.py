@@ -206,11 +206,7 @@ def _by_group(project: Project, members: Sequence[Member]) -> dict[str, list[Mem
 
 
 def _updating_what_each_has(members: Sequence[Member]) -> list[Member]:
-    """The members; each updates those of the named packages that it has.
-
-    Raises:
-        UsageError: None has one of them.
-    """
+    """The members; each updates those of the named packages that it has."""
     locked = [
         {item.name for lock in inputs.locks.values() for item in lock.packages}
         for _, inputs in members
@@ -284,11 +280,7 @@ def request_of(  # noqa: PLR0913  # what differs between locking and merging
 def _kept(
     project: Project, request: LockRequest, prefix: str | None, lockfile: str | None
 ) -> Mapping[Platform, tuple[LockedPackage, ...]]:
-    """The pins to keep from elsewhere.
-
-    Raises:
-        UsageError: Two places are named, or a prefix for several platforms.
-    """
+    """The pins to keep from elsewhere."""
     if prefix and lockfile:
         raise UsageError("two places to keep packages from are named", hint="name one of them")
     if lockfile:

@@ -240,11 +240,7 @@ def _condition(text: str, value: str) -> str:
 
 
 def _parse_query(text: str) -> MatchSpec:
-    """A query of a condition.
-
-    Raises:
-        SpecError: It is not a MatchSpec, or has what a condition cannot ask for.
-    """
+    """A query of a condition."""
     spec = parse_matchspec(text)
     if spec.when or spec.extras or spec.channel:
         raise _refused(text, "a condition asks for neither channel nor extras nor conditions")

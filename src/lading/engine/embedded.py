@@ -154,13 +154,7 @@ class _Reporter(InstallerReporter):
 def _solution(
     gateway: rattler.Gateway, sources: Sources, request: SolveRequest
 ) -> tuple[RepodataRecord, ...]:
-    """Solve the request with the locations in `sources`; return the records, sorted by name.
-
-    Raises:
-        BrokenRecordError: A record that may be needed is malformed.
-        SolveError: There is no solution.
-        EngineFailedError: The solution is incomplete, or rattler failed.
-    """
+    """Solve the request with the locations in `sources`; return the records, sorted by name."""
     specs = [_native_spec(text, sources) for text in sorted(request.specs)]
     locked = _still_offered(gateway, sources, request)
     with translated():
@@ -217,9 +211,6 @@ def _refuse_later_channels(
 
     rattler reads only records that satisfy the specs, so for these it does not see which channel
     has the name.
-
-    Raises:
-        SolveError: There is one.
     """
     free = {spec.name for spec in map(parse_matchspec, request.specs) if not spec.channel}
     order = list(sources)

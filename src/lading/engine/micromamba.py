@@ -230,13 +230,7 @@ class MicromambaEngine:
     def _dry_run(
         self, request: SolveRequest, sources: Sources, pins: Sequence[MatchSpecText]
     ) -> tuple[RepodataRecord, ...]:
-        """Solve without a prefix.
-
-        Raises:
-            SolveError: There is no solution.
-            FetchError: A channel could not be read.
-            EngineFailedError: micromamba failed.
-        """
+        """Solve without a prefix."""
         with self._workplace() as workplace:
             ask = ["create", "--prefix", str(workplace / "none")]
             answer = self._ask(request, sources, [*ask, *_AS_JSON], pins)
@@ -271,11 +265,7 @@ class MicromambaEngine:
         ask: Sequence[str],
         pins: Sequence[MatchSpecText],
     ) -> Completed:
-        """Run a dry run; return the answer.
-
-        Raises:
-            FetchError: A channel was not read, and micromamba continued without it.
-        """
+        """Run a dry run; return the answer."""
         # Every user of a machine can read the arguments of a process, only its own the variables.
         channels = ",".join(location.replace(",", "%2C") for location in sources.values())
         plain = {channel: without_credentials(location) for channel, location in sources.items()}

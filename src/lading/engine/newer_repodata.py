@@ -125,11 +125,7 @@ def _refuse(found: Sequence[str], names: Collection[str] | None) -> None:
 
 
 def _decoded(path: Path, kind: type[Document]) -> Document:
-    """The content of a part of sharded repodata.
-
-    Raises:
-        EngineFailedError: It cannot be read.
-    """
+    """The content of a part of sharded repodata."""
     try:
         with path.open("rb") as stream:
             data = open_zstd(stream).read(LARGEST)

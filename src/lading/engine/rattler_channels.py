@@ -110,11 +110,7 @@ class Gateways:
 
 
 def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: SolveRequest) -> str:
-    """Fetch the repodata of `channel`; return the first of its locations that can be read.
-
-    Raises:
-        FetchError: No location can be read.
-    """
+    """Fetch the repodata of `channel`; return the first of its locations that can be read."""
     failures: list[str] = []
     for location in request.mirrors.locations(channel):
         try:

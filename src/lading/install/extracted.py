@@ -117,11 +117,7 @@ def _fault_of_info(directory: Path, archive: Path, states: dict[str, State]) -> 
 def _close_directories(
     directory: Path, paths: Sequence[PathEntry], states: dict[str, State]
 ) -> None:
-    """Forbid other users to write into an extracted package: engines extract by the umask.
-
-    Raises:
-        PermissionError: A directory belongs to another user.
-    """
+    """Forbid other users to write into an extracted package: engines extract by the umask."""
     names = {entry.path.rpartition("/")[0] for entry in paths}
     for name in [*names]:
         names.update(str(parent) for parent in PurePosixPath(name).parents)

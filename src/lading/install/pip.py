@@ -269,11 +269,7 @@ def _refuse_contest(path: str, first: tuple[str, str], package: LockedPackage, d
 
 
 def _prefix_relative(recorded: str, python: PythonLayout) -> str:
-    """The path of a RECORD row, relative to the prefix.
-
-    Raises:
-        ArchiveError: It lies outside.
-    """
+    """The path of a RECORD row, relative to the prefix."""
     parts: list[str] = []
     for part in PurePosixPath(python.site_packages, recorded).parts:
         if part == ".." and parts:

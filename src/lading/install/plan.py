@@ -155,11 +155,7 @@ def is_installed(plan: InstallPlan) -> bool:
 
 
 def _download(item: LockedPackage, directory: Path) -> Download:
-    """The archive of `item`, in `directory`.
-
-    Raises:
-        LockError: Its name would lead out of there.
-    """
+    """The archive of `item`, in `directory`."""
     if not is_path_separator_free(item.file_name):
         raise LockError(
             f"the archive of {item.name} has the unsafe name {item.file_name!r}",

@@ -56,11 +56,7 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 def _pin(path: Path, mirrors: MirrorMap) -> LockedPackage | None:
-    """A package of a prefix; None where its record names no SHA-256, as old records do.
-
-    Raises:
-        LockError: Its record is damaged, or does not say where it came from.
-    """
+    """A package of a prefix; None where its record names no SHA-256, as old records do."""
     try:
         record = decode_json(read_regular(path, follow=True), _Record)
         if not record.sha256:

@@ -77,11 +77,7 @@ class CheckRequest:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a name that leads elsewhere.
-
-        Raises:
-            UsageError: There is one.
-        """
+        """Refuse a name that leads elsewhere."""
         require_environment_name(self.name)
 
 

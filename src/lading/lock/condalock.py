@@ -237,11 +237,7 @@ def _in_one_category(items: "list[Dependency]") -> "list[Dependency]":
 
 
 def _requested(item: "Dependency") -> RequestedPackage:
-    """A conda package that is asked for.
-
-    Raises:
-        FailedError: It is asked for by a URL, a repository or a path.
-    """
+    """A conda package that is asked for."""
     from conda_lock.models.lock_spec import VersionedDependency
 
     if not isinstance(item, VersionedDependency):

@@ -121,11 +121,7 @@ def _pool(search: PipSearch, repositories: "Sequence[Repository]") -> "Repositor
 
 
 def _links(place: str) -> "Repository":
-    """The wheels of a directory, or those that a page links to, as an index.
-
-    Raises:
-        FailedError: There is no such directory, or a wheel in it cannot be read.
-    """
+    """The wheels of a directory, or those that a page links to, as an index."""
     from conda_lock._vendor.poetry.repositories.single_page_repository import SinglePageRepository
 
     if "://" in place:

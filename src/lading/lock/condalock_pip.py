@@ -75,11 +75,7 @@ def solve_pip(question: PipQuestion) -> PipAnswer:
 
 
 def _with_digest(item: "LockedDependency") -> "LockedDependency":
-    """The package; one that a source names by its place gets the digest of the file there.
-
-    Raises:
-        FailedError: The source names another digest.
-    """
+    """The package; one that a source names by its place gets the digest of the file there."""
     import hashlib
 
     import requests
@@ -185,9 +181,6 @@ def _without_hashes(
     """The requests without digests, and name → the SHA-256 digests asked for.
 
     conda-lock would lock what a requirement says, whatever the index has.
-
-    Raises:
-        FailedError: A requirement has digests, and none of them is a SHA-256.
     """
     digests: dict[str, list[str]] = {}
     plain = dict(specs)
@@ -207,11 +200,7 @@ def _without_hashes(
 
 
 def _checked(item: "LockedDependency", digests: Sequence[str]) -> "LockedDependency":
-    """The package, if it has one of `digests`, or there are none.
-
-    Raises:
-        FailedError: It has another one.
-    """
+    """The package, if it has one of `digests`, or there are none."""
     if digests and item.hash.sha256 not in {text.lower() for text in digests}:
         raise FailedError(
             FailureKind.SOURCE,
@@ -342,11 +331,7 @@ def _locked_dependency(item: LockedPackage, platform: str) -> "LockedDependency"
 
 
 def _locked_package(item: "LockedDependency") -> LockedPackage:
-    """The pip package in lading's form.
-
-    Raises:
-        FailedError: It has no digest, so it is a repository, or the index does not say one.
-    """
+    """The pip package in lading's form."""
     url = without_credentials(item.url)
     if item.hash.sha256 is None:
         archive = url.partition("#")[0].endswith((".whl", ".tar.gz", ".zip"))

@@ -184,11 +184,7 @@ def _explicit(
 
 
 def _of_url(path: Path, line: str) -> Found:
-    """The package at the URL that `line` gives.
-
-    Raises:
-        LockError: It is not the URL of a conda package with a digest.
-    """
+    """The package at the URL that `line` gives."""
     url, _, fragment = line.partition("#")
     try:
         cleaned = without_credentials(url)

@@ -122,11 +122,7 @@ def _member_plan(
 def _refuse_difference(
     group: str, name: str, solved: Solved, pins: Mapping[Platform, tuple[LockedPackage, ...]]
 ) -> None:
-    """Refuse a solution that left the common one.
-
-    Raises:
-        SolveError: There is such a package.
-    """
+    """Refuse a solution that left the common one."""
     for item in solved:
         common = {(pin.manager, pin.name): pin.url for pin in pins[item.platform]}
         for package in item.lockfile.packages:

@@ -162,11 +162,7 @@ def _name_of_wheel(path: Path) -> str:
 
 
 def _name_of_sources(directory: Path) -> str:
-    """The name that a source tree says, or empty.
-
-    Raises:
-        SpecError: There is nothing in it that builds a package.
-    """
+    """The name that a source tree says, or empty."""
     configuration, setup = directory / "pyproject.toml", directory / "setup.cfg"
     if configuration.is_file():
         project = read_toml(configuration).get("project")

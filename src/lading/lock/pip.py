@@ -115,9 +115,6 @@ def _search(request: LockRequest, requested: Requested) -> PipSearch:
     """Where the pip part is looked for, and what else the options of the sources say.
 
     Indexes of the settings come first, then those of the sources, then the one for all else.
-
-    Raises:
-        SpecError: The URL of an index names a variable that is not set.
     """
     said = [options for _, options in requested.options]
     pip = requested.pip_requirements
@@ -143,13 +140,7 @@ def _search(request: LockRequest, requested: Requested) -> PipSearch:
 
 
 def _built_sdist(item: LockedPackage, request: LockRequest, plan: PlatformPlan) -> LockableWheel:
-    """The wheel that is built of a package that has only a source distribution.
-
-    Raises:
-        SpecError: That was not allowed, or it is not for the platform.
-        FetchError: The source distribution cannot be fetched.
-        EngineFailedError: It cannot be built.
-    """
+    """The wheel that is built of a package that has only a source distribution."""
     if request.builder is None or not request.build_sdists:
         raise SpecError(
             f"{item.name} {item.version} has no wheel for {plan.solve.platform}, only {item.url}",

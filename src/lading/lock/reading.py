@@ -213,11 +213,7 @@ def _lockfile(
 
 
 def _check_names(path: Path, metadata: Mapping[str, str]) -> None:
-    """Refuse names that a shell or a path would take for more than names.
-
-    Raises:
-        LockError: There is one.
-    """
+    """Refuse names that a shell or a path would take for more than names."""
     environment = metadata.get(ENVIRONMENT_KEY, "")
     if environment and not is_environment_name(environment):
         raise LockError(f"{path}: {environment!r} cannot name an environment", hint=REMEDY)
@@ -264,11 +260,7 @@ def _choose_platform(path: Path, found: tuple[str, ...], wanted: Platform | None
 
 
 def _entry(path: Path, item: _Package, known: Mapping[Digest, Digest]) -> LockedPackage | Unusable:
-    """The package, or why it cannot be installed.
-
-    Raises:
-        LockError: It is damaged.
-    """
+    """The package, or why it cannot be installed."""
     try:
         kind = _kind_of_place(item)
         if kind:
@@ -323,11 +315,7 @@ def _unusable(path: Path, item: _Package, reason: str, md5: Digest | None) -> Un
 
 
 def _clean(path: Path, url: str) -> str:
-    """The URL without credentials.
-
-    Raises:
-        LockError: It is malformed, so that a password may stand anywhere in it.
-    """
+    """The URL without credentials."""
     try:
         return without_credentials(url)
     except SpecError as error:
@@ -338,9 +326,6 @@ def _unique(path: Path, packages: Iterable[LockedPackage]) -> tuple[LockedPackag
     """The packages, sorted, each once.
 
     conda-lock writes a package that several optional categories need once for each of them.
-
-    Raises:
-        LockError: Two entries of one name are different packages.
     """
     found: dict[tuple[Manager, str], LockedPackage] = {}
     for item in packages:

@@ -77,11 +77,7 @@ class LockRequest:
         return self.own_code or self.directory
 
     def __post_init__(self) -> None:
-        """Refuse a name that leads elsewhere.
-
-        Raises:
-            UsageError: There is one.
-        """
+        """Refuse a name that leads elsewhere."""
         require_environment_name(self.name)
 
 

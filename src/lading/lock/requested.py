@@ -263,11 +263,7 @@ def read_sources(
 
 
 def _check_foreign(path: Path) -> None:
-    """Refuse what conda-lock would end at without an explanation.
-
-    Raises:
-        SpecError: The source is missing, or a pyproject.toml that is wrong or says nothing.
-    """
+    """Refuse what conda-lock would end at without an explanation."""
     if not path.is_file():
         raise SpecError(f"{path}: no such file", hint="name an existing file")
     if path.name == "pyproject.toml":
@@ -342,11 +338,7 @@ def _requested(
 
 
 def _spec(item: RequestedPackage, channels: Sequence[ChannelUrl]) -> MatchSpec:
-    """A request in its one spelling, its channel (if any) a canonical URL.
-
-    Raises:
-        SpecError: It names a channel that is not among `channels`.
-    """
+    """A request in its one spelling, its channel (if any) a canonical URL."""
     fields = f"[{','.join(item.fields)}]" if item.fields else ""
     parsed = parse_matchspec(f"{item.name} {item.version or '*'} {item.build}".strip() + fields)
     if not item.channel:

@@ -78,11 +78,7 @@ def _holds(expression: str, platform: Platform, line: str) -> bool:
 
 
 def _value(node: ast.expr, words: set[str]) -> bool:
-    """What an expression of selectors says.
-
-    Raises:
-        ValueError: It has something else than known words, `not`, `and` and `or`.
-    """
+    """What an expression of selectors says."""
     match node:
         case ast.Name(id=name) if name in _KNOWN:
             return name in words

@@ -248,11 +248,7 @@ def _solved(
 def _all_at_once(
     work: Callable[[PlatformPlan], PlatformOutcome], plans: Sequence[PlatformPlan]
 ) -> tuple[PlatformOutcome, ...]:
-    """The result of `work` on each of `plans`, in their order.
-
-    Raises:
-        LadingError: That of the first plan that failed, those of the others in `details`.
-    """
+    """The result of `work` on each of `plans`, in their order."""
 
     def attempt(plan: PlatformPlan) -> PlatformOutcome | LadingError:
         try:

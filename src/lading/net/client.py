@@ -163,12 +163,7 @@ class Transport:
             self._stopped.wait(self._retry_policy.backoff * 2 ** (failures - 1))
 
     def _request(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        """The answer of a server, its body not read yet.
-
-        Raises:
-            HTTPError: The server does not answer.
-            FetchError: The URL, or one that the server leads to, is malformed.
-        """
+        """The answer of a server, its body not read yet."""
         try:
             return self._pool(url).request(
                 "GET",
@@ -182,12 +177,7 @@ class Transport:
             raise _failed(url, "it is, or leads to, a malformed URL") from error
 
     def _chunks(self, url: str, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """The body of an answer, in pieces as they come.
-
-        Raises:
-            HTTPError: It ends too early.
-            FetchError: It comes too slowly, or this transport was stopped.
-        """
+        """The body of an answer, in pieces as they come."""
         policy = self._retry_policy
         waited, received = 0.0, 0
         while True:
@@ -299,11 +289,7 @@ class Transport:
         return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        """The connections for `url`, by way of its proxy.
-
-        Raises:
-            FetchError: The proxy or a file of certificates cannot be used.
-        """
+        """The connections for `url`, by way of its proxy."""
         proxy = _proxy_of(url, self._environment)
         with self._lock:
             if proxy not in self._pools:

@@ -294,11 +294,7 @@ def _locked_partial(download: Download) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _is_alone_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file lies at `path`, and nowhere else.
-
-    Raises:
-        PermissionError: It has another name too.
-    """
+    """Whether an open file lies at `path`, and nowhere else."""
     status = os.fstat(descriptor)
     if not path.exists() or not os.path.samestat(status, path.stat()):
         return False

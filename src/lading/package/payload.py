@@ -213,11 +213,7 @@ def _payload_file(
 
 
 def _refuse_linked_parents(paths: Iterable[str], directory: Path) -> None:
-    """Refuse to read below a symbolic link in an extracted package.
-
-    Raises:
-        UnsafePathError: A path lies below one.
-    """
+    """Refuse to read below a symbolic link in an extracted package."""
     sound = {""}
     for path in paths:
         parent = path.rpartition("/")[0]

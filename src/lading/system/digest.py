@@ -41,11 +41,7 @@ class Digest(msgspec.Struct, frozen=True, order=True, array_like=True):
     hex: str
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be a digest.
-
-        Raises:
-            ValueError: `hex` has another length, or other characters, than the algorithm gives.
-        """
+        """Refuse what cannot be a digest."""
         if not _WELL_FORMED[self.algorithm].fullmatch(self.hex):
             raise ValueError(f"{self.hex!r} is not a {self.algorithm} digest")
 

@@ -91,11 +91,7 @@ def _plain_path(path: str) -> str:
 
 
 def _is_ambiguous(parts: SplitResult) -> bool:
-    """Whether an `@` after the host may end a password with a raw `/`, `?` or `#`.
-
-    Raises:
-        ValueError: The port is not a number, as that of `https://user:pass/word@host`.
-    """
+    """Whether an `@` after the host may end a password with a raw `/`, `?` or `#`."""
     port = parts.port
     if "@" not in parts.path + parts.query + parts.fragment:
         return False

@@ -103,11 +103,7 @@ class _Composer:
         self._nodes = 0
 
     def document(self) -> object:
-        """The value of the whole stream.
-
-        Raises:
-            YamlError: See `parse_yaml`.
-        """
+        """The value of the whole stream."""
         self._next()  # the start of the stream
         if isinstance(self._next(), self._yaml.StreamEndEvent):
             return None

@@ -123,11 +123,7 @@ def _find(name: str, variables: Mapping[str, str]) -> str:
 
 
 def _read_records(program: str, image: Image) -> tuple[Contents, tuple[Relocation, ...]]:
-    """What the image should hold, by the bill and the file lists in it; and what was relocated.
-
-    Raises:
-        IntegrityError: They cannot be read, or do not belong together.
-    """
+    """What the image should hold, by the bill and the file lists in it; and what was relocated."""
 
     def content(path: str) -> bytes:
         run = Run(argv=(program, "-c", path, str(image.path)), environment={})
