@@ -129,11 +129,7 @@ class Settings:
 
 
 def read_settings(directory: Path) -> Settings:
-    """Read the settings of `directory`: from `lading.toml`, else from `pyproject.toml`.
-
-    Raises:
-        SpecError: The file cannot be read, is not TOML, or holds an unknown or ill-typed key.
-    """
+    """Read the settings of `directory`: from `lading.toml`, else from `pyproject.toml`."""
     for name in FILE_NAMES:
         path = directory / name
         if not path.is_file():
@@ -153,11 +149,7 @@ _DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
 
 
 def read_toml(path: Path) -> dict[str, object]:
-    """The TOML document at `path`.
-
-    Raises:
-        SpecError: It cannot be read, is too large or too deep, or is not TOML.
-    """
+    """The TOML document at `path`."""
     try:
         return _parse_toml(read_document(path).decode())
     except OSError as error:

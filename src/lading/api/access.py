@@ -50,9 +50,6 @@ def access_of(
         channels: That the user names.
         pip_index: That the user names, instead of PyPI.
         lenient: Whether a URL is passed over whose variable is not set.
-
-    Raises:
-        SpecError: A variable is not set.
     """
     files = sources.files if sources is not None else ()
     written = [*channels, *(text for item in files for text in item.channels_as_written)]

@@ -98,12 +98,7 @@ def _is_environment(project: Project, word: str) -> bool:
 
 
 def find_sources(project: Project, sources: Sequence[str]) -> tuple[str, tuple[Path, ...]]:
-    """The environment that the user named (or empty), and the files to read.
-
-    Raises:
-        UsageError: Nothing was named and several environments are configured.
-        LockError: The lockfile that knows the sources cannot be read.
-    """
+    """The environment that the user named (or empty), and the files to read."""
     known = project.settings.environments
     if not sources and len(known) > 1:
         raise UsageError(

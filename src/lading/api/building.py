@@ -391,20 +391,12 @@ def _pack(plan: PackPlan | ImagePlan | InstallerPlan, progress: Progress) -> Pac
 
 
 def newest_time(project: Project) -> int | None:
-    """The time of SOURCE_DATE_EPOCH, in Unix seconds, or None.
-
-    Raises:
-        UsageError: It is not a whole number of seconds.
-    """
+    """The time of SOURCE_DATE_EPOCH, in Unix seconds, or None."""
     return source_date_epoch(project.environment.get("SOURCE_DATE_EPOCH"))
 
 
 def source_date_epoch(text: str | None) -> int | None:
-    """The time that no member may be newer than, in Unix seconds.
-
-    Raises:
-        UsageError: `SOURCE_DATE_EPOCH` is not a whole number of seconds.
-    """
+    """The time that no member may be newer than, in Unix seconds."""
     if not text:
         return None
     if not text.isdecimal():

@@ -115,10 +115,6 @@ def read_chosen(
     """The name of an environment, and of its lock what `choice` and the configuration want.
 
     What another tool locked by an MD5 alone is fetched once for its SHA-256.
-
-    Raises:
-        UsageError: There is no such category, or `environment` can name no lock.
-        LockError: There is no such lockfile, or it cannot be read.
     """
     path, name, lock = _read(project, environment, platform, offline=offline)
     return name, _chosen(project, path, name, lock, choice)

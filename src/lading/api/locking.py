@@ -301,11 +301,7 @@ def conda_lock_of(project: Project) -> CondaLock:
 
 
 def parse_moment(text: str | None) -> dt.datetime | None:
-    """The date or moment that a user wrote; a date means its end, without offset it is UTC.
-
-    Raises:
-        UsageError: It is none.
-    """
+    """The date or moment that a user wrote; a date means its end, without offset it is UTC."""
     if text is None:
         return None
     try:

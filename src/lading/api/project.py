@@ -22,9 +22,6 @@ def absolute(directory: Path, text: str) -> Path:
 
     Symbolic links in it stay as they are, unless a `..` follows them: then it says something else
     than it seems to, and what an environment is told of its place must be plain.
-
-    Raises:
-        UsageError: It begins with the `~` of a user who does not exist.
     """
     try:
         path = directory / Path(text).expanduser()
@@ -124,13 +121,7 @@ def open_project(  # one parameter for each choice
 def build_engine(
     chosen: str, micromamba: str, environment: Mapping[str, str], tree: BuildTree
 ) -> "Engine":
-    """Start the chosen engine; where nothing was chosen, micromamba if one is found.
-
-    Raises:
-        EngineNotFoundError: micromamba was chosen and there is none.
-        EngineError: Its version is refused.
-        UsageError: `chosen` is neither engine's name.
-    """
+    """Start the chosen engine; where nothing was chosen, micromamba if one is found."""
     from lading.engine import (  # noqa: PLC0415  # the library is slow to load
         EmbeddedEngine,
         MicromambaEngine,

@@ -40,11 +40,7 @@ def command(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to a file that the user named.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
+    """Write `text` to a file that the user named."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -25,11 +25,7 @@ def check_closure(
     specs: Iterable[MatchSpecText],
     virtual_packages: Iterable[VirtualPackage],
 ) -> None:
-    """Refuse a solution that leaves out a requested package, or one that another requires.
-
-    Raises:
-        EngineFailedError: The solution is incomplete; `details` list all gaps.
-    """
+    """Refuse a solution that leaves out a requested package, or one that another requires."""
     names: set[str] = {record.name for record in records}
     names |= {package.name for package in virtual_packages}
     asked = [(f"{text} is requested", text) for text in specs]

@@ -121,9 +121,6 @@ def decide(
 
     Returns:
         The records in the order of `solution`; those of `specs` whose condition holds.
-
-    Raises:
-        EngineFailedError: A channel writes a dependency that cannot be understood.
     """
     present = present_packages((item.record for item in solution), virtual_packages)
     for item in solution:

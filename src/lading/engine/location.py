@@ -14,11 +14,7 @@ Sources = Mapping[ChannelUrl, str]
 
 
 def located_spec(text: MatchSpecText, sources: Sources) -> str:
-    """`text` with the channel that it may name replaced by the location that is read.
-
-    Raises:
-        SpecError: It names a channel that is not in `sources`.
-    """
+    """`text` with the channel that it may name replaced by the location that is read."""
     channel, separator, rest = text.partition("::")
     if not separator:
         return text
@@ -47,9 +43,6 @@ def canonical_url(url: str, named: str, sources: Sources) -> tuple[ChannelUrl, s
         url: As the engine has it.
         named: The location that the engine says it comes from, or empty.
         sources: The channels.
-
-    Raises:
-        EngineFailedError: It comes from none of `sources`.
 
     Source: CEP 15 (`base_url`).
     """

@@ -53,12 +53,7 @@ def find_micromamba(
 def read_version(
     executable: Path, inherited_environment: Mapping[str, str], runner: Runner = run
 ) -> str:
-    """Ask `executable` for its version.
-
-    Raises:
-        EngineNotFoundError: It cannot be run.
-        EngineError: It is not micromamba, or a version that is known to be broken.
-    """
+    """Ask `executable` for its version."""
     environment = scrubbed_environment(inherited_environment, Path("/nonexistent"))
     answer = runner(Run(argv=(str(executable), "--version"), environment=environment, timeout=60))
     match = re.search(r"\b(\d+)\.(\d+)\.(\d+)\b", answer.stdout)

@@ -85,11 +85,7 @@ def read_records(answer: Completed, sources: Sources) -> tuple[RepodataRecord, .
 
 
 def changed_names(answer: Completed) -> frozenset[str]:
-    """The names of the packages that a dry run would remove or replace.
-
-    Raises:
-        EngineFailedError: The output cannot be parsed.
-    """
+    """The names of the packages that a dry run would remove or replace."""
     actions = _decode(answer).actions
     return frozenset(item.name for item in actions.removed) | {item.name for item in actions.link}
 

@@ -47,9 +47,6 @@ def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Co
         sources: The channels.
         platform: Its subdir and `noarch` were read.
         answer: Of the call, with warnings.
-
-    Raises:
-        FetchError: A subdir was not sent, or is not repodata (and leaves the cache).
     """
     kept = _kept(cache / "cache")
     for channel, subdir, url in subdir_urls(sources, platform):

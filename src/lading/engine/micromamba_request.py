@@ -18,11 +18,7 @@ _IMPLIED = ("__unix",)
 
 
 def refuse_fields(request: SolveRequest) -> None:
-    """Refuse MatchSpecs with fields that micromamba would ignore.
-
-    Raises:
-        EngineError: There is one.
-    """
+    """Refuse MatchSpecs with fields that micromamba would ignore."""
     for text in request.specs:
         ignored = [
             key
@@ -34,11 +30,7 @@ def refuse_fields(request: SolveRequest) -> None:
 
 
 def refuse_bearers(sources: Sources, mirrors: MirrorMap) -> None:
-    """Refuse channels that need a bearer token, which micromamba would read from a file.
-
-    Raises:
-        EngineError: There is a token for a channel.
-    """
+    """Refuse channels that need a bearer token, which micromamba would read from a file."""
     for channel, location in sources.items():
         if mirrors.bearer(location):
             raise EngineError(
@@ -48,11 +40,7 @@ def refuse_bearers(sources: Sources, mirrors: MirrorMap) -> None:
 
 
 def overrides(request: SolveRequest) -> dict[str, str]:
-    """The variables that set micromamba's virtual packages to exactly those of the request.
-
-    Raises:
-        EngineError: micromamba has no variable for one of them.
-    """
+    """The variables that set micromamba's virtual packages to exactly those of the request."""
     wanted = {package.name: package for package in request.virtual_packages}
     unknown = sorted(wanted.keys() - {*_OVERRIDES, *_IMPLIED})
     if unknown:

@@ -73,20 +73,13 @@ def refuse_newer_records(documents: Iterable[Path], names: Collection[str] | Non
     Args:
         documents: Every `repodata.json` that was read.
         names: Of the packages in the solution; None where there is none, so that each may matter.
-
-    Raises:
-        EngineError: There are records of v3 of one of these packages.
     """
     for path in documents:
         _refuse(_newer_names(path), names)
 
 
 def refuse_newer_shards(indices: Iterable[ShardIndex], names: Collection[str] | None) -> None:
-    """Refuse the same of channels that were read in shards; see `refuse_newer_records`.
-
-    Raises:
-        EngineError: There are records of v3 of one of these packages.
-    """
+    """Refuse the same of channels that were read in shards; see `refuse_newer_records`."""
     for index in indices:
         shards = _decoded(index.path, _Index).shards
         read = {
@@ -100,11 +93,7 @@ def refuse_newer_shards(indices: Iterable[ShardIndex], names: Collection[str] | 
 
 
 def refuse_relative_bases(documents: Iterable[Path], records: Sequence[RepodataRecord]) -> None:
-    """Refuse archives whose place is told relative to their repodata.
-
-    Raises:
-        EngineError: There is one.
-    """
+    """Refuse archives whose place is told relative to their repodata."""
     if all(record.url.startswith(f"{record.channel}/") for record in records):
         return
     for path in documents:

@@ -51,11 +51,7 @@ class Gateways:
         return tuple(directory for _, directory in tuple(self._gateways.values()))
 
     def open(self, request: SolveRequest) -> tuple[rattler.Gateway, Sources]:
-        """A gateway to the channels of a request, and where each of them can be read.
-
-        Raises:
-            FetchError: One cannot be read.
-        """
+        """A gateway to the channels of a request, and where each of them can be read."""
         locations = [
             location
             for channel in request.channels

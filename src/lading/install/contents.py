@@ -112,10 +112,6 @@ def read_conda_part(records: Sequence[RepodataRecord], extracted: Mapping[str, P
     Args:
         records: The conda packages, dependencies first.
         extracted: Distribution string → extracted package directory.
-
-    Raises:
-        ArchiveError: A package is damaged, or needs python where the lock has none.
-        UnsafePathError: A file lies below a symbolic link.
     """
     python = python_layout(records, extracted)
     unshared: set[str] = set()
@@ -133,13 +129,7 @@ def read_conda_part(records: Sequence[RepodataRecord], extracted: Mapping[str, P
 
 
 def read_contents(request: ContentsRequest) -> PrefixContents:
-    """Compute the contents of an environment, compiling its bytecode where that is wanted.
-
-    Raises:
-        ArchiveError: A package sets a variable with an impossible name.
-        PrefixError: A pip package and a conda package own the same path.
-        EngineFailedError: A pip package is not installed, or bytecode cannot be compiled.
-    """
+    """Compute the contents of an environment, compiling its bytecode where that is wanted."""
     python = request.conda.python
     conda = tuple(map(_with_digests, request.conda.payloads))
     installed = pip_payloads(request.pip, request.prefix, python) if python is not None else ()
@@ -303,9 +293,6 @@ def read_contents_file(directory: Path, digest: str) -> PrefixContents:
     Args:
         directory: Of the installation.
         digest: Of the file, as the install record has it, hexadecimal.
-
-    Raises:
-        NotAPrefixError: The file is missing, or does not belong to the install record.
     """
     path = directory / CONTENTS_NAME
     try:

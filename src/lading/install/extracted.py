@@ -187,11 +187,7 @@ def find_extracted(package_cache: Path) -> Iterator[Path]:
 
 
 def remove_extracted(directory: Path, package_cache: Path) -> None:
-    """Remove an extracted package from the cache, so that its archive is extracted again.
-
-    Raises:
-        ArchiveError: It lies elsewhere, and is not lading's to remove.
-    """
+    """Remove an extracted package from the cache, so that its archive is extracted again."""
     if not directory.resolve().is_relative_to(package_cache.resolve()):
         raise ArchiveError(
             f"{directory} is damaged, and lies outside of the package cache",

@@ -62,11 +62,6 @@ def check_and_extract(
 
     Returns:
         Distribution string → package.
-
-    Raises:
-        ArchiveError: A package is not what the lock or its own list says.
-        UnsafePathError: It would read or write outside of its directory, or of the prefix.
-        PrefixError: It cannot be extracted.
     """
     known = _known_states(request.records, states)
     with shared_cache(request.package_cache):
@@ -177,11 +172,7 @@ def _known_states(records: Sequence[RepodataRecord], directory: Path) -> dict[st
 
 
 def extracted_directories(prefix: Path, records: Sequence[RepodataRecord]) -> dict[str, Path]:
-    """Read distribution string → extracted package directory from the engine's prefix records.
-
-    Raises:
-        EngineFailedError: A prefix record is missing or does not say.
-    """
+    """Read distribution string → extracted package directory from the engine's prefix records."""
     result: dict[str, Path] = {}
     for record in records:
         path = prefix / f"conda-meta/{record.distribution}.json"
@@ -236,10 +227,6 @@ def run_link_scripts(
         extracted: Distribution string → extracted package directory.
         prefix: Absolute.
         environment: Of the child processes.
-
-    Raises:
-        EngineFailedError: A script ended with an error.
-        NotAPrefixError: The environment cannot be activated.
 
     Source: CEP 34, "Pre- and post-link/unlink scripts"; conda's `run_script`.
     """

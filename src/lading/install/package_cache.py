@@ -164,11 +164,7 @@ def _rebuild_missing(
 
 
 def prepare_cache(tree: BuildTree) -> None:
-    """Create the package cache where it is missing; mark it, if nothing else was in it before.
-
-    Raises:
-        PrefixError: It lies in the project and belongs to another user.
-    """
+    """Create the package cache where it is missing; mark it, if nothing else was in it before."""
     make_untracked(tree.state)
     directory = tree.package_cache
     directory.parent.mkdir(parents=True, exist_ok=True)

@@ -65,10 +65,6 @@ def install_pip_packages(request: PipInstall, workplace: Path) -> None:
     Args:
         request: What and where.
         workplace: A directory that is created for uv to read, and removed afterwards.
-
-    Raises:
-        LockError: A locked package is not a wheel.
-        EngineFailedError: uv refused, for example a wheel for another platform.
     """
     for package in request.packages:
         if not package.file_name.endswith(".whl"):

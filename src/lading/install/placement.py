@@ -82,10 +82,6 @@ def place_contents(
         prefix: Absolute.
         placed: Paths that are known to be correct.
         present: All files and links of the prefix, where they are known.
-
-    Raises:
-        UnsafePathError: A path lies below a link or a file.
-        PrefixTooLongError: A placeholder has no room for the prefix.
     """
     present = set(foreign_paths(prefix, ()) if present is None else present)
     owned = set()
@@ -104,11 +100,7 @@ def place_contents(
 
 
 def make_parents(prefix: Beneath, path: str) -> None:
-    """Create the directories above `path`; a symbolic link among them is not followed.
-
-    Raises:
-        UnsafePathError: One of them is a link or a file.
-    """
+    """Create the directories above `path`; a symbolic link among them is not followed."""
     try:
         prefix.make_directories(path.rpartition("/")[0])
     except OSError as error:
@@ -129,9 +121,6 @@ def place(item: PayloadFile, beneath: Beneath, prefix: Path) -> None:
         item: What to put there.
         beneath: The prefix, open.
         prefix: Its path, which takes the place of placeholders.
-
-    Raises:
-        PrefixTooLongError: A placeholder in it has no room for the prefix.
     """
     above, name = beneath.above(item.path)
     if item.kind is Kind.DIRECTORY and _is_directory(name, above):
@@ -176,11 +165,7 @@ def _link(item: PayloadFile, beneath: Beneath) -> bool:
 
 
 def content_of(item: PayloadFile, prefix: Path) -> bytes:
-    """The content of a file as it lies in `prefix`.
-
-    Raises:
-        PrefixTooLongError: A placeholder has no room for the prefix.
-    """
+    """The content of a file as it lies in `prefix`."""
     data = item.content if item.source is None else item.source.read_bytes()
     if data is None:
         raise ValueError(f"{item.path} has neither content nor source")
@@ -216,9 +201,6 @@ def adopt_files(paths: Sequence[str], prefix: Path, directory: Path) -> tuple[Pa
     """Copy what link scripts made in `prefix` to `directory`, as files of the environment.
 
     In text the prefix is replaced by a placeholder, so that it does not depend on the place.
-
-    Raises:
-        ArchiveError: A binary file holds the prefix, which nothing could stand for.
     """
     return tuple(_adopt(path, prefix, directory) for path in sorted(paths))
 

@@ -41,11 +41,7 @@ class BuildSource:
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The requirements of the build, as the sources say them; may be empty.
-
-        Raises:
-            SpecError: `pyproject.toml` is wrong.
-        """
+        """The requirements of the build, as the sources say them; may be empty."""
         text = self._configuration()
         if not text:
             return DEFAULT_REQUIRES
@@ -91,9 +87,6 @@ def tree_source(
         directory: Absolute.
         project: What the lock names it relative to, absolute.
         environment: For git.
-
-    Raises:
-        SpecError: A file cannot be read.
     """
     files = list_sources(directory, environment)
     return BuildSource(

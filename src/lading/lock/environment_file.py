@@ -95,11 +95,7 @@ class EnvironmentFile:
     channels_as_written: tuple[str, ...] = field(default=(), repr=False)
 
     def on(self, platform: Platform) -> "EnvironmentFile":
-        """What holds on `platform`: the file without the lines for others.
-
-        Raises:
-            SpecError: A selector is not about platforms, or what is left is wrong.
-        """
+        """What holds on `platform`: the file without the lines for others."""
         if not has_selectors(self.text):
             return self
         try:
@@ -115,10 +111,6 @@ def read_environment(path: Path, directory: Path | None = None) -> EnvironmentFi
     Args:
         path: Where it lies.
         directory: What paths in it are relative to, absolute; None means where it lies.
-
-    Raises:
-        SpecError: It is missing, empty, not YAML, not a mapping, or anything in it is wrong; one
-            problem is the message, several are the `details`.
     """
     try:
         text = read_document(path).decode()

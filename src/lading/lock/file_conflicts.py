@@ -81,9 +81,6 @@ def refuse_file_conflicts(lock: Lockfile, sources: Sources, lists: FileLists) ->
 
     Returns:
         `file name: reason` of each archive that could not be looked into, sorted.
-
-    Raises:
-        SpecError: There is one; the hint has the line to delete.
     """
     if not lock.pip:
         return ()

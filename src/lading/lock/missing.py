@@ -70,9 +70,6 @@ def refuse_missing(
         request: The request without solution.
         sources: Where the requests stand.
         directory: What the places in `sources` are told relative to.
-
-    Raises:
-        SolveError: A package, version or build does not exist; `details` list the others.
     """
     present = present_packages((), request.virtual_packages)
     specs = [spec for text in request.specs if counts_in(spec := parse_matchspec(text), present)]

@@ -243,11 +243,7 @@ def lock_path(directory: Path, environment: str, platform: Platform) -> Path:
 
 
 def require_environment_name(name: str) -> None:
-    """Refuse what cannot name an environment.
-
-    Raises:
-        UsageError: `name` is it.
-    """
+    """Refuse what cannot name an environment."""
     if not is_environment_name(name):
         raise UsageError(
             f"{name!r} cannot name an environment",

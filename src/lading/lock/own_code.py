@@ -79,9 +79,6 @@ def parse_own_code(line: str, directory: Path) -> OwnPackage:
     Args:
         line: One for which `is_own_code` holds.
         directory: What relative paths are relative to, absolute.
-
-    Raises:
-        SpecError: There is no such path, or it does not say the name of its package.
     """
     text = _EDITABLE.sub("", line.strip().partition(" #")[0], count=1)
     text, _, marker = (part.strip() for part in text.partition(";"))
@@ -114,11 +111,7 @@ def own_package(
     marker: str = "",
     written: str = "",
 ) -> OwnPackage:
-    """The package whose wheel or source tree lies at `path`; without a name, the one it says.
-
-    Raises:
-        SpecError: Nothing usable lies there, or it does not say its name.
-    """
+    """The package whose wheel or source tree lies at `path`; without a name, the one it says."""
     path = Path(os.path.normpath(path))
     if path.suffix == ".whl":
         found = _name_of_wheel(path)

@@ -38,13 +38,7 @@ class LockableWheel:
 
 
 def find_own_wheels(plan: LockPlan) -> Mapping[NormalizedName, LockableWheel]:
-    """Find the wheels of the own code that a plan asks for, each built once.
-
-    Raises:
-        SpecError: One lies outside of the project, a name is asked for by two paths, or a wheel is
-            for another platform.
-        EngineFailedError: A wheel cannot be built.
-    """
+    """Find the wheels of the own code that a plan asks for, each built once."""
     found: dict[NormalizedName, tuple[OwnPackage, LockableWheel]] = {}
     for item in plan.platforms:
         for package in item.requested.own:
@@ -80,11 +74,7 @@ def _find(plan: LockPlan, package: OwnPackage) -> LockableWheel:
 def lockable(
     path: Path, sha256: Digest, project: Path, built: Built | None = None
 ) -> LockableWheel:
-    """The wheel at `path`, with the URL that a lock has for it.
-
-    Raises:
-        SpecError: It lies outside of the project.
-    """
+    """The wheel at `path`, with the URL that a lock has for it."""
     relative = project_relative(path, project)
     if not relative.startswith("./"):
         raise SpecError(
@@ -103,11 +93,7 @@ def last_build(name: NormalizedName, locks: Iterable[Lockfile], project: Path) -
 
 
 def locked_build(item: LockedPackage, lock: Lockfile, project: Path) -> BuiltWheel | None:
-    """How the wheel of a locked package was built; None where it was not built when locking.
-
-    Raises:
-        LockError: The lock says it wrongly.
-    """
+    """How the wheel of a locked package was built; None where it was not built when locking."""
     built = built_wheels(lock).get(canonicalize_name(item.name))
     if built is None or not item.url.startswith(IN_PROJECT):
         return None

@@ -47,12 +47,6 @@ def solve_pip(
     Returns:
         The conda packages, categories completed, and the pip packages that belong to them; and how
         the wheels among these were built that were built for this lock.
-
-    Raises:
-        SpecError: There is no Python, a package has no wheel, or one is there as conda package.
-        SolveError: There is no solution.
-        FetchError: The package index could not be read.
-        EngineFailedError: A wheel cannot be built.
     """
     if all(item.name != PYTHON for item in conda):
         raise SpecError(

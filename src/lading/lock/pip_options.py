@@ -61,9 +61,6 @@ class PipOptions:
             line: One for which `is_pip_option` holds.
             directory: What paths in it are relative to, absolute.
             depth: How many files named each other so far.
-
-        Raises:
-            SpecError: It is unknown, or names a file that cannot be used.
         """
         name, value = _split(line)
         if name not in KNOWN:

@@ -24,11 +24,7 @@ class FilesRequest:
 
 
 def lock_files(requests: Sequence[FilesRequest], project: Path) -> tuple[ProjectFiles, ...]:
-    """Read what `requests` ask for, as a lock in the directory `project` has it; sorted by name.
-
-    Raises:
-        SpecError: There is no such file, two requests have one target, or it is not usable.
-    """
+    """Read what `requests` ask for, as a lock in the directory `project` has it; sorted by name."""
     found: dict[str, ProjectFiles] = {}
     for request in requests:
         item = _lock(request, project)

@@ -64,11 +64,7 @@ class _Pyproject(msgspec.Struct, frozen=True):
 
 
 def check_pyproject(path: Path) -> None:
-    """Refuse the pyproject.toml at `path` where conda-lock would not say what is wrong.
-
-    Raises:
-        SpecError: It asks for nothing, for what has no digest, or is wrong.
-    """
+    """Refuse the pyproject.toml at `path` where conda-lock would not say what is wrong."""
     content = read_toml(path)
     try:
         found = convert(content, _Pyproject)
@@ -126,11 +122,7 @@ def _keys(tables: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def platforms_of_pyproject(path: Path) -> Iterator[Platform]:
-    """What `platforms` of `[tool.conda-lock]` in a pyproject.toml names.
-
-    Raises:
-        SpecError: It is not a list of platforms.
-    """
+    """What `platforms` of `[tool.conda-lock]` in a pyproject.toml names."""
     names: object = read_toml(path)
     for key in ("tool", "conda-lock", "platforms"):
         names = names.get(key, []) if isinstance(names, dict) else []

@@ -113,9 +113,6 @@ def read_lockfiles(
     Args:
         path: A v1 lockfile.
         known: MD5 → SHA-256 of archives for which the file has the first alone.
-
-    Raises:
-        LockError: As `read_lockfile`.
     """
     return parse_lockfiles(path, _read(path), known)
 
@@ -129,9 +126,6 @@ def parse_lockfiles(
         path: Where it comes from, for messages; need not exist.
         data: A v1 lockfile.
         known: As of `read_lockfiles`.
-
-    Raises:
-        LockError: As `read_lockfile`.
     """
     document = _parse_document(path, data)
     platforms = document.metadata.platforms
@@ -149,9 +143,6 @@ def lockfile_of(path: Path, values: object, data: bytes) -> Lockfile:
         path: Where it will lie, for messages.
         values: What it says.
         data: The same, rendered.
-
-    Raises:
-        LockError: As `read_lockfile`.
     """
     document = _document(path, values)
     chosen = _choose_platform(path, document.metadata.platforms, None)

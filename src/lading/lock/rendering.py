@@ -43,9 +43,6 @@ def locked_packages(
     Args:
         records: A solution.
         categories: Category → the packages asked for in it.
-
-    Raises:
-        LockError: A record lacks a digest that the format demands.
     """
     dependencies = dependencies_of(records)
     needed = {

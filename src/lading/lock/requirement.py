@@ -16,11 +16,7 @@ _MACHINES = {"64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}
 
 
 def parse_requirement(line: str) -> Requirement:
-    """The pip requirement written as `line`, an option `--hash` or a comment left out.
-
-    Raises:
-        SpecError: It is not a requirement.
-    """
+    """The pip requirement written as `line`, an option `--hash` or a comment left out."""
     try:
         return Requirement(line.partition(" --hash")[0].partition(" #")[0].strip())
     except InvalidRequirement as error:
@@ -31,11 +27,7 @@ def parse_requirement(line: str) -> Requirement:
 
 
 def requirement_name(line: str) -> NormalizedName:
-    """The normalised name of the package that `line` asks for.
-
-    Raises:
-        SpecError: It is not a requirement.
-    """
+    """The normalised name of the package that `line` asks for."""
     return canonicalize_name(parse_requirement(line).name)
 
 

@@ -18,11 +18,7 @@ from lading.system import Completed, Run, run
 
 
 def run_git(directory: Path, environment: Mapping[str, str], *words: str) -> Completed:
-    """What `git` answers in `directory`.
-
-    Raises:
-        EngineNotFoundError: There is no git.
-    """
+    """What `git` answers in `directory`."""
     return run(Run(argv=("git", *words), environment=environment, directory=directory))
 
 

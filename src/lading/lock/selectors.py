@@ -39,11 +39,7 @@ def has_selectors(text: str) -> bool:
 
 
 def selected_lines(text: str, platform: Platform) -> Iterator[str]:
-    """The lines of `text` that are for `platform`, without those that are comments.
-
-    Raises:
-        SpecError: A selector is not about platforms; the message has the line.
-    """
+    """The lines of `text` that are for `platform`, without those that are comments."""
     for line in _lines(text):
         match = _SELECTOR.match(line)
         if match is None or _holds(match[3], platform, line):

@@ -88,11 +88,7 @@ def refusal_of_target(target: str) -> str:
 
 
 def built_wheels(lock: Lockfile) -> Mapping[NormalizedName, Built]:
-    """Name → how it was built, of the pip packages whose wheels were built when locking.
-
-    Raises:
-        LockError: An entry is not what lading writes.
-    """
+    """Name → how it was built, of the pip packages whose wheels were built when locking."""
     entries = _entries(lock, BUILT_KEY, Built)
     return {canonicalize_name(name): entry for name, entry in entries.items()}
 

@@ -32,11 +32,7 @@ def list_sources(root: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def list_files(root: Path) -> tuple[str, ...]:
-    """List all files and links below `root`, relative, POSIX, sorted; of a file, its own name.
-
-    Raises:
-        SpecError: There is nothing, or something else than files, links and directories.
-    """
+    """List all files and links below `root`, relative, POSIX, sorted; of a file, its own name."""
     if root.is_file():
         return (root.name,)
     found = tuple(sorted(_walk(root)))
@@ -71,11 +67,7 @@ class TreeFile(NamedTuple):
 
 
 def read_tree(root: Path, paths: Iterable[str]) -> tuple[TreeFile, ...]:
-    """Read the files `paths` below `root`, in their order; of a file, itself.
-
-    Raises:
-        SpecError: One cannot be read.
-    """
+    """Read the files `paths` below `root`, in their order; of a file, itself."""
     return tuple(_read_file(path, root if root.is_file() else root / path) for path in paths)
 
 

@@ -43,9 +43,6 @@ def targeted_virtual_packages(
     Args:
         platform: Which machine.
         overrides: Platform → name → version, in addition to or instead of its defaults.
-
-    Raises:
-        SpecError: There is a `__cuda_arch` without `__cuda`, or one that is no compute capability.
     """
     found = override_virtual_packages(
         default_virtual_packages(platform), overrides.get(platform, {})
