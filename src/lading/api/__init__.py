@@ -53,11 +53,7 @@ if TYPE_CHECKING:
         list_locked as list_locked,
         overview as overview,
     )
-    from lading.api.mounting import (
-        enter_image as enter_image,
-        mount as mount,
-        unmount as unmount,
-    )
+    from lading.api.mounting import enter_image as enter_image, mount as mount, unmount as unmount
     from lading.api.preflighting import preflight as preflight
     from lading.api.project import Project as Project, open_project as open_project
 else:

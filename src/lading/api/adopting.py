@@ -139,11 +139,7 @@ def _locked_already(
 
 
 def _adopted(
-    path: Path,
-    lock: Lockfile,
-    target: Path,
-    pip: Sequence[Path],
-    leave_out: Collection[str],
+    path: Path, lock: Lockfile, target: Path, pip: Sequence[Path], leave_out: Collection[str]
 ) -> Adopted:
     kept = replace(
         lock,

@@ -188,11 +188,7 @@ def install_planned(project: Project, plan: InstallPlan, progress: Progress) -> 
     if plan.is_current:
         return read_installed(plan)
     return apply_install(
-        plan,
-        project.tree,
-        project.build_engine(),
-        inherited=project.environment,
-        progress=progress,
+        plan, project.tree, project.build_engine(), inherited=project.environment, progress=progress
     )
 
 

@@ -97,12 +97,7 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
             _check(source, place)
         codesign = codesign_of(os.environ if environment is None else environment)
         plan = plan_unpack(
-            source,
-            place,
-            workers or processors(),
-            names,
-            replace=replace,
-            codesign=codesign,
+            source, place, workers or processors(), names, replace=replace, codesign=codesign
         )
         apply_unpack(plan, progress)
         return Unpacked(prefix=place, bill=source.bill)

@@ -197,10 +197,7 @@ def named_environments(
 
 
 def read_one_lock(
-    project: Project,
-    environment: str | None,
-    platform: str | None,
-    choice: Choice | None = None,
+    project: Project, environment: str | None, platform: str | None, choice: Choice | None = None
 ) -> tuple[Path, Lockfile]:
     """The lockfile meant: of the only environment that is locked, where none is named.
 

@@ -6,12 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lading.api.access import access_of
-from lading.api.asked import (
-    chosen_channels,
-    expected_virtual_packages,
-    named_platforms,
-    read_asked,
-)
+from lading.api.asked import chosen_channels, expected_virtual_packages, named_platforms, read_asked
 from lading.api.project import Project, open_project
 from lading.conda import Platform
 from lading.config import EnvironmentSettings
@@ -295,8 +290,7 @@ def _kept(
 def conda_lock_of(project: Project) -> CondaLock:
     """conda-lock, its state below the project."""
     return CondaLock(
-        state_directory=project.tree.state / "conda-lock",
-        inherited_environment=project.environment,
+        state_directory=project.tree.state / "conda-lock", inherited_environment=project.environment
     )
 
 

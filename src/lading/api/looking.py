@@ -148,10 +148,7 @@ def find_outdated(
         newer = newer_packages(lock, offers.records, engine.solve(solve), item.requested.specs)
         found.append(
             Outdated(
-                environment=name,
-                platform=item.solve.platform,
-                newer=newer,
-                unchecked=len(lock.pip),
+                environment=name, platform=item.solve.platform, newer=newer, unchecked=len(lock.pip)
             )
         )
     return tuple(found)

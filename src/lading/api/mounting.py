@@ -108,11 +108,7 @@ def unmount(
 
 
 def _image(
-    project: Project,
-    image: str | os.PathLike[str],
-    manifest_sha256: str | None,
-    *,
-    anyway: bool,
+    project: Project, image: str | os.PathLike[str], manifest_sha256: str | None, *, anyway: bool
 ) -> Image:
     path = local_place(os.fspath(image), project.path)
     opened = read_image(path, manifest_sha256)

@@ -4,23 +4,8 @@ import os
 from pathlib import Path
 
 from lading.api.project import Project, open_project
-from lading.format import (
-    Image,
-    TarballSource,
-    is_image,
-    open_tarball,
-    read_image,
-    tarball_place,
-)
-from lading.node import (
-    Preflight,
-    Subject,
-    Way,
-    assess,
-    look_at_host,
-    look_at_site,
-    tried_ways,
-)
+from lading.format import Image, TarballSource, is_image, open_tarball, read_image, tarball_place
+from lading.node import Preflight, Subject, Way, assess, look_at_host, look_at_site, tried_ways
 
 
 def preflight(

@@ -122,11 +122,7 @@ def build_engine(
     chosen: str, micromamba: str, environment: Mapping[str, str], tree: BuildTree
 ) -> "Engine":
     """Start the chosen engine; where nothing was chosen, micromamba if one is found."""
-    from lading.engine import (  # noqa: PLC0415  # the library is slow to load
-        EmbeddedEngine,
-        MicromambaEngine,
-        find_micromamba,
-    )
+    from lading.engine import EmbeddedEngine, MicromambaEngine, find_micromamba  # noqa: PLC0415  # the library is slow to load
 
     if chosen not in {"", "micromamba", "embedded"}:
         raise UsageError(f"there is no engine {chosen!r}", hint="choose micromamba or embedded")

@@ -15,13 +15,7 @@ from lading.report import render_diff, render_diff_json, render_diff_markdown
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if they differ.")
 @click.pass_obj
 def command(
-    context: Context,
-    *,
-    old: str,
-    new: str,
-    form: str,
-    platforms: tuple[str, ...],
-    exit_code: bool,
+    context: Context, *, old: str, new: str, form: str, platforms: tuple[str, ...], exit_code: bool
 ) -> int:
     """Show what was added, removed and changed from the lock OLD to the lock NEW.
 

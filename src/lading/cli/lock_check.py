@@ -10,13 +10,7 @@ from lading.api import (
     read_asked,
 )
 from lading.cli.context import Context
-from lading.lock import (
-    CheckRequest,
-    ask_conda_lock,
-    check_lock,
-    locked_platforms,
-    targets_of,
-)
+from lading.lock import CheckRequest, ask_conda_lock, check_lock, locked_platforms, targets_of
 from lading.report import render_check
 
 

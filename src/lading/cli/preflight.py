@@ -27,11 +27,7 @@ def command(context: Context, *, subject: str | None, prefix: str | None, merge:
     With --json the answer is one line. `srun -o 'node.%N' lading preflight --json IMAGE`, then
     `cat node.* | lading preflight --merge -`, show a whole cluster.
     """
-    from lading.report import (  # noqa: PLC0415
-        merge_preflights,
-        render_preflight,
-        render_preflights,
-    )
+    from lading.report import merge_preflights, render_preflight, render_preflights  # noqa: PLC0415
 
     if (subject is None) is (merge is None):
         both = subject is not None

@@ -18,8 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 @click.command(
-    "run",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
 @click.option(
     "--how",

@@ -84,9 +84,7 @@ def _parse_all(tokens: list[str], leaf: Callable[[str], Leaf], depth: int) -> "L
 
 
 def _joined(
-    operator: Literal["and", "or"],
-    tokens: list[str],
-    parse: "Callable[[], Leaf | Joined[Leaf]]",
+    operator: Literal["and", "or"], tokens: list[str], parse: "Callable[[], Leaf | Joined[Leaf]]"
 ) -> "Leaf | Joined[Leaf]":
     """One or more parts between which `operator` stands."""
     parts = [parse()]

@@ -138,11 +138,7 @@ def replaced_chunks(data: Content, where: Occurrences, prefix: bytes) -> Iterato
 
 
 def relocated_chunks(
-    data: Content,
-    placeholder: bytes,
-    mode: FileMode,
-    prefix: bytes,
-    most: int = MOST_OCCURRENCES,
+    data: Content, placeholder: bytes, mode: FileMode, prefix: bytes, most: int = MOST_OCCURRENCES
 ) -> Iterator[bytes]:
     """What `replace_placeholder` gives, in chunks; takes no memory for the size of the file.
 
@@ -162,11 +158,7 @@ def relocated_chunks(
 
 
 def _replaced(
-    data: Content,
-    strings: Iterable[_String],
-    old: int,
-    prefix: bytes,
-    most: int = MOST_OCCURRENCES,
+    data: Content, strings: Iterable[_String], old: int, prefix: bytes, most: int = MOST_OCCURRENCES
 ) -> Iterator[bytes]:
     position = count = 0
     for _, offsets, end in strings:

@@ -38,10 +38,7 @@ from lading.engine.location import Sources, canonical_url, located_spec
 from lading.engine.protocol import LINKING, InstallRequest, Offered, Offers, SolveRequest
 from lading.engine.rattler_channels import NOARCH, Gateways, names_in, query, subdirs_of
 from lading.engine.rattler_errors import translated
-from lading.system import (
-    Digest,
-    Progress,
-)
+from lading.system import Digest, Progress
 
 PYTHON = "python"
 _log = logging.getLogger(__name__)
@@ -188,9 +185,7 @@ def _solution(
         )
     solved = [
         SolvedRecord(
-            record=_record(item, sources),
-            extra_depends=item.extra_depends,
-            flags=tuple(item.flags),
+            record=_record(item, sources), extra_depends=item.extra_depends, flags=tuple(item.flags)
         )
         for item in sorted(solution, key=lambda item: item.name.normalized)
     ]

@@ -22,20 +22,10 @@ from pathlib import Path
 
 from lading.conda import MatchSpecText, Platform, RepodataRecord
 from lading.engine.closure import check_closure, needed_records
-from lading.engine.errors import (
-    BrokenRecordError,
-    clean_lines,
-    install_error,
-    not_by_micromamba,
-)
+from lading.engine.errors import BrokenRecordError, clean_lines, install_error, not_by_micromamba
 from lading.engine.location import Sources, located_spec
 from lading.engine.micromamba_executable import Runner, read_version
-from lading.engine.micromamba_output import (
-    NOISE,
-    changed_names,
-    read_records,
-    solve_failure,
-)
+from lading.engine.micromamba_output import NOISE, changed_names, read_records, solve_failure
 from lading.engine.micromamba_repodata import (
     check_records,
     check_repodata,
@@ -280,11 +270,7 @@ class MicromambaEngine:
             answer = self._call(
                 [*ask, "--dry-run", "--yes", "--channel-priority", priority],
                 ["--platform", request.platform.value, *specs],
-                {
-                    **overrides(request),
-                    "CONDA_CHANNELS": channels,
-                    "CONDA_PKGS_DIRS": str(cache),
-                },
+                {**overrides(request), "CONDA_CHANNELS": channels, "CONDA_PKGS_DIRS": str(cache)},
                 request.timeout,
             )
             check_repodata(cache, sources, request.platform, answer)

@@ -80,11 +80,7 @@ def read_pixi_lock(path: Path) -> tuple[PixiEnvironment, ...]:
 
 
 def _package(item: object) -> PixiPackage:
-    from rattler.lock import (  # noqa: PLC0415  # the same
-        CondaLockedBinaryPackage,
-        CondaLockedPackage,
-        PypiLockedPackage,
-    )
+    from rattler.lock import CondaLockedBinaryPackage, CondaLockedPackage, PypiLockedPackage  # noqa: PLC0415  # the same
 
     is_pypi = isinstance(item, PypiLockedPackage)
     assert isinstance(item, CondaLockedPackage | PypiLockedPackage)  # noqa: S101  # for mypy

@@ -127,10 +127,7 @@ def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: Sol
 
 
 def query(
-    gateway: rattler.Gateway,
-    locations: Iterable[str],
-    subdirs: Sequence[str],
-    names: Sequence[str],
+    gateway: rattler.Gateway, locations: Iterable[str], subdirs: Sequence[str], names: Sequence[str]
 ) -> list[rattler.RepoDataRecord]:
     """The records of the packages `names` in `subdirs` of the channels at `locations`."""
     found = run_coroutine(

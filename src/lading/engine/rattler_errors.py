@@ -59,9 +59,7 @@ def translated() -> Iterator[None]:
 def _channel_error(lines: tuple[str, ...]) -> FetchError:
     if any(BROKEN_RECORD in line for line in lines):
         return BrokenRecordError(
-            f"a channel has a malformed package record: {lines[-1]}",
-            hint=BLAME_HINT,
-            details=lines,
+            f"a channel has a malformed package record: {lines[-1]}", hint=BLAME_HINT, details=lines
         )
     return FetchError(
         "a channel could not be read",

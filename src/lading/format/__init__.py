@@ -30,9 +30,7 @@ if TYPE_CHECKING:
         PackageContents as PackageContents,
         read_contents as read_contents,
     )
-    from lading.format.ending import (
-        render_ending as render_ending,
-    )
+    from lading.format.ending import render_ending as render_ending
     from lading.format.file_list import (
         FETCH_AGAIN as FETCH_AGAIN,
         ManifestFile as ManifestFile,
@@ -74,16 +72,9 @@ if TYPE_CHECKING:
         parse_manifest as parse_manifest,
         render_manifest as render_manifest,
     )
-    from lading.format.members import (
-        check_members as check_members,
-    )
-    from lading.format.opening import (
-        open_tarball as open_tarball,
-    )
-    from lading.format.places import (
-        local_place as local_place,
-        tarball_place as tarball_place,
-    )
+    from lading.format.members import check_members as check_members
+    from lading.format.opening import open_tarball as open_tarball
+    from lading.format.places import local_place as local_place, tarball_place as tarball_place
     from lading.format.relocation import (
         LADING_DIRECTORY as LADING_DIRECTORY,
         MANIFEST_PATH as MANIFEST_PATH,
@@ -106,9 +97,6 @@ if TYPE_CHECKING:
         padding as padding,
         render_header as render_header,
     )
-    from lading.format.tarball import (
-        TarballSource as TarballSource,
-        bill_alone as bill_alone,
-    )
+    from lading.format.tarball import TarballSource as TarballSource, bill_alone as bill_alone
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

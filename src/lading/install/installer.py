@@ -349,10 +349,7 @@ class _Installer:
         return adopt_files(made, plan.prefix, plan.directory / SCRIPTED)
 
     def _install_pip(
-        self,
-        packages: tuple[LockedPackage, ...],
-        python: PythonLayout | None,
-        archives: Archives,
+        self, packages: tuple[LockedPackage, ...], python: PythonLayout | None, archives: Archives
     ) -> None:
         if not packages:
             return

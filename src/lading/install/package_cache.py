@@ -147,10 +147,7 @@ def wheel_builder(
 
 
 def _rebuild_missing(
-    plan: InstallPlan,
-    tree: BuildTree,
-    wanted: Collection[Path],
-    inherited: Mapping[str, str],
+    plan: InstallPlan, tree: BuildTree, wanted: Collection[Path], inherited: Mapping[str, str]
 ) -> None:
     """Build wheels of the project's own code again that lie nowhere on this machine."""
     mirrors = plan.mirrors

@@ -98,10 +98,7 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
     trees = source_trees(lockfile, tree.root) if editable else {}
     downloads = [
         _download(item, target)
-        for part, target in (
-            (lockfile.conda, tree.package_cache),
-            (lockfile.pip, tree.wheel_cache),
-        )
+        for part, target in ((lockfile.conda, tree.package_cache), (lockfile.pip, tree.wheel_cache))
         for item in part
         if item.name not in trees or item.manager is not Manager.PIP
     ]

@@ -268,9 +268,7 @@ def _changed_at(status: os.stat_result) -> int:
 
 
 def move_packages(
-    update: Update,
-    prefix: Path,
-    link: Callable[[tuple[RepodataRecord, ...]], Mapping[str, Path]],
+    update: Update, prefix: Path, link: Callable[[tuple[RepodataRecord, ...]], Mapping[str, Path]]
 ) -> dict[str, Path]:
     """Remove the departing conda packages and link the arriving ones.
 

@@ -62,10 +62,7 @@ if TYPE_CHECKING:
         Unusable as Unusable,
         lock_path as lock_path,
     )
-    from lading.lock.own_wheels import (
-        rebuild_wheel as rebuild_wheel,
-        source_trees as source_trees,
-    )
+    from lading.lock.own_wheels import rebuild_wheel as rebuild_wheel, source_trees as source_trees
     from lading.lock.pip_lock import (
         export_pylock as export_pylock,
         is_environment_file as is_environment_file,

@@ -30,14 +30,7 @@ from lading.lock.own_code import OwnPackage, is_own_code, parse_own_code
 from lading.lock.pip_options import PipOptions, is_pip_option, read_options
 from lading.lock.requirement import parse_requirement
 from lading.lock.selectors import has_selectors, selected_lines
-from lading.system import (
-    YamlError,
-    nearest,
-    parse_yaml,
-    read_document,
-    redact,
-    without_credentials,
-)
+from lading.system import YamlError, nearest, parse_yaml, read_document, redact, without_credentials
 
 NO_DEFAULTS = "nodefaults"
 

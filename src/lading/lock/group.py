@@ -90,9 +90,7 @@ def _inputs(union: LockRequest, members: Sequence[LockInputs]) -> LockInputs:
     requested = ask_conda_lock(union.sources, targets, union.channels, union.conda_lock)
     preferred = {platform: _pins(platform, members) for platform in union.platforms}
     return LockInputs(
-        requested=requested,
-        locks={},
-        preferred={} if union.update_all else preferred,
+        requested=requested, locks={}, preferred={} if union.update_all else preferred
     )
 
 

@@ -137,9 +137,7 @@ def _newest(records: Sequence[Offered]) -> list[Offered]:
 
 
 def _holders(
-    newest: Sequence[Offered],
-    solution: Mapping[str, RepodataRecord],
-    specs: Sequence[MatchSpec],
+    newest: Sequence[Offered], solution: Mapping[str, RepodataRecord], specs: Sequence[MatchSpec]
 ) -> Iterator[str]:
     """What does not go together with `newest`, the builds of one version of a package."""
     name, version = newest[0].name, newest[0].version

@@ -15,13 +15,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from lading.conda import (
-    MatchSpec,
-    MatchSpecText,
-    Platform,
-    is_virtual,
-    parse_matchspec,
-)
+from lading.conda import MatchSpec, MatchSpecText, Platform, is_virtual, parse_matchspec
 from lading.engine import (
     Engine,
     Offered,

@@ -104,12 +104,7 @@ def parse_own_code(line: str, directory: Path) -> OwnPackage:
 
 
 def own_package(
-    path: Path,
-    *,
-    name: str = "",
-    extras: Sequence[str] = (),
-    marker: str = "",
-    written: str = "",
+    path: Path, *, name: str = "", extras: Sequence[str] = (), marker: str = "", written: str = ""
 ) -> OwnPackage:
     """The package whose wheel or source tree lies at `path`; without a name, the one it says."""
     path = Path(os.path.normpath(path))

@@ -50,8 +50,7 @@ def solve_pip(
     """
     if all(item.name != PYTHON for item in conda):
         raise SpecError(
-            "pip packages are asked for, but no python",
-            hint="add `- python` to the dependencies",
+            "pip packages are asked for, but no python", hint="add `- python` to the dependencies"
         )
     question = PipQuestion(
         pip=plan.requested.pip_requirements,

@@ -82,8 +82,7 @@ def _of_pylock(path: Path, lock: Lockfile, python: str) -> Iterator[LockedPackag
         pylock = Pylock.from_dict(tomllib.loads(_bytes(path).decode()))
         chosen = list(
             pylock.select(
-                environment=marker_environment(lock.platform, python),
-                tags=wheel_tags(lock, python),
+                environment=marker_environment(lock.platform, python), tags=wheel_tags(lock, python)
             )
         )
     except (

@@ -19,12 +19,7 @@ from lading.system import YamlError, read_document, without_credentials
 _OPTION = re.compile(r"(--?[A-Za-z][\w-]*)(?:[\s=]+(.*))?$")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 
-NAMES = {
-    "-r": "--requirement",
-    "-c": "--constraint",
-    "-i": "--index-url",
-    "-f": "--find-links",
-}
+NAMES = {"-r": "--requirement", "-c": "--constraint", "-i": "--index-url", "-f": "--find-links"}
 FLAGS = ("--pre", "--no-index")
 KNOWN = (*NAMES.values(), "--extra-index-url", *FLAGS)
 

@@ -41,8 +41,7 @@ def _why_added(plan: "PlatformPlan", after: Lockfile, item: LockedPackage) -> st
     if asked and item.manager is Manager.CONDA:
         return f"asked for: {asked[0]}"
     return next(
-        (f"needed by {one.name} {one.version}" for one, _ in _needing(after, item)),
-        "asked for",
+        (f"needed by {one.name} {one.version}" for one, _ in _needing(after, item)), "asked for"
     )
 
 

@@ -10,21 +10,10 @@ from functools import cache
 
 import yaml
 
-from lading.conda import (
-    Platform,
-    RepodataRecord,
-    dependency_name,
-    parse_matchspec,
-)
+from lading.conda import Platform, RepodataRecord, dependency_name, parse_matchspec
 from lading.errors import LockError, SpecError
 from lading.graph import dependencies_of, reachable
-from lading.lock.model import (
-    FORMAT_VERSION,
-    LOCK_SUFFIX,
-    MAIN,
-    LockedPackage,
-    Manager,
-)
+from lading.lock.model import FORMAT_VERSION, LOCK_SUFFIX, MAIN, LockedPackage, Manager
 
 _HEADER = """\
 # The lockfile of the environment {name} for {platform}, made by `lading lock`. Do not edit it.

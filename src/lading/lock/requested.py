@@ -156,10 +156,7 @@ class Sources:
                 url
                 for name in names
                 for url in channel_urls(
-                    without_credentials(name),
-                    platform,
-                    directories.get(name, self.root),
-                    self.root,
+                    without_credentials(name), platform, directories.get(name, self.root), self.root
                 )
             )
         )
@@ -300,8 +297,7 @@ def ask_conda_lock(
     answer = conda_lock.ask(Operation.READ, question, SourceAnswer)
     if not answer.channels:
         raise SpecError(
-            "no channel is named",
-            hint="write `channels: [conda-forge]` into the environment file",
+            "no channel is named", hint="write `channels: [conda-forge]` into the environment file"
         )
     return {
         platform: _requested(answer, sources, platform, understood[platform])

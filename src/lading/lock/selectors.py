@@ -20,11 +20,7 @@ LONGEST = 200
 """Characters of an expression; nobody writes more by hand."""
 
 _SELECTOR = re.compile(r"(.+?)\s*(#.*)\[([^\[\]]+)\](?(2)[^()]*)$")
-_WORDS = {
-    "linux": {"linux", "unix"},
-    "osx": {"osx", "unix"},
-    "win": {"win"},
-}
+_WORDS = {"linux": {"linux", "unix"}, "osx": {"osx", "unix"}, "win": {"win"}}
 _HINT = "use linux, osx, win, unix, linux64, aarch64, osx64, arm64, win64 with not, and, or"
 _KNOWN = {
     *("linux", "osx", "win", "unix", "x86", "x86_64", "arm64", "aarch64"),

@@ -124,8 +124,7 @@ def _expanded(channel: str, plain: str, environment: Mapping[str, str]) -> str:
         name = match[1] or match[2]
         if name not in environment:
             raise SpecError(
-                f"{plain} names the variable {name}, which is not set",
-                hint=f"export {name}",
+                f"{plain} names the variable {name}, which is not set", hint=f"export {name}"
             )
         return environment[name]
 

@@ -154,10 +154,7 @@ def check_record(record: RepodataRecord, info: PackageInfo, python: PythonLayout
 
 
 def assemble_payload(
-    record: RepodataRecord,
-    info: PackageInfo,
-    files: list[PayloadFile],
-    python: PythonLayout | None,
+    record: RepodataRecord, info: PackageInfo, files: list[PayloadFile], python: PythonLayout | None
 ) -> Payload:
     """The payload of a conda package that brings `files`, with what is generated for it."""
     if python is not None and info.noarch == "python":

@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lading.report.checked import (
-        render_check as render_check,
-    )
+    from lading.report.checked import render_check as render_check
     from lading.report.compared import (
         render_diff as render_diff,
         render_diff_json as render_diff_json,
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
         render_why as render_why,
     )
     from lading.report.document import Answer as Answer, render_json as render_json
-    from lading.report.errors import (
-        render_error as render_error,
-    )
+    from lading.report.errors import render_error as render_error
     from lading.report.fetched import (
         render_bootstrap as render_bootstrap,
         render_fetched as render_fetched,
@@ -60,8 +56,6 @@ if TYPE_CHECKING:
         render_packed as render_packed,
     )
     from lading.report.terminal import one_line as one_line, printable as printable
-    from lading.report.verified import (
-        render_report as render_report,
-    )
+    from lading.report.verified import render_report as render_report
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

@@ -165,11 +165,7 @@ def verify_installed(
     """Compare an installed prefix with its install record; see `verify_unpacked`."""
     expected = {
         item.path: _Expected(
-            kind=item.kind,
-            owner=item.owner,
-            sha256=item.sha256,
-            size=item.size,
-            target=item.target,
+            kind=item.kind, owner=item.owner, sha256=item.sha256, size=item.size, target=item.target
         )
         for item in record.files
     }
