@@ -225,19 +225,19 @@ def test_a_full_disk_when_packing(
 
 
 def test_a_full_disk_when_transcoding(
-    installed: Project, small_disk: tuple[Path, Callable[[], None] | None]
+    installed: Project, tmp_path: Path, small_disk: tuple[Path, Callable[[], None] | None]
 ) -> None:
     """Where the frames do not fit, no part of them stays; where they do, the next run packs."""
     place, preparation = small_disk
     project = copy(installed, place / "project")
-    output = installed.root / "elsewhere"
+    output = tmp_path / "elsewhere"
     arguments = ["--pkgs-dir", installed.tree.package_cache, "pack", ENVIRONMENT, "-o", output]
     done = lading(arguments, project.root, preparation=preparation)
     assert (9, True, [], []) == (
         done.code,
         done.is_plain_error,
         half_done(place),
-        list(installed.root.glob("elsewhere/*.zst")),
+        list(output.glob("*.zst")),
     ), done.stderr
     if preparation is None:
         subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)

@@ -357,10 +357,12 @@ def pack_locked(
             adopted=installed.adopted if installed is not None else (),
             progress=progress,
         )
-        transcoded, frames = transcoding.run()
-        packed = _pack(plan_packing(project, transcoded, choices, frames), progress)
-        known.prune()
-        return packed
+        try:
+            transcoded, frames = transcoding.run()
+            return _pack(plan_packing(project, transcoded, choices, frames), progress)
+        finally:
+            # After an error, too: it kills the other workers while they write to the cache.
+            known.prune()
 
 
 @contextmanager

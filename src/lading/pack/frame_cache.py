@@ -5,6 +5,8 @@ they stand in the tarball, then what is known of them. A hit is copied by the fi
 digests of its frames are checked first, and a damaged entry is made again.
 
 Entries appear by rename, so packs may share a cache; the least recently used are removed first.
+Temporaries lie in the cache itself, entries in directories below it: what a killed worker left is
+found without a look into each of them.
 """
 
 import hashlib
@@ -114,8 +116,7 @@ class FrameCache:
         path = self._path(key)
         try:
             path.parent.mkdir(exist_ok=True)
-            remove_stale_temporaries(path.parent)
-            with temporary_file(path.parent, path.name) as (temporary, stream):
+            with temporary_file(self.directory, path.name) as (temporary, stream):
                 encoded = make(stream)
                 stream.write(_render_meta(encoded))
                 stream.flush()
@@ -126,7 +127,11 @@ class FrameCache:
         return KeptPackage(path=path, encoded=encoded)
 
     def prune(self) -> int:
-        """Remove the least recently used entries until `limit` holds; return the bytes freed."""
+        """Remove the least recently used entries until `limit` holds; return the bytes freed.
+
+        What killed workers left goes, too.
+        """
+        remove_stale_temporaries(self.directory)
         entries = sorted(self._entries())
         surplus = sum(size for _, size, _ in entries) - self.limit
         freed = 0
@@ -137,11 +142,12 @@ class FrameCache:
         return freed
 
     def clear(self) -> int:
-        """Remove every entry; return the bytes freed."""
+        """Remove every entry, and what killed workers left; return the bytes of the entries."""
+        remove_stale_temporaries(self.directory)
         return sum(self._remove(path, size) for _, size, path in sorted(self._entries()))
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
-        """Yield (time of last use, bytes, path) of each entry and of what killed packs left."""
+        """Yield (time of last use, bytes, path) of each entry."""
         for path in self.directory.glob("*/*"):
             try:
                 status = path.stat()

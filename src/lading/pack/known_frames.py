@@ -94,7 +94,7 @@ class KnownFrames:
         return cls(cache=opened, layers=tuple(trusted), directory=directory)
 
     def prune(self) -> None:
-        """Keep the limit of the cache; what has a second name stays readable."""
+        """Tidy the cache up: see `FrameCache.prune`. What has a second name stays readable."""
         if self.cache is not None:
             self.cache.prune()
 

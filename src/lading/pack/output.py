@@ -4,9 +4,9 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Condition
+from queue import SimpleQueue
+from threading import Thread
 
 from lading.system import CHUNK_BYTES, Digest
 
@@ -14,15 +14,19 @@ _CANNOT_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno
 
 
 class HashedOutput:
-    """Appends to a file, and knows the SHA-256 of everything that stands in it."""
+    """Appends to a file, and knows the SHA-256 of everything that stands in it.
+
+    The thread learns the length of each piece from a queue; 0 says that no more will come. It waits
+    for no lock, since an interrupt may come at any moment and leave a lock locked.
+    """
 
     def __init__(self, descriptor: int) -> None:
         """Use `opened`."""
         self._descriptor = descriptor
         self._can_copy = hasattr(os, "copy_file_range")
-        self._changed = Condition()
-        self._has_ended = False
-        self._digest: Future[str] | None = None
+        self._lengths: SimpleQueue[int] = SimpleQueue()
+        self._thread = Thread(target=self._hash, name="hash", daemon=True)
+        self._digest: Digest | OSError | None = None
         self.position = 0
 
     @classmethod
@@ -30,38 +34,31 @@ class HashedOutput:
     def opened(cls, descriptor: int) -> Iterator["HashedOutput"]:
         """Write to the empty file at `descriptor`, which can be read too, and stays open."""
         output = cls(descriptor)
-        with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
-            try:
-                output._digest = pool.submit(output._hash)
-                yield output
-            finally:
-                # Before any lock is taken: the thread must end after an interrupt at any moment.
-                output._has_ended = True
+        try:
+            output._thread.start()
+            yield output
+        finally:
+            output._lengths.put(0)
 
-    def _hash(self) -> str:
-        """Hash what was appended, as it grows, to its end."""
+    def _hash(self) -> None:
+        """Hash what is appended, piece by piece; a file that became shorter has no digest."""
         hasher = hashlib.sha256()
         done = 0
-        while (end := self._end_beyond(done)) > done:
-            data = os.pread(self._descriptor, min(CHUNK_BYTES, end - done), done)
-            if not data:
-                raise OSError(errno.EIO, "a file became shorter while it was written")
-            hasher.update(data)
-            done += len(data)
-        return hasher.hexdigest()
+        try:
+            while length := self._lengths.get():
+                data = os.pread(self._descriptor, length, done)
+                if len(data) < length:
+                    return
+                hasher.update(data)
+                done += length
+        except OSError as error:
+            self._digest = error
+        else:
+            self._digest = Digest.sha256(hasher.hexdigest())
 
-    def _end_beyond(self, done: int) -> int:
-        """Wait until there is more than `done` bytes; the same number if there will never be."""
-        with self._changed:
-            while not self._has_ended and self.position <= done:
-                self._changed.wait(0.05)
-            return self.position
-
-    def _move(self, length: int, *, ended: bool = False) -> None:
-        with self._changed:
-            self.position += length
-            self._has_ended = ended
-            self._changed.notify()
+    def _move(self, length: int) -> None:
+        self.position += length
+        self._lengths.put(length)
 
     def write(self, data: bytes) -> None:
         """Append `data`."""
@@ -105,7 +102,9 @@ class HashedOutput:
 
     def finish(self) -> Digest:
         """Write everything to disk; return the digest of all that was appended."""
-        self._move(0, ended=True)
+        self._lengths.put(0)
         os.fsync(self._descriptor)
-        assert self._digest is not None  # noqa: S101  # for the type checker
-        return Digest.sha256(self._digest.result())
+        self._thread.join()
+        if not isinstance(self._digest, Digest):
+            raise self._digest or OSError(errno.EIO, "a file became shorter while it was written")
+        return self._digest

@@ -197,10 +197,18 @@ def test_what_cannot_be_removed_is_left(tmp_path: Path) -> None:
     assert (0, True) == (cache.prune(), (cache.directory / "ab/directory").exists())
 
 
+def test_what_a_killed_worker_left_is_removed(tmp_path: Path) -> None:
+    """An entry that was being written goes, whatever the limit; those that are whole stay."""
+    cache = cached(tmp_path, "aa")
+    (cache.directory / ".bb.frames.lading-abcdefgh").touch()
+    cache.prune()
+    assert ["aa.frames"] == kept(cache)
+
+
 def test_clearing_removes_everything(tmp_path: Path) -> None:
-    """Entries go, and what killed packs left of them, empty files too."""
+    """Entries go, and what killed workers left of them, empty files too."""
     cache = cached(tmp_path, "aa", "bb")
-    (cache.directory / "aa/.a.lading-abcdefgh").touch()
+    (cache.directory / ".aa.frames.lading-abcdefgh").touch()
     size = entry(cache, "aa").stat().st_size
     assert (2 * size, []) == (cache.clear(), kept(cache))
 
