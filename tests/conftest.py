@@ -1,5 +1,7 @@
 """How the tests are spread over processes, and how much hypothesis tries."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
@@ -13,6 +15,10 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
+
+# What runs in the background, or under nohup, inherits that they are ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REAL = "tests/integration/test_real_"
 IMAGES = "tests/integration/test_images.py"

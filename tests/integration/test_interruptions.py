@@ -76,7 +76,8 @@ def send(
     number: signal.Signals, arguments: list[object], directory: Path, begun: Callable[[], bool]
 ) -> Outcome:
     """The outcome of a command that got a signal as soon as it had `begun` its work."""
-    with start(arguments, directory) as child:
+    # The one that waits for the moment must not be the one that waits for a processor.
+    with start(arguments, directory, preparation=lambda: (os.nice(5), None)[1]) as child:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not begun() and child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
