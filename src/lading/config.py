@@ -115,7 +115,6 @@ class Settings:
         engine: `micromamba`, `embedded`, or empty for the default.
         package_layers: Further package caches, only read; absolute.
         frame_layers: Further frame caches, only read; absolute.
-        strict_priority: Whether channel priority is strict.
     """
 
     path: Path | None = None

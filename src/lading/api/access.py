@@ -44,12 +44,8 @@ def access_of(
 ) -> Access:
     """How servers are reached that `sources`, the settings and the user name.
 
-    Args:
-        project: The project.
-        sources: What is asked for, or None where that is not known.
-        channels: That the user names.
-        pip_index: That the user names, instead of PyPI.
-        lenient: Whether a URL is passed over whose variable is not set.
+    `sources` is None where what is asked for is not known. With `lenient`, a URL is passed over
+    whose variable is not set.
     """
     files = sources.files if sources is not None else ()
     written = [*channels, *(text for item in files for text in item.channels_as_written)]

@@ -31,8 +31,6 @@ class Adopted:
     """A lockfile made of another tool's.
 
     Attributes:
-        path: Where it lies now.
-        lock: Its content.
         origin: The files it was made of.
         left_out: Names that the user had left out and that were there.
         written: Whether its bytes are new.

@@ -282,11 +282,7 @@ def plan_packing(
 ) -> PackPlan | ImagePlan | InstallerPlan:
     """What packing `installed` will do, as a tarball, an image or an installer; see `pack`.
 
-    Args:
-        project: The project.
-        installed: What to pack.
-        choices: How.
-        frames: Manager and name → the frames of a package.
+    `frames` has the frames of each package by its manager and name.
     """
     relocating = choices.self_relocating
     request = PackRequest(

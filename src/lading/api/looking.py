@@ -34,7 +34,6 @@ class Outdated:
 
     Attributes:
         environment: Its name.
-        platform: Its platform.
         newer: The conda packages, sorted by name.
         unchecked: How many pip packages were not looked at.
     """
@@ -50,8 +49,6 @@ class LockedPlatform:
     """One lockfile.
 
     Attributes:
-        platform: Its platform.
-        lock: Its path.
         packages: How many it has; 0 where it cannot be read.
         categories: Those it has.
         prefix: Where it is installed, or None.
@@ -73,7 +70,6 @@ class KnownEnvironment:
     """An environment that is configured, or locked.
 
     Attributes:
-        name: Its name.
         sources: Absolute; empty where none is known.
         locks: By platform; may be empty.
     """
@@ -97,7 +93,6 @@ class Overview:
     """What a project has.
 
     Attributes:
-        directory: Of the project.
         settings: The configuration file, or None.
         environments: Sorted by name.
         artifacts: Files below `dist/`, sorted by name.

@@ -64,7 +64,6 @@ class Occurrences:
 
     Attributes:
         placeholder: Its bytes, without NUL.
-        mode: How it is replaced.
         groups: In text mode one group of all offsets. In binary mode one group for each C string:
             the offsets in it, ascending, then the offset of the terminating NUL.
     """

@@ -29,9 +29,6 @@ class RepodataRecord:
     """One artifact of a channel, and where it came from.
 
     Attributes:
-        name: Package name.
-        version: Version literal.
-        build: Build string.
         build_number: At least 0.
         subdir: `noarch` or a platform.
         channel: Canonical base URL of the channel, without trailing slash.

@@ -17,7 +17,6 @@ class VirtualPackage:
 
     Attributes:
         name: With its leading `__`.
-        version: Version literal.
         build: Build string; `0` where it has no meaning.
     """
 

@@ -151,11 +151,7 @@ def repaired_channels(
 ) -> Iterator[Repaired]:
     """Copy channels without their broken records; the copies are removed after the block.
 
-    Args:
-        sources: The channels.
-        platform: Its subdir and `noarch` are copied.
-        caches: Directories in which rattler keeps repodata; the copies lie beside the first.
-        cause: The error that led here.
+    `caches` are the directories in which rattler keeps repodata; the copies lie beside the first.
 
     Raises:
         BrokenRecordError: No broken record was found; it is `cause`.

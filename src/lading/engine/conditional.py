@@ -114,11 +114,6 @@ def decide(
 ) -> tuple[tuple[RepodataRecord, ...], tuple[MatchSpecText, ...]]:
     """The records of a solution with the dependencies that they have in it, and what counts.
 
-    Args:
-        solution: Names unique.
-        specs: What was asked for, in the one spelling.
-        virtual_packages: Those that were solved with.
-
     Returns:
         The records in the order of `solution`; those of `specs` whose condition holds.
     """

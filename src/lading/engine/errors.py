@@ -59,9 +59,7 @@ def not_by_micromamba(message: str) -> EngineError:
 def clean_lines(text: str, noise: Iterable[str] = ()) -> tuple[str, ...]:
     """The meaningful lines of `text`, URLs without credentials.
 
-    Args:
-        text: What an engine printed.
-        noise: Regular expressions; lines that begin with a match are dropped.
+    Lines that begin with one of the regular expressions `noise` are dropped.
     """
     patterns = [re.compile(pattern) for pattern in noise]
     lines = (line.rstrip() for line in redact(text).splitlines())

@@ -39,10 +39,7 @@ def canonical_url(url: str, named: str, sources: Sources) -> tuple[ChannelUrl, s
 
     A channel may say that its archives lie elsewhere; then their URL is canonical as it stands.
 
-    Args:
-        url: As the engine has it.
-        named: The location that the engine says it comes from, or empty.
-        sources: The channels.
+    `named` is the location that the engine says it comes from, or empty.
 
     Source: CEP 15 (`base_url`).
     """

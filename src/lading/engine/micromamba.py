@@ -85,12 +85,8 @@ class MicromambaEngine:
     ) -> None:
         """An engine around `executable`, whose `version` was read by `read_version`.
 
-        Args:
-            executable: Absolute.
-            version: Of the executable.
-            state_directory: Absolute, private to the build.
-            inherited_environment: Of the caller; proxies and certificates are taken from it.
-            runner: Runs programs.
+        `state_directory` is absolute and private to the build; of `inherited_environment`, which is
+        the caller's, proxies and certificates are taken.
         """
         self._executable = executable
         self._version = version

@@ -42,11 +42,7 @@ class _State(msgspec.Struct, frozen=True):
 def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Completed) -> None:
     """Refuse a solution if a channel was not read.
 
-    Args:
-        cache: The package cache of the call; repodata is kept in `cache/` below it.
-        sources: The channels.
-        platform: Its subdir and `noarch` were read.
-        answer: Of the call, with warnings.
+    `cache` is the package cache of the call; repodata is kept in `cache/` below it.
     """
     kept = _kept(cache / "cache")
     for channel, subdir, url in subdir_urls(sources, platform):
@@ -70,12 +66,6 @@ def check_records(
     cache: Path, sources: Sources, platform: Platform, records: Sequence[RepodataRecord]
 ) -> None:
     """Refuse a solution with a package whose dependencies are missing from a malformed record.
-
-    Args:
-        cache: As of `check_repodata`.
-        sources: The channels.
-        platform: Its subdir and `noarch` were read.
-        records: The solution.
 
     Raises:
         BrokenRecordError: There is such a package; the message names its archive.

@@ -70,9 +70,7 @@ class ShardIndex:
 def refuse_newer_records(documents: Iterable[Path], names: Collection[str] | None) -> None:
     """Refuse a solution that leaves out what repodata v3 offers.
 
-    Args:
-        documents: Every `repodata.json` that was read.
-        names: Of the packages in the solution; None where there is none, so that each may matter.
+    `names` are those of the solution; None where there is none, so that each may matter.
     """
     for path in documents:
         _refuse(_newer_names(path), names)

@@ -23,7 +23,6 @@ class PixiPackage:
         sha256: Of the archive, or None.
         md5: Of the archive, or None.
         depends: MatchSpecs of a conda package; requirements of a PyPI package.
-        is_pypi: Whether it comes from a package index.
     """
 
     name: str

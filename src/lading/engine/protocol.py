@@ -32,7 +32,6 @@ class SolveRequest:
         platform: The target, not this machine.
         specs: What the user asked for, normalised by `lading.conda.match_spec`.
         channels: Canonical, in order of priority.
-        mirrors: Where the channels are read from.
         virtual_packages: Of the target machines; all that the solver may rely on.
         locked: Records to prefer where they still satisfy `specs`.
         strict_priority: Whether a package is taken only from the first channel that has its name.
@@ -56,9 +55,6 @@ class Offered:
     """A package that a channel offers.
 
     Attributes:
-        name: Package name.
-        version: Version literal.
-        build: Build string.
         channel: Canonical URL.
         subdir: `noarch` or a platform.
         depends: As the channel writes them.

@@ -70,9 +70,7 @@ class Gateways:
     def _open_gateway(self, *, is_secret: bool, timeout: float | None) -> rattler.Gateway:
         """The gateway for channels with credentials in their URLs, or for those without.
 
-        Args:
-            is_secret: Which of the two.
-            timeout: Seconds that one download of repodata may take, or None for the usual.
+        One download of repodata may take `timeout` seconds; None means the usual.
         """
         with self._lock:
             if is_secret not in self._gateways:

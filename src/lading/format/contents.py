@@ -28,7 +28,6 @@ class FrameSlice:
     Attributes:
         package: Whose members it holds.
         mtime: Unix seconds that they carry.
-        frame: Its place and digest.
         pieces: What is in it, in order.
     """
 
@@ -62,7 +61,6 @@ class Contents:
     """Everything that a bill stands for, checked.
 
     Attributes:
-        bill: The bill.
         packages: In the order of the archive.
     """
 

@@ -29,7 +29,6 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         mode: Permission bits, octal text.
         size: Of the content in bytes.
         sha256: Of the content, hexadecimal; empty for links and directories.
-        target: Of a link.
         placeholder: What relocation replaces in the content, or empty.
         placeholder_mode: How; empty without a placeholder.
     """
@@ -62,7 +61,6 @@ class FileList(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         format: Always `lading-file-list`.
-        version: Version of the format.
         mtime: Unix seconds that all its members carry.
         files: In the order of the archive.
     """

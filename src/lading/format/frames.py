@@ -29,7 +29,6 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     """A part of a member, or all of it, in one frame.
 
     Attributes:
-        file: The member.
         start: Where the piece begins in the member's stream: header, content and padding, in bytes.
         stop: Where it ends.
         header: How many bytes its header has.

@@ -31,8 +31,6 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """What stands behind the file system.
 
     Attributes:
-        environment: Name of the environment.
-        platform: Its platform.
         prefix: Where the image must be mounted, absolute.
         manifest: SHA-256 of the bill inside, hexadecimal.
         size: Of the file system in bytes: where the label begins.

@@ -94,7 +94,6 @@ class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     Attributes:
         name: Name in its manager's world.
-        version: Version.
         build: Build string of a conda package.
         manager: `conda`, `pip`, `project` or `environment`.
         url: Canonical URL of its archive.
@@ -149,9 +148,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         format: Always `lading-pack-manifest`.
-        version: Version of the format.
-        environment: Name of the environment.
-        platform: Its platform.
         lock: SHA-256 of the lockfile, hexadecimal.
         lading: Version of lading that packed.
         frame_format: Version of the layout of frames.

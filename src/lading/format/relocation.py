@@ -36,8 +36,6 @@ class Relocation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         path: Archive-relative, POSIX.
         size: Of its shipped content in bytes.
-        placeholder: What is replaced.
-        mode: How it is replaced.
         groups: Where it occurs in the shipped content, see `Occurrences`.
     """
 

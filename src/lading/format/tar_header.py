@@ -33,7 +33,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         size: Of the content in bytes; 0 for links and directories.
         executable: Whether the mode is 0755 instead of 0644; links have 0777, directories 0755.
         mtime: Unix seconds, at least 0.
-        target: Of a link.
         comment: A pax comment, which every tar passes over; empty for none.
     """
 

@@ -57,7 +57,6 @@ class CondaPart:
 
     Attributes:
         payloads: In the order of the records; each path belongs to one of them.
-        python: The environment's python, or None.
         clobbered: Path → all packages that bring it; the last of them provides the file.
         unshared: Where files lie of which a prefix must have a copy of its own, absolute.
     """
@@ -73,13 +72,9 @@ class ContentsRequest:
     """What the contents are computed from.
 
     Attributes:
-        conda: The conda part.
-        pip: The pip part.
         prefix: Absolute; holds the pip part.
         compiler: Makes bytecode; None leaves bytecode out.
         variables: Name → value, set on activation.
-        adopted: Files that link scripts made.
-        project: Files of the project.
     """
 
     conda: CondaPart
@@ -97,7 +92,6 @@ class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
     Attributes:
         payloads: conda packages by name, then pip distributions by name, then the
             environment's own.
-        python: Its python, or None.
         clobbered: Path → all packages that bring it; the last of them provides the file.
     """
 
@@ -109,9 +103,7 @@ class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
 def read_conda_part(records: Sequence[RepodataRecord], extracted: Mapping[str, Path]) -> CondaPart:
     """Compute what extracted packages put into a prefix.
 
-    Args:
-        records: The conda packages, dependencies first.
-        extracted: Distribution string → extracted package directory.
+    `extracted`: distribution string → extracted package directory.
     """
     python = python_layout(records, extracted)
     unshared: set[str] = set()
@@ -290,9 +282,7 @@ def write_contents_file(directory: Path, contents: PrefixContents) -> Digest:
 def read_contents_file(directory: Path, digest: str) -> PrefixContents:
     """Read the contents that were written into `directory`.
 
-    Args:
-        directory: Of the installation.
-        digest: Of the file, as the install record has it, hexadecimal.
+    `digest` is that of the file, hexadecimal, as the install record has it.
     """
     path = directory / CONTENTS_NAME
     try:

@@ -52,11 +52,8 @@ def damaged_packages(
 ) -> dict[str, str]:
     """Compare every extracted file with the `info/` of its archive; return what is wrong.
 
-    Args:
-        extracted: Distribution string → extracted package directory.
-        archives: Distribution string → archive, digest checked.
-        known: Distribution string → where its state is kept once it was found sound.
-        workers: How many threads hash.
+    Packages are known by their distribution string. Where one was found sound, its state is kept as
+    `known` says.
 
     Returns:
         Distribution string → fault; empty if all are whole.

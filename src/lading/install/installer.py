@@ -89,7 +89,6 @@ class Installed:
     """A finished installation.
 
     Attributes:
-        plan: What was asked for.
         record: What it consists of.
         contents: The same with the content of each file.
         moved: How many packages an update in place moved; None where there was none.
@@ -247,11 +246,7 @@ class _Installer:
     """Fills the prefix of one plan; the caller holds its lock.
 
     Attributes:
-        plan: What is wanted.
-        tree: Where things lie.
-        engine: Links the conda part.
         environment: Of child processes; holds nothing of the caller's that could change a result.
-        progress: Told of each step.
         checked: Distribution string → conda package that passed the checks.
     """
 

@@ -97,10 +97,8 @@ class KnownState:
     def keep(self, directory: Path, states: Mapping[str, State], began: int) -> None:
         """Keep the states that paths of `directory` had when they were found sound.
 
-        Args:
-            directory: The extracted package, or the archive.
-            states: Path, relative to it → state; empty for itself.
-            began: When the first of them was looked at, in Unix nanoseconds.
+        Paths in `states` are relative to `directory`, empty for itself. `began` is when the first
+        of them was looked at, in Unix nanoseconds.
         """
         began = min(began, time.time_ns())
         if any(state[-1] > began - RACY_NANOSECONDS for state in states.values()):

@@ -55,10 +55,7 @@ def check_and_extract(
 ) -> dict[str, CheckedPackage]:
     """Check packages before the engine sees one; extract those that it would have to extract.
 
-    Args:
-        engine: Links them later.
-        request: What will be linked, or more.
-        states: Where results of checks and states of packages are kept, absolute.
+    What is learned of packages is kept in `states`, absolute.
 
     Returns:
         Distribution string → package.
@@ -108,11 +105,8 @@ def link_packages(
 
     A damaged extracted package is removed from the cache and extracted again, once.
 
-    Args:
-        engine: Links, unless lading can.
-        request: What and where.
-        states: Where the states of packages that were found sound are kept, absolute; or None.
-        bytecode: Whether bytecode that packages bring must be there.
+    `states` is where the states of sound packages are kept, absolute, or None; `bytecode` says
+    whether bytecode that packages bring must be there.
 
     Raises:
         IntegrityError: An archive or a package is damaged.
@@ -221,12 +215,6 @@ def run_link_scripts(
     They run in the order of `records`, with both engines alike, after everything is linked. As
     conda does, a post-link script is sourced by bash in the activated environment, so it may
     `return` and use what `activate.d` sets; a pre-link script is a program of its own.
-
-    Args:
-        records: Dependencies first.
-        extracted: Distribution string → extracted package directory.
-        prefix: Absolute.
-        environment: Of the child processes.
 
     Source: CEP 34, "Pre- and post-link/unlink scripts"; conda's `run_script`.
     """

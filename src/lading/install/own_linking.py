@@ -34,11 +34,7 @@ def can_link() -> bool:
 def link_payloads(part: CondaPart, prefix: Path, progress: Progress, *, bytecode: bool) -> None:
     """Fill `prefix`, which must not exist, by processes.
 
-    Args:
-        part: What to put there.
-        prefix: Absolute.
-        progress: Told of each package.
-        bytecode: Whether to link bytecode that packages bring.
+    `bytecode` says whether bytecode that packages bring is linked too.
 
     Raises:
         PrefixTooLongError: A placeholder has no room for the prefix.

@@ -129,12 +129,7 @@ def wheel_builder(
 ) -> WheelBuilder:
     """What builds the wheels of a project's own code.
 
-    Args:
-        tree: Where things lie.
-        inherited: The caller's environment variables.
-        mirrors: Where source distributions are fetched from.
-        indexes: Variables for uv that name package indexes.
-        offline: Whether nothing may be fetched over a network.
+    `indexes` are variables for uv that name package indexes.
     """
     return WheelBuilder(
         store=tree.built_wheels,
@@ -189,9 +184,7 @@ def locate_archives(downloads: Sequence[Download], layers: Sequence[Path]) -> di
 
     What lies where other users may write is copied to its target, and hashed on the way.
 
-    Args:
-        downloads: Archives of conda packages, and wheels.
-        layers: Package caches, channels or mirrors, absolute; the first that has one gives it.
+    The first of `layers` that has an archive gives it.
     """
     if not layers:
         return {}

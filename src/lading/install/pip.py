@@ -44,7 +44,6 @@ class PipInstall:
         packages: From the lock.
         wheels: File name → wheel on this machine, absolute, of each of them; digests checked.
         prefix: Absolute; holds the conda part already.
-        python: The environment's python.
         cache: Directory that is private to uv, absolute.
         environment: The environment of the child process.
         editable: Name → source tree of those of `packages` to be linked instead.
@@ -62,9 +61,7 @@ class PipInstall:
 def install_pip_packages(request: PipInstall, workplace: Path) -> None:
     """Install the wheels of `request`.
 
-    Args:
-        request: What and where.
-        workplace: A directory that is created for uv to read, and removed afterwards.
+    `workplace` is a directory that is created for uv to read, and removed afterwards.
     """
     for package in request.packages:
         if not package.file_name.endswith(".whl"):

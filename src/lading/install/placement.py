@@ -77,11 +77,8 @@ def place_contents(
     python keeps its packages. It removes what no package owns: bytecode left by engines, uv or
     running programs, marks of installers.
 
-    Args:
-        contents: What the prefix shall hold.
-        prefix: Absolute.
-        placed: Paths that are known to be correct.
-        present: All files and links of the prefix, where they are known.
+    `placed` are paths that are known to be correct, `present` all files and links of the prefix,
+    where they are known.
     """
     present = set(foreign_paths(prefix, ()) if present is None else present)
     owned = set()
@@ -117,10 +114,7 @@ def place(item: PayloadFile, beneath: Beneath, prefix: Path) -> None:
 
     An old file may be a hard link to the package cache: it is removed, never written through.
 
-    Args:
-        item: What to put there.
-        beneath: The prefix, open.
-        prefix: Its path, which takes the place of placeholders.
+    `beneath` is `prefix`, open.
     """
     above, name = beneath.above(item.path)
     if item.kind is Kind.DIRECTORY and _is_directory(name, above):

@@ -20,7 +20,6 @@ class InstallPlan:
     """What an installation will do.
 
     Attributes:
-        environment: Name of the environment.
         lockfile: What to install, all of it.
         directory: `build/<environment>/<platform>`, absolute.
         conda: The conda part, sorted by name.

@@ -46,7 +46,6 @@ class PrivatePrefix:
         build_engine: Makes the engine that links.
         inherited: The caller's environment variables.
         directory: Holds the prefix, absolute; nobody else's, and removed by the caller.
-        progress: Told of each step.
     """
 
     plan: InstallPlan

@@ -27,7 +27,6 @@ class RecordedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         owner: Name of the package that put it there; empty for the environment's own.
         sha256: Hexadecimal, of the file as installed; empty for links and directories.
         size: In bytes, of the file as installed.
-        target: Of a link.
     """
 
     path: str
@@ -42,16 +41,9 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished installation consists of.
 
     Attributes:
-        format: Version of this format.
-        lading: Version of lading that installed.
         engine: Name and version of the engine, for people; nothing depends on it.
-        environment: Name of the environment.
-        platform: Its platform.
         lock: SHA-256 of the lockfile, hexadecimal.
         categories: Those that were chosen of it, sorted; empty where all of it was installed.
-        bytecode: Whether bytecode was compiled.
-        link_scripts: Whether link scripts ran.
-        editable: Whether source trees are linked.
         prefix: Absolute path of the prefix.
         extracted: Distribution string → extracted package directory, absolute.
         contents: SHA-256 of the contents file beside it, hexadecimal.

@@ -61,7 +61,6 @@ class Update:
     Attributes:
         records: The conda packages to be linked, dependencies first; with python, even where it
             stays: engines cannot link a package for python without it.
-        wheels: The pip packages to be installed.
         extracted: Distribution string → extracted directory, of the conda packages that stay.
         departing: Packages to be removed: they left the lock, or changed.
         kept: Path → owner, of what stays; empty for the environment's own.
@@ -85,10 +84,7 @@ class Update:
 def find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update | None:
     """The update that leads from what is installed to `plan`; None where there is none.
 
-    Args:
-        plan: What is wanted.
-        engine: Name and version of the engine, as install records have it.
-        package_cache: Where packages are extracted, absolute.
+    `engine` is its name and version, as install records have them.
     """
     try:
         return _find_update(plan, engine, package_cache)
@@ -275,11 +271,8 @@ def move_packages(
     Returns:
         Distribution string → extracted directory, of all conda packages.
 
-    Args:
-        update: What to do; the install record is removed already.
-        prefix: Absolute.
-        link: Fills an empty prefix of that name with records, and returns their extracted
-            directories.
+    The install record must be removed before. `link` fills an empty prefix of that name with
+    records, and returns their extracted directories.
 
     Raises:
         NotUpdatableError: A package brings what another one has, or has as something else.

@@ -26,7 +26,6 @@ class BuildSource:
     """A source tree or an sdist.
 
     Attributes:
-        name: Of the package.
         path: The directory, or the archive; absolute.
         said: How the lock names it: `./PATH` relative to the project, or a URL.
         sha256: Of the tree, or of the archive.
@@ -82,11 +81,7 @@ def tree_source(
 ) -> BuildSource:
     """Read which files of the source tree in `directory` a wheel is built from.
 
-    Args:
-        name: Of the package.
-        directory: Absolute.
-        project: What the lock names it relative to, absolute.
-        environment: For git.
+    The lock names it relative to `project`; `environment` is for git.
     """
     files = list_sources(directory, environment)
     return BuildSource(

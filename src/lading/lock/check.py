@@ -55,7 +55,6 @@ class CheckRequest:
     """Check the lockfiles of one environment.
 
     Attributes:
-        name: Of the environment.
         directory: The project: absolute, holds `locks/`.
         requested: Platform → what its sources ask for; at least one.
         channels: Names or URLs that replace those of the sources; empty keeps theirs.
@@ -104,8 +103,6 @@ class LockReport:
     """The answer.
 
     Attributes:
-        name: Of the environment.
-        platforms: Those looked at.
         packages: How many locked packages were looked at.
         findings: Empty where the lock is fresh.
     """

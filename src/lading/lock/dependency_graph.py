@@ -21,7 +21,6 @@ class LockGraph:
     """A lock and its graph.
 
     Attributes:
-        lock: The lock.
         graph: The dependencies; its roots are what the sources ask for, or, where these are not at
             hand, what no other package depends on.
         packages: Node → package.

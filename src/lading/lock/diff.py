@@ -26,11 +26,6 @@ class Change:
 
     Attributes:
         before: Version; equal to `after` where only the build or the archive changed.
-        after: Version.
-        before_file: File name of the archive.
-        after_file: File name of the archive.
-        before_channel: See `LockedPackage.channel`.
-        after_channel: See `LockedPackage.channel`.
     """
 
     manager: Manager

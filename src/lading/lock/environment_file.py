@@ -58,7 +58,6 @@ class EnvironmentFile:
     """The content of one environment file.
 
     Attributes:
-        path: Where it was read.
         directory: What paths in it are relative to, absolute.
         text: What it says, for `on`; in no `repr`.
         name: Name of the environment, may be empty.
@@ -101,9 +100,7 @@ class EnvironmentFile:
 def read_environment(path: Path, directory: Path | None = None) -> EnvironmentFile:
     """The environment file at `path`, with the lines of all platforms.
 
-    Args:
-        path: Where it lies.
-        directory: What paths in it are relative to, absolute; None means where it lies.
+    Paths in it are relative to `directory`, absolute; None means where it lies.
     """
     try:
         text = read_document(path).decode()

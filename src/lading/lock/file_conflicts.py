@@ -53,9 +53,7 @@ class FileLists:
     Attributes:
         cache: Directory of lists that were read before, absolute; made where it is missing.
         places: Directories where archives may lie already, absolute.
-        mirrors: Where archives are read from.
         environment: Names proxies and certificates, see `Transport`.
-        retry_policy: How long servers are waited for.
     """
 
     cache: Path

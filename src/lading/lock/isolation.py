@@ -48,7 +48,6 @@ class CondaLock:
     Attributes:
         state_directory: Absolute, private to the build; its home and HTTP cache lie there.
         inherited_environment: Of the caller; proxies and certificates are taken from it.
-        runner: Runs programs.
     """
 
     state_directory: Path

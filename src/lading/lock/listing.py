@@ -18,7 +18,6 @@ class Listed:
     """A locked package.
 
     Attributes:
-        package: As it is locked.
         asked: The lines of the sources that ask for it, `FILE: LINE`; may be empty.
         needed_by: The packages that depend on it, sorted; may be empty.
     """
@@ -33,7 +32,6 @@ class Newer:
     """A locked package of which a channel has a newer version.
 
     Attributes:
-        name: Of the package.
         locked: The version that is locked.
         allowed: The version that locking with `--update-all` would give.
         newest: The newest that its channel has.

@@ -44,9 +44,7 @@ class Problem:
     """Why a requested package cannot be had.
 
     Attributes:
-        spec: The request.
         message: What is wrong, one line that begins with neither file nor platform.
-        hint: What to do.
     """
 
     spec: MatchSpecText
@@ -59,11 +57,7 @@ def refuse_missing(
 ) -> None:
     """Refuse a request that names what no channel has; do nothing where each has it.
 
-    Args:
-        engine: Looks into the channels.
-        request: The request without solution.
-        sources: Where the requests stand.
-        directory: What the places in `sources` are told relative to.
+    Places in `sources` are told relative to `directory`.
     """
     present = present_packages((), request.virtual_packages)
     specs = [spec for text in request.specs if counts_in(spec := parse_matchspec(text), present)]

@@ -66,7 +66,6 @@ class LockedPackage:
         version: Version in the manager's world.
         manager: Which installer it is for.
         url: Canonical URL of the archive, wheel or sdist; holds no credential.
-        sha256: Of the archive.
         md5: Of the archive; conda-lock demands it of conda packages.
         dependencies: Name → constraint, may be empty.
         categories: Of the sources that need it, sorted; `main` stands alone.
@@ -139,7 +138,6 @@ class Unusable:
     """An entry of another tool's lock that cannot be installed as it stands.
 
     Attributes:
-        name: Of the package.
         url: Where it is, without credentials.
         reason: Why it cannot be installed; it follows the name and "is".
         md5: What is known of its archive; None where it is no archive.
@@ -158,7 +156,6 @@ class Lockfile:
     """The packages of one environment on one platform.
 
     Attributes:
-        platform: Its platform.
         channels: Canonical base URLs or names, in order of priority.
         sources: Environment files, relative to the directory of the lockfile.
         content_hash: conda-lock's hash of the sources.

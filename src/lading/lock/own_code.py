@@ -76,9 +76,7 @@ def is_own_code(line: str) -> bool:
 def parse_own_code(line: str, directory: Path) -> OwnPackage:
     """The package that a pip line asks for by its path.
 
-    Args:
-        line: One for which `is_own_code` holds.
-        directory: What relative paths are relative to, absolute.
+    For `line`, `is_own_code` holds. Paths in it are relative to `directory`, absolute.
     """
     text = _EDITABLE.sub("", line.strip().partition(" #")[0], count=1)
     text, _, marker = (part.strip() for part in text.partition(";"))

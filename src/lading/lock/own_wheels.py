@@ -27,7 +27,6 @@ class LockableWheel:
     Attributes:
         path: Absolute.
         url: How the lock names it: `file:./PATH`.
-        sha256: Of the wheel.
         built: How it was built; None where it was there.
     """
 

@@ -38,12 +38,6 @@ def solve_pip(
 ) -> tuple[tuple[LockedPackage, ...], Mapping[NormalizedName, Built]]:
     """Solve the pip part; build the wheels of what has only source distributions.
 
-    Args:
-        request: What to lock.
-        plan: For which platform.
-        conda: Its conda packages.
-        own: The wheels of the project's own code.
-
     Returns:
         The conda packages, categories completed, and the pip packages that belong to them; and how
         the wheels among these were built that were built for this lock.

@@ -52,10 +52,8 @@ class PipOptions:
     def read(self, line: str, directory: Path, depth: int = 0) -> None:
         """Take up an option.
 
-        Args:
-            line: One for which `is_pip_option` holds.
-            directory: What paths in it are relative to, absolute.
-            depth: How many files named each other so far.
+        For `line`, `is_pip_option` holds. Paths in it are relative to `directory`, absolute;
+        `depth` is how many files named each other so far.
         """
         name, value = _split(line)
         if name not in KNOWN:

@@ -110,9 +110,7 @@ def read_lockfiles(
 ) -> tuple[Lockfile, ...]:
     """The lockfiles in the file at `path`, one for each platform.
 
-    Args:
-        path: A v1 lockfile.
-        known: MD5 → SHA-256 of archives for which the file has the first alone.
+    `known` is MD5 → SHA-256 of archives for which the file has the first alone.
     """
     return parse_lockfiles(path, _read(path), known)
 
@@ -122,10 +120,7 @@ def parse_lockfiles(
 ) -> tuple[Lockfile, ...]:
     """The lockfiles in `data`, one for each platform.
 
-    Args:
-        path: Where it comes from, for messages; need not exist.
-        data: A v1 lockfile.
-        known: As of `read_lockfiles`.
+    `path` is for messages, it need not exist; `known` as of `read_lockfiles`.
     """
     document = _parse_document(path, data)
     platforms = document.metadata.platforms
@@ -139,10 +134,7 @@ def parse_lockfiles(
 def lockfile_of(path: Path, values: object, data: bytes) -> Lockfile:
     """The lockfile for one platform that was just rendered.
 
-    Args:
-        path: Where it will lie, for messages.
-        values: What it says.
-        data: The same, rendered.
+    `data` is `values`, rendered; `path` is where it will lie, for messages.
     """
     document = _document(path, values)
     chosen = _choose_platform(path, document.metadata.platforms, None)

@@ -29,9 +29,7 @@ def locked_packages(
 ) -> tuple[LockedPackage, ...]:
     """Solved records as locked packages, in their order, with the categories that need them.
 
-    Args:
-        records: A solution.
-        categories: Category → the packages asked for in it.
+    `categories`: category → the packages asked for in it.
     """
     dependencies = dependencies_of(records)
     needed = {

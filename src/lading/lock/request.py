@@ -102,12 +102,8 @@ class PlatformPlan:
     """How one platform is locked.
 
     Attributes:
-        path: The lockfile.
-        before: Its content so far.
         solve: For the engine; its pins are the conda packages of `before` that may stay.
         pip_pins: The pip packages of `before` that may stay.
-        update: Names that are to move.
-        update_all: Whether all are.
     """
 
     path: Path
@@ -132,13 +128,9 @@ class PlatformOutcome:
     """The new lockfile of one platform.
 
     Attributes:
-        plan: How it was made.
-        data: Its bytes.
-        lockfile: Their content.
         unchecked: Archives not compared with the pip packages, each with the reason.
         dated_by_builder: With `exclude_newer`, conda packages whose channel does not say when it
             listed them, so that the builder's date was used; sorted.
-        seconds: How long it took to solve.
     """
 
     plan: PlatformPlan

@@ -22,9 +22,7 @@ NOT_AT_THE_TOP = frozenset({"build", "dist", "locks", "test", "tests"})
 def list_sources(root: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
     """List the files of the source tree at `root`, relative, POSIX, sorted.
 
-    Args:
-        root: Absolute.
-        environment: For git.
+    `environment` is for git.
     """
     known = _known_to_git(root, environment)
     paths = _walk(root, prune=True) if known is None else known
@@ -102,11 +100,7 @@ def digest_of(files: Iterable[TreeFile]) -> Digest:
 def copy_sources(root: Path, paths: Sequence[str], target: Path, moment: int) -> None:
     """Copy `paths` from `root` to `target`, without anything that depends on the checkout.
 
-    Args:
-        root: Absolute.
-        paths: From `list_sources`.
-        target: Made here.
-        moment: The time that all copies get, in Unix seconds.
+    All copies get the time `moment`, in Unix seconds.
     """
     for path in paths:
         copy = target / path

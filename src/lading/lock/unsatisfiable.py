@@ -53,12 +53,7 @@ def explained(
 ) -> SolveError:
     """The error that explains `error`, which `engine` raised for `request`.
 
-    Args:
-        error: As the engine words it.
-        engine: Asked again.
-        request: Without solution.
-        environment: Its name, for the lines to write into the configuration.
-        clock: Seconds from any moment.
+    `environment` is its name, for the lines to write into the configuration.
     """
     search = _Search(engine, replace(request, locked=()), clock() + BUDGET_SECONDS, clock)
     conflict = search.reduce(tuple(sorted(request.specs)))

@@ -40,9 +40,7 @@ def targeted_virtual_packages(
 ) -> tuple[VirtualPackage, ...]:
     """The virtual packages of a machine of `platform`, sorted by name.
 
-    Args:
-        platform: Which machine.
-        overrides: Platform → name → version, in addition to or instead of its defaults.
+    `overrides`: platform → name → version, in addition to or instead of its defaults.
     """
     found = override_virtual_packages(
         default_virtual_packages(platform), overrides.get(platform, {})

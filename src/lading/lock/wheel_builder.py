@@ -49,7 +49,6 @@ class BuiltWheel:
 
     Attributes:
         path: Where it is kept, absolute.
-        sha256: Of the wheel.
         built: For the side list of the lock.
     """
 

@@ -56,7 +56,6 @@ class Part:
     """A part of a file on a server.
 
     Attributes:
-        data: Its bytes.
         offset: Where it begins in the file.
         size: Of the whole file, in bytes.
     """

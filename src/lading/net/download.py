@@ -66,7 +66,6 @@ class Network:
     Attributes:
         environment: Names proxies and certificates, see `Transport`.
         offline: Whether it must not be: then only `file:` locations are read.
-        retry_policy: How long servers are waited for.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,6 @@ class RetryPolicy:
         retries: How many times in a row it may fail without sending anything new.
         backoff: Seconds before the first retry; doubled for each further one.
         longest_wait: Seconds before a retry, if a server asks for more.
-        connect: Seconds to connect.
         read: Seconds between two pieces of data, and for the headers of an answer.
         least_rate: Bytes a second that an answer must bring on average of each `window`: a server
             that sends a byte now and then must not hold a run for ever.

@@ -393,8 +393,7 @@ def _placed(package: CheckedPackage, site_packages: str) -> Iterator[CheckedPath
 def _check_links(links: Mapping[str, tuple[str, str]]) -> None:
     """Refuse links that leave the prefix, also by way of each other.
 
-    Args:
-        links: Path → target and distribution string.
+    `links`: path → target and distribution string.
     """
     targets = {path: target for path, (target, _) in links.items()}
     total = 0

@@ -23,9 +23,8 @@ _NO_CODE = {tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE}
 def self_locating_header(interpreter: str, options: str = "") -> bytes:
     """The first lines of a script that `interpreter` executes.
 
-    Args:
-        interpreter: Its path, relative to the directory of the script.
-        options: Options of the interpreter as a shell reads them, or empty.
+    `interpreter` is its path, relative to the directory of the script; `options` are written as a
+    shell reads them.
     """
     words = f"'{interpreter}' {options}".strip()
     return (
@@ -68,9 +67,7 @@ def self_locating_script(interpreter: str, options: str, body: bytes) -> bytes |
 def render_entry_point(entry_point: EntryPoint, interpreter: str) -> bytes:
     """The console script of an entry point.
 
-    Args:
-        entry_point: What to import and call; its result is the exit code.
-        interpreter: File name of the environment's python in `bin/`.
+    `interpreter` is the file name of the environment's python in `bin/`.
 
     Source: the entry points specification of the Python packaging guide; CEP 20.
     """

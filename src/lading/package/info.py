@@ -60,9 +60,6 @@ class PackageInfo:
     """The `info/` of one package.
 
     Attributes:
-        name: Package name.
-        version: Version literal.
-        build: Build string.
         index: The whole of `info/index.json`.
         noarch: `python`, `generic` or empty.
         timestamp: Build time in Unix milliseconds; 0 where unknown.

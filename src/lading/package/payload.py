@@ -42,7 +42,6 @@ class PayloadFile(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         sha256: Of the content; None where the package does not say it.
         size: In bytes; None where the package does not say it.
         placeholder: Build prefix that is still in the content, or empty.
-        mode: How it is to be replaced.
     """
 
     path: str
@@ -67,7 +66,6 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     Attributes:
         name: Name in its manager's world.
-        version: Version.
         build: Build string; empty for pip distributions and the environment's own files.
         manager: `conda`, `pip` or `environment`.
         url: Canonical URL of the archive, or empty.

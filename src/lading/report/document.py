@@ -9,7 +9,6 @@ class Answer:
     Attributes:
         text: For people; its lines end with a line break.
         schema: Of the document, without `lading.`.
-        fields: Of the document.
     """
 
     def __init__(self, text: str, schema: str, /, **fields: object) -> None:

@@ -33,7 +33,6 @@ class Digest(msgspec.Struct, frozen=True, order=True, array_like=True):
     """The digest of some bytes.
 
     Attributes:
-        algorithm: How it was computed.
         hex: Lower-case hexadecimal digits, of the algorithm's length.
     """
 

@@ -70,7 +70,6 @@ class Completed:
     """What a program left behind.
 
     Attributes:
-        argv: What was run.
         returncode: Its exit code; negative when a signal ended it.
         stdout: Its standard output, decoded as UTF-8 with replacement.
         stderr: Its standard error, likewise.

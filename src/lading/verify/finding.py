@@ -26,7 +26,6 @@ class Finding:
     """One difference from the bill.
 
     Attributes:
-        rule: Its kind.
         path: Relative to the prefix or archive, POSIX.
         owner: Package that owns the path; empty for the environment's own and for foreign files.
         message: One line for a person, without full stop.
@@ -51,8 +50,6 @@ class Report:
     Attributes:
         subject: What was verified: a path.
         kind: `tarball`, `unpacked prefix` or `installed prefix`.
-        environment: Name of the environment.
-        platform: Its platform.
         checked: How many paths of the bill were looked at.
         findings: Sorted by path.
     """
