@@ -1,6 +1,6 @@
 """`--with` and `--without`: which categories of a lock a command works on, and what is left out."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -9,9 +9,14 @@ from lading.lock import Choice, Lockfile
 from lading.report import render_left_out
 
 
-def _split(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[str]:
-    """The names in `values`, each of which may hold several with commas between them."""
-    return [name for value in values for name in value.replace(",", " ").split()]
+def _choose(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> None:
+    """Add the names in `values`, which may hold commas, to the argument `choice` of the command."""
+    names = frozenset(name for value in values for name in value.replace(",", " ").split())
+    choice: Choice = context.params.get("choice", Choice())
+    is_with = option.name == "including"
+    context.params["choice"] = (
+        replace(choice, including=names) if is_with else replace(choice, excluding=names)
+    )
 
 
 with_option = click.option(
@@ -19,7 +24,8 @@ with_option = click.option(
     "including",
     metavar="CATEGORY",
     multiple=True,
-    callback=_split,
+    expose_value=False,
+    callback=_choose,
     help="Also take packages of these categories, such as dev,test.",
 )
 without_option = click.option(
@@ -27,14 +33,10 @@ without_option = click.option(
     "excluding",
     metavar="CATEGORY",
     multiple=True,
-    callback=_split,
+    expose_value=False,
+    callback=_choose,
     help="Leave out packages of these categories.",
 )
-
-
-def choice_of(including: Sequence[str], excluding: Sequence[str]) -> Choice:
-    """What the two options say."""
-    return Choice(including=frozenset(including), excluding=frozenset(excluding))
 
 
 def say_left_out(context: Context, lock: Lockfile) -> None:

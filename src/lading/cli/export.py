@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from lading.api import read_one_lock
-from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.graph import write_text
 from lading.cli.options import output_option, platform_option
@@ -43,13 +43,12 @@ from lading.lock import (
 @click.option("--unified", "form", flag_value="unified", help="One conda-lock.yml, all platforms.")
 @output_option
 @click.pass_obj
-def command(  # noqa: PLR0913  # one parameter for each option
+def command(
     context: Context,
     *,
     environment: str | None,
     platform: str | None,
-    including: list[str],
-    excluding: list[str],
+    choice: Choice,
     form: str,
     output: str | None,
 ) -> int:
@@ -58,7 +57,6 @@ def command(  # noqa: PLR0913  # one parameter for each option
     ENVIRONMENT is the name of a locked environment, or the path of a lockfile. Of its categories
     main is written, or what the configuration says; --unified keeps all, and their names.
     """
-    choice = choice_of(including, excluding)
     path, lock = read_one_lock(context.project, environment, platform, choice)
     name = lock.environment or path.parent.name
     match form:

@@ -3,10 +3,11 @@
 import click
 
 from lading.api import named_environments, plan_installation
-from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, every_option, platform_option
 from lading.install import InstallPlan, fetch_archives
+from lading.lock import Choice
 from lading.report import render_fetched
 
 
@@ -25,8 +26,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     environments: tuple[str, ...],
     every: bool,
     platform: str | None,
-    including: list[str],
-    excluding: list[str],
+    choice: Choice,
     offline: bool,
     dry_run: bool,
 ) -> int:
@@ -35,7 +35,6 @@ def command(  # noqa: PLR0913  # one parameter for each option
     Afterwards `lading install --offline` needs no network. Interrupted downloads are resumed;
     mirrors are tried in the order of the configuration.
     """
-    choice = choice_of(including, excluding)
     plans = [
         plan_installation(
             context.project, environment, platform, choice, offline=offline, only_fetch=True

@@ -3,7 +3,7 @@
 import click
 
 from lading.api import install_planned, named_environments, plan_installation
-from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import (
     dry_run_option,
@@ -13,6 +13,7 @@ from lading.cli.options import (
     platform_option,
 )
 from lading.install import InstallPlan
+from lading.lock import Choice
 from lading.report import render_installed
 from lading.system import network_file_system
 
@@ -36,8 +37,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     environments: tuple[str, ...],
     every: bool,
     platform: str | None,
-    including: list[str],
-    excluding: list[str],
+    choice: Choice,
     bytecode: bool,
     link_scripts: bool,
     offline: bool,
@@ -57,7 +57,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
             context.project,
             environment,
             platform,
-            choice_of(including, excluding),
+            choice,
             bytecode=bytecode,
             link_scripts=link_scripts,
             offline=offline,

@@ -3,9 +3,10 @@
 import click
 
 from lading.api import list_locked
-from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import platform_option
+from lading.lock import Choice
 from lading.report import render_list
 
 
@@ -20,11 +21,9 @@ def command(
     *,
     environment: str | None,
     platform: str | None,
-    including: list[str],
-    excluding: list[str],
+    choice: Choice,
 ) -> int:
     """Show what is locked in ENVIRONMENT, and who asked for it: a line of a source, or packages."""
-    choice = choice_of(including, excluding)
     lock, listed = list_locked(context.project, environment, platform, choice)
     say_left_out(context, lock)
     context.show(render_list(lock, listed))

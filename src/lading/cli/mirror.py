@@ -3,10 +3,11 @@
 import click
 
 from lading.api import plan_installation
-from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, platform_option
 from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
+from lading.lock import Choice
 from lading.report import render_mirrored
 
 
@@ -25,8 +26,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     environment: str,
     directory: str,
     platform: str | None,
-    including: list[str],
-    excluding: list[str],
+    choice: Choice,
     offline: bool,
     dry_run: bool,
 ) -> int:
@@ -36,7 +36,6 @@ def command(  # noqa: PLR0913  # one parameter for each option
     server. The command prints the lines to put under [mirrors]; or use --pkgs-layer DIRECTORY.
     Several locks may share one directory.
     """
-    choice = choice_of(including, excluding)
     plan = plan_installation(
         context.project, environment, platform, choice, offline=offline, only_fetch=True
     )

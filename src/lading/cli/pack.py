@@ -9,7 +9,7 @@ from lading.api import (
     pack_locked,
     plan_installation,
 )
-from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.install import warn_of_network
 from lading.cli.options import (
@@ -23,6 +23,7 @@ from lading.cli.options import (
 from lading.errors import UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.install import InstallPlan
+from lading.lock import Choice
 from lading.pack import INSTALLER_SUFFIX
 from lading.report import render_notes, render_packed
 
@@ -80,8 +81,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     environments: tuple[str, ...],
     every: bool,
     platform: str | None,
-    including: list[str],
-    excluding: list[str],
+    choice: Choice,
     format_: str,
     installer: bool,
     level: str,
@@ -112,7 +112,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
             context.project,
             environment,
             platform,
-            choice_of(including, excluding),
+            choice,
             bytecode=bytecode,
             link_scripts=link_scripts,
             offline=offline,

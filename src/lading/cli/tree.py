@@ -3,9 +3,10 @@
 import click
 
 from lading.api import read_graph
-from lading.cli.categories import choice_of, say_left_out, with_option, without_option
+from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import environment_option, platform_option
+from lading.lock import Choice
 from lading.report import render_graph_json, render_tree
 
 ALL = 1_000_000
@@ -26,8 +27,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     packages: tuple[str, ...],
     environment: str | None,
     platform: str | None,
-    including: list[str],
-    excluding: list[str],
+    choice: Choice,
     reverse: bool,
     depth: int,
 ) -> int:
@@ -35,7 +35,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
 
     A package whose dependencies were shown above is marked with `*`.
     """
-    graph = read_graph(context.project, environment, platform, choice_of(including, excluding))
+    graph = read_graph(context.project, environment, platform, choice)
     say_left_out(context, graph.lock)
     if context.json:
         context.write(render_graph_json(graph))
