@@ -18,7 +18,7 @@ from lading.conda import (
     parse_platform,
     virtual_package_name,
 )
-from lading.errors import SpecError
+from lading.errors import SpecError, raised_as
 from lading.system import YamlError, convert, read_document
 
 FILE_NAMES = ("lading.toml", "pyproject.toml")
@@ -174,12 +174,10 @@ def _parse_toml(text: str) -> dict[str, object]:
 
 
 def _settings(path: Path, document: object) -> Settings:
-    try:
+    with raised_as(
+        SpecError, path, "docs/reference/configuration.md lists all keys", msgspec.ValidationError
+    ):
         table = convert(document, _Table)
-    except msgspec.ValidationError as error:
-        raise SpecError(
-            f"{path}: {error}", hint="docs/reference/configuration.md lists all keys"
-        ) from error
     if table.channel_priority not in {"strict", "disabled"}:
         raise SpecError(
             f"{path}: channel-priority is {table.channel_priority!r}",
@@ -209,13 +207,13 @@ def _check_environments(path: Path, environments: Mapping[str, EnvironmentSettin
         for key, value in settings.virtual_packages.items():
             if isinstance(value, str):
                 continue
-            try:
+            with raised_as(
+                SpecError,
+                f"{path}: environments.{name}.virtual-packages",
+                "use a platform as the name of the table, or write a version",
+                ValueError,
+            ):
                 parse_platform(key)
-            except ValueError as error:
-                raise SpecError(
-                    f"{path}: environments.{name}.virtual-packages: {error}",
-                    hint="use a platform as the name of the table, or write a version",
-                ) from error
 
 
 def _mirror_map(directory: Path, mirrors: Mapping[str, tuple[str, ...]]) -> MirrorMap:

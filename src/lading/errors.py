@@ -30,6 +30,8 @@ Each direct child of `LadingError` owns one exit code; its descendants share it.
 Exit code 0 means yes or done, 1 means that the answer to a check is no: neither is an error.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -181,3 +183,18 @@ class MachineError(LadingError):
 
 class OutputError(ShipError):
     """A tarball or its bill cannot be written where it should be."""
+
+
+@contextmanager
+def raised_as(
+    kind: type[LadingError],
+    what: object,
+    hint: str,
+    causes: type[Exception] | tuple[type[Exception], ...] = OSError,
+) -> Iterator[None]:
+    """Raise what the block fails with as an error of `kind`: "`what`: the reason"."""
+    try:
+        yield
+    except causes as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        raise kind(f"{what}: {reason}", hint=hint) from error

@@ -5,7 +5,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, platform_option
 from lading.engine import apply_bootstrap, plan_bootstrap
-from lading.errors import UsageError
+from lading.errors import UsageError, raised_as
 from lading.report import render_bootstrap
 from lading.system import Digest
 
@@ -47,7 +47,5 @@ def _location(context: Context, source: str) -> str:
 
 
 def _digest(text: str | None) -> Digest | None:
-    try:
+    with raised_as(UsageError, "--sha256", "give 64 hexadecimal digits", ValueError):
         return Digest.sha256(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"--sha256: {error}", hint="give 64 hexadecimal digits") from error

@@ -7,7 +7,7 @@ import click
 from lading.api import read_graph
 from lading.cli.context import Context
 from lading.cli.options import environment_option, output_option, platform_option
-from lading.errors import UsageError
+from lading.errors import UsageError, raised_as
 from lading.report import render_dot, render_graph_json, render_svg
 
 
@@ -41,9 +41,5 @@ def command(
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to a file that the user named."""
-    try:
+    with raised_as(UsageError, f"cannot write {path}", "choose a file in an existing directory"):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", hint="choose a file in an existing directory"
-        ) from error

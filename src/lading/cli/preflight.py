@@ -6,7 +6,7 @@ import click
 
 from lading.api import preflight
 from lading.cli.context import Context
-from lading.errors import InputError, PrefixError, UsageError
+from lading.errors import InputError, PrefixError, UsageError, raised_as
 
 
 @click.command("preflight")
@@ -36,16 +36,12 @@ def command(context: Context, *, subject: str | None, prefix: str | None, merge:
             hint="name a tarball, an image or a bill; or --merge FILE",
         )
     if merge is not None:
-        try:
+        with raised_as(InputError, merge, "name a file of JSON lines"):
             data = (
                 sys.stdin.buffer.read()
                 if merge == "-"
                 else context.project.path(merge).read_bytes()
             )
-        except OSError as error:
-            raise InputError(
-                f"{merge}: {error.strerror}", hint="name a file of JSON lines"
-            ) from error
         reports = merge_preflights(data, merge)
         context.write(render_preflights(reports))
         return 0 if all(report.is_ready for report in reports) else PrefixError.exit_code

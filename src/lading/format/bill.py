@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.errors import DigestMismatchError, ManifestError
+from lading.errors import DigestMismatchError, ManifestError, raised_as
 from lading.format.compression import Format
 from lading.format.file_list import FETCH_AGAIN
 from lading.format.manifest import LARGEST_BILL, Manifest, parse_manifest
@@ -72,13 +72,12 @@ def read_document(path: Path) -> bytes:
     Raises:
         ManifestError: It cannot be read, or is longer than any bill.
     """
-    try:
+    with raised_as(
+        ManifestError,
+        path,
+        "name a bill: the .manifest.json that `lading pack` writes beside a tarball",
+    ):
         return read_regular(path, LARGEST_BILL, follow=True)
-    except OSError as error:
-        raise ManifestError(
-            f"{path}: {error.strerror}",
-            hint="name a bill: the .manifest.json that `lading pack` writes beside a tarball",
-        ) from error
 
 
 def beside(tarball: Path, suffix: str) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from lading.conda import FileMode, Kind
-from lading.errors import DigestMismatchError, ManifestError
+from lading.errors import DigestMismatchError, ManifestError, raised_as
 from lading.format.relocation import LADING_DIRECTORY
 from lading.format.tar_header import Header, render_header
 from lading.system import decode_json, sha256_of
@@ -103,10 +103,8 @@ def parse_file_list(document: bytes, name: str) -> FileList:
     Raises:
         ManifestError: It is malformed.
     """
-    try:
+    with raised_as(ManifestError, f"{name} is not a file list", FETCH_AGAIN, ValueError):
         listed = decode_json(document, FileList)
-    except ValueError as error:
-        raise ManifestError(f"{name} is not a file list: {error}", hint=FETCH_AGAIN) from error
     if (listed.format, listed.version) != (FORMAT_NAME, FORMAT_VERSION):
         raise ManifestError(
             f"{name} has format {listed.format} {listed.version}",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from lading.errors import ArchiveError, DigestMismatchError, InputError, UsageError
+from lading.errors import ArchiveError, DigestMismatchError, InputError, UsageError, raised_as
 from lading.format.bill import Bill, check_companions, parse_bill
 from lading.format.manifest import Requirements
 from lading.system import Digest, decode_json, open_regular, sha256_of_file
@@ -70,12 +70,8 @@ class Image:
             DigestMismatchError: It has another.
             ArchiveError: It cannot be read.
         """
-        try:
+        with raised_as(ArchiveError, f"cannot read {self.path}", FETCH_IMAGE):
             found = sha256_of_file(self.path).hex
-        except OSError as error:
-            raise ArchiveError(
-                f"cannot read {self.path}: {error.strerror}", hint=FETCH_IMAGE
-            ) from error
         if found != expected.lower():
             raise DigestMismatchError(
                 f"{self.path} is not the image that was asked for",
@@ -125,10 +121,8 @@ def read_image(path: Path, manifest_sha256: str | None = None) -> Image:
         ArchiveError: It is not an image of lading, or cut off.
         DigestMismatchError: It promises another bill.
     """
-    try:
+    with raised_as(InputError, path, "name an image"):
         descriptor = open_regular(path, follow=True)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", hint="name an image") from error
     try:
         status = os.fstat(descriptor)
         head = os.pread(descriptor, len(SQUASHFS_MAGIC), 0)

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lading.errors import ManifestError
+from lading.errors import ManifestError, raised_as
 from lading.format.file_list import FETCH_AGAIN, list_path
 from lading.format.frames import FRAME_BYTES
 from lading.format.members import MOST_FILES
@@ -220,11 +220,9 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     # Each package and frame has a brace, so this is known before memory is taken for them.
     if len(data) > LARGEST_BILL or data.count(b"{") > 2 * (MOST_PACKAGES + MOST_FRAMES):
         raise ManifestError(f"{name} is too large", hint=FETCH_AGAIN)
-    try:
+    with raised_as(ManifestError, f"{name} is not a pack manifest", FETCH_AGAIN, ValueError):
         _check_version(decode_json(data, _Version), name)
         manifest = decode_json(data, Manifest)
-    except ValueError as error:
-        raise ManifestError(f"{name} is not a pack manifest: {error}", hint=FETCH_AGAIN) from error
     _check_packages(manifest, name)
     _check_places(manifest, name)
     return manifest

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from lading.errors import ArchiveError, InputError
+from lading.errors import ArchiveError, InputError, raised_as
 from lading.format.bill import check_companions, read_bill
 from lading.format.file_list import FETCH_AGAIN
 from lading.format.places import is_remote
@@ -76,11 +76,9 @@ def open_tarball(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[TarballFile]:
-    try:
+    with raised_as(InputError, path, _existing(path)):
         # A named pipe must not make this wait for somebody who writes into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", hint=_existing(path)) from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -106,10 +104,8 @@ def _file(name: str, descriptor: int) -> TarballFile:
 
 
 def _pread(name: str, descriptor: int, offset: int, length: int) -> bytes:
-    try:
+    with raised_as(ArchiveError, f"cannot read {name}", FETCH_AGAIN):
         return os.pread(descriptor, length, offset)
-    except OSError as error:
-        raise ArchiveError(f"cannot read {name}: {error.strerror}", hint=FETCH_AGAIN) from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import FileMode, Occurrences, Signature
-from lading.errors import NotAPrefixError
+from lading.errors import NotAPrefixError, raised_as
 from lading.system import decode_json, read_regular
 
 LADING_DIRECTORY = "conda-meta/lading"
@@ -122,12 +122,8 @@ def parse_record(document: bytes, name: str) -> tuple[Relocation, ...]:
     Raises:
         NotAPrefixError: It is damaged.
     """
-    try:
+    with raised_as(NotAPrefixError, f"{name} is damaged", "unpack the tarball again", ValueError):
         record = decode_json(document, _Record)
-    except ValueError as error:
-        raise NotAPrefixError(
-            f"{name} is damaged: {error}", hint="unpack the tarball again"
-        ) from error
     if record.version != FORMAT_VERSION or not all(map(_is_sound, record.files)):
         raise NotAPrefixError(f"{name} is damaged", hint="unpack the tarball again")
     return record.files

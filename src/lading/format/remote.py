@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lading.errors import PrefixError
+from lading.errors import PrefixError, raised_as
 from lading.format.tarball import TarballFile
 from lading.system import Progress, without_credentials
 
@@ -80,10 +80,9 @@ def spooled(
 
 @contextmanager
 def _spool_errors(directory: Path | None, name: str) -> Iterator[None]:
-    try:
+    with raised_as(
+        PrefixError,
+        f"cannot copy {name} to {directory or tempfile.gettempdir()}",
+        "free space there, or name the tarball's path, or a server that sends ranges",
+    ):
         yield
-    except OSError as error:
-        raise PrefixError(
-            f"cannot copy {name} to {directory or tempfile.gettempdir()}: {error.strerror}",
-            hint="free space there, or name the tarball's path, or a server that sends ranges",
-        ) from error

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import VARIABLES_DIRECTORY, RepodataRecord, refusal_of_variables
-from lading.errors import ArchiveError, NotAPrefixError, PrefixError
+from lading.errors import ArchiveError, NotAPrefixError, PrefixError, raised_as
 from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.pip import pip_payloads
 from lading.lock import LockedPackage
@@ -285,10 +285,8 @@ def read_contents_file(directory: Path, digest: str) -> PrefixContents:
     `digest` is that of the file, hexadecimal, as the install record has it.
     """
     path = directory / CONTENTS_NAME
-    try:
+    with raised_as(NotAPrefixError, path, REINSTALL):
         data = path.read_bytes()
-    except OSError as error:
-        raise NotAPrefixError(f"{path}: {error.strerror}", hint=REINSTALL) from error
     if sha256_of(data).hex != digest:
         raise NotAPrefixError(f"{path} was changed", hint=REINSTALL)
     try:

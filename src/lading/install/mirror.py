@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lading.conda import RepodataRecord, dependency_name, is_path_separator_free
-from lading.errors import ArchiveError, LockError, OutputError
+from lading.errors import ArchiveError, LockError, OutputError, raised_as
 from lading.install.package_cache import place_of_wheel
 from lading.package import parse_package_info, read_info
 from lading.system import (
@@ -86,18 +86,15 @@ def write_mirror(request: MirrorRequest, directory: Path) -> Mirrored:
     records, archives = request.records, request.archives
     found = _read_entries(request)
     places = {url: place_of_wheel(url) for url in request.wheels}
-    try:
+    with raised_as(
+        OutputError, f"cannot write {directory}", "name a directory with room that may be written"
+    ):
         for record in records:
             _copy(archives[record.distribution], directory / record.subdir / record.file_name)
         for url, wheel in request.wheels.items():
             _copy(wheel, directory / places[url])
         for name, entries in found.items():
             _write_repodata(directory / name, entries)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {directory}: {error.strerror}",
-            hint="name a directory with room that may be written",
-        ) from error
     bases = {record.channel: directory for record in records}
     bases |= {_base(url): directory / Path(*place.parts[:2]) for url, place in places.items()}
     return Mirrored(
@@ -118,12 +115,8 @@ def _read_entries(request: MirrorRequest) -> dict[str, Entries]:
                 hint="do not use this lock",
             )
         archive = request.archives[record.distribution]
-        try:
+        with raised_as(ArchiveError, f"{archive} cannot be read", "check the disk that it lies on"):
             entry = _entry(record, archive)
-        except OSError as error:
-            raise ArchiveError(
-                f"{archive} cannot be read: {error.strerror}", hint="check the disk that it lies on"
-            ) from error
         found.setdefault(record.subdir, {})[record.file_name] = entry
     return found
 

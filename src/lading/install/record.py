@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import Kind
-from lading.errors import NotAPrefixError
+from lading.errors import NotAPrefixError, raised_as
 from lading.package import Payload, PayloadFile
 from lading.system import decode_json, sha256_of_file, write_atomically
 
@@ -72,13 +72,13 @@ class InstallRecord(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             NotAPrefixError: The record is damaged there.
         """
-        try:
+        with raised_as(
+            NotAPrefixError,
+            f"the install record of {self.prefix} is damaged",
+            f"run `lading install --force {self.environment}`",
+            msgspec.DecodeError,
+        ):
             return decode_json(self.listed, tuple[RecordedFile, ...])
-        except msgspec.DecodeError as error:
-            raise NotAPrefixError(
-                f"the install record of {self.prefix} is damaged: {error}",
-                hint=f"run `lading install --force {self.environment}`",
-            ) from error
 
 
 def list_files(payloads: Iterable[Payload], prefix: Path) -> msgspec.Raw:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.utils import NormalizedName
 
-from lading.errors import SpecError
+from lading.errors import SpecError, raised_as
 from lading.lock.source_tree import copy_sources, digest_of, list_sources, read_tree
 from lading.system import Digest
 
@@ -44,12 +44,13 @@ class BuildSource:
         text = self._configuration()
         if not text:
             return DEFAULT_REQUIRES
-        try:
+        with raised_as(
+            SpecError,
+            f"the pyproject.toml of {self.name} is not valid TOML",
+            "correct it",
+            (tomllib.TOMLDecodeError, RecursionError),
+        ):
             system = tomllib.loads(text).get("build-system", {})
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise SpecError(
-                f"the pyproject.toml of {self.name} is not valid TOML: {error}", hint="correct it"
-            ) from error
         found = system.get("requires") if isinstance(system, dict) else None
         return tuple(map(str, found)) if isinstance(found, list) else DEFAULT_REQUIRES
 

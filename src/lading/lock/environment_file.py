@@ -25,7 +25,7 @@ from lading.conda import (
     parse_matchspec,
     parse_platform,
 )
-from lading.errors import SpecError
+from lading.errors import SpecError, raised_as
 from lading.lock.own_code import OwnPackage, is_own_code, parse_own_code
 from lading.lock.pip_options import PipOptions, is_pip_option, read_options
 from lading.lock.requirement import parse_requirement
@@ -150,12 +150,8 @@ def _parse(path: Path, directory: Path, selected: str, text: str) -> Environment
 
 
 def _parse_mapping(path: Path, text: str) -> Mapping[object, object]:
-    try:
+    with raised_as(SpecError, f"{path} is not valid YAML", "correct the line named", YamlError):
         content = parse_yaml(text)
-    except YamlError as error:
-        raise SpecError(
-            f"{path} is not valid YAML: {error}", hint="correct the line named"
-        ) from error
     if content is None:
         raise SpecError(f"{path} is empty", hint="list packages under `dependencies:`")
     if not isinstance(content, dict):

@@ -24,7 +24,7 @@ from lading.conda import (
     parse_platform,
 )
 from lading.engine import PixiEnvironment, PixiPackage, read_pixi_lock
-from lading.errors import LockError, SpecError
+from lading.errors import LockError, SpecError, raised_as
 from lading.lock.model import (
     ENVIRONMENT_KEY,
     LOCK_SUFFIX,
@@ -166,10 +166,8 @@ def _explicit(
     if wanted is None and len(names) != 1:
         listed = ", ".join(sorted(names)) or "noarch packages alone"
         raise LockError(f"{path} holds {listed}", hint="name its platform with -p")
-    try:
+    with raised_as(LockError, path, "name its platform with -p", ValueError):
         platform = wanted or parse_platform(names.pop())
-    except ValueError as error:
-        raise LockError(f"{path}: {error}", hint="name its platform with -p") from error
     channels = dict.fromkeys(item.url.rsplit("/", 2)[0] for item in found)
     name = path.name.removesuffix(path.suffix).removesuffix(f"-{platform}")
     if name in _TOOL_NAMES:
@@ -186,7 +184,12 @@ def _explicit(
 def _of_url(path: Path, line: str) -> Found:
     """The package at the URL that `line` gives."""
     url, _, fragment = line.partition("#")
-    try:
+    with raised_as(
+        LockError,
+        f"{path}: {url.rpartition('/')[2]}",
+        "write URLs with digests: `conda list --explicit --sha256`, or --md5",
+        (ValueError, SpecError),
+    ):
         cleaned = without_credentials(url)
         stem = archive_stem(unquote(urlsplit(cleaned).path.rpartition("/")[2]))
         name, version, _ = stem.rsplit("-", 2)
@@ -194,11 +197,6 @@ def _of_url(path: Path, line: str) -> Found:
         is_sha256 = digest != fragment or len(digest) == len("0" * 64)
         sha256 = Digest.sha256(digest) if digest and is_sha256 else None
         md5 = Digest.md5(digest) if digest and not is_sha256 else None
-    except (ValueError, SpecError) as error:
-        raise LockError(
-            f"{path}: {url.rpartition('/')[2]}: {' '.join(str(error).split())}",
-            hint="write URLs with digests: `conda list --explicit --sha256`, or --md5",
-        ) from error
     if sha256 is None and md5 is None:
         reason = "a URL without a digest; write it with `conda list --explicit --sha256`"
     else:

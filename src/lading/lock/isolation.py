@@ -20,6 +20,7 @@ from lading.errors import (
     LockError,
     SolveError,
     SpecError,
+    raised_as,
 )
 from lading.lock.exchange import Failure, FailureKind, Operation
 from lading.system import (
@@ -103,12 +104,8 @@ class CondaLock:
 
 
 def _make_directory(path: Path) -> None:
-    try:
+    with raised_as(LockError, f"cannot create {path}", "make room, or correct its permissions"):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LockError(
-            f"cannot create {path}: {error.strerror}", hint="make room, or correct its permissions"
-        ) from error
 
 
 def _decoded(completed: Completed, kind: type[Answer]) -> Answer:

@@ -22,7 +22,7 @@ from lading.conda import (
     default_virtual_packages,
     is_environment_name,
 )
-from lading.errors import LockError, UsageError
+from lading.errors import LockError, UsageError, raised_as
 from lading.system import Digest
 
 FORMAT_VERSION = 1
@@ -107,10 +107,8 @@ class LockedPackage:
         """
         base, _, _ = self.url.rpartition("/")
         channel, _, subdir = base.rpartition("/")
-        try:
+        with raised_as(LockError, self.name, REMEDY, ValueError):
             name, _, build = archive_stem(self.file_name).rpartition("-")
-        except ValueError as error:
-            raise LockError(f"{self.name}: {error}", hint=REMEDY) from error
         if not channel or name != f"{self.name}-{self.version}":
             raise LockError(
                 f"the URL of {self.name} {self.version} names another package: {self.url}",

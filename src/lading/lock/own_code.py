@@ -25,7 +25,7 @@ from packaging.utils import (
 
 from lading.conda import Platform
 from lading.config import read_toml
-from lading.errors import SpecError
+from lading.errors import SpecError, raised_as
 from lading.lock.model import MAIN
 from lading.lock.requirement import marker_holds
 
@@ -80,13 +80,13 @@ def parse_own_code(line: str, directory: Path) -> OwnPackage:
     """
     text = _EDITABLE.sub("", line.strip().partition(" #")[0], count=1)
     text, _, marker = (part.strip() for part in text.partition(";"))
-    try:
+    with raised_as(
+        SpecError,
+        f"the marker of {line!r} cannot be read",
+        "write it as pip does, such as sys_platform == 'linux'",
+        InvalidMarker,
+    ):
         marker = str(Marker(marker)) if marker else ""
-    except InvalidMarker as error:
-        raise SpecError(
-            f"the marker of {line!r} cannot be read: {' '.join(str(error).split())}",
-            hint="write it as pip does, such as sys_platform == 'linux'",
-        ) from error
     name, extras, place = "", "", text
     if named := _NAMED.match(text):
         name, extras, place = named[1], (named[2] or "")[1:-1], named[3]

@@ -21,7 +21,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import NormalizedName, canonicalize_name
 
 from lading.conda import IN_PROJECT, Platform
-from lading.errors import LockError, SpecError
+from lading.errors import LockError, SpecError, raised_as
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.requirement import applies, marker_environment, parse_requirement
 from lading.system import Digest, YamlError, parse_yaml, read_document, without_credentials
@@ -78,22 +78,18 @@ def read_pip_lock(path: Path, lock: Lockfile) -> tuple[LockedPackage, ...]:
 
 
 def _of_pylock(path: Path, lock: Lockfile, python: str) -> Iterator[LockedPackage]:
-    try:
+    with raised_as(
+        LockError,
+        path,
+        "write it again with its tool",
+        (ValueError, PylockValidationError, PylockUnsupportedVersionError, PylockSelectError),
+    ):
         pylock = Pylock.from_dict(tomllib.loads(_bytes(path).decode()))
         chosen = list(
             pylock.select(
                 environment=marker_environment(lock.platform, python), tags=wheel_tags(lock, python)
             )
         )
-    except (
-        ValueError,
-        PylockValidationError,
-        PylockUnsupportedVersionError,
-        PylockSelectError,
-    ) as error:
-        raise LockError(
-            f"{path}: {' '.join(str(error).split())}", hint="write it again with its tool"
-        ) from error
     for package, archive in chosen:
         if not isinstance(archive, PackageWheel) or not archive.url:
             raise LockError(

@@ -15,7 +15,7 @@ import msgspec
 
 from lading.conda import Platform, parse_platform
 from lading.config import read_toml
-from lading.errors import SpecError
+from lading.errors import SpecError, raised_as
 from lading.lock.requirement import parse_requirement
 from lading.system import convert
 
@@ -126,11 +126,11 @@ def platforms_of_pyproject(path: Path) -> Iterator[Platform]:
     names: object = read_toml(path)
     for key in ("tool", "conda-lock", "platforms"):
         names = names.get(key, []) if isinstance(names, dict) else []
-    try:
+    with raised_as(
+        SpecError,
+        f"{path}: tool.conda-lock.platforms",
+        'write a list, such as ["linux-64", "osx-arm64"]',
+        ValueError,
+    ):
         found = [parse_platform(str(name)) for name in (names if isinstance(names, list) else [""])]
-    except ValueError as error:
-        raise SpecError(
-            f"{path}: tool.conda-lock.platforms: {error}",
-            hint='write a list, such as ["linux-64", "osx-arm64"]',
-        ) from error
     yield from found

@@ -18,7 +18,7 @@ from lading.conda import (
     is_variable_name,
     parse_platform,
 )
-from lading.errors import LockError, SpecError
+from lading.errors import LockError, SpecError, raised_as
 from lading.lock.model import (
     ENVIRONMENT_KEY,
     FORMAT_VERSION,
@@ -209,18 +209,14 @@ def _check_names(path: Path, metadata: Mapping[str, str]) -> None:
 def _parse_document(path: Path, data: bytes) -> _Document:
     if b"\n<<<<<<< " in data or b"\n>>>>>>> " in data:
         raise LockError(f"{path} holds merge conflict markers", hint=REMEDY)
-    try:
+    with raised_as(LockError, f"{path} is not valid YAML", REMEDY, YamlError):
         values = parse_yaml(data)
-    except YamlError as error:
-        raise LockError(f"{path} is not valid YAML: {error}", hint=REMEDY) from error
     return _document(path, values)
 
 
 def _document(path: Path, values: object) -> _Document:
-    try:
+    with raised_as(LockError, f"{path} is not a lockfile", REMEDY, msgspec.ValidationError):
         document = convert(values, _Document)
-    except msgspec.ValidationError as error:
-        raise LockError(f"{path} is not a lockfile: {error}", hint=REMEDY) from error
     if document.version != FORMAT_VERSION:
         raise LockError(
             f"{path} has format version {document.version}, lading reads {FORMAT_VERSION}",
@@ -236,15 +232,13 @@ def _choose_platform(path: Path, found: tuple[str, ...], wanted: Platform | None
     name = found[0] if wanted is None else str(wanted)
     if name not in found:
         raise LockError(f"{path} is for {listed}, not for {name}", hint=f"lock it with -p {name}")
-    try:
+    with raised_as(LockError, path, REMEDY, ValueError):
         return parse_platform(name)
-    except ValueError as error:
-        raise LockError(f"{path}: {error}", hint=REMEDY) from error
 
 
 def _entry(path: Path, item: _Package, known: Mapping[Digest, Digest]) -> LockedPackage | Unusable:
     """The package, or why it cannot be installed."""
-    try:
+    with raised_as(LockError, f"{path}: {item.name}", REMEDY, ValueError):
         kind = _kind_of_place(item)
         if kind:
             return _unusable(path, item, f"{kind}, of which the lock has no archive", None)
@@ -269,8 +263,6 @@ def _entry(path: Path, item: _Package, known: Mapping[Digest, Digest]) -> Locked
             dependencies={name: query or "" for name, query in item.dependencies.items()},
             categories=_categories(item),
         )
-    except ValueError as error:
-        raise LockError(f"{path}: {item.name}: {error}", hint=REMEDY) from error
 
 
 def _kind_of_place(item: _Package) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 from packaging.utils import NormalizedName, canonicalize_name
 
-from lading.errors import LockError
+from lading.errors import LockError, raised_as
 from lading.lock.model import REMEDY, Lockfile
 from lading.system import Digest, decode_json
 
@@ -112,8 +112,6 @@ def _entries(lock: Lockfile, key: str, kind: type[Entry]) -> dict[str, Entry]:
     for name, text in lock.metadata.items():
         if not name.startswith(key):
             continue
-        try:
+        with raised_as(LockError, f"the lock says {name} wrongly", REMEDY, msgspec.DecodeError):
             found[name.removeprefix(key)] = decode_json(text.encode(), kind)
-        except msgspec.DecodeError as error:
-            raise LockError(f"the lock says {name} wrongly: {error}", hint=REMEDY) from error
     return found

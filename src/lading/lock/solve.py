@@ -21,7 +21,7 @@ from packaging.utils import NormalizedName
 
 from lading.conda import Platform, RepodataRecord
 from lading.engine import Engine, SolveRequest
-from lading.errors import LadingError, LockError, SolveError, UsageError
+from lading.errors import LadingError, LockError, SolveError, UsageError, raised_as
 from lading.lock.file_conflicts import refuse_file_conflicts
 from lading.lock.missing import refuse_missing
 from lading.lock.model import (
@@ -291,9 +291,5 @@ def _combined(failures: Sequence[tuple[str, LadingError]]) -> LadingError:
 
 
 def _write(path: Path, data: bytes) -> None:
-    try:
+    with raised_as(LockError, f"cannot write {path}", "make room, or correct its permissions"):
         write_atomically(path, data, sync=True)
-    except OSError as error:
-        raise LockError(
-            f"cannot write {path}: {error.strerror}", hint="make room, or correct its permissions"
-        ) from error

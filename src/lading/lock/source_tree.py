@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from lading.errors import EngineError, SpecError
+from lading.errors import EngineError, SpecError, raised_as
 from lading.lock.revisions import run_git
 from lading.system import Digest, sha256_of_file
 
@@ -70,7 +70,7 @@ def read_tree(root: Path, paths: Iterable[str]) -> tuple[TreeFile, ...]:
 
 
 def _read_file(path: str, place: Path) -> TreeFile:
-    try:
+    with raised_as(SpecError, f"cannot read {place}", "correct its permissions"):
         if place.is_symlink():
             return TreeFile(path, place, target=str(place.readlink()))
         status = place.stat()
@@ -81,10 +81,6 @@ def _read_file(path: str, place: Path) -> TreeFile:
             executable=bool(status.st_mode & 0o100),
             size=status.st_size,
         )
-    except OSError as error:
-        raise SpecError(
-            f"cannot read {place}: {error.strerror}", hint="correct its permissions"
-        ) from error
 
 
 def digest_of(files: Iterable[TreeFile]) -> Digest:

@@ -17,7 +17,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from lading.conda import MirrorMap
-from lading.errors import FetchError
+from lading.errors import FetchError, raised_as
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
 from lading.system import without_credentials
 
@@ -311,7 +311,12 @@ class Transport:
                 ca_certs=certificates,
                 ca_cert_dir=directory,
             )
-        try:
+        with raised_as(
+            FetchError,
+            f"the proxy {without_credentials(proxy)} cannot be used",
+            "set http_proxy and https_proxy to an http: or https: URL",
+            (HTTPError, ValueError),
+        ):
             return urllib3.ProxyManager(
                 proxy,
                 proxy_headers=_proxy_authorization(proxy),
@@ -321,11 +326,6 @@ class Transport:
                 ca_certs=certificates,
                 ca_cert_dir=directory,
             )
-        except (HTTPError, ValueError) as error:
-            raise FetchError(
-                f"the proxy {without_credentials(proxy)} cannot be used: {error}",
-                hint="set http_proxy and https_proxy to an http: or https: URL",
-            ) from error
 
 
 def _retries(policy: RetryPolicy) -> urllib3.Retry:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from lading.conda import MirrorMap
-from lading.errors import DigestMismatchError, FetchError
+from lading.errors import DigestMismatchError, FetchError, raised_as
 from lading.net.retry_policy import CONNECTIONS, MIRROR_HINT, RetryPolicy
 from lading.system import (
     CHUNK_BYTES,
@@ -172,7 +172,7 @@ class _Fetcher:
     def fetch(self, download: Download) -> None:
         """Put one download at its target; see `fetch_all`."""
         shown = without_credentials(download.url)
-        try:
+        with raised_as(FetchError, f"{shown}: cannot read or write {download.target}", WRITE_HINT):
             if _is_there(download):
                 return
             download.target.parent.mkdir(parents=True, exist_ok=True)
@@ -180,11 +180,6 @@ class _Fetcher:
                 # Another process may have fetched it while this one waited.
                 if not _is_there(download):
                     self._fill(download, path, stream)
-        except OSError as error:
-            raise FetchError(
-                f"{shown}: cannot read or write {download.target}: {error.strerror}",
-                hint=WRITE_HINT,
-            ) from error
 
     def _fill(self, download: Download, path: Path, stream: BinaryIO) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lading.errors import InputError
+from lading.errors import InputError, raised_as
 from lading.node import Preflight, Verdict, item_lines
 from lading.report.document import Answer
 from lading.report.terminal import render_table
@@ -34,13 +34,13 @@ def merge_preflights(data: bytes, name: str) -> tuple[Preflight, ...]:
     reports = []
     for number, line in enumerate(data.splitlines(), start=1):
         if line.strip():
-            try:
+            with raised_as(
+                InputError,
+                f"{name}:{number}: not a line of `lading preflight --json`",
+                "let each machine write a file of its own",
+                ValueError,
+            ):
                 reports.append(decode_json(line, Preflight))
-            except ValueError as error:
-                raise InputError(
-                    f"{name}:{number}: not a line of `lading preflight --json`: {error}",
-                    hint="let each machine write a file of its own",
-                ) from error
     if not reports:
         raise InputError(f"{name} is empty", hint="write it with `lading preflight --json`")
     return tuple(sorted(reports, key=lambda report: report.host))

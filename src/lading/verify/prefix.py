@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.conda import Kind, Signature
-from lading.errors import ManifestError, NotAPrefixError
+from lading.errors import ManifestError, NotAPrefixError, raised_as
 from lading.format import (
     MANIFEST_PATH,
     SIGNATURES_PATH,
@@ -95,12 +95,8 @@ def read_prefix_contents(prefix: Path, manifest: Path | None) -> Contents:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with raised_as(ManifestError, path, "unpack the tarball again, or name its manifest"):
         return read_regular(path)
-    except OSError as error:
-        raise ManifestError(
-            f"{path}: {error.strerror}", hint="unpack the tarball again, or name its manifest"
-        ) from error
 
 
 def verify_unpacked(
