@@ -8,7 +8,6 @@ from lading.cli.context import Context
 from lading.errors import UsageError
 from lading.install import clear_package_cache
 from lading.pack import FrameCache
-from lading.report import render_json
 from lading.system import remove_stale_temporaries
 
 
@@ -51,6 +50,5 @@ def command(
         for path in remove_stale_temporaries(context.project.path(left)):
             context.say(f"removed {path}")
             removed.append(path)
-    if context.json:
-        context.write(render_json("clean/1", cleaned=removed))
+    context.write_json("clean/1", cleaned=removed)
     return 0

@@ -53,6 +53,13 @@ class Context:
             self.say(answer.text.rstrip())
             self.write("".join(f"{item}\n" for item in data))
 
+    def write_json(self, schema: str, **fields: object) -> None:
+        """Write a document with this schema, where JSON was asked for."""
+        if self.json:
+            from lading.report import render_json  # noqa: PLC0415  # not for --help
+
+            self.write(render_json(schema, **fields))
+
     def write_exactly(self, program: str) -> None:
         """Write what another program evaluates, as it is."""
         self.stdout.write(program)

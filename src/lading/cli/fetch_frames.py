@@ -6,7 +6,6 @@ from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option, store_option, workers_option
 from lading.format import open_tarball, read_bill, tarball_place
 from lading.node import Store, apply_prefetch, lacking, plan_prefetch
-from lading.report import render_json
 from lading.system import no_sync as skip_sync, sync_file_system
 
 
@@ -69,13 +68,11 @@ def command(  # noqa: PLR0913  # one parameter for each option
         f"fetched {fetched.packages} packages: {fetched.frames} frames,"
         f" {fetched.size} of {total} bytes"
     )
-    if context.json:
-        document = render_json(
-            "fetch-frames/1",
-            packages=fetched.packages,
-            frames=fetched.frames,
-            size=fetched.size,
-            read_whole=fetched.read_whole,
-        )
-        context.write(document)
+    context.write_json(
+        "fetch-frames/1",
+        packages=fetched.packages,
+        frames=fetched.frames,
+        size=fetched.size,
+        read_whole=fetched.read_whole,
+    )
     return 0

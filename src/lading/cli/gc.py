@@ -6,7 +6,7 @@ from lading.cli.context import Context
 from lading.cli.options import store_option, workers_option
 from lading.errors import PrefixError
 from lading.node import Generations, Store
-from lading.report import one_line, render_json
+from lading.report import one_line
 
 
 @click.command("gc")
@@ -59,10 +59,6 @@ def command(
         context.say(
             f"{one_line(item.path)} of {item.package or 'the environment'} was changed: removed"
         )
-    if context.json:
-        found = [{"package": item.package, "path": item.path} for item in changed]
-        document = render_json(
-            "gc/1", packages=collected.packages, size=collected.size, changed=found
-        )
-        context.write(document)
+    found = [{"package": item.package, "path": item.path} for item in changed]
+    context.write_json("gc/1", packages=collected.packages, size=collected.size, changed=found)
     return 1 if changed else 0

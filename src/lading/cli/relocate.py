@@ -5,7 +5,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option
 from lading.node import apply_relocate, codesign_of, plan_relocate
-from lading.report import one_line, render_json
+from lading.report import one_line
 from lading.system import no_sync as skip_sync, sync_file_system
 
 
@@ -28,6 +28,5 @@ def command(context: Context, *, prefix: str, no_sync: bool, dry_run: bool) -> i
         return 0
     written = apply_relocate(plan)
     context.say(f"relocated {plan.prefix}: {written} of {len(plan.relocations)} files written")
-    if context.json:
-        context.write(render_json("relocate/1", written=written))
+    context.write_json("relocate/1", written=written)
     return 0

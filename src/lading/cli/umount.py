@@ -4,7 +4,6 @@ import click
 
 from lading.api import unmount
 from lading.cli.context import Context
-from lading.report import render_json
 
 
 @click.command("umount")
@@ -16,6 +15,5 @@ def command(context: Context, *, directory: str) -> int:
     What `lading run` mounted goes by itself, with the last program that uses it.
     """
     unmount(directory, project=context.project)
-    if context.json:
-        context.write(render_json("umount/1", directory=context.project.path(directory)))
+    context.write_json("umount/1", directory=context.project.path(directory))
     return 0

@@ -7,7 +7,6 @@ lading links, or the engine does. What engines do differently is written by ladi
 that the prefix does not depend on the engine: entry points, prefix records, history, bytecode.
 """
 
-import fcntl
 import logging
 import os
 import time
@@ -60,9 +59,9 @@ from lading.lock import LockedPackage
 from lading.package import CheckedPackage, PayloadFile, PythonLayout
 from lading.system import (
     Progress,
+    hold_lock,
     make_untracked,
     no_progress,
-    open_lock,
     processors,
     remove_tree,
     scrubbed_environment,
@@ -203,8 +202,7 @@ def _exclusive(directory: Path) -> Iterator[None]:
     """Let one process at a time install into `directory`; the system frees a killed one's lock."""
     make_untracked(directory.parent.parent)
     directory.mkdir(parents=True, exist_ok=True)
-    with open_lock(directory / ".lock") as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with hold_lock(directory / ".lock"):
         yield
 
 

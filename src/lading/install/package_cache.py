@@ -9,7 +9,6 @@
    read. An archive that others may write to is copied before it is used.
 """
 
-import fcntl
 import hashlib
 import logging
 import stat
@@ -33,11 +32,11 @@ from lading.system import (
     CHUNK_BYTES,
     Digest,
     Progress,
+    hold_lock,
     is_trusted_owner,
     make_private_directory,
     make_untracked,
     no_progress,
-    open_lock,
     open_regular,
     reason_to_distrust,
     remove_tree,
@@ -284,6 +283,5 @@ def shared_cache(directory: Path, *, alone: bool = False) -> Iterator[None]:
     Several builds may link at once; removing a damaged package waits for them.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with open_lock(directory / LOCK_NAME) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    with hold_lock(directory / LOCK_NAME, shared=not alone):
         yield

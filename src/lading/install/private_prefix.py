@@ -5,7 +5,6 @@ wheels, for which it is linked; everything else is read from archives. Both lie 
 sees them, and are removed afterwards.
 """
 
-import fcntl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +23,8 @@ from lading.install.unpacked_python import unpack_python
 from lading.package import Payload, PythonLayout, resolve_clobbering
 from lading.system import (
     Progress,
+    hold_lock,
     no_progress,
-    open_lock,
     scrubbed_environment,
     temporary_directory,
 )
@@ -80,8 +79,7 @@ class PrivatePrefix:
             IntegrityError: An archive or an extracted package is not what it should be.
             EngineError: The engine failed.
         """
-        with open_lock(self.directory / ".lock") as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with hold_lock(self.directory / ".lock"):
             if (self.directory / READY).exists():
                 return
             tree = with_private_cache(self.tree)
@@ -114,8 +112,7 @@ class PrivatePrefix:
             IntegrityError: An archive is not a sound package.
             OSError: There is no room for it.
         """
-        with open_lock(self.directory / ".python-lock") as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with hold_lock(self.directory / ".python-lock"):
             if (self.directory / PYTHON).exists():
                 return
             records = self._python_records

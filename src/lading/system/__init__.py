@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         convert as convert,
         decode_json as decode_json,
         decode_msgpack as decode_msgpack,
+        hold_lock as hold_lock,
         is_trusted_owner as is_trusted_owner,
         open_lock as open_lock,
         open_regular as open_regular,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Never
 
-from lading.errors import EngineFailedError, EngineNotFoundError
+from lading.errors import EngineFailedError, EngineNotFoundError, raised_as
 from lading.system.redaction import redact
 
 LAST_LINES = 20
@@ -114,22 +114,8 @@ def run(request: Run) -> Completed:
     """
     _log.debug("run %s", redact(command_line(request.argv)))
     started = time.monotonic()
-    try:
-        child = subprocess.Popen(  # noqa: S603  # argv is built by the adapters, never by a shell
-            request.argv,
-            env=dict(request.environment),
-            cwd=request.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=_mortal(os.getpid()),  # noqa: PLW1509  # one system call, nothing that locks
-        )
-    except OSError as error:
-        raise EngineNotFoundError(
-            f"cannot run {request.argv[0]}: {error.strerror}",
-            hint="name an existing executable, or leave it to the embedded engine",
-        ) from error
+    hint = "name an existing executable, or leave it to the embedded engine"
+    child = _start(request, hint, subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
     try:
         stdout, stderr = child.communicate(timeout=request.timeout)
     except subprocess.TimeoutExpired as error:
@@ -148,6 +134,23 @@ def run(request: Run) -> Completed:
         stdout=stdout.decode(errors="replace"),
         stderr=stderr.decode(errors="replace"),
     )
+
+
+def _start(
+    request: Run, hint: str, stdin: int, stdout: int, stderr: int | IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a program in a process group of its own; `hint` is for one that cannot be run."""
+    with raised_as(EngineNotFoundError, f"cannot run {request.argv[0]}", hint):
+        return subprocess.Popen(  # noqa: S603  # argv is built by the adapters, never by a shell
+            request.argv,
+            env=dict(request.environment),
+            cwd=request.directory,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            preexec_fn=_mortal(os.getpid()),  # noqa: PLW1509  # one system call, nothing that locks
+        )
 
 
 def run_checked(request: Run, failure: str, hint: str = "") -> Completed:
@@ -193,21 +196,7 @@ def read_from(request: Run) -> Iterator[IO[bytes]]:
 @contextmanager
 def _streaming(request: Run, *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
     with tempfile.TemporaryFile() as errors:
-        try:
-            child = subprocess.Popen(  # noqa: S603  # argv is built by the callers, never by a shell
-                request.argv,
-                env=dict(request.environment),
-                stdin=stdin,
-                stdout=stdout,
-                stderr=errors,
-                start_new_session=True,
-                preexec_fn=_mortal(os.getpid()),  # noqa: PLW1509  # see `run`
-            )
-        except OSError as error:
-            raise EngineNotFoundError(
-                f"cannot run {request.argv[0]}: {error.strerror}",
-                hint="name an existing executable",
-            ) from error
+        child = _start(request, "name an existing executable", stdin, stdout, errors)
         try:
             yield child
             child.wait()
@@ -243,12 +232,8 @@ def become(request: Run, executable: str) -> Never:
     sys.stderr.flush()
     # Python ignores it, and what is ignored stays so in the new program.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
+    with raised_as(EngineNotFoundError, f"cannot run {executable}", "name an executable program"):
         os.execve(executable, request.argv, dict(request.environment))  # noqa: S606  # no shell on purpose
-    except OSError as error:
-        raise EngineNotFoundError(
-            f"cannot run {executable}: {error.strerror}", hint="name an executable program"
-        ) from error
 
 
 def _mortal(parent: int) -> Callable[[], None] | None:

@@ -9,6 +9,7 @@
 """
 
 import errno
+import fcntl
 import os
 import pwd
 import stat
@@ -126,6 +127,20 @@ def open_lock(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def hold_lock(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of `path` while the block runs, alone or with others; wait for it.
+
+    The file is created if it is missing. The system frees the lock of a process that was killed.
+
+    Raises:
+        OSError: As of `open_lock`.
+    """
+    with open_lock(path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
 
 
 def is_trusted_owner(status: os.stat_result) -> bool:

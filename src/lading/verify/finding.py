@@ -42,6 +42,18 @@ class Finding:
     found: str = ""
     severity: Severity = Severity.ERROR
 
+    @classmethod
+    def modified(cls, path: str, owner: str, message: str, expected: str, found: str) -> "Finding":
+        """A path that is there, and not as the bill says."""
+        return cls(
+            rule=Rule.MODIFIED,
+            path=path,
+            owner=owner,
+            message=message,
+            expected=expected,
+            found=found,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:

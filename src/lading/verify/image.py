@@ -212,14 +212,7 @@ class _Inspector:
         return sha256_of(shipped).hex if shipped is not None else "another prefix in it"
 
     def _modified(self, path: str, message: str, expected: str, found: str) -> Finding:
-        return Finding(
-            rule=Rule.MODIFIED,
-            path=path,
-            owner=self.owners.get(path, ""),
-            message=message,
-            expected=expected,
-            found=found,
-        )
+        return Finding.modified(path, self.owners.get(path, ""), message, expected, found)
 
 
 def _kind(member: tarfile.TarInfo) -> Kind | None:

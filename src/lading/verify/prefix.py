@@ -227,17 +227,21 @@ class _Inspector:
             status = os.lstat(place)
             if _kind(status.st_mode) is not item.kind:
                 found = str(_kind(status.st_mode) or "neither file nor link nor directory")
-                yield _modified(path, item, "its type was changed", str(item.kind), found)
+                yield Finding.modified(
+                    path, item.owner, "its type was changed", str(item.kind), found
+                )
             elif item.kind is Kind.LINK:
                 target = os.readlink(place)  # noqa: PTH115  # the text as it is
                 if target != item.target:
-                    yield _modified(path, item, "its target was changed", item.target, target)
+                    yield Finding.modified(
+                        path, item.owner, "its target was changed", item.target, target
+                    )
             elif item.kind is Kind.FILE:
                 yield from self._of_file(path, place, item, status)
         except FileNotFoundError:
             yield Finding(rule=Rule.MISSING, path=path, owner=item.owner, message="it is missing")
         except OSError as error:
-            yield _modified(path, item, f"it cannot be read: {error.strerror}", "", "")
+            yield Finding.modified(path, item.owner, f"it cannot be read: {error.strerror}", "", "")
 
     def _of_file(
         self, path: str, place: str, item: _Expected, status: os.stat_result
@@ -245,20 +249,24 @@ class _Inspector:
         executable = bool(status.st_mode & stat.S_IXUSR)
         if item.executable is not None and executable is not item.executable:
             words = {True: "executable", False: "not executable"}
-            yield _modified(
-                path, item, "its mode was changed", words[item.executable], words[executable]
+            yield Finding.modified(
+                path, item.owner, "its mode was changed", words[item.executable], words[executable]
             )
         sizes = self._sizes(item)
         if sizes and status.st_size not in sizes:
             expected = " or ".join(f"{size} bytes" for size in sizes)
-            yield _modified(path, item, "its size was changed", expected, f"{status.st_size} bytes")
+            yield Finding.modified(
+                path, item.owner, "its size was changed", expected, f"{status.st_size} bytes"
+            )
         elif not self.quick:
             digest = self._digest(Path(place), item)
             if digest != item.sha256:
-                yield _modified(path, item, "its content was changed", item.sha256, digest)
+                yield Finding.modified(
+                    path, item.owner, "its content was changed", item.sha256, digest
+                )
         elif item.mtime is not None and int(status.st_mtime) != item.mtime and not item.relocation:
-            yield _modified(
-                path, item, "its time was changed", str(item.mtime), str(int(status.st_mtime))
+            yield Finding.modified(
+                path, item.owner, "its time was changed", str(item.mtime), str(int(status.st_mtime))
             )
 
     def _sizes(self, item: _Expected) -> tuple[int, ...]:
@@ -279,17 +287,6 @@ class _Inspector:
             return digest or "another prefix in it"
         with open(open_regular(place), "rb", buffering=0) as stream:  # noqa: PTH123
             return sha256_of_stream(stream).hex
-
-
-def _modified(path: str, item: _Expected, message: str, expected: str, found: str) -> Finding:
-    return Finding(
-        rule=Rule.MODIFIED,
-        path=path,
-        owner=item.owner,
-        message=message,
-        expected=expected,
-        found=found,
-    )
 
 
 def _kind(mode: int) -> Kind | None:

@@ -99,14 +99,8 @@ class _Run:
         if member.start + len(member.content) < member.file.size:
             return
         if self._hasher.hexdigest() != member.file.sha256:
-            yield Finding(
-                rule=Rule.MODIFIED,
-                path=member.file.path,
-                owner=owner,
-                message="its content does not match the bill",
-                expected=member.file.sha256,
-                found=self._hasher.hexdigest(),
-            )
+            message, found = "its content does not match the bill", self._hasher.hexdigest()
+            yield Finding.modified(member.file.path, owner, message, member.file.sha256, found)
 
 
 def _frame_name(item: FrameSlice) -> str:
