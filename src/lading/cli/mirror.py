@@ -6,7 +6,7 @@ from lading.api import plan_installation
 from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, platform_option
-from lading.install import MirrorRequest, fetch_archives, place_of_wheel, write_mirror
+from lading.install import fetch_archives, place_of_wheel, write_mirror
 from lading.lock import Choice
 from lading.report import render_mirrored
 
@@ -48,12 +48,12 @@ def command(  # noqa: PLR0913  # one parameter for each option
         return 0
     with context.progress() as progress:
         archives = fetch_archives(plan, context.project.tree, context.project.environment, progress)
-        request = MirrorRequest(
+        mirrored = write_mirror(
+            context.project.path(directory),
             platform=str(plan.lockfile.platform),
             records=plan.conda,
             archives=archives.conda,
             wheels={item.url: archives.wheels[item.file_name] for item in plan.wheels},
         )
-        mirrored = write_mirror(request, context.project.path(directory))
     context.tell(render_mirrored(mirrored), mirrored.directory)
     return 0

@@ -192,24 +192,33 @@ def _copy(
     return broken
 
 
-class _Information(msgspec.Struct, frozen=True):
-    """What rattler writes beside the repodata that it keeps."""
-
-    url: str
-
-
 def _kept_repodata(base: str, caches: Sequence[Path]) -> Path | None:
     """The path of the `repodata.json` that was read for the subdir at `base`, a URL."""
     parts = urlsplit(base)
     if parts.scheme == "file":
         return Path(unquote(parts.path)) / "repodata.json"
     for cache in caches:
-        for path in sorted(cache.glob("*.info.json")):
-            try:
-                url = decode_json(path.read_bytes(), _Information).url
-            except (OSError, ValueError) as error:
-                _log.debug("%s is ignored: %s", path, error)
-                continue
-            if without_credentials(url).startswith(without_credentials(base)):
-                return path.with_name(path.name.replace(".info.json", ".json"))
+        for url, path in kept_repodata(cache, ".info.json"):
+            if url.startswith(without_credentials(base)):
+                return path
     return None
+
+
+class _Described(msgspec.Struct, frozen=True):
+    """What engines write beside the repodata that they keep."""
+
+    url: str
+
+
+def kept_repodata(directory: Path, suffix: str) -> Iterator[tuple[str, Path]]:
+    """(URL without credentials, path) of each repodata that an engine keeps in `directory`.
+
+    Beside `NAME.json` lies its description, `NAME` with `suffix`.
+    """
+    for path in sorted(directory.glob(f"*{suffix}")):
+        try:
+            url = decode_json(path.read_bytes(), _Described).url
+        except (OSError, ValueError) as error:
+            _log.debug("%s is ignored: %s", path, error)
+            continue
+        yield without_credentials(url), path.with_name(path.name.replace(suffix, ".json"))

@@ -50,6 +50,18 @@ class BrokenRecordError(FetchError):
             details=details,
         )
 
+    @classmethod
+    def told(cls, reason: str, lines: tuple[str, ...]) -> "BrokenRecordError":
+        """The error for a record that an engine complains of; `lines` are its words."""
+        return cls(
+            f"a channel has a malformed package record: {reason}", hint=BLAME_HINT, details=lines
+        )
+
+
+def unread_channel(lines: tuple[str, ...], what: str = "a channel could not be read") -> FetchError:
+    """The error for a channel of which no location can be read."""
+    return FetchError(what, hint="check its URL, the mirrors and the network", details=lines)
+
 
 def not_by_micromamba(message: str) -> EngineError:
     """The error for what only the embedded engine can do."""
@@ -75,10 +87,7 @@ def solve_error(lines: tuple[str, ...]) -> LadingError:
     """
     leaves = [line for line in lines if not line.rstrip().endswith((":", "incompatible"))]
     if leaves and all(_UNREADABLE.search(line) for line in leaves):
-        reason = leaves[0].strip(" └├│─")
-        return BrokenRecordError(
-            f"a channel has a malformed package record: {reason}", hint=BLAME_HINT, details=lines
-        )
+        return BrokenRecordError.told(leaves[0].strip(" └├│─"), lines)
     return SolveError(
         "no set of packages satisfies the request",
         hint="relax one of the constraints",

@@ -22,7 +22,13 @@ from pathlib import Path
 
 from lading.conda import MatchSpecText, Platform, RepodataRecord
 from lading.engine.closure import check_closure, needed_records
-from lading.engine.errors import BrokenRecordError, clean_lines, install_error, not_by_micromamba
+from lading.engine.errors import (
+    BrokenRecordError,
+    clean_lines,
+    install_error,
+    not_by_micromamba,
+    unread_channel,
+)
 from lading.engine.location import Sources, located_spec
 from lading.engine.micromamba_executable import Runner, read_version
 from lading.engine.micromamba_output import NOISE, changed_names, read_records, solve_failure
@@ -145,11 +151,7 @@ class MicromambaEngine:
             check_closure(records, request.specs, request.virtual_packages)
             return records
         names = ", ".join(without_credentials(channel) for channel in request.channels)
-        raise FetchError(
-            f"a channel of {names} could not be read",
-            hint="check its URL, the mirrors and the network",
-            details=tuple(failures),
-        )
+        raise unread_channel(tuple(failures), f"a channel of {names} could not be read")
 
     def look_up(
         self, request: SolveRequest, names: Sequence[str], platforms: Sequence[Platform]

@@ -9,10 +9,10 @@ import textwrap
 import msgspec
 
 from lading.conda import BuildString, MatchSpecText, PackageName, RepodataRecord
-from lading.engine.errors import BLAME_HINT, BrokenRecordError, clean_lines, solve_error
+from lading.engine.errors import BrokenRecordError, clean_lines, solve_error, unread_channel
 from lading.engine.location import Sources, canonical_url
 from lading.engine.matching import parse_version
-from lading.errors import EngineFailedError, FetchError, LadingError, SpecError
+from lading.errors import EngineFailedError, LadingError, SpecError
 from lading.system import Completed, Digest, decode_json
 
 NOISE = (
@@ -95,21 +95,13 @@ def solve_failure(answer: Completed) -> LadingError:
     text = answer.stderr or answer.stdout
     broken = _MISREAD_RECORD.search(text)
     if broken:
-        return BrokenRecordError(
-            f"a channel has a malformed package record: {broken[1].strip()}",
-            hint=BLAME_HINT,
-            details=clean_lines(text, NOISE),
-        )
+        return BrokenRecordError.told(broken[1].strip(), clean_lines(text, NOISE))
     # Before the next test: 2.5 warns of a missing repodata.json.zst as of an unreachable channel.
     if _UNSOLVABLE.search(text):
         return solve_error(clean_lines(textwrap.dedent(_UNSOLVABLE.split(text)[2]), NOISE))
     lines = clean_lines(text, NOISE)
     if _UNREACHABLE.search(text):
-        return FetchError(
-            "a channel could not be read",
-            hint="check its URL, the mirrors and the network",
-            details=lines,
-        )
+        return unread_channel(lines)
     if answer.returncode < 0:
         return EngineFailedError(
             f"micromamba was ended by signal {-answer.returncode}: {' '.join(lines[:1])}",

@@ -9,7 +9,6 @@ Seen in micromamba 2.5.0 and 2.8.1.
 
 import hashlib
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,25 +17,17 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import Platform, RepodataRecord
-from lading.engine.broken_records import fault_of
+from lading.engine.broken_records import fault_of, kept_repodata
 from lading.engine.errors import BrokenRecordError
 from lading.engine.location import Sources, subdir_urls
 from lading.errors import FetchError
-from lading.system import Completed, decode_json, without_credentials
+from lading.system import Completed, without_credentials
 
 LARGEST_BYTES = 1 << 26
 """Size of repodata in which records are checked; larger ones come from conda-index, well-formed."""
 
 _RETRIES = "libmamba Retrying in"
 _LOOKED_AT_BYTES = 64
-
-_log = logging.getLogger(__name__)
-
-
-class _State(msgspec.Struct, frozen=True):
-    """What micromamba writes beside the repodata that it keeps."""
-
-    url: str
 
 
 def check_repodata(cache: Path, sources: Sources, platform: Platform, answer: Completed) -> None:
@@ -120,17 +111,8 @@ def _fault_in(text: str, file_name: str) -> str:
 
 def _kept(directory: Path) -> Mapping[str, Path]:
     """URL of a `repodata.json` → its path in the cache."""
-    found = {}
-    for path in sorted(directory.glob("*.state.json")):
-        document = path.with_name(path.name.replace(".state.json", ".json"))
-        try:
-            url = decode_json(path.read_bytes(), _State).url
-        except (OSError, ValueError) as error:
-            _log.debug("%s is ignored: %s", path, error)
-            continue
-        if document.is_file():
-            found[without_credentials(url).removesuffix(".zst")] = document
-    return found
+    found = kept_repodata(directory, ".state.json")
+    return {url.removesuffix(".zst"): path for url, path in found if path.is_file()}
 
 
 def _is_document(path: Path) -> bool:

@@ -14,6 +14,7 @@ import rattler
 from rattler.networking.middleware import AddHeadersMiddleware, OciMiddleware, RetryMiddleware
 
 from lading.conda import ChannelUrl, Platform
+from lading.engine.errors import unread_channel
 from lading.engine.event_loop import run_coroutine
 from lading.engine.location import BearerTokens, Sources
 from lading.engine.protocol import SolveRequest
@@ -117,11 +118,8 @@ def _first_answering(gateway: rattler.Gateway, channel: ChannelUrl, request: Sol
             failures += [f"{without_credentials(location)}:", *error.details]
         else:
             return location
-    raise FetchError(
-        f"the channel {without_credentials(channel)} could not be read",
-        hint="check its URL, the mirrors and the network",
-        details=tuple(failures),
-    )
+    what = f"the channel {without_credentials(channel)} could not be read"
+    raise unread_channel(tuple(failures), what)
 
 
 def query(

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import rattler.exceptions as native
 
 from lading.engine.errors import (
-    BLAME_HINT,
     BrokenRecordError,
     clean_lines,
     install_error,
     solve_error,
+    unread_channel,
 )
 from lading.errors import EngineFailedError, FetchError, LadingError, SpecError
 
@@ -58,14 +58,8 @@ def translated() -> Iterator[None]:
 
 def _channel_error(lines: tuple[str, ...]) -> FetchError:
     if any(BROKEN_RECORD in line for line in lines):
-        return BrokenRecordError(
-            f"a channel has a malformed package record: {lines[-1]}", hint=BLAME_HINT, details=lines
-        )
-    return FetchError(
-        "a channel could not be read",
-        hint="check its URL, the mirrors and the network",
-        details=lines,
-    )
+        return BrokenRecordError.told(lines[-1], lines)
+    return unread_channel(lines)
 
 
 def _solver_error(error: Exception) -> LadingError:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lading.install.layout import WHEELS as WHEELS, BuildTree as BuildTree
     from lading.install.mirror import (
         Mirrored as Mirrored,
-        MirrorRequest as MirrorRequest,
         write_mirror as write_mirror,
     )
     from lading.install.package_cache import (

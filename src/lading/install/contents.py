@@ -9,7 +9,7 @@ is read for a tarball.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -67,25 +67,6 @@ class CondaPart:
     unshared: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentsRequest:
-    """What the contents are computed from.
-
-    Attributes:
-        prefix: Absolute; holds the pip part.
-        compiler: Makes bytecode; None leaves bytecode out.
-        variables: Name → value, set on activation.
-    """
-
-    conda: CondaPart
-    pip: tuple[LockedPackage, ...]
-    prefix: Path
-    compiler: Compiler | None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    adopted: tuple[PayloadFile, ...] = ()
-    project: tuple[Payload, ...] = ()
-
-
 class PrefixContents(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All that an environment consists of.
 
@@ -120,23 +101,32 @@ def read_conda_part(records: Sequence[RepodataRecord], extracted: Mapping[str, P
     )
 
 
-def read_contents(request: ContentsRequest) -> PrefixContents:
-    """Compute the contents of an environment, compiling its bytecode where that is wanted."""
-    python = request.conda.python
-    conda = tuple(map(_with_digests, request.conda.payloads))
-    installed = pip_payloads(request.pip, request.prefix, python) if python is not None else ()
-    pip, _ = resolve_clobbering(installed)
-    payloads: Sequence[Payload] = [*conda, *pip]
-    if request.compiler is not None:
-        payloads = request.compiler.compile_all(payloads)
+def read_contents(
+    conda: CondaPart,
+    prefix: Path,
+    *,
+    compiler: Compiler | None,
+    pip: tuple[LockedPackage, ...] = (),
+    own: Sequence[Payload] = (),
+) -> PrefixContents:
+    """Compute the contents of an environment, whose pip part is installed in `prefix`.
+
+    Without `compiler`, bytecode is left out. `own` are files of the project, then those of the
+    environment.
+    """
+    packages = tuple(map(_with_digests, conda.payloads))
+    installed = pip_payloads(pip, prefix, conda.python) if conda.python is not None else ()
+    payloads: Sequence[Payload] = [*packages, *resolve_clobbering(installed)[0]]
+    if compiler is not None:
+        payloads = compiler.compile_all(payloads)
     else:
         payloads = [without_bytecode(payload) for payload in payloads]
     return combine_contents(
-        payloads[: len(conda)],
-        payloads[len(conda) :],
-        (*request.project, environment_payload(request.variables, request.adopted)),
-        python,
-        request.conda.clobbered,
+        payloads[: len(packages)],
+        payloads[len(packages) :],
+        own or (environment_payload(),),
+        conda.python,
+        conda.clobbered,
     )
 
 

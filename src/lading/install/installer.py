@@ -22,8 +22,8 @@ from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.contents import (
     CONTENTS_NAME,
     CondaPart,
-    ContentsRequest,
     PrefixContents,
+    environment_payload,
     read_conda_part,
     read_contents,
     read_contents_file,
@@ -378,16 +378,14 @@ class _Installer:
                 },
                 progress=self.progress,
             )
+        plan = self.plan
+        environment = environment_payload(plan.lockfile.variables, adopted)
         return read_contents(
-            ContentsRequest(
-                conda=conda,
-                pip=self.plan.wheels,
-                prefix=self.plan.prefix,
-                compiler=compiler,
-                variables=self.plan.lockfile.variables,
-                adopted=adopted,
-                project=project_payloads(self.plan.lockfile, self.tree.root),
-            )
+            conda,
+            plan.prefix,
+            compiler=compiler,
+            pip=plan.wheels,
+            own=(*project_payloads(plan.lockfile, self.tree.root), environment),
         )
 
     def _complete(

@@ -15,10 +15,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from lading.system import decode_msgpack, write_atomically
+from lading.system import decode_msgpack, make_private_directory, write_atomically
 
 RULES = 1
 """Of the check of an extracted package; a state that other rules found sound is not used."""
@@ -27,6 +28,8 @@ RACY_NANOSECONDS = 2_000_000_000
 """The coarsest times that a file system keeps."""
 
 _log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 State = tuple[int, int, int, int, int, int]
 """Device, inode, mode, owner; size and time of modification, which directories have as 0."""
@@ -40,6 +43,16 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
 
 ABSENT: State = (0, 0, 0, 0, 0, 0)
 """Of a path that is not there."""
+
+
+def places_of_states(directory: Path, names: Mapping[Item, str]) -> "dict[Item, KnownState]":
+    """Where the states of items are kept in `directory`; empty where it cannot be used."""
+    try:
+        make_private_directory(directory)
+    except OSError as error:
+        _log.debug("no states are kept in %s: %s", directory, error)
+        return {}
+    return {item: KnownState(directory / name) for item, name in names.items()}
 
 
 def state_at(path: str) -> State:

@@ -25,12 +25,12 @@ from lading.install.extracted import (
     remove_extracted,
 )
 from lading.install.extraction import Extraction, extract_packages
-from lading.install.known_state import KnownState
+from lading.install.known_state import KnownState, places_of_states
 from lading.install.own_linking import can_link, link_payloads
 from lading.install.package_cache import shared_cache
 from lading.node import Shell, read_activation, render_hook
 from lading.package import CheckedPackage, check_packages, read_package_info
-from lading.system import Run, make_private_directory, processors, remove_tree, run_checked
+from lading.system import Run, processors, remove_tree, run_checked
 
 MESSAGES = ".messages.txt"
 
@@ -153,16 +153,8 @@ def link_packages(
 
 def _known_states(records: Sequence[RepodataRecord], directory: Path) -> dict[str, KnownState]:
     """Distribution string → where its state is kept; empty where `directory` cannot be used."""
-    try:
-        make_private_directory(directory)
-    except OSError as error:
-        _log.debug("no states are kept in %s: %s", directory, error)
-        return {}
-    return {
-        record.distribution: KnownState(directory / f"{record.sha256.hex}.state")
-        for record in records
-        if record.sha256 is not None
-    }
+    digests = {item.distribution: item.sha256.hex for item in records if item.sha256 is not None}
+    return places_of_states(directory, {name: f"{text}.state" for name, text in digests.items()})
 
 
 def extracted_directories(prefix: Path, records: Sequence[RepodataRecord]) -> dict[str, Path]:

@@ -14,8 +14,9 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from lading.conda import RepodataRecord, dependency_name, is_path_separator_free
@@ -52,46 +53,41 @@ class Mirrored:
     bases: Mapping[str, Path]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorRequest:
-    """What a mirror is to hold.
-
-    Attributes:
-        platform: It and `noarch` get a repodata file even if nothing is in them.
-        records: From a lock; each subdir and file name once.
-        archives: Distribution string → archive on this machine, digest checked.
-        wheels: Canonical URL → wheel on this machine, digest checked.
-    """
-
-    platform: str
-    records: Sequence[RepodataRecord]
-    archives: Mapping[str, Path]
-    wheels: Mapping[str, Path] = field(default_factory=dict)
-
-
-def write_mirror(request: MirrorRequest, directory: Path) -> Mirrored:
+def write_mirror(
+    directory: Path,
+    *,
+    platform: str,
+    records: Sequence[RepodataRecord],
+    archives: Mapping[str, Path],
+    wheels: Mapping[str, Path] = MappingProxyType({}),
+) -> Mirrored:
     """Write the archives, their repodata and the wheels into `directory`.
 
     What the directory holds of other locks stays, so that one mirror can serve several.
 
     Args:
-        request: What it is to hold.
         directory: Absolute; made where it does not exist.
+        platform: It and `noarch` get a repodata file even if nothing is in them.
+        records: From a lock; each subdir and file name once.
+        archives: Distribution string → archive on this machine, digest checked.
+        wheels: Canonical URL → wheel on this machine, digest checked.
 
     Raises:
         ArchiveError: An archive is damaged.
         LockError: An archive or a wheel would lie outside of the directory.
         OutputError: The directory cannot be written.
     """
-    records, archives = request.records, request.archives
-    found = _read_entries(request)
-    places = {url: place_of_wheel(url) for url in request.wheels}
+    found: dict[str, Entries] = {"noarch": {}, platform: {}}
+    for record in records:
+        entry = _read_entry(record, archives[record.distribution])
+        found.setdefault(record.subdir, {})[record.file_name] = entry
+    places = {url: place_of_wheel(url) for url in wheels}
     with raised_as(
         OutputError, f"cannot write {directory}", "name a directory with room that may be written"
     ):
         for record in records:
             _copy(archives[record.distribution], directory / record.subdir / record.file_name)
-        for url, wheel in request.wheels.items():
+        for url, wheel in wheels.items():
             _copy(wheel, directory / places[url])
         for name, entries in found.items():
             _write_repodata(directory / name, entries)
@@ -105,20 +101,15 @@ def write_mirror(request: MirrorRequest, directory: Path) -> Mirrored:
     )
 
 
-def _read_entries(request: MirrorRequest) -> dict[str, Entries]:
-    """Read the repodata entries of all archives: subdir → file name → entry."""
-    found: dict[str, Entries] = {"noarch": {}, request.platform: {}}
-    for record in request.records:
-        if not is_path_separator_free(record.subdir):
-            raise LockError(
-                f"{record.file_name} has the unsafe subdir {record.subdir!r}",
-                hint="do not use this lock",
-            )
-        archive = request.archives[record.distribution]
-        with raised_as(ArchiveError, f"{archive} cannot be read", "check the disk that it lies on"):
-            entry = _entry(record, archive)
-        found.setdefault(record.subdir, {})[record.file_name] = entry
-    return found
+def _read_entry(record: RepodataRecord, archive: Path) -> dict[str, object]:
+    """Read the repodata entry of an archive."""
+    if not is_path_separator_free(record.subdir):
+        raise LockError(
+            f"{record.file_name} has the unsafe subdir {record.subdir!r}",
+            hint="do not use this lock",
+        )
+    with raised_as(ArchiveError, f"{archive} cannot be read", "check the disk that it lies on"):
+        return _entry(record, archive)
 
 
 def _base(url: str) -> str:

@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from lading.conda import IN_PROJECT, MirrorMap
 from lading.errors import LockError, PrefixError
 from lading.install.extracted import find_extracted, with_private_cache
-from lading.install.known_state import KnownState, state_at
+from lading.install.known_state import places_of_states, state_at
 from lading.install.layout import WHEELS, BuildTree
 from lading.install.plan import InstallPlan
 from lading.lock import WheelBuilder, rebuild_wheel
@@ -34,7 +34,6 @@ from lading.system import (
     Progress,
     hold_lock,
     is_trusted_owner,
-    make_private_directory,
     make_untracked,
     no_progress,
     open_regular,
@@ -91,7 +90,7 @@ def fetch_archives(
     located = locate_archives(plan.downloads, tree.layers)
     wanted = [item for item in plan.downloads if item.target not in located]
     _rebuild_missing(plan, tree, {item.target for item in wanted}, inherited)
-    known = _known_archives(wanted, tree.checked)
+    known = places_of_states(tree.checked, {item: f"{item.digest.hex}.archive" for item in wanted})
     unknown = [item for item in wanted if item not in known or not known[item].is_of(item.target)]
     began = time.time_ns()
     if unknown:
@@ -106,16 +105,6 @@ def fetch_archives(
         conda={name: located.get(target, target) for name, target in conda.items()},
         wheels={name: located.get(target, target) for name, target in wheels.items()},
     )
-
-
-def _known_archives(downloads: Sequence[Download], directory: Path) -> dict[Download, KnownState]:
-    """Where the state of each archive is kept once it was hashed; empty where that cannot be."""
-    try:
-        make_private_directory(directory)
-    except OSError as error:
-        _log.debug("no states are kept in %s: %s", directory, error)
-        return {}
-    return {item: KnownState(directory / f"{item.digest.hex}.archive") for item in downloads}
 
 
 def wheel_builder(

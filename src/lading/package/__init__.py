@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         CheckedPackage as CheckedPackage,
         KnownInfo as KnownInfo,
         check_environment as check_environment,
-        check_identity as check_identity,
         check_packages as check_packages,
         keep_checked as keep_checked,
     )
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
         PayloadFile as PayloadFile,
         PythonLayout as PythonLayout,
         assemble_payload as assemble_payload,
+        check_identity as check_identity,
         check_record as check_record,
         conda_payload as conda_payload,
         placed_path as placed_path,

@@ -41,7 +41,7 @@ from lading.package.archive import (
 )
 from lading.package.bytecode import BroughtBytecode, BytecodeFinder
 from lading.package.info import INFO_FILES, PackageInfo, PathEntry, parse_package_info
-from lading.package.payload import noarch_target
+from lading.package.payload import check_identity, noarch_target
 from lading.system import decode_json, in_order, write_atomically
 
 RULES = 2
@@ -128,24 +128,10 @@ def check_packages(
         lambda record: _remembered(record, archives[record.distribution], cache), records, workers
     )
     for record, package in zip(records, packages, strict=True):
-        check_identity(record, package)
+        check_identity(record, package)  # 2
         checked[record.distribution] = package
     check_environment(checked, platform)
     return checked
-
-
-def check_identity(record: RepodataRecord, package: CheckedPackage) -> None:
-    """Refuse a package that is not the one that the lock names (2).
-
-    Raises:
-        ArchiveError: It is another one.
-    """
-    found = (package.name, package.version, package.build)
-    if found != (record.name, record.version, record.build):
-        raise ArchiveError(
-            f"{record.file_name} holds {' '.join(found)}",
-            hint="the channel is broken: lock again, or tell its maintainers",
-        )
 
 
 def _remembered(record: RepodataRecord, archive: Path, cache: Path | None) -> CheckedPackage:

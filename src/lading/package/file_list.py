@@ -5,7 +5,7 @@ Only what lists the files is read of it: the directory of a wheel, the `info/` o
 
 import configparser
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -15,9 +15,9 @@ from lading.conda import PathType
 from lading.net import PartialFile
 from lading.package.archive import archive_errors, read_info
 from lading.package.info import PackageInfo, parse_package_info
+from lading.package.payload import noarch_target
 
 _SITE = "site-packages/"
-_SCRIPTS = "python-scripts/"
 _NO_ZIP = "no zip file that could be read in parts"
 
 
@@ -69,18 +69,10 @@ def list_archive(file_name: str, stream: IO[bytes] | PartialFile) -> ArchiveFile
 def _files_of(info: PackageInfo) -> ArchiveFiles:
     paths = [item.path for item in info.paths if item.type is not PathType.DIRECTORY]
     if info.noarch != "python":
-        return ArchiveFiles(paths=tuple(paths), site_packages=_site_packages(info))
+        own = info.site_packages_path if info.name == "python" else ""
+        return ArchiveFiles(paths=tuple(paths), site_packages=own)
     scripts = [f"bin/{item.command}" for item in info.entry_points]
-    return _sorted_out(_moved_scripts(paths), scripts)
-
-
-def _site_packages(info: PackageInfo) -> str:
-    return info.site_packages_path if info.name == "python" else ""
-
-
-def _moved_scripts(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        yield f"bin/{path.removeprefix(_SCRIPTS)}" if path.startswith(_SCRIPTS) else path
+    return _sorted_out((noarch_target(path, "site-packages") for path in paths), scripts)
 
 
 def _sorted_out(paths: Iterable[str], scripts: Iterable[str]) -> ArchiveFiles:

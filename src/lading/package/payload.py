@@ -133,6 +133,20 @@ def conda_payload(
     return assemble_payload(record, info, files, python)
 
 
+def check_identity(record: RepodataRecord, package: "PackageInfo | CheckedPackage") -> None:
+    """Refuse a package that is not the one that the lock names.
+
+    Raises:
+        ArchiveError: It is another one.
+    """
+    found = (package.name, package.version, package.build)
+    if found != (record.name, record.version, record.build):
+        raise ArchiveError(
+            f"{record.file_name} holds {' '.join(found)}",
+            hint="the channel is broken: lock again, or tell its maintainers",
+        )
+
+
 def check_record(record: RepodataRecord, info: PackageInfo, python: PythonLayout | None) -> None:
     """Refuse a package that cannot be a part of the environment.
 
@@ -140,11 +154,7 @@ def check_record(record: RepodataRecord, info: PackageInfo, python: PythonLayout
         ArchiveError: `info/` belongs to another package than the record, or it is a noarch python
             package without a python.
     """
-    if (info.name, info.version, info.build) != (record.name, record.version, record.build):
-        raise ArchiveError(
-            f"{record.file_name} holds {info.name} {info.version} {info.build}",
-            hint="the channel is broken: lock again, or tell its maintainers",
-        )
+    check_identity(record, info)
     if info.noarch == "python" and python is None:
         raise ArchiveError(
             f"{record.name} needs python, and the lock has none", hint="add python and lock again"

@@ -10,7 +10,7 @@ from lading.conda.names import BuildString, PackageName
 from lading.conda.records import RepodataRecord
 from lading.errors import ArchiveError, PrefixError
 from lading.install.contents import (
-    ContentsRequest,
+    CondaPart,
     PrefixContents,
     environment_payload,
     packages_with_scripts,
@@ -53,19 +53,19 @@ def extract(root: Path, name: str, files: Mapping[str, bytes], version: str = "1
     return directory
 
 
-def request(
-    root: Path, packages: Mapping[str, Mapping[str, bytes]], pip: tuple[LockedPackage, ...] = ()
-) -> ContentsRequest:
-    """A request for `packages` in this order, without compiler."""
-    return ContentsRequest(
-        conda=read_conda_part(
-            tuple(map(record, packages)),
-            {f"{name}-1.0-0": extract(root, name, files) for name, files in packages.items()},
-        ),
-        pip=pip,
-        prefix=root / "prefix",
-        compiler=None,
+def conda_part(root: Path, packages: Mapping[str, Mapping[str, bytes]]) -> CondaPart:
+    """The conda part of an environment with `packages` in this order."""
+    return read_conda_part(
+        tuple(map(record, packages)),
+        {f"{name}-1.0-0": extract(root, name, files) for name, files in packages.items()},
     )
+
+
+def contents_of(
+    root: Path, packages: Mapping[str, Mapping[str, bytes]], pip: tuple[LockedPackage, ...] = ()
+) -> PrefixContents:
+    """The contents of an environment with `packages` in this order, without compiler."""
+    return read_contents(conda_part(root, packages), root / "prefix", compiler=None, pip=pip)
 
 
 def install_pip(root: Path, name: str, path: str) -> LockedPackage:
@@ -92,7 +92,7 @@ def owned(contents: PrefixContents) -> dict[str, list[str]]:
 
 def test_packages_come_by_name_and_the_environment_last(tmp_path: Path) -> None:
     """The order of the lock does not show, the environment's own files end it."""
-    contents = read_contents(request(tmp_path, {"b": {"x": b""}, "a": {"y": b""}}))
+    contents = contents_of(tmp_path, {"b": {"x": b""}, "a": {"y": b""}})
     assert {
         "a": ["conda-meta/a-1.0-0.json", "y"],
         "b": ["conda-meta/b-1.0-0.json", "x"],
@@ -102,7 +102,7 @@ def test_packages_come_by_name_and_the_environment_last(tmp_path: Path) -> None:
 
 def test_the_last_linked_package_has_a_contested_path(tmp_path: Path) -> None:
     """Of two owners the one that comes last in the lock's order has the path, and both are told."""
-    contents = read_contents(request(tmp_path, {"b": {"x": b"1"}, "a": {"x": b"2"}}))
+    contents = contents_of(tmp_path, {"b": {"x": b"1"}, "a": {"x": b"2"}})
     assert (["conda-meta/a-1.0-0.json", "x"], {"x": ("b", "a")}) == (
         owned(contents)["a"],
         contents.clobbered,
@@ -111,21 +111,21 @@ def test_the_last_linked_package_has_a_contested_path(tmp_path: Path) -> None:
 
 def test_every_file_has_a_digest(tmp_path: Path) -> None:
     """A package of the days before `paths.json` gives none: it is taken from what was linked."""
-    contents = read_contents(request(tmp_path, {"a": {"x": b"1"}}))
+    contents = contents_of(tmp_path, {"a": {"x": b"1"}})
     found = {item.path: item.sha256 for each in contents.payloads for item in each.files}
     assert (sha256_of(b"1"), False) == (found["x"], None in found.values())
 
 
 def test_bytecode_is_left_out_without_compiler(tmp_path: Path) -> None:
     """Without a compiler there is no bytecode, not even that of packages."""
-    contents = read_contents(request(tmp_path, {"a": {"lib/__pycache__/x.pyc": b""}}))
+    contents = contents_of(tmp_path, {"a": {"lib/__pycache__/x.pyc": b""}})
     assert ["conda-meta/a-1.0-0.json"] == owned(contents)["a"]
 
 
 def test_pip_packages_follow(tmp_path: Path) -> None:
     """Pip distributions stand between the conda packages and the environment."""
     pip = install_pip(tmp_path, "Zed", "z.py")
-    contents = read_contents(request(tmp_path, {"python": {}}, (pip,)))
+    contents = contents_of(tmp_path, {"python": {}}, (pip,))
     assert ["python", "Zed", ""] == list(owned(contents))
 
 
@@ -134,22 +134,21 @@ def test_pip_must_not_overwrite_conda(tmp_path: Path) -> None:
     pip = install_pip(tmp_path, "thief", "z.py")
     packages = {"python": {}, "owner": {"lib/python1.0/site-packages/z.py": b"conda"}}
     with pytest.raises(PrefixError, match=r"pip package thief overwrites .*/z\.py of owner"):
-        read_contents(request(tmp_path, packages, (pip,)))
+        contents_of(tmp_path, packages, (pip,))
 
 
 def test_the_python_of_an_environment(tmp_path: Path) -> None:
     """The package named python tells the layout."""
-    asked = request(tmp_path, {"a": {}, "python": {}})
+    part = conda_part(tmp_path, {"a": {}, "python": {}})
     layout = PythonLayout(
         "1.0", "lib/python1.0/site-packages", "bin/python1.0", sha256_of(b"python").hex
     )
-    assert layout == asked.conda.python
+    assert layout == part.python
 
 
 def test_an_environment_without_python(tmp_path: Path) -> None:
     """Not every environment has a python."""
-    asked = request(tmp_path, {"a": {}})
-    assert None is asked.conda.python
+    assert None is conda_part(tmp_path, {"a": {}}).python
 
 
 def test_variables_are_kept_for_activation() -> None:
@@ -161,9 +160,8 @@ def test_variables_are_kept_for_activation() -> None:
 @pytest.mark.parametrize("content", [b'{"X=1;touch pwned;Y": "1"}', b'{"": "1"}', b"{", b"[]"])
 def test_variables_of_a_package_are_names(tmp_path: Path, content: bytes) -> None:
     """The package is named, before anything of it is packed."""
-    asked = request(tmp_path, {"a": {"etc/conda/env_vars.d/a.json": content}})
     with pytest.raises(ArchiveError, match=r"a: etc/conda/env_vars\.d/a\.json: "):
-        read_contents(asked)
+        contents_of(tmp_path, {"a": {"etc/conda/env_vars.d/a.json": content}})
 
 
 def test_packages_with_scripts() -> None:

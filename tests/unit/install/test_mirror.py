@@ -12,7 +12,7 @@ from lading.conda.names import MatchSpecText
 from lading.conda.records import RepodataRecord
 from lading.engine.embedded import EmbeddedEngine
 from lading.errors import ArchiveError, LockError, OutputError
-from lading.install.mirror import Mirrored, MirrorRequest, write_mirror
+from lading.install.mirror import Mirrored, write_mirror
 from simulators.channel import ChannelSimulator
 from simulators.engines import small_channel, solve_request
 from simulators.webserver import serve_directory
@@ -27,17 +27,19 @@ def channel(tmp_path: Path) -> ChannelSimulator:
 def mirror(channel: ChannelSimulator, directory: Path, *names: str) -> Mirrored:
     """A mirror of some packages of the channel."""
     records = [item for item in channel.records() if item.distribution in names]
-    return write_mirror(request_for(channel, records), directory)
+    return mirror_of(directory, channel, records)
 
 
-def request_for(
+def mirror_of(
+    directory: Path,
     channel: ChannelSimulator,
     records: Sequence[RepodataRecord],
     wheels: Mapping[str, Path] | None = None,
-) -> MirrorRequest:
-    """What a mirror is to hold."""
-    return MirrorRequest(
-        platform="linux-64", records=records, archives=channel.archives(), wheels=wheels or {}
+) -> Mirrored:
+    """A mirror of these packages of the channel, and of `wheels`."""
+    archives = channel.archives()
+    return write_mirror(
+        directory, platform="linux-64", records=records, archives=archives, wheels=wheels or {}
     )
 
 
@@ -82,7 +84,7 @@ def test_it_is_the_same_bytes_each_time(tmp_path: Path, channel: ChannelSimulato
     """Neither the clock nor the order of the packages shows."""
     mirror(channel, tmp_path / "a", *ALL)
     records = [item for item in channel.records() if item.distribution in ALL]
-    write_mirror(request_for(channel, records[::-1]), tmp_path / "b")
+    mirror_of(tmp_path / "b", channel, records[::-1])
     assert snapshot(tmp_path / "a") == snapshot(tmp_path / "b")
 
 
@@ -95,7 +97,7 @@ def test_wheels_lie_where_their_urls_say(tmp_path: Path, channel: ChannelSimulat
         "https://files.invalid/ab/a-1%2Bcpu-py3-none-any.whl",
         "file:///home/b-1-py3-none-any.whl",
     )
-    mirrored = write_mirror(request_for(channel, (), dict.fromkeys(urls, wheel)), root)
+    mirrored = mirror_of(root, channel, (), dict.fromkeys(urls, wheel))
     assert (
         "wheels/files.invalid/ab/a-1+cpu-py3-none-any.whl",
         "wheels/local/home/b-1-py3-none-any.whl",
@@ -113,7 +115,7 @@ def test_wheels_lie_where_their_urls_say(tmp_path: Path, channel: ChannelSimulat
 def test_wheels_stay_inside(tmp_path: Path, channel: ChannelSimulator, url: str) -> None:
     """A URL that leads elsewhere is refused before anything is written."""
     with pytest.raises(LockError, match="unsafe place"):
-        write_mirror(request_for(channel, (), {url: tmp_path / "wheel"}), tmp_path / "mirror")
+        mirror_of(tmp_path / "mirror", channel, (), {url: tmp_path / "wheel"})
     assert not (tmp_path / "mirror").exists()
 
 
@@ -134,7 +136,7 @@ def test_corrected_dependencies_are_kept(tmp_path: Path, channel: ChannelSimulat
     """Where the channel had corrected a package, its correction stands."""
     [record] = [item for item in channel.records() if item.name == "tool"]
     corrected = replace(record, depends=(MatchSpecText("python"), MatchSpecText("library >=1,<2")))
-    write_mirror(request_for(channel, [corrected]), tmp_path / "mirror")
+    mirror_of(tmp_path / "mirror", channel, [corrected])
     document = json.loads((tmp_path / "mirror/noarch/repodata.json").read_text())
     [entry] = document["packages.conda"].values()
     assert ["python", "__glibc >=2.17", "library >=1,<2"] == entry["depends"]
@@ -159,13 +161,12 @@ def test_a_subdir_must_not_lead_out(tmp_path: Path, channel: ChannelSimulator) -
     """A URL with a relative step where its subdir stands is refused."""
     records = [replace(channel.records()[0], subdir="..")]
     with pytest.raises(LockError, match=r"has the unsafe subdir '\.\.'"):
-        write_mirror(request_for(channel, records), tmp_path / "mirror")
+        mirror_of(tmp_path / "mirror", channel, records)
 
 
 def test_an_archive_that_cannot_be_read(tmp_path: Path, channel: ChannelSimulator) -> None:
     """A disk that fails, or a file that is gone, is named."""
     records = channel.records()[:1]
     gone = {records[0].distribution: tmp_path / "gone.conda"}
-    request = replace(request_for(channel, records), archives=gone)
     with pytest.raises(ArchiveError, match=r"gone\.conda cannot be read: No such file"):
-        write_mirror(request, tmp_path / "mirror")
+        write_mirror(tmp_path / "mirror", platform="linux-64", records=records, archives=gone)
