@@ -14,7 +14,7 @@ from lading.engine import is_newer
 from lading.errors import LockError, NotAPrefixError, SpecError
 from lading.lock.model import ENVIRONMENT_KEY, LockedPackage, Lockfile, Manager
 from lading.lock.reading import parse_lockfiles, read_lockfiles
-from lading.lock.rendering import document_of, dump_lockfile, package_entries
+from lading.lock.rendering import document_of, dump_lockfile
 from lading.system import Digest, decode_json, read_regular, without_credentials
 
 _log = logging.getLogger(__name__)
@@ -84,9 +84,7 @@ def adopted_bytes(lock: Lockfile, name: str) -> bytes:
         channels=lock.channels,
         sources=lock.sources,
         custom={**lock.metadata, ENVIRONMENT_KEY: name},
-        packages=[
-            entry for item in lock.packages for entry in package_entries(item, lock.platform)
-        ],
+        packages=[(item, lock.platform) for item in lock.packages],
     )
     data = dump_lockfile(document, name, lock.platform)
     parse_lockfiles(Path(name), data)

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from lading.conda import is_virtual
 from lading.errors import SpecError
 from lading.graph import DependencyGraph
+from lading.lock.environment_file import EnvironmentFile
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.requested import Requested, conda_names_of_pypi, read_sources
 from lading.lock.requirement import requirement_name
@@ -37,7 +38,7 @@ class LockGraph:
             node: [found for name in item.dependencies if (found := self.target(item, name))]
             for node, item in self.packages.items()
         }
-        for node, text in _lines(requested):
+        for node, text in asked_lines(requested) if requested is not None else ():
             self.specs[node] = (*self.specs.get(node, ()), text)
         roots = set(self.specs)
         if requested is None:
@@ -106,9 +107,8 @@ def node_of(item: LockedPackage) -> str:
     return f"pip:{canonicalize_name(item.name)}" if item.manager is Manager.PIP else item.name
 
 
-def _lines(requested: Requested | None) -> Iterator[tuple[str, str]]:
+def asked_lines(asked: Requested | EnvironmentFile) -> Iterator[tuple[str, str]]:
     """(node, line) of all that is asked for."""
-    if requested is not None:
-        yield from ((spec.name, spec.text) for spec in requested.specs)
-        yield from ((f"pip:{requirement_name(line)}", line) for line in requested.pip)
-        yield from ((f"pip:{item.name}", item.written) for item in requested.own)
+    yield from ((spec.name, spec.text) for spec in asked.specs)
+    yield from ((f"pip:{requirement_name(line)}", line) for line in asked.pip)
+    yield from ((f"pip:{item.name}", item.written) for item in asked.own)

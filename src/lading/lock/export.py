@@ -17,7 +17,7 @@ from lading.lock.model import (
     LockedPackage,
     Lockfile,
 )
-from lading.lock.rendering import document_of, dump_document, package_entries
+from lading.lock.rendering import document_of, dump_document
 
 
 def export_explicit(lock: Lockfile) -> str:
@@ -88,16 +88,12 @@ def export_unified(locks: Sequence[Lockfile], name: str, sources: Sequence[str])
         for category, nodes in lock.asked_for.items():
             key = f"{CATEGORY_KEY}{category}"
             custom[key] = " ".join(sorted({*custom.get(key, "").split(), *nodes}))
-    packages = [(item, lock.platform) for lock in locks for item in lock.packages]
-    packages.sort(key=lambda pair: (pair[0].manager, pair[0].name, pair[1]))
     document = document_of(
         content_hash={lock.platform.value: lock.content_hash for lock in locks},
         channels=locks[0].channels,
         sources=sources,
         custom=custom,
-        packages=[
-            entry for item, platform in packages for entry in package_entries(item, platform)
-        ],
+        packages=[(item, lock.platform) for lock in locks for item in lock.packages],
     )
     return dump_document(document)
 

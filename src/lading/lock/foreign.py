@@ -10,7 +10,7 @@ py-rattler reads it.
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -28,9 +28,9 @@ from lading.errors import LockError, SpecError, raised_as
 from lading.lock.model import (
     ENVIRONMENT_KEY,
     LOCK_SUFFIX,
-    MAIN,
     SPECS_KEY,
     VIRTUAL_PACKAGES_KEY,
+    Found,
     LockedPackage,
     Lockfile,
     Manager,
@@ -51,45 +51,6 @@ _PIXI = re.compile(rb"(?m)^environments:\s*$")
 _PLATFORM = re.compile(r"#\s*platform:\s*(\S+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A package as another tool wrote it, its digests whatever they are.
-
-    Attributes:
-        reason: Why it is no archive, or empty.
-    """
-
-    name: str
-    version: str
-    manager: Manager
-    url: str
-    sha256: Digest | None
-    md5: Digest | None
-    dependencies: Mapping[str, str]
-    reason: str = ""
-
-    def settled(self, known: Mapping[Digest, Digest]) -> LockedPackage | Unusable:
-        """The package, or why it cannot be installed; `known` is MD5 → SHA-256."""
-        sha256 = self.sha256 or (known.get(self.md5) if self.md5 else None)
-        if self.reason or sha256 is None:
-            return Unusable(
-                name=self.name,
-                url=self.url,
-                reason=self.reason or "locked without a sha256",
-                md5=None if self.reason else self.md5,
-                categories=(MAIN,),
-            )
-        return LockedPackage(
-            name=self.name,
-            version=self.version,
-            manager=self.manager,
-            url=self.url,
-            sha256=sha256,
-            md5=self.md5,
-            dependencies=dict(self.dependencies),
-        )
-
-
 def is_lock_path(text: str) -> bool:
     """Whether `text` can only be the path of a lockfile, and not the name of an environment."""
     return text.endswith((".yml", ".yaml", ".lock", ".txt"))
@@ -108,11 +69,8 @@ def read_foreign(
     Raises:
         LockError: It is missing, or none of these.
     """
-    try:
+    with raised_as(LockError, path, "name a lockfile", (OSError, YamlError)):
         data = read_document(path)
-    except (OSError, YamlError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise LockError(f"{path}: {reason}", hint="name a lockfile") from error
     if _EXPLICIT.search(data):
         return (_explicit(path, data, known, platform),)
     if path.name == "pixi.lock" or _PIXI.search(data):

@@ -7,10 +7,9 @@ from pathlib import Path
 from lading.conda import MatchSpec, RepodataRecord, dependency_name, is_virtual
 from lading.engine import Offered, admits, is_newer, version_query
 from lading.errors import SpecError
-from lading.lock.dependency_graph import lock_graph, node_of
+from lading.lock.dependency_graph import asked_lines, lock_graph, node_of
 from lading.lock.model import LockedPackage, Lockfile
 from lading.lock.requested import read_sources
-from lading.lock.requirement import requirement_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +65,7 @@ def _asked(lock: Lockfile, directory: Path) -> Mapping[str, list[str]]:
     try:
         sources = read_sources([(directory / source).resolve() for source in lock.sources])
         for item in (source.on(lock.platform) for source in sources.files):
-            lines = [(str(spec.name), str(spec.text)) for spec in item.specs]
-            lines += [(f"pip:{requirement_name(line)}", line) for line in item.pip]
-            lines += [(f"pip:{package.name}", package.written) for package in item.own]
-            for node, line in lines:
+            for node, line in asked_lines(item):
                 found.setdefault(node, []).append(f"{item.path.name}: {line}")
     except SpecError:
         # The sources have gone, or say what cannot be read; the lock knows what is locked.

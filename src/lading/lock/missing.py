@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from lading.conda import MatchSpec, MatchSpecText, Platform, is_virtual, parse_matchspec
+from lading.conda import MatchSpec, Platform, is_virtual, parse_matchspec
 from lading.engine import (
     Engine,
     Offered,
@@ -39,15 +40,9 @@ LIKENESS = 0.75
 _FAMILIES = ("linux", "osx", "win")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why a requested package cannot be had.
+class Problem(NamedTuple):
+    """Why a requested package cannot be had: one line without file or platform; and what to do."""
 
-    Attributes:
-        message: What is wrong, one line that begins with neither file nor platform.
-    """
-
-    spec: MatchSpecText
     message: str
     hint: str
 
@@ -67,22 +62,18 @@ def refuse_missing(
     except LadingError:
         # A channel cannot be read this time; the solver's words remain.
         return
-    lines = [_placed(problem, sources, directory) for problem in problems]
+    lines = []
+    for spec, problem in problems:
+        place = sources.find_line(spec.name)
+        where = f"{os.path.relpath(place[0], directory)}:{place[1]}: " if place else ""
+        lines.append(where + problem.message)
     if lines:
-        raise SolveError(lines[0], hint=problems[0].hint, details=tuple(lines[1:]))
-
-
-def _placed(problem: Problem, sources: Sources, directory: Path) -> str:
-    found = sources.find_line(parse_matchspec(problem.spec).name)
-    if found is None:
-        return problem.message
-    path, number = found
-    return f"{os.path.relpath(path, directory)}:{number}: {problem.message}"
+        raise SolveError(lines[0], hint=problems[0][1].hint, details=tuple(lines[1:]))
 
 
 def _problems(
     engine: Engine, request: SolveRequest, specs: Sequence[MatchSpec]
-) -> Sequence[Problem]:
+) -> Sequence[tuple[MatchSpec, Problem]]:
     names = sorted({spec.name for spec in specs})
     here = engine.look_up(request, names, [request.platform])
     known = {record.name for record in here.records}
@@ -90,7 +81,8 @@ def _problems(
     others = [platform for platform in Platform if platform is not request.platform]
     elsewhere = engine.look_up(request, absent, others) if absent else here
     look = _Look(request=request, here=here, elsewhere=elsewhere)
-    return [found for spec in specs if (found := look.problem(spec)) is not None]
+    found = [(spec, look.problem(spec)) for spec in specs]
+    return [(spec, problem) for spec, problem in found if problem is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +110,8 @@ class _Look:
         near = difflib.get_close_matches(spec.name, sorted(self._names), SHOWN, LIKENESS)
         hint = "check its name, add the channel that has it, or ask for it below `pip:`"
         return Problem(
-            spec=spec.text,
-            message=f"no package is named {spec.name} in {self._channels}",
-            hint=f"did you mean {' or '.join(near)}?" if near else hint,
+            f"no package is named {spec.name} in {self._channels}",
+            f"did you mean {' or '.join(near)}?" if near else hint,
         )
 
     @property
@@ -131,14 +122,13 @@ class _Look:
     def _channels(self) -> str:
         return ", ".join(map(without_credentials, self.request.channels))
 
-    def _platform_without_packages(self, spec: MatchSpec) -> Problem | None:
+    def _platform_without_packages(self, _spec: MatchSpec) -> Problem | None:
         if self.here.names.get(self.request.platform.value):
             return None
         offered = [name for name in Platform if self.elsewhere.names.get(name.value)]
         return Problem(
-            spec=spec.text,
-            message=f"{self._channels} has no packages for {self.request.platform}",
-            hint=f"it has them for {', '.join(offered)}; name these platforms, or another channel"
+            f"{self._channels} has no packages for {self.request.platform}",
+            f"it has them for {', '.join(offered)}; name these platforms, or another channel"
             if offered
             else "check the URL of the channel",
         )
@@ -149,9 +139,8 @@ class _Look:
             return None
         families = {name for name in _FAMILIES for subdir in found if subdir.startswith(name)}
         return Problem(
-            spec=spec.text,
-            message=f"{spec.name} is offered only for {', '.join(found)}",
-            hint=f"write `- {spec.plain}  # [{min(families)}]`, and it is asked for only there"
+            f"{spec.name} is offered only for {', '.join(found)}",
+            f"write `- {spec.plain}  # [{min(families)}]`, and it is asked for only there"
             if len(families) == 1
             else "leave it out for this platform: write it into a source of its own",
         )
@@ -162,9 +151,7 @@ class _Look:
         if not found:
             return None
         return Problem(
-            spec=spec.text,
-            message=f"{spec.name} is written {found[0]} in {self._channels}",
-            hint=f"write {found[0]}",
+            f"{spec.name} is written {found[0]} in {self._channels}", f"write {found[0]}"
         )
 
     def _name_of_pypi(self, spec: MatchSpec) -> Problem | None:
@@ -172,9 +159,8 @@ class _Look:
         if name not in self._names:
             return None
         return Problem(
-            spec=spec.text,
-            message=f"{spec.name} is a name of PyPI; in {self._channels} the package is {name}",
-            hint=f"write {name}, or put {spec.name} below `pip:`",
+            f"{spec.name} is a name of PyPI; in {self._channels} the package is {name}",
+            f"write {name}, or put {spec.name} below `pip:`",
         )
 
     def _unmatched(self, spec: MatchSpec, records: Sequence[Offered]) -> Problem | None:
@@ -193,15 +179,13 @@ class _Look:
         later = sorted({item.channel for item in records if _fits(spec, item)})
         if later:
             return Problem(
-                spec=spec.text,
-                message=f"{spec.plain} is in {later[0]}; {first} comes first, and has others",
-                hint=f"write {later[0]}::{spec.plain}, or set channel-priority to disabled",
+                f"{spec.plain} is in {later[0]}; {first} comes first, and has others",
+                f"write {later[0]}::{spec.plain}, or set channel-priority to disabled",
             )
         return _without_version(spec, near) or Problem(
-            spec=spec.text,
-            message=f"{spec.plain} is not offered with such a build; there are"
+            f"{spec.plain} is not offered with such a build; there are"
             f" {', '.join(_some_builds(spec, near)) or 'none'}",
-            hint="take one of them, or another version",
+            "take one of them, or another version",
         )
 
 
@@ -217,10 +201,8 @@ def _without_version(spec: MatchSpec, records: Sequence[Offered]) -> Problem | N
     versions = sorted({item.version for item in records}, key=cmp_to_key(compare_versions))
     nearest = list(_nearest(spec.version, versions))
     return Problem(
-        spec=spec.text,
-        message=f"{bare.text} was never published in {records[0].channel}; it has"
-        f" {', '.join(nearest)}",
-        hint=f"ask for one of them, such as {spec.name} {nearest[0]}",
+        f"{bare.text} was never published in {records[0].channel}; it has {', '.join(nearest)}",
+        f"ask for one of them, such as {spec.name} {nearest[0]}",
     )
 
 

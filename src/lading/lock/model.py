@@ -150,6 +150,47 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A package as another tool wrote it, its digests whatever they are.
+
+    Attributes:
+        reason: Why it is no archive, or empty.
+    """
+
+    name: str
+    version: str
+    manager: Manager
+    url: str
+    sha256: Digest | None
+    md5: Digest | None
+    dependencies: Mapping[str, str]
+    reason: str = ""
+    categories: tuple[str, ...] = (MAIN,)
+
+    def settled(self, known: Mapping[Digest, Digest]) -> LockedPackage | Unusable:
+        """The package, or why it cannot be installed; `known` is MD5 → SHA-256."""
+        sha256 = self.sha256 or (known.get(self.md5) if self.md5 else None)
+        if self.reason or sha256 is None:
+            return Unusable(
+                name=self.name,
+                url=self.url,
+                reason=self.reason or "locked without a sha256",
+                md5=None if self.reason else self.md5,
+                categories=self.categories,
+            )
+        return LockedPackage(
+            name=self.name,
+            version=self.version,
+            manager=self.manager,
+            url=self.url,
+            sha256=sha256,
+            md5=self.md5,
+            dependencies=dict(self.dependencies),
+            categories=self.categories,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lockfile:
     """The packages of one environment on one platform.
 

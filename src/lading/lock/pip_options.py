@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.errors import SpecError
+from lading.errors import SpecError, raised_as
 from lading.lock.requirement import parse_requirement
 from lading.system import YamlError, read_document, without_credentials
 
@@ -124,11 +124,8 @@ def _split(line: str) -> tuple[str, str]:
 
 def _lines_of(path: Path) -> Iterator[str]:
     """The lines of a requirements file, joined where one goes on, without comments."""
-    try:
+    with raised_as(SpecError, f"cannot read {path}", "", (OSError, YamlError, UnicodeDecodeError)):
         text = read_document(path).decode()
-    except (OSError, YamlError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SpecError(f"cannot read {path}: {reason}") from error
     for line in text.replace("\\\n", " ").splitlines():
         plain = _COMMENT.sub("", line).strip()
         if plain:

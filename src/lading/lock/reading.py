@@ -25,6 +25,7 @@ from lading.lock.model import (
     MAIN,
     REMEDY,
     VARIABLE_KEY,
+    Found,
     LockedPackage,
     Lockfile,
     Manager,
@@ -238,31 +239,23 @@ def _choose_platform(path: Path, found: tuple[str, ...], wanted: Platform | None
 
 def _entry(path: Path, item: _Package, known: Mapping[Digest, Digest]) -> LockedPackage | Unusable:
     """The package, or why it cannot be installed."""
+    kind = _kind_of_place(item)
     with raised_as(LockError, f"{path}: {item.name}", REMEDY, ValueError):
-        kind = _kind_of_place(item)
-        if kind:
-            return _unusable(path, item, f"{kind}, of which the lock has no archive", None)
-        md5 = Digest.md5(item.hash.md5) if item.hash.md5 else None
-        sha256: Digest | None
-        if item.hash.sha256:
-            sha256 = Digest.sha256(item.hash.sha256)
-        else:
-            sha256 = known.get(md5) if md5 is not None else None
-        if sha256 is None:
-            return _unusable(path, item, "locked without a sha256", md5)
-        if item.manager is Manager.CONDA:
-            for name, constraint in item.dependencies.items():
-                dependency_name(f"{name} {constraint or ''}")
-        return LockedPackage(
+        found = Found(
             name=item.name,
             version=item.version,
             manager=item.manager,
             url=_clean(path, item.url),
-            sha256=sha256,
-            md5=md5,
+            sha256=Digest.sha256(item.hash.sha256) if item.hash.sha256 and not kind else None,
+            md5=Digest.md5(item.hash.md5) if item.hash.md5 and not kind else None,
             dependencies={name: query or "" for name, query in item.dependencies.items()},
-            categories=_categories(item),
-        )
+            reason=f"{kind}, of which the lock has no archive" if kind else "",
+            categories=(item.category,) if item.optional else (MAIN,),
+        ).settled(known)
+        if isinstance(found, LockedPackage) and found.manager is Manager.CONDA:
+            for name, constraint in found.dependencies.items():
+                dependency_name(f"{name} {constraint}")
+        return found
 
 
 def _kind_of_place(item: _Package) -> str:
@@ -273,20 +266,6 @@ def _kind_of_place(item: _Package) -> str:
         return "a repository"
     is_archive = item.url.partition("#")[0].endswith((".whl", ".tar.gz", ".zip"))
     return "" if is_archive else "a directory"
-
-
-def _categories(item: _Package) -> tuple[str, ...]:
-    return (item.category,) if item.optional else (MAIN,)
-
-
-def _unusable(path: Path, item: _Package, reason: str, md5: Digest | None) -> Unusable:
-    return Unusable(
-        name=item.name,
-        url=_clean(path, item.url),
-        reason=reason,
-        md5=md5,
-        categories=_categories(item),
-    )
 
 
 def _clean(path: Path, url: str) -> str:

@@ -48,7 +48,7 @@ def document_of(
     channels: Iterable[str],
     sources: Iterable[str],
     custom: Mapping[str, str],
-    packages: Sequence[Mapping[str, object]],
+    packages: Iterable[tuple[LockedPackage, Platform]],
 ) -> dict[str, object]:
     """A document of the v1 format, keys in its order; no time, no user, no absolute path.
 
@@ -57,7 +57,7 @@ def document_of(
         channels: In order of priority.
         sources: As they are written.
         custom: Metadata of lading's own.
-        packages: See `package_entries`.
+        packages: Each with a platform that it is locked for, in any order.
     """
     return {
         "version": FORMAT_VERSION,
@@ -68,8 +68,17 @@ def document_of(
             "sources": list(sources),
             "custom_metadata": dict(custom),
         },
-        "package": list(packages),
+        "package": [
+            entry
+            for item, platform in sorted(packages, key=_place)
+            for entry in package_entries(item, platform)
+        ],
     }
+
+
+def _place(pair: tuple[LockedPackage, Platform]) -> tuple[str, ...]:
+    """What packages are sorted by in a lockfile."""
+    return pair[0].manager, pair[0].name, pair[1]
 
 
 def package_entries(item: LockedPackage, platform: Platform) -> list[dict[str, object]]:

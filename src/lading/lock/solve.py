@@ -39,7 +39,7 @@ from lading.lock.own_wheels import find_own_wheels
 from lading.lock.pip import solve_pip
 from lading.lock.project_files import lock_files
 from lading.lock.reading import lockfile_of, read_lockfile
-from lading.lock.rendering import document_of, dump_lockfile, locked_packages, package_entries
+from lading.lock.rendering import document_of, dump_lockfile, locked_packages
 from lading.lock.request import (
     LockInputs,
     LockOutcome,
@@ -233,11 +233,7 @@ def _solved(
             },
             **side_list_of(built, files),
         },
-        packages=[
-            entry
-            for package in sorted(packages, key=lambda found: (found.manager, found.name))
-            for entry in package_entries(package, platform)
-        ],
+        packages=[(package, platform) for package in packages],
     )
     data = dump_lockfile(document, request.name, platform)
     # Checked as any other before it takes the place of the old one.

@@ -16,7 +16,6 @@ from lading.lock.rendering import (
     document_of,
     dump_lockfile,
     locked_packages,
-    package_entries,
 )
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 
@@ -47,7 +46,7 @@ def _render(packages: Iterable[LockedPackage]) -> bytes:
         channels=[CANONICAL],
         sources=["../../environment.yml"],
         custom={"lading-environment": "service"},
-        packages=[entry for item in packages for entry in package_entries(item, platform)],
+        packages=[(item, platform) for item in packages],
     )
     return dump_lockfile(document, "service", platform)
 
