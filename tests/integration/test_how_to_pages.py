@@ -93,7 +93,7 @@ WAYS = {
             "srun --container-image": "enroot was not tried",
             f"{RUN} -- \\\n    ch-run": "by hand: the tests have no container to start it in",
         },
-        programs=("tar2sqfs", "sqfs2tar", "squashfuse_ll", "unsquashfs"),
+        programs=("sqfs2tar", "squashfuse_ll", "unsquashfs"),
         is_for_root=True,
     ),
     "move-an-environment": Way(
@@ -109,9 +109,7 @@ WAYS = {
         after="grep -q project/lib build/service/linux-64/prefix/lib/python*/site-packages/*.pth",
     ),
     "pack-in-ci": Way(before=COMMITTED, after="test -f /tmp/again/dist/*.tar.zst"),
-    "mounting": Way(
-        before="lading -q pack -f sqsh data-service", programs=("tar2sqfs", "squashfuse_ll")
-    ),
+    "mounting": Way(before="lading -q pack -f sqsh data-service", programs=("squashfuse_ll",)),
     "pack-manifest": Way(
         before="lading -q pack -f tar.gz data-service; cp dist/*.tar.gz .; mkdir env",
         programs=("jq",),

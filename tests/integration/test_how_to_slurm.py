@@ -104,7 +104,7 @@ def machines(cluster_and_site: Machines, site_template: Site) -> Machines:
 @pytest.fixture
 def image(machines: Machines) -> Path:
     """An image in the directory that all nodes see, and a newer one in `new/`."""
-    need("tar2sqfs", "squashfuse_ll", "unsquashfs")
+    need("squashfuse_ll", "unsquashfs")
     site = machines.site
     if not (site.project / "images/old").exists():
         # The template is locked to the older version.

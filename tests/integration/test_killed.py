@@ -20,7 +20,6 @@ from lading.format.opening import open_tarball
 from lading.pack.frame_cache import FrameCache
 from simulators.channel import PLACEHOLDER, File, Package
 from simulators.command import listing
-from simulators.images import need
 from simulators.launcher import Launcher, start_worker
 from simulators.project import ENVIRONMENT, Project
 from simulators.versions import leftovers, verified
@@ -172,7 +171,6 @@ def test_pack(victim: Victim) -> None:
 @pytest.mark.parametrize("options", [("-f", "sqsh"), ("--installer",)])
 def test_images_and_installers(victim: Victim, options: tuple[str, ...]) -> None:
     """What has a final name is right, and the next pack takes away what is left of the others."""
-    need("tar2sqfs")
     directory = victim.project.root / "other"
     arguments = ("pack", ENVIRONMENT, *options, "-o", directory)
     seconds = victim.seconds(*arguments)

@@ -61,7 +61,6 @@ def make_image(
     virtual_packages: str = "",
 ) -> Packed:
     """An image of `payloads`, or of `sample`, in `directory`, which needs `virtual_packages`."""
-    need("tar2sqfs")
     request = PackRequest(
         installed=installed(
             payloads or sample(directory.parent / "cache"), virtual_packages=virtual_packages
@@ -70,4 +69,4 @@ def make_image(
         level=level,
         workers=workers,
     )
-    return apply_image(plan_image(request, VARIABLES, prefix))
+    return apply_image(plan_image(request, prefix))

@@ -38,6 +38,7 @@ from lading.pack import (
     apply_image,
     apply_installer,
     apply_pack,
+    image_prefix,
     output_errors,
     plan_image,
     plan_installer,
@@ -79,18 +80,15 @@ class PackChoices:
 
     @property
     def stream(self) -> Format:
-        """How the frames are compressed."""
+        """How the frames are compressed; the stream of an image is not, only its blocks are."""
         if self.format == INSTALLER_SUFFIX:
             return Format.GZIP
-        return Format.ZSTD if self.is_image else Format(self.format)
+        return Format.TAR if self.is_image else Format(self.format)
 
-    def styles(self, newest: int | None) -> tuple[Style, ...]:
-        """How frames are made, and how those may have been made that serve as well.
-
-        An image only reads them, so any level will do. Writing them uncompressed takes longer.
-        """
-        levels = tuple(Level) if self.is_image else (Level(self.level),)
-        return tuple(Style(format=self.stream, level=level, newest=newest) for level in levels)
+    def style(self, environment: str, newest: int | None) -> Style:
+        """How frames are made."""
+        prefix = image_prefix(self.prefix, environment) if self.is_image else ""
+        return Style(format=self.stream, level=Level(self.level), newest=newest, prefix=prefix)
 
 
 FOREIGN_SHOWN = 5
@@ -267,11 +265,14 @@ def check_pack_choices(project: Project, format: str, prefix: str | None) -> Non
     """Refuse choices that packing would refuse, before anything is installed.
 
     Raises:
-        UsageError: SOURCE_DATE_EPOCH is wrong, or `prefix` is given for a tarball.
+        UsageError: SOURCE_DATE_EPOCH or `prefix` is wrong, or `prefix` is given for a tarball.
+        PrefixError: `prefix` cannot stand in a file.
     """
     newest_time(project)
     if prefix is not None and format != IMAGE_SUFFIX:
         raise UsageError("--prefix is for images", hint="add -f sqsh, or leave --prefix out")
+    if prefix is not None:
+        image_prefix(prefix, "environment")
 
 
 def plan_packing(
@@ -296,7 +297,7 @@ def plan_packing(
         frames=frames,
     )
     if choices.is_image:
-        return plan_image(request, project.environment, choices.prefix)
+        return plan_image(request, choices.prefix)
     return plan_installer(request) if choices.format == INSTALLER_SUFFIX else plan_pack(request)
 
 
@@ -330,7 +331,6 @@ def pack_locked(
         installed = install_planned(project, plan, progress)
         _tell_of_foreign(installed, strict=choices.strict)
     output = PackRequest.output_of(plan, project.path(choices.directory), choices.format)
-    style, *alike = choices.styles(newest_time(project))
     with output_errors(output), _workplace(project) as directory:
         known = KnownFrames.of(
             FrameCache(directory=project.tree.frame_cache) if choices.frame_cache else None,
@@ -346,8 +346,7 @@ def pack_locked(
                 directory=directory,
                 progress=progress,
             ),
-            style=style,
-            alike=tuple(alike),
+            style=choices.style(plan.environment, newest_time(project)),
             known=known,
             workers=choices.workers or project.processors,
             adopted=installed.adopted if installed is not None else (),

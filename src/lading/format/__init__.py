@@ -18,9 +18,12 @@ if TYPE_CHECKING:
         ZSTD_ERROR as ZSTD_ERROR,
         Format as Format,
         Level as Level,
+        block_size as block_size,
         compress as compress,
+        compress_blocks as compress_blocks,
         decompress as decompress,
         describe as describe,
+        describe_blocks as describe_blocks,
         open_zstd as open_zstd,
         zstd_content as zstd_content,
     )
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     )
     from lading.format.image import (
         IMAGE_SUFFIX as IMAGE_SUFFIX,
+        SQUASHFS_MAGIC as SQUASHFS_MAGIC,
         Image as Image,
         Label as Label,
         check_image_prefix as check_image_prefix,

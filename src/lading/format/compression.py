@@ -1,12 +1,13 @@
-"""The three ways of compressing a tarball.
+"""The three ways of compressing a tarball, and that of an image.
 
 A tarball is a row of frames, each compressed by itself: zstd frames, gzip members, or plain bytes.
+The blocks of an image are much smaller zstd frames.
 
 Source: RFC 8878 (zstd); RFC 1952 (gzip members).
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import IO, cast
 
@@ -127,6 +128,34 @@ def describe(format_: Format, level: Level) -> dict[str, str]:
             return {"name": "isal", "version": isal.__version__, "level": str(_ISAL_LEVELS[level])}
         case Format.TAR:
             return {"name": "none", "version": "", "level": ""}
+
+
+# Of zstd, and the bytes of a block. Measured on `data-service` (784 MB), seconds of one core: 3 in
+# blocks of 128 KiB gives 0.347 of it in 2.2 s, in blocks of 256 KiB 0.332 in 2.6 s, where 5 gives
+# 0.324 in 5.7 s. A block is what the first read of a page costs, so it is large only for `small`.
+_BLOCKS = {
+    Level.FAST: (3, 128 << 10),
+    Level.DEFAULT: (3, 256 << 10),
+    Level.SMALL: (15, 1 << 20),
+}
+
+
+def block_size(level: Level) -> int:
+    """How many bytes of a file a block of an image holds."""
+    return _BLOCKS[level][1]
+
+
+def compress_blocks(level: Level, blocks: Iterable[bytes | bytearray]) -> list[bytes]:
+    """Each block of an image as a zstd frame, or as it is where that would not be shorter."""
+    inner = zstd.ZstdCompressor(options={_PARAMETER.compression_level: _BLOCKS[level][0]})
+    frames = [(block, inner.compress(block, inner.FLUSH_FRAME)) for block in blocks]
+    return [data if len(data) < len(block) else bytes(block) for block, data in frames]
+
+
+def describe_blocks(level: Level) -> dict[str, str]:
+    """What determines the compressed bytes of an image: as of `describe`."""
+    number, size = _BLOCKS[level]
+    return {"name": "zstd", "version": zstd.zstd_version, "level": f"{number} block {size}"}
 
 
 def decompress(format_: Format, data: bytes, size: int | None, most: int = 0) -> bytes:

@@ -8,7 +8,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,11 +25,14 @@ from lading.format import (
     Relocation,
     compress,
     cut,
+    describe,
+    describe_blocks,
     list_member,
     padding,
     render_file_list,
     render_header,
 )
+from lading.pack.image_blocks import BlockWriter, ImageBlocks
 from lading.pack.members import Buffer, ShippedMember
 from lading.package import CheckedPackage, Payload
 from lading.system import sha256_of
@@ -71,6 +74,7 @@ class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
         files: What the list lists.
         relocations: What relocation will rewrite of them, in order.
         origin: Where it came from; None where that is not kept.
+        blocks: Those of an image, which lie in the file instead of frames; None for a tarball.
     """
 
     frames: tuple[EncodedFrame, ...]
@@ -79,11 +83,19 @@ class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
     files: tuple[ManifestFile, ...]
     relocations: tuple[Relocation, ...]
     origin: Origin | None = None
+    blocks: ImageBlocks | None = None
+
+    @property
+    def kept(self) -> tuple[tuple[int, str], ...]:
+        """The parts of the file that holds it: bytes and SHA-256 of each."""
+        if self.blocks is not None:
+            return ((self.blocks.length, self.blocks.sha256),)
+        return tuple((frame.length, frame.sha256) for frame in (*self.frames, self.list_frame))
 
     @property
     def length(self) -> int:
-        """The compressed bytes of all frames."""
-        return sum(frame.length for frame in self.frames) + self.list_frame.length
+        """The bytes of all these parts."""
+        return sum(length for length, _ in self.kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +106,20 @@ class Style:
         format: Of the tarball.
         level: Of compression.
         newest: No member is newer, in Unix seconds; `SOURCE_DATE_EPOCH`, or None.
+        prefix: Where the image is mounted that blocks are made for; empty for a tarball.
     """
 
     format: Format
     level: Level
     newest: int | None = None
+    prefix: str = ""
+
+    @property
+    def compressor(self) -> dict[str, str]:
+        """What determines the compressed bytes, for the bill."""
+        if self.prefix:
+            return describe_blocks(self.level)
+        return describe(self.format, self.level)
 
 
 def encode_package(
@@ -110,22 +131,37 @@ def encode_package(
     keep: Callable[[bytes], object],
     threads: int = 1,
 ) -> EncodedPackage:
-    """Make the frames of a package; `keep` gets each as soon as it is made.
+    """Make the frames of a package, or blocks for an image; `keep` gets each when it is made.
 
     Args:
         members: In the order of the archive; each is read once, when it is its turn.
         path: Where the file list will stand, archive-relative.
         mtime: What the members carry, in Unix seconds.
         style: Of the tarball.
-        keep: Gets the compressed bytes of the frames in order, then those of the file list's.
+        keep: Gets the compressed bytes of the frames in order, then those of the file list's; or
+            those of the blocks.
         threads: How many frames are compressed at once; as many more are held in memory.
 
     Raises:
         LadingError: A member cannot be read, or is not as long as it should be.
     """
+    if not style.prefix:
+        return _encode(members, path, mtime, _FrameWriter.opened(style, keep, threads))
+    with BlockWriter.opened(style.level, style.prefix, keep, threads) as blocks:
+        frames = _FrameWriter.opened(style, _forget, 1)
+        encoded = _encode(map(blocks.teed, members), path, mtime, frames)
+        return msgspec.structs.replace(encoded, blocks=blocks.finish())
+
+
+def _encode(
+    members: Iterable[ShippedMember],
+    path: str,
+    mtime: int,
+    frames: AbstractContextManager["_FrameWriter"],
+) -> EncodedPackage:
     files = []
     relocations = []
-    with _FrameWriter.opened(style, keep, threads) as writer:
+    with frames as writer:
         for member in members:
             item = writer.write(member, mtime)
             files.append(item)
@@ -136,11 +172,15 @@ def encode_package(
     document = render_file_list(mtime, files)
     return EncodedPackage(
         frames=tuple(writer.frames),
-        list_frame=writer.kept(_compressed(style, list_member(path, document, mtime))),
+        list_frame=writer.kept(_compressed(writer.style, list_member(path, document, mtime))),
         document=document,
         files=tuple(files),
         relocations=tuple(relocations),
     )
+
+
+def _forget(_frame: bytes) -> None:
+    """The stream of an image is not kept; the bill has its digests."""
 
 
 class _Frame(NamedTuple):

@@ -52,7 +52,8 @@ class KeptPackage:
     """A package whose frames lie in a file.
 
     Attributes:
-        path: The file, which begins with the frames, that of the file list last.
+        path: The file, which begins with the frames, that of the file list last; or with the
+            blocks of an image.
         encoded: What is known of them.
     """
 
@@ -195,8 +196,7 @@ def _read_entry(stream: BinaryIO) -> EncodedPackage | None:
         return None
     stream.seek(0)
     are_whole = encoded.length == start and all(
-        _digest(stream, frame.length) == frame.sha256
-        for frame in (*encoded.frames, encoded.list_frame)
+        _digest(stream, length) == sha256 for length, sha256 in encoded.kept
     )
     return encoded if are_whole else None
 

@@ -1,52 +1,41 @@
-"""From frames to an image: the tarball's stream, relocated, as squashfs.
+"""From blocks to an image: the environment as a squashfs file system, relocated to one prefix.
 
-The members are those of a `.tar` of the same environment, with every placeholder replaced by the
-prefix of the image, and lading's own records behind them, as unpacking to that prefix would write
-them. They come from the frames of a zstd tarball of any level. `tar2sqfs` makes the file system:
-the same stream gives the same bytes, however many threads it has. (`mksquashfs -tar` of
-squashfs-tools 4.5.1 gives other bytes in each run.)
+It holds what unpacking a `.tar` of the same environment to that prefix would write, lading's own
+records included. The same inputs give the same bytes, however many workers there are.
 """
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import accumulate
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from lading.conda import Occurrences, replace_placeholder
-from lading.errors import EngineNotFoundError
+from lading.conda import Kind
 from lading.format import (
     CHECKSUMS_SUFFIX,
-    END_OF_ARCHIVE,
     IMAGE_SUFFIX,
     MANIFEST_PATH,
     MANIFEST_SUFFIX,
     STATE_PATH,
     Bill,
-    Level,
+    Format,
     Manifest,
-    Piece,
+    ManifestFile,
     State,
     beside,
     check_image_prefix,
-    cut_frames,
-    decompress,
     label_of,
-    list_member,
     list_path,
-    padding,
     render_label,
     render_manifest,
     render_state,
 )
 from lading.node import check_prefix
-from lading.pack.encode import EncodedFrame, EncodedPackage
+from lading.pack.encode import EncodedPackage
 from lading.pack.frame_cache import KeptPackage
+from lading.pack.image_blocks import BlockWriter, ImageBlocks
 from lading.pack.members import mtime_of
 from lading.pack.packer import (
     Packed,
@@ -58,32 +47,19 @@ from lading.pack.packer import (
     plan_pack,
     publish,
 )
+from lading.pack.squashfs import HEAD_BYTES, FileSystem
 from lading.package import Payload
 from lading.system import (
+    CHUNK_BYTES,
     Progress,
-    Run,
-    fed,
-    in_order,
     is_temporary_of,
     no_progress,
     remove_stale_temporaries,
-    run_checked,
     sha256_of,
     sha256_of_file,
     temporary_directory,
     temporary_file,
 )
-
-PROGRAM = "tar2sqfs"
-
-# (level of zstd, bytes of a block). `data-service` (781 MB) on two cores: 3 gives 257 MB in 1.6 s,
-# 6 gives 241 MB in 3.5 s, 9 in blocks of 256 KiB 231 MB in 6.1 s, 15 in blocks of 1 MiB 221 MB in
-# 33 s. A block is what the first read of a page costs, so it stays small unless size is all.
-_LEVELS = {
-    Level.FAST: (3, 128 << 10),
-    Level.DEFAULT: (6, 128 << 10),
-    Level.SMALL: (15, 1 << 20),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,68 +68,45 @@ class ImagePlan:
 
     Attributes:
         pack: The stream, and where image, bill and checksums will lie.
-        prefix: Where the image will be mounted, absolute.
-        program: `tar2sqfs`.
-        level: Of compression.
     """
 
     pack: PackPlan
-    prefix: str
-    program: str
-    level: Level
-
-    @cached_property
-    def compressor(self) -> dict[str, str]:
-        """What shapes the bytes of the image, for the bill."""
-        words = run_checked(
-            Run(argv=(self.program, "--version"), environment={}), f"{PROGRAM} --version failed"
-        ).stdout.split()
-        level, block = _LEVELS[self.level]
-        version = next((word for word in words if word[:1].isdigit()), "unknown")
-        return {"name": PROGRAM, "version": version, "level": f"zstd {level} block {block}"}
 
 
-def default_image_prefix(environment: str) -> str:
-    """Where an image is mounted unless something else is asked for."""
-    return f"/opt/lading/{environment}"
+def image_prefix(prefix: str | None, environment: str) -> str:
+    """Where an image is mounted: `prefix`, or the place that its environment has by default.
+
+    Raises:
+        UsageError: `prefix` is none.
+        PrefixError: It cannot stand in a file.
+    """
+    chosen = prefix or f"/opt/lading/{environment}"
+    check_image_prefix(chosen)
+    check_prefix(Path(chosen), None)
+    return chosen
 
 
-def plan_image(
-    request: PackRequest, variables: Mapping[str, str], prefix: str | None = None
-) -> ImagePlan:
+def plan_image(request: PackRequest, prefix: str | None = None) -> ImagePlan:
     """What making an image takes; nothing is written.
 
     Args:
-        request: What to pack; its format is that of its frames alone.
-        variables: Environment variables: `PATH`.
+        request: What to pack; its format does not matter. Its frames hold blocks for this prefix.
         prefix: Where the image will be mounted; None means `/opt/lading/<environment>`.
 
     Raises:
         UsageError: The platform cannot be packed, or `prefix` is none.
-        EngineNotFoundError: There is no `tar2sqfs`.
+        PrefixError: `prefix` cannot stand in a file.
     """
-    chosen = prefix or default_image_prefix(request.installed.plan.environment)
-    check_image_prefix(chosen)
-    check_prefix(Path(chosen), None)
-    program = shutil.which(PROGRAM, path=variables.get("PATH", os.defpath))
-    if program is None:
-        raise EngineNotFoundError(
-            f"there is no {PROGRAM}, which makes images",
-            hint="install the package squashfs-tools-ng (Debian, Ubuntu, Fedora, conda-forge)",
-        )
-    plan = plan_pack(request)
-    name = request.tarball.name.removesuffix(str(request.format)) + IMAGE_SUFFIX
-    image = request.tarball.with_name(name)
+    chosen = image_prefix(prefix, request.installed.plan.environment)
+    plan = plan_pack(replace(request, format=Format.TAR, prefix=chosen))
+    image = plan.tarball.with_suffix(f".{IMAGE_SUFFIX}")
     return ImagePlan(
         pack=replace(
             plan,
             tarball=image,
             manifest=beside(image, MANIFEST_SUFFIX),
             checksums=beside(image, CHECKSUMS_SUFFIX),
-        ),
-        prefix=chosen,
-        program=program,
-        level=request.level,
+        )
     )
 
 
@@ -163,7 +116,6 @@ def apply_image(plan: ImagePlan, progress: Progress = no_progress) -> Packed:
     Raises:
         IntegrityError: A file in the package cache is not what its package says.
         PrefixTooLongError: The prefix does not fit into a placeholder of a binary file.
-        EngineFailedError: `tar2sqfs` failed.
         OutputError: The outputs cannot be written.
     """
     outputs = (plan.pack.tarball, plan.pack.manifest, plan.pack.checksums)
@@ -175,8 +127,7 @@ def apply_image(plan: ImagePlan, progress: Progress = no_progress) -> Packed:
             temporary_directory(directory, plan.pack.tarball.name) as spool,
             temporary_file(directory, plan.pack.tarball.name) as (temporary, stream),
         ):
-            bill = _write_file_system(plan, spool, temporary, progress)
-            stream.seek(0, os.SEEK_END)
+            bill = _write(plan.pack, spool, stream, progress)
             stream.write(render_label(label_of(bill, stream.tell())))
             stream.flush()
             os.fsync(stream.fileno())
@@ -191,124 +142,68 @@ def apply_image(plan: ImagePlan, progress: Progress = no_progress) -> Packed:
     return packed
 
 
-def _write_file_system(plan: ImagePlan, spool: Path, path: Path, progress: Progress) -> Bill:
-    level, block = _LEVELS[plan.level]
-    request = plan.pack.request
-    options = "--quiet --force --no-skip --no-xattr --compressor zstd --comp-extra"
-    argv = (
-        *(plan.program, *options.split(), f"level={level}", "--block-size", str(block)),
-        *("--num-jobs", str(request.workers), str(path)),
-    )
-    # Without variables: SOURCE_DATE_EPOCH would be the time of the file system, which is 0.
-    with fed(Run(argv=argv, environment={})) as stream:
-        encoded = [
-            (payload, _write_package(stream, os.fsencode(plan.prefix), request, payload, kept))
-            for payload, kept in kept_packages(plan.pack, spool, progress)
-        ]
-        manifest = _manifest(plan, encoded)
-        document = render_manifest(manifest)
-        bill = Bill(document=document, digest=sha256_of(document), manifest=manifest)
-        state = State(prefix=plan.prefix, manifest=bill.digest.hex)
-        lists = [(list_path(item.manager, item.name), one.document) for item, one in encoded]
-        records = ((MANIFEST_PATH, document), (STATE_PATH, render_state(state)))
-        for name, content in (*lists, *records):
-            stream.write(list_member(name, content, manifest.mtime))
-        stream.write(END_OF_ARCHIVE)
+def _write(plan: PackPlan, spool: Path, stream: IO[bytes], progress: Progress) -> Bill:
+    """Write the file system."""
+    file_system = FileSystem(level=plan.request.level)
+    stream.write(bytes(HEAD_BYTES))
+    encoded = []
+    for payload, kept in kept_packages(plan, spool, progress):
+        blocks = _blocks_of(kept)
+        _copy(kept, blocks.length, stream)
+        mtime = mtime_of(payload.mtime, plan.request.newest)
+        file_system.add(kept.encoded.files, blocks, mtime)
+        encoded.append((payload, kept.encoded))
+    manifest = _manifest(plan, encoded)
+    document = render_manifest(manifest)
+    bill = Bill(document=document, digest=sha256_of(document), manifest=manifest)
+    _write_records(plan.request, bill, encoded, file_system, stream)
+    tables, head = file_system.tables()
+    stream.write(tables)
+    stream.seek(0)
+    stream.write(head)
+    stream.seek(0, os.SEEK_END)
     return bill
 
 
-def _manifest(plan: ImagePlan, encoded: Sequence[tuple[Payload, EncodedPackage]]) -> Manifest:
-    """The bill of the stream, which names the prefix and what made the image."""
-    manifest = manifest_of(plan.pack, encoded)
-    requirements = msgspec.structs.replace(manifest.requirements, prefix=plan.prefix)
-    check_prefix(Path(plan.prefix), requirements.longest_prefix)
-    return msgspec.structs.replace(manifest, requirements=requirements, compressor=plan.compressor)
+def _blocks_of(kept: KeptPackage) -> ImageBlocks:
+    if kept.encoded.blocks is None:
+        raise ValueError(f"{kept.path} holds frames of a tarball")
+    return kept.encoded.blocks
 
 
-def _write_package(
-    stream: IO[bytes], prefix: bytes, request: PackRequest, payload: Payload, kept: KeptPackage
-) -> EncodedPackage:
-    """Write the members of a package, relocated.
-
-    Returns:
-        What the bill says of it: its frames as those of a `.tar`, whatever they were kept as.
-    """
-    encoded = kept.encoded
-    mtime = mtime_of(payload.mtime, request.newest)
-    writer = _Relocating(
-        stream=stream,
-        prefix=prefix,
-        mtime=mtime,
-        places={item.path: item.occurrences for item in encoded.relocations},
-    )
-    plain = []
-    frames = _contents(kept, request)
-    for pieces, content in zip(cut_frames(encoded.files), frames, strict=True):
-        writer.write(pieces, content)
-        plain.append(_plain_frame(content))
-    path = list_path(payload.manager, payload.name)
-    listed = _plain_frame(list_member(path, encoded.document, mtime))
-    return msgspec.structs.replace(encoded, frames=tuple(plain), list_frame=listed)
-
-
-def _contents(kept: KeptPackage, request: PackRequest) -> Iterator[bytes]:
-    """What the frames of a package hold, in order."""
-    ends = accumulate(frame.length for frame in kept.encoded.frames)
-    places = list(zip(kept.encoded.frames, ends, strict=True))
+def _copy(kept: KeptPackage, length: int, stream: IO[bytes]) -> None:
+    """Copy the blocks of a package to the image."""
     with kept.path.open("rb", buffering=0) as source:
-
-        def content(place: tuple[EncodedFrame, int]) -> bytes:
-            frame, end = place
-            data = os.pread(source.fileno(), frame.length, end - frame.length)
-            return decompress(request.format, data, frame.size)
-
-        yield from in_order(content, places, 1)
+        while length:
+            length -= stream.write(source.read(min(length, CHUNK_BYTES)))
 
 
-def _plain_frame(content: bytes) -> EncodedFrame:
-    return EncodedFrame(length=len(content), size=len(content), sha256=sha256_of(content).hex)
+def _write_records(
+    request: PackRequest,
+    bill: Bill,
+    encoded: Sequence[tuple[Payload, EncodedPackage]],
+    file_system: FileSystem,
+    stream: IO[bytes],
+) -> None:
+    """Write lading's own records, as unpacking would."""
+    state = State(prefix=request.prefix, manifest=bill.digest.hex)
+    records = {
+        **{list_path(item.manager, item.name): package.document for item, package in encoded},
+        MANIFEST_PATH: bill.document,
+        STATE_PATH: render_state(state),
+    }
+    with BlockWriter.opened(request.level, request.prefix, stream.write, 1) as writer:
+        for content in records.values():
+            writer.write(content)
+        blocks = writer.finish()
+    files = [ManifestFile(path=path, type=Kind.FILE, mode="0644") for path in records]
+    file_system.add(files, blocks, bill.manifest.mtime)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Relocating:
-    """Writes the stream of a package; files with a placeholder name the prefix instead.
-
-    Attributes:
-        stream: Where to.
-        prefix: Of the image.
-        mtime: Of the members, in Unix seconds.
-        places: Path → where a file has its placeholder.
-        held: What has come of such a file so far.
-    """
-
-    stream: IO[bytes]
-    prefix: bytes
-    mtime: int
-    places: Mapping[str, Occurrences]
-    held: bytearray = field(default_factory=bytearray)
-
-    def write(self, pieces: Sequence[Piece], content: bytes) -> None:
-        """Write the pieces of members that a frame holds."""
-        view = memoryview(content)
-        position = written = 0
-        for piece in pieces:
-            stop = position + piece.stop - piece.start
-            where = self.places.get(piece.file.path)
-            if where is not None:
-                self.stream.write(view[written:position])
-                self.held += view[position:stop]
-                written = stop
-                self._end_member(piece, where)
-            position = stop
-        self.stream.write(view[written:])
-
-    def _end_member(self, piece: Piece, where: Occurrences) -> None:
-        """Write a file with a placeholder, unless more of it is to come."""
-        item = piece.file
-        if piece.stop < piece.header + item.size:
-            return
-        shipped = bytes(self.held[piece.header : piece.header + item.size])
-        self.held.clear()
-        moved = replace_placeholder(shipped, where, self.prefix)
-        header = msgspec.structs.replace(item, size=len(moved)).header(self.mtime)
-        self.stream.write(header + moved + padding(len(moved)))
+def _manifest(plan: PackPlan, encoded: Sequence[tuple[Payload, EncodedPackage]]) -> Manifest:
+    """The bill of the stream, which names the prefix."""
+    manifest = manifest_of(plan, encoded)
+    prefix = plan.request.prefix
+    requirements = msgspec.structs.replace(manifest.requirements, prefix=prefix)
+    check_prefix(Path(prefix), requirements.longest_prefix)
+    return msgspec.structs.replace(manifest, requirements=requirements)

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from lading.conda import RepodataRecord
-from lading.format import FRAME_FORMAT_VERSION, describe
+from lading.format import FRAME_FORMAT_VERSION
 from lading.lock import LockedPackage
 from lading.pack.encode import EncodedPackage, Style
 from lading.pack.frame_cache import FRAME_RULES, FrameCache, KeptPackage
@@ -63,8 +63,8 @@ def _key(*inputs: object) -> str:
 
 
 def _rules(style: Style) -> tuple[object, ...]:
-    compressor = describe(style.format, style.level)
-    return (FRAME_FORMAT_VERSION, version("conda-pack"), FRAME_RULES, compressor, style.newest)
+    shaped = (style.compressor, style.newest, style.prefix)
+    return (FRAME_FORMAT_VERSION, version("conda-pack"), FRAME_RULES, *shaped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

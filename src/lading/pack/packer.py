@@ -28,7 +28,6 @@ from lading.format import (
     Requirements,
     beside,
     check_members,
-    describe,
     list_path,
     parse_manifest,
     render_ending,
@@ -83,6 +82,7 @@ class PackRequest:
         self_relocating: Whether its python relocates the environment when it starts.
         frames: Manager and name → the frames of a package that were made before; those of others
             are made of its files.
+        prefix: Where the image is mounted that is made; empty for a tarball.
     """
 
     installed: Packable
@@ -93,11 +93,12 @@ class PackRequest:
     newest: int | None = None
     self_relocating: bool = False
     frames: Mapping[tuple[str, str], KeptPackage] = field(default_factory=dict)
+    prefix: str = ""
 
     @property
     def style(self) -> Style:
         """How its frames are made."""
-        return Style(format=self.format, level=self.level, newest=self.newest)
+        return Style(format=self.format, level=self.level, newest=self.newest, prefix=self.prefix)
 
     @property
     def tarball(self) -> Path:
@@ -329,7 +330,7 @@ def manifest_of(plan: PackPlan, encoded: Sequence[tuple[Payload, EncodedPackage]
         platform=lockfile.platform,
         lock=lockfile.digest.hex,
         lading=VERSION,
-        compressor=describe(request.format, request.level),
+        compressor=request.style.compressor,
         bytecode=request.installed.plan.bytecode,
         requirements=Requirements(
             longest_prefix=min(binary, default=None),

@@ -67,7 +67,6 @@ class Transcoding:
     Attributes:
         private: Where programs run, if any must.
         style: Of the frames.
-        alike: Styles whose frames serve as well, where they are known.
         known: What was made before.
         workers: How many packages are worked on at once.
         adopted: Files that link scripts made.
@@ -76,7 +75,6 @@ class Transcoding:
 
     private: PrivatePrefix
     style: Style
-    alike: tuple[Style, ...] = ()
     known: KnownFrames
     workers: int = 1
     adopted: tuple[PayloadFile, ...] = ()
@@ -138,17 +136,16 @@ class Transcoding:
         digests = [item.sha256.hex for item in records if item.name == "python" and item.sha256]
         return "".join(digests), self.private.plan.bytecode
 
-    def _conda_key(self, record: RepodataRecord, style: Style, *, needs_python: bool) -> str:
+    def _conda_key(self, record: RepodataRecord, *, needs_python: bool) -> str:
         dropped = self._dropped.get(record.distribution, ())
-        return conda_key(record, style, dropped, self._python if needs_python else None)
+        return conda_key(record, self.style, dropped, self._python if needs_python else None)
 
     def _find_conda(self, records: Sequence[RepodataRecord]) -> Frames:
         """The known frames of conda packages."""
         found = in_order(
             lambda item: self.known.find(
                 *(
-                    self._conda_key(item, style, needs_python=needs_python)
-                    for style in (self.style, *self.alike)
+                    self._conda_key(item, needs_python=needs_python)
                     for needs_python in (True, False)
                 )
             ),
@@ -161,11 +158,8 @@ class Transcoding:
     def _find_wheels(self) -> Frames:
         """The known frames of pip distributions."""
         wheels = self.private.plan.wheels
-        styles = (self.style, *self.alike)
         found = {
-            item.name: self.known.find(
-                *(pip_key(item, wheels, style, self._python) for style in styles)
-            )
+            item.name: self.known.find(pip_key(item, wheels, self.style, self._python))
             for item in wheels
         }
         return {(PIP, name): kept for name, kept in found.items() if kept is not None}
@@ -277,7 +271,7 @@ class Transcoding:
                 )
             return msgspec.structs.replace(encoded, origin=source.origin)
 
-        key = self._conda_key(record, self.style, needs_python=needs_python)
+        key = self._conda_key(record, needs_python=needs_python)
         return {(CONDA, record.name): self.known.store(key, encode)}
 
     def _encode_wheels(self) -> Frames:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         Completed as Completed,
         Run as Run,
         become as become,
-        fed as fed,
         read_from as read_from,
         run as run,
         run_checked as run_checked,

@@ -171,43 +171,26 @@ def run_checked(request: Run, failure: str, hint: str = "") -> Completed:
 
 
 @contextmanager
-def fed(request: Run) -> Iterator[IO[bytes]]:
-    """Run a program that reads what the block writes; it must succeed.
+def read_from(request: Run) -> Iterator[IO[bytes]]:
+    """Run a program whose standard output the block reads; it must succeed.
 
     Raises:
         EngineNotFoundError: The executable does not exist.
-        EngineFailedError: Its exit code is not 0, or it stopped reading; `details` hold its words.
+        EngineFailedError: Its exit code is not 0; `details` hold its words.
     """
-    with _streaming(request, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
-        assert child.stdin is not None  # noqa: S101  # for the type checker
-        with suppress(BrokenPipeError):  # its exit code and its last words say more
-            yield child.stdin
-            child.stdin.close()
-
-
-@contextmanager
-def read_from(request: Run) -> Iterator[IO[bytes]]:
-    """Run a program whose standard output the block reads; see `fed`."""
-    with _streaming(request, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None  # noqa: S101  # for the type checker
-        yield child.stdout
-
-
-@contextmanager
-def _streaming(request: Run, *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
     with tempfile.TemporaryFile() as errors:
-        child = _start(request, "name an existing executable", stdin, stdout, errors)
+        child = _start(
+            request, "name an existing executable", subprocess.DEVNULL, subprocess.PIPE, errors
+        )
+        assert child.stdout is not None  # noqa: S101  # for the type checker
         try:
-            yield child
+            yield child.stdout
             child.wait()
         except BaseException:
             child.kill()
             raise
         finally:
-            for stream in (child.stdin, child.stdout):
-                if stream is not None:
-                    with suppress(BrokenPipeError):
-                        stream.close()
+            child.stdout.close()
             child.wait()
         if child.returncode != 0:
             errors.seek(0)

@@ -9,19 +9,17 @@ from lading.conda.paths import FileMode
 from lading.errors import (
     ArchiveError,
     DigestMismatchError,
-    EngineFailedError,
-    EngineNotFoundError,
     PrefixTooLongError,
     UsageError,
 )
 from lading.format.compression import Level
 from lading.format.image import is_image, read_image
 from lading.format.manifest import parse_manifest
-from lading.pack.image import apply_image, plan_image
+from lading.pack.image import plan_image
 from lading.pack.packer import PackRequest
 from lading.system.digest import sha256_of, sha256_of_file
 from simulators.handmade import file, installed, pack, payload, snapshot, unpack
-from simulators.images import MOUNTED, PLACEHOLDER, VARIABLES, make_image, need, sample
+from simulators.images import MOUNTED, PLACEHOLDER, make_image, need, sample
 
 
 def request(directory: Path) -> PackRequest:
@@ -87,39 +85,18 @@ def test_levels_differ(tmp_path: Path) -> None:
         make_image(tmp_path / item / "dist", level=item).manifest.compressor["level"]
         for item in Level
     ]
-    assert ["zstd 3 block 131072", "zstd 6 block 131072", "zstd 15 block 1048576"] == levels
-
-
-def test_without_the_program(tmp_path: Path) -> None:
-    """Where `tar2sqfs` is missing the hint names the package that has it."""
-    with pytest.raises(EngineNotFoundError) as caught:
-        plan_image(request(tmp_path), {"PATH": str(tmp_path)})
-    assert "squashfs-tools-ng" in caught.value.hint
-
-
-def test_a_program_that_fails(tmp_path: Path) -> None:
-    """What the program said last is in the error, and nothing is left behind."""
-    need("tar2sqfs")
-    program = tmp_path / "bin/tar2sqfs"
-    program.parent.mkdir()
-    program.write_text(
-        '#!/bin/sh\n[ "$1" = --version ] && exec echo 1.2.0\necho no room >&2\nexit 3\n'
-    )
-    program.chmod(0o755)
-    with pytest.raises(EngineFailedError, match="exit code 3") as caught:
-        apply_image(plan_image(request(tmp_path / "dist"), {"PATH": str(program.parent)}, MOUNTED))
-    assert (("no room",), []) == (caught.value.details, list((tmp_path / "dist").iterdir()))
+    assert ["3 block 131072", "3 block 262144", "15 block 1048576"] == levels
 
 
 @pytest.mark.parametrize("prefix", ["relative", "/", "/opt/../etc", "/opt//x", "/a\nb", ""])
 def test_prefixes_that_are_none(tmp_path: Path, prefix: str) -> None:
     """An image can only be made for a plain absolute path."""
-    need("tar2sqfs")
     if prefix == "":
-        assert "/opt/lading/sample" == plan_image(request(tmp_path), VARIABLES, prefix).prefix
+        planned = plan_image(request(tmp_path), prefix)
+        assert "/opt/lading/sample" == planned.pack.request.prefix
         return
     with pytest.raises(UsageError):
-        plan_image(request(tmp_path), VARIABLES, prefix)
+        plan_image(request(tmp_path), prefix)
 
 
 def test_a_prefix_that_does_not_fit(tmp_path: Path) -> None:
