@@ -43,11 +43,8 @@ def channel_urls(
 ) -> tuple[ChannelUrl, ...]:
     """The canonical URLs of what a user wrote as `name`: several for `defaults`, as conda has it.
 
-    Args:
-        name: A name, a URL, or a path that begins with `./`, `../` or `/`.
-        platform: For which packages are wanted.
-        directory: What a path is relative to, absolute.
-        root: The project, absolute: a channel below it is known by its place there.
+    `name` may be a path that begins with `./`, `../` or `/`. It is relative to `directory`; a
+    channel below the project, `root`, is known by its place there. Both are absolute.
     """
     text = name.strip().rstrip("/")
     if text == DEFAULTS:

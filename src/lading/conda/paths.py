@@ -36,9 +36,8 @@ class Kind(StrEnum):
 def link_steps(path: str, links: Mapping[str, str]) -> int | None:
     """How many names a file system looks at to follow a link; None if it leaves the prefix.
 
-    Args:
-        path: Of the link, relative to the prefix.
-        links: Path → target of all links in the prefix, each path without `.`, `..`.
+    `path` is relative to the prefix; `links`: path → target of all links in the prefix, each path
+    without `.`, `..`.
     """
     place = path.split("/")[:-1]
     target = links[path]

@@ -74,10 +74,8 @@ def override_virtual_packages(
 ) -> tuple[VirtualPackage, ...]:
     """`packages` with versions replaced or added.
 
-    Args:
-        packages: Names unique.
-        overrides: Name, with or without the leading `__` → version, or `version=build`; an empty
-            version takes the package away.
+    `overrides`: name, with or without the leading `__` → version, or `version=build`; an empty
+    version takes the package away.
 
     Returns:
         Sorted by name; names unique.

@@ -55,11 +55,8 @@ def plan_bootstrap(
 ) -> BootstrapPlan:
     """Plan the download of micromamba; nothing is changed.
 
-    Args:
-        platform: Of this machine.
-        target: Path for the executable, absolute.
-        source: URL of a mirror or a copy; empty for the official location.
-        sha256: Required digest; None for the pinned one.
+    `source` is the URL of a mirror or a copy, empty for the official location; `sha256` is the
+    required digest, None for the pinned one.
 
     Raises:
         UsageError: There is no executable for this platform, or no digest is pinned or given.

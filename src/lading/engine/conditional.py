@@ -70,9 +70,7 @@ def counts_in(spec: MatchSpec, present: Mapping[str, Present]) -> bool:
 
     Where the flags or the build number of a package are not known, they are taken to fit.
 
-    Args:
-        spec: Its own name may be absent from the environment.
-        present: Name → package, virtual ones included.
+    `present`: name → package, virtual ones included.
     """
     condition = spec.condition
     return condition is None or condition_holds(condition, lambda query: _matches(query, present))

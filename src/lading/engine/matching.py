@@ -63,11 +63,7 @@ def version_query(text: str) -> str:
 def satisfies(spec: MatchSpec, version: str, build: str, channel: str) -> bool:
     """Whether a package of the name of `spec` with these properties is one that it asks for.
 
-    Args:
-        spec: In the one spelling.
-        version: Version literal of the package.
-        build: Its build string.
-        channel: Canonical URL of its channel.
+    `channel` is the canonical URL of its channel.
     """
     return (
         admits(spec.version, version)

@@ -131,10 +131,8 @@ class Engine(Protocol):
     ) -> Offers:
         """What the channels of `request` offer for `platforms`, their `noarch` included.
 
-        Args:
-            request: Of it, only the channels and mirrors matter.
-            names: Packages whose records are wanted.
-            platforms: Instead of the one of the request.
+        Of `request`, only the channels and mirrors matter. The records of the packages `names` are
+        wanted.
 
         Raises:
             FetchError: A channel could not be read.

@@ -32,10 +32,8 @@ class Bill:
 def parse_bill(document: bytes, name: str, expected: str | None = None) -> Bill:
     """The bill in `document`, which is not parsed unless it has the expected digest.
 
-    Args:
-        document: From a file or a tarball.
-        name: What to call it in an error.
-        expected: SHA-256 that it must have, hexadecimal in either case; None for any.
+    `name` is what to call it in an error, `expected` the SHA-256 that it must have, hexadecimal in
+    either case; None for any.
 
     Raises:
         DigestMismatchError: It is not the expected bill.

@@ -112,9 +112,7 @@ def is_image(path: Path) -> bool:
 def read_image(path: Path, manifest_sha256: str | None = None) -> Image:
     """The image at `path`; only its label is read.
 
-    Args:
-        path: Absolute.
-        manifest_sha256: The digest that its bill must have, hexadecimal; None for any.
+    `manifest_sha256` is the digest that its bill must have, hexadecimal; None for any.
 
     Raises:
         InputError: There is no such file.

@@ -210,9 +210,7 @@ class _Version(msgspec.Struct):
 def parse_manifest(data: bytes, name: str) -> Manifest:
     """The manifest in `data`, checked; its lists are checked by `lading.format.contents`.
 
-    Args:
-        data: From a file or a frame; not trusted.
-        name: What to call it in an error.
+    `name` is what to call it in an error.
 
     Raises:
         ManifestError: It is malformed or too large, has another version, or contradicts itself.

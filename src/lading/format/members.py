@@ -31,9 +31,7 @@ MOST_STEPS = 2_000_000
 def check_members(files: Sequence[ManifestFile], name: str) -> None:
     """Refuse members that must not be written.
 
-    Args:
-        files: Of all packages together.
-        name: What to call the bill in an error.
+    `files` are those of all packages together; `name` is what to call the bill in an error.
 
     Raises:
         UnsafePathError: 2 to 5 do not hold.

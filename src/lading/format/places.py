@@ -40,10 +40,8 @@ def is_remote(tarball: str) -> bool:
 def tarball_place(name: str, path: Callable[[str], Path], *, piped: bool = False) -> str | Path:
     """Where the tarball is that a user named: its URL, or its path.
 
-    Args:
-        name: URL (http or https), or path.
-        path: Makes a path absolute.
-        piped: Whether the command reads standard input too, which the hint then names.
+    `path` makes a path absolute. `piped` says whether the command reads standard input too, which
+    the hint then names.
 
     Raises:
         UsageError: It is the URL of something else.
@@ -59,9 +57,7 @@ def tarball_place(name: str, path: Callable[[str], Path], *, piped: bool = False
 def local_place(name: str, path: Callable[[str], Path]) -> Path:
     """The path that a user named.
 
-    Args:
-        name: What was named.
-        path: Makes a path absolute.
+    `path` makes a path absolute.
 
     Raises:
         UsageError: It is a URL.

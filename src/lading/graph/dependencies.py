@@ -40,9 +40,6 @@ def topological_order(records: Iterable[RepodataRecord]) -> tuple[RepodataRecord
     as `python` and `pip` may, stand in one group; there `python` comes first, else the smallest
     name, and the rest follows as if it did not depend on that one. Dependencies outside of the
     set, such as virtual packages, do not matter.
-
-    Args:
-        records: Names unique.
     """
     by_name = {record.name: record for record in records}
     dependencies = {

@@ -139,12 +139,8 @@ def combine_contents(
 ) -> PrefixContents:
     """The contents of an environment whose payloads are known.
 
-    Args:
-        conda: conda packages.
-        pip: pip distributions, by name.
-        own: Files of the project, then those of the environment.
-        python: The environment's python, or None.
-        clobbered: Path → all packages that bring it.
+    `own` are files of the project, then those of the environment; `clobbered`: path → all packages
+    that bring it.
 
     Raises:
         ArchiveError: A package sets a variable with an impossible name.
@@ -189,9 +185,8 @@ def environment_payload(
 ) -> Payload:
     """The files of the environment as a whole.
 
-    Args:
-        variables: Name → value; kept where conda and micromamba look for them on activation.
-        adopted: Files that link scripts made.
+    `variables` are kept where conda and micromamba look for them on activation; `adopted` are files
+    that link scripts made.
     """
     documents = {"conda-meta/frozen": FROZEN, "conda-meta/history": HISTORY}
     if variables:

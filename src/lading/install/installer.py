@@ -117,12 +117,7 @@ def apply_install(
 
     Where only a few packages changed since the environment was installed, only these are replaced.
 
-    Args:
-        plan: From `plan_install`.
-        tree: The same as for the plan.
-        engine: Links the conda part.
-        inherited: The caller's environment variables, of which children get a few.
-        progress: Told of each step.
+    `inherited` are the caller's environment variables, of which children get a few.
 
     Raises:
         FetchError: An archive could not be fetched.

@@ -75,11 +75,7 @@ def fetch_archives(
 
     What a layer has with the right digest is read from there, and not fetched.
 
-    Args:
-        plan: What is to be installed.
-        tree: Names the caches and the layers.
-        inherited: The caller's environment variables, which may name proxies and certificates.
-        progress: Told of each file.
+    `inherited` are the caller's environment variables, which may name proxies and certificates.
 
     Raises:
         FetchError: An archive or a wheel could not be fetched.

@@ -78,16 +78,8 @@ def plan_install(  # noqa: PLR0913  # one parameter for each option
 ) -> InstallPlan:
     """Plan to install `lockfile` below `tree`; nothing is changed.
 
-    Args:
-        environment: Name of the environment.
-        lockfile: What to install, all of it; `choose_categories` limits it.
-        tree: Where things lie.
-        bytecode: Whether bytecode is wanted.
-        link_scripts: Whether link scripts are to run.
-        offline: Whether nothing may be fetched over a network.
-        only_fetch: Whether only archives are wanted, which any machine can fetch.
-        reinstall: Whether to install from nothing, whatever is installed.
-        editable: Whether source trees of the project are linked.
+    `only_fetch` says that only archives are wanted, which any machine can fetch; `reinstall`, to
+    install from nothing, whatever is there; `editable`, to link source trees of the project.
 
     Raises:
         LockError: An entry of the lock cannot be installed.

@@ -13,10 +13,6 @@ MANAGER = "project"
 def project_payloads(lock: Lockfile, project: Path) -> tuple[Payload, ...]:
     """Read what files of the project put into an environment, sorted by name.
 
-    Args:
-        lock: Names them.
-        project: Directory of the project, absolute.
-
     Raises:
         SpecError: They are not those that were locked.
         LockError: The lock names them wrongly.

@@ -25,12 +25,6 @@ def sha256_by_md5(
 
     What was never seen is fetched into the package cache, and compared with its MD5.
 
-    Args:
-        wanted: Entries without SHA-256.
-        tree: Where archives are kept, and what is known of them.
-        mirrors: Where they are fetched from.
-        network: How it is reached.
-
     Raises:
         FetchError: An archive cannot be fetched.
         DigestMismatchError: It has another MD5.

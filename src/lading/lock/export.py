@@ -65,10 +65,8 @@ def export_requirements(lock: Lockfile) -> str:
 def export_unified(locks: Sequence[Lockfile], name: str, sources: Sequence[str]) -> bytes:
     """One conda-lock.yml for all platforms.
 
-    Args:
-        locks: Of one environment, each of another platform; at least one.
-        name: Of the environment.
-        sources: The sources, relative to the file that is made.
+    `locks` are of one environment, each of another platform, at least one. `sources` are relative
+    to the file that is made.
 
     Raises:
         LockError: They were locked from different channels.

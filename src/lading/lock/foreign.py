@@ -61,10 +61,8 @@ def read_foreign(
 ) -> tuple[Lockfile, ...]:
     """The lockfiles in the file at `path`, each with the name of its environment.
 
-    Args:
-        path: Of conda-lock, pixi or conda; also a lockfile of lading.
-        known: MD5 → SHA-256 of archives for which the file has the first alone.
-        platform: Of an explicit file that does not say its own.
+    `known` is MD5 → SHA-256 of archives for which the file has the first alone; `platform` is for
+    an explicit file that does not say its own.
 
     Raises:
         LockError: It is missing, or none of these.

@@ -28,11 +28,7 @@ def solve_group(
 ) -> tuple[Solved, ...]:
     """Solve the environments of the group `name`; each has the versions of all others.
 
-    Args:
-        name: Of the group.
-        members: What each is to be locked with; at least one.
-        engine: Solves the conda parts.
-        progress: Called with the name of a platform and its steps.
+    `progress` is called with the name of a platform and its steps.
 
     Raises:
         SolveError: They have no common solution.

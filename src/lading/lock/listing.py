@@ -81,11 +81,8 @@ def newer_packages(
 ) -> tuple[Newer, ...]:
     """The conda packages of `lock` of which there is a newer version, sorted by name. Pure.
 
-    Args:
-        lock: What is locked.
-        available: What the channels have of its packages, the first channel first.
-        allowed: What would be locked with no pin kept.
-        specs: What the sources ask for.
+    `available` is what the channels have of its packages, the first channel first; `allowed` what
+    would be locked with no pin kept.
     """
     solution = {str(record.name): record for record in allowed}
     offered: dict[str, list[Offered]] = {}

@@ -128,10 +128,7 @@ class Merging:
 def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workplace: Path) -> None:
     """Write the sources as they will be after the merge.
 
-    Args:
-        sources: Where they lie in the working tree → where to write them, both absolute.
-        merging: The merge.
-        workplace: A directory for temporary files.
+    `sources`: where they lie in the working tree → where to write them, both absolute.
 
     Raises:
         SpecError: A source is missing, or the two sides changed the same lines of it.

@@ -91,9 +91,7 @@ class _Document(msgspec.Struct, frozen=True):
 def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None) -> Lockfile:
     """The lockfile at `path`.
 
-    Args:
-        path: A v1 lockfile.
-        platform: Which platform to read of a file that holds several; None where it holds one.
+    Of a file that holds several platforms, `platform` says which to read.
 
     Raises:
         LockError: It is missing, not YAML, not a v1 lockfile, not for this platform, lists a

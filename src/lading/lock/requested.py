@@ -227,11 +227,9 @@ def read_sources(
 ) -> Sources:
     """Read the sources at `paths`, each once.
 
-    Args:
-        paths: Absolute.
-        projects: Directories of source trees that the settings ask for in addition.
-        directories: For each of `paths`, what paths in it are relative to; none means where it is.
-        root: The directory of the project, absolute; None means that of the first source.
+    `projects` are source trees that the settings ask for in addition. Paths in a source are
+    relative to its item of `directories`; without these, to where it lies. `root` is the directory
+    of the project; None means that of the first source.
 
     Raises:
         SpecError: One is missing, or an environment file is wrong.
@@ -276,12 +274,8 @@ def ask_conda_lock(
 ) -> dict[Platform, Requested]:
     """What `sources` ask for, as conda-lock reads them.
 
-    Args:
-        sources: The sources.
-        platforms: The platforms to lock for, each with its virtual packages; at least one.
-        channels: Names or URLs that replace those of the sources; empty keeps theirs.
-        conda_lock: Asked to read them.
-        mapping: Table of PyPI and conda names.
+    `platforms` has at least one. `channels` replace those of the sources; empty keeps theirs.
+    `mapping` is the table of PyPI and conda names.
 
     Raises:
         SpecError: A source is wrong, they do not fit together, or no channel is named.

@@ -139,11 +139,7 @@ def solve_lock(
 ) -> tuple[PlatformOutcome, ...]:
     """Solve all platforms at once; the new lockfiles are in the order of the plan, not written.
 
-    Args:
-        plan: What to solve.
-        engine: Solves the conda part.
-        progress: Called with the name of a platform and its steps.
-        clock: Seconds from any moment.
+    `progress` is called with the name of a platform and its steps.
 
     Raises:
         SolveError: A platform has no solution; the message names it.

@@ -102,10 +102,8 @@ class WheelBuilder:
     def build(self, source: BuildSource, before: BuiltWheel | None = None) -> BuiltWheel:
         """Build a wheel twice, and keep it.
 
-        Args:
-            source: What to build.
-            before: The last wheel of it. With the same sources it stays, and if it is gone, it is
-                built with the same requirements.
+        With the same sources, `before`, the last wheel of it, stays; if that is gone, the wheel is
+        built with the same requirements.
 
         Raises:
             EngineFailedError: The build fails, or its requirements cannot be resolved.

@@ -222,10 +222,7 @@ class Transport:
     def read_part(self, url: str, offset: int | None, length: int) -> Part | None:
         """A part of the file at `url`; None if the server supports no ranges.
 
-        Args:
-            url: http or https.
-            offset: Where it begins; None means the last `length` bytes.
-            length: In bytes; less comes only where the file has less.
+        Without `offset`, it is the last `length` bytes. Less comes only where the file has less.
 
         Raises:
             FetchError: The server does not send it.

@@ -86,10 +86,7 @@ def channel_credentials(
 ) -> tuple[Credential, ...]:
     """The credentials that stand in the URLs of `channels`; variables in them are replaced.
 
-    Args:
-        channels: Names or URLs.
-        environment: Has the variables.
-        lenient: Whether a URL is passed over whose variable is not set.
+    With `lenient`, a URL is passed over whose variable is not set.
 
     Raises:
         SpecError: A variable is not set.

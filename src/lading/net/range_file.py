@@ -34,10 +34,7 @@ class RemoteFile:
     def __init__(self, url: str, transport: "Transport", tail: int = TAIL_BYTES) -> None:
         """The file at `url`; nothing is asked yet.
 
-        Args:
-            url: http or https; may hold credentials.
-            transport: Connections.
-            tail: How many bytes at the end to read with `size`, and keep.
+        `url` may hold credentials. `tail` bytes at the end are read with `size`, and kept.
         """
         self._url = url
         self._transport = transport

@@ -117,11 +117,8 @@ def read_members(
     A content must be read before the next member is asked for. The members below `info/` come first
     in a `.conda`, and usually in a `.tar.bz2`.
 
-    Args:
-        file_name: Ends in `.conda` or `.tar.bz2`.
-        stream: The archive, at its beginning.
-        info_only: Whether to stop after `info/` of a `.conda`, which is a file of its own there.
-        limit: Bytes that the tars may have.
+    With `info_only`, it ends after `info/` of a `.conda`, which is a file of its own there. The
+    tars may have `limit` bytes.
 
     Raises:
         ArchiveError: It breaks one of the promises above.

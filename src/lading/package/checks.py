@@ -109,12 +109,8 @@ def check_packages(
 ) -> dict[str, CheckedPackage]:
     """Refuse packages that must not be given to an engine, see the module.
 
-    Args:
-        records: All packages of an environment.
-        archives: Distribution string → archive, its digest checked.
-        platform: Where the environment will be used.
-        cache: Where results are kept, absolute; None keeps none.
-        workers: How many archives are read at once.
+    `archives`: distribution string → archive, its digest checked. Results are kept in `cache`,
+    absolute; None keeps none.
 
     Returns:
         Distribution string → package.
@@ -332,9 +328,7 @@ _ALLOWED = {
 def check_environment(packages: Mapping[str, CheckedPackage], platform: Platform) -> None:
     """Check packages together (5 and 6).
 
-    Args:
-        packages: Distribution string → package.
-        platform: Where the environment will be used.
+    `packages`: distribution string → package.
 
     Raises:
         UnsafePathError: A link leads out of the prefix, or a path lies below one.

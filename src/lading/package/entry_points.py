@@ -40,10 +40,8 @@ def self_locating_script(interpreter: str, options: str, body: bytes) -> bytes |
     The header is a string to python, so the docstring of the script, which many print as their
     help, is no longer the first one: it is assigned to `__doc__` instead.
 
-    Args:
-        interpreter: Its path, relative to the directory of the script.
-        options: Options of the interpreter as a shell reads them, or empty.
-        body: The script without its own first line.
+    `interpreter` is its path, relative to the directory of the script; `options` are written as a
+    shell reads them; `body` is the script without its first line.
 
     Returns:
         None where that is not possible: an import from `__future__` must follow the docstring

@@ -116,11 +116,7 @@ def conda_payload(
 ) -> Payload:
     """The payload of a conda package.
 
-    Args:
-        record: From the lock: canonical URL and digests.
-        info: The package's `info/`.
-        directory: Where it lies extracted.
-        python: The environment's python, or None.
+    `directory` is where it lies extracted.
 
     Raises:
         ArchiveError: It is a noarch python package without a python, a file is missing or not

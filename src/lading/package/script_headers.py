@@ -17,10 +17,8 @@ _SIMPLE = re.compile(r"[A-Za-z0-9_./+=:@%,-]*")
 def script_for(interpreter: str, options: str, body: bytes) -> bytes | None:
     """A script for any language that is known, made to find its interpreter itself.
 
-    Args:
-        interpreter: Its path, relative to the directory of the script.
-        options: Its options, separated by spaces, or empty.
-        body: The script without its first line.
+    `interpreter` is its path, relative to the directory of the script; `options` are separated by
+    spaces; `body` is the script without its first line.
 
     Returns:
         None where that is not possible: the first line must then name the interpreter.

@@ -78,11 +78,8 @@ def _chain(graph: LockGraph, chain: tuple[str, ...]) -> str:
 def render_tree(graph: LockGraph, roots: list[str], depth: int, *, reverse: bool) -> str:
     """A tree below each of `roots`; what was shown already is marked with `*` and not shown again.
 
-    Args:
-        graph: Of the lock.
-        roots: Nodes.
-        depth: How many steps down, at least 0.
-        reverse: Whether to go to who needs a package instead of what it needs.
+    It goes `depth` steps down, at least 0; with `reverse`, to who needs a package instead of what
+    it needs.
     """
     edges = graph.graph.dependents() if reverse else graph.graph.dependencies
     seen: set[str] = set()

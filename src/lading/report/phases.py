@@ -29,11 +29,8 @@ def phase_lines(
 
         unpack     17,638 files, 740 MB  2.3 s
 
-    Args:
-        stream: Gets the lines.
-        sizes: Phase → how much it is, where more is known than the number of steps; looked at when
-            the phase is done.
-        clock: Seconds from any moment.
+    `sizes`: phase → how much it is, where more is known than the number of steps; looked at when
+    the phase is done.
     """
     lock = threading.Lock()
     started: dict[str, float] = {}

@@ -24,9 +24,7 @@ def render_preflight(report: Preflight) -> Answer:
 def merge_preflights(data: bytes, name: str) -> tuple[Preflight, ...]:
     """What several machines said, by name of the machine.
 
-    Args:
-        data: JSON lines, in any order; empty ones do not matter.
-        name: Where they are from, for an error.
+    `data` are JSON lines, in any order; `name` is where they are from, for an error.
 
     Raises:
         InputError: A line is something else, or there is none.

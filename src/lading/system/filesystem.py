@@ -29,9 +29,8 @@ def read_mounts() -> str:
 def file_system_type(directory: Path, read: Callable[[], str] = read_mounts) -> str:
     """The type of the file system that `directory` lies on, such as `ext4`; empty if unknown.
 
-    Args:
-        directory: Absolute; need not exist.
-        read: Returns the mounts as `/proc/self/mountinfo` does.
+    `directory` is absolute and need not exist; `read` returns the mounts as `/proc/self/mountinfo`
+    does.
     """
     resolved = directory.resolve()
     # The longest mount point counts, and of several at one place the last.
@@ -49,8 +48,7 @@ def file_system_type(directory: Path, read: Callable[[], str] = read_mounts) -> 
 def nearest_directory(path: Path) -> Path:
     """The nearest directory that exists: `path` itself or one above it.
 
-    Args:
-        path: Absolute; any name will do, too long ones as well.
+    `path` is absolute; any name will do, too long ones as well.
     """
     return next(item for item in (path, *path.parents) if os.path.isdir(item))  # noqa: PTH112  # never raises
 
@@ -58,9 +56,7 @@ def nearest_directory(path: Path) -> Path:
 def network_file_system(directory: Path, read: Callable[[], str] = read_mounts) -> str:
     """The type of the network file system that `directory` lies on, such as `nfs4`; else empty.
 
-    Args:
-        directory: Absolute; need not exist.
-        read: Returns the mounts as `/proc/self/mountinfo` does.
+    Arguments are as of `file_system_type`.
     """
     kind = file_system_type(directory, read)
     return kind if _NETWORK.fullmatch(kind) else ""

@@ -95,10 +95,7 @@ def scrubbed_environment(
     temporary directory, a proxy and certificates. In particular no `CONDA_*`, `MAMBA_*`, `PIP_*`,
     `UV_*`, `PYTHON*` or `LD_*` variable does.
 
-    Args:
-        inherited: The environment of the caller.
-        home: A directory that is private to the build; becomes HOME.
-        extra: Variables to set on top.
+    `home` is private to the build and becomes HOME; `extra` is set on top.
     """
     environment = {name: inherited[name] for name in _KEPT_VARIABLES if name in inherited}
     environment |= {"HOME": str(home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -204,9 +201,7 @@ def read_from(request: Run) -> Iterator[IO[bytes]]:
 def become(request: Run, executable: str) -> Never:
     """Replace this process by a program, which gets its terminal, its streams and its signals.
 
-    Args:
-        request: Its arguments and its whole environment; the current directory stays.
-        executable: Absolute path of the program.
+    The current directory stays. `executable` is an absolute path.
 
     Raises:
         EngineNotFoundError: It cannot be executed.

@@ -15,9 +15,7 @@ from pathlib import Path
 def remove_tree(path: Path | str, above: int | None = None) -> None:
     """Remove a directory and everything below it, however deep; symbolic links are not followed.
 
-    Args:
-        path: The directory.
-        above: Descriptor of the directory that `path` is relative to, if it is.
+    `above` is the descriptor of the directory that `path` is relative to, if it is.
 
     Raises:
         OSError: Something cannot be removed, or there is no directory at `path`.

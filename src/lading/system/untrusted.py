@@ -34,9 +34,7 @@ _decoders: dict[object, msgspec.json.Decoder[object]] = {}
 def open_regular(path: Path | str, *, follow: bool = False) -> int:
     """Open a regular file for reading, without waiting; return its descriptor.
 
-    Args:
-        path: The file.
-        follow: Whether `path` may be a symbolic link, as one that a user names may.
+    `follow` says whether `path` may be a symbolic link, as one that a user names may.
 
     Raises:
         OSError: It cannot be opened, or is something else.
@@ -52,10 +50,7 @@ def open_regular(path: Path | str, *, follow: bool = False) -> int:
 def read_regular(path: Path | str, limit: int = LARGEST_RECORD, *, follow: bool = False) -> bytes:
     """The content of a regular file.
 
-    Args:
-        path: The file.
-        limit: The most bytes that it may have.
-        follow: See `open_regular`.
+    It may have `limit` bytes; `follow` is as of `open_regular`.
 
     Raises:
         OSError: It cannot be read, is something else, or is longer.

@@ -56,10 +56,7 @@ def verify_image(
 ) -> Report:
     """What of `image` is not as the bill inside says; all of it is read, nothing is written.
 
-    Args:
-        image: Its label is checked.
-        variables: Environment variables: `PATH`.
-        progress: Told of every thousandth member.
+    Of the environment variables, `PATH` counts; every thousandth member is told to `progress`.
 
     Raises:
         EngineNotFoundError: The tools that read squashfs are not installed.
