@@ -1,7 +1,6 @@
 """Install a locked environment; pack one."""
 
 import logging
-import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from lading.api.access import access_of_lock
 from lading.api.environments import read_chosen
-from lading.api.project import Project, open_project
+from lading.api.project import AnyProject, Project, as_project
 from lading.errors import PrefixError, UsageError
 from lading.format import IMAGE_SUFFIX, Format, Level
 from lading.install import (
@@ -100,7 +99,7 @@ _log = logging.getLogger(__name__)
 def install(  # noqa: PLR0913  # one parameter for each choice
     environment: str,
     *,
-    project: Project | str | os.PathLike[str] = ".",
+    project: AnyProject = ".",
     platform: str | None = None,
     including: Collection[str] = (),
     excluding: Collection[str] = (),
@@ -136,7 +135,7 @@ def install(  # noqa: PLR0913  # one parameter for each choice
         EngineError: The engine or uv failed.
         PrefixError: The prefix cannot be written.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     plan = plan_installation(
         project,
         environment,
@@ -193,7 +192,7 @@ def install_planned(project: Project, plan: InstallPlan, progress: Progress) -> 
 def pack(  # noqa: PLR0913  # one parameter for each choice
     environment: str,
     *,
-    project: Project | str | os.PathLike[str] = ".",
+    project: AnyProject = ".",
     platform: str | None = None,
     including: Collection[str] = (),
     excluding: Collection[str] = (),
@@ -237,7 +236,7 @@ def pack(  # noqa: PLR0913  # one parameter for each choice
         PrefixError: There are such files, and `strict` is set.
         LadingError: As of `install`.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     check_pack_choices(project, format, prefix)
     plan = plan_installation(
         project,

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lading.api.project import Project, open_project
+from lading.api.project import AnyPath, AnyProject, as_project
 from lading.errors import NotAPrefixError
 from lading.format import Format, is_image, open_tarball, read_bill, read_image, tarball_place
 from lading.install import read_install_record
@@ -19,9 +19,9 @@ from lading.verify import (
 
 
 def verify(
-    subject: str | os.PathLike[str],
+    subject: AnyPath,
     *,
-    project: Project | str | os.PathLike[str] = ".",
+    project: AnyProject = ".",
     manifest: str | None = None,
     quick: bool = False,
     workers: int | None = None,
@@ -44,7 +44,7 @@ def verify(
         ManifestError: Its bill is missing or wrong.
         IntegrityError: The tarball cannot be read by its bill.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     workers = workers or project.processors
     path = tarball_place(os.fspath(subject), project.path)
     bill = project.path(manifest) if manifest else None

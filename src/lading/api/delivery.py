@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.api.project import absolute
+from lading.api.project import AnyPath, absolute
 from lading.format import Bill, TarballSource, open_tarball
 from lading.node import (
     Deployed,
@@ -54,10 +54,10 @@ class Relocated:
 
 
 def unpack(  # noqa: PLR0913  # one parameter for each choice
-    tarball: str | os.PathLike[str] | BinaryIO | TarballSource,
-    prefix: str | os.PathLike[str],
+    tarball: AnyPath | BinaryIO | TarballSource,
+    prefix: AnyPath,
     *,
-    manifest: str | os.PathLike[str] | None = None,
+    manifest: AnyPath | None = None,
     expected: str | None = None,
     only: Collection[str] = (),
     replace: bool = False,
@@ -104,11 +104,11 @@ def unpack(  # noqa: PLR0913  # one parameter for each choice
 
 
 def deploy(  # noqa: PLR0913  # one parameter for each choice
-    tarball: str | os.PathLike[str] | BinaryIO | TarballSource,
-    name: str | os.PathLike[str],
+    tarball: AnyPath | BinaryIO | TarballSource,
+    name: AnyPath,
     *,
-    store: str | os.PathLike[str],
-    manifest: str | os.PathLike[str] | None = None,
+    store: AnyPath,
+    manifest: AnyPath | None = None,
     expected: str | None = None,
     workers: int | None = None,
     environment: Mapping[str, str] | None = None,
@@ -145,7 +145,7 @@ def deploy(  # noqa: PLR0913  # one parameter for each choice
         return apply_deploy(plan, progress)
 
 
-def relocate(prefix: str | os.PathLike[str]) -> Relocated:
+def relocate(prefix: AnyPath) -> Relocated:
     """Make an environment work where it lies, wherever it was before.
 
     It may have been unpacked by lading, or by tar and `conda-unpack`. A second run changes nothing.
@@ -169,8 +169,8 @@ def _check(source: TarballSource, place: Path) -> None:
 
 @contextmanager
 def _opened(
-    tarball: str | os.PathLike[str] | BinaryIO | TarballSource,
-    manifest: str | os.PathLike[str] | None,
+    tarball: AnyPath | BinaryIO | TarballSource,
+    manifest: AnyPath | None,
     expected: str | None,
     environment: Mapping[str, str] | None,
     place: Path,

@@ -89,7 +89,8 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
         record = read_install_record(project.tree.build(environment, project.platform(None)))
     if record is None:
         hint = f"run `lading install {environment}`, or name a prefix"
-        for near in nearest(environment, {*_locked_environments(project), *_installed(project)}):
+        installed = (path.name for path in (project.directory / "build").glob("*/"))
+        for near in nearest(environment, {*_locked_environments(project), *installed}):
             hint = f"did you mean {near}? If not, {hint}"
         if path.is_file():
             raise NotAPrefixError(
@@ -98,10 +99,6 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
             )
         raise NotAPrefixError(f"there is no environment {environment}", hint=hint)
     return Path(record.prefix), environment
-
-
-def _installed(project: Project) -> set[str]:
-    return {path.name for path in (project.directory / "build").glob("*/")}
 
 
 def read_chosen(

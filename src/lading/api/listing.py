@@ -3,14 +3,12 @@
 import os
 from pathlib import Path
 
-from lading.api.project import Project, open_project
+from lading.api.project import AnyPath, AnyProject, as_project
 from lading.format import Contents, open_tarball, tarball_place
 from lading.verify import read_prefix_contents
 
 
-def read_listing(
-    subject: str | os.PathLike[str], *, project: Project | str | os.PathLike[str] = "."
-) -> Contents:
+def read_listing(subject: AnyPath, *, project: AnyProject = ".") -> Contents:
     """The bill of `subject` with all file lists, checked against each other.
 
     Args:
@@ -24,7 +22,7 @@ def read_listing(
         IntegrityError: It is damaged.
         FetchError: The server does not send it.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     place = tarball_place(os.fspath(subject), project.path)
     if isinstance(place, Path) and place.is_dir():
         return read_prefix_contents(place, None)

@@ -1,13 +1,12 @@
 """Lock an environment: which sources, platforms and pins are meant, then plan, solve, write."""
 
 import datetime as dt
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lading.api.access import access_of
 from lading.api.asked import chosen_channels, expected_virtual_packages, named_platforms, read_asked
-from lading.api.project import Project, open_project
+from lading.api.project import AnyProject, Project, as_project
 from lading.conda import Platform
 from lading.config import EnvironmentSettings
 from lading.errors import UsageError
@@ -56,7 +55,7 @@ class LockChoices:
 
 def lock(  # noqa: PLR0913  # one parameter for each choice
     *sources: str,
-    project: Project | str | os.PathLike[str] = ".",
+    project: AnyProject = ".",
     name: str = "",
     platforms: Sequence[str] = (),
     channels: Sequence[str] = (),
@@ -118,8 +117,9 @@ def lock(  # noqa: PLR0913  # one parameter for each choice
         pip_index=pip_index,
         timeout=timeout,
     )
-    opened = project if isinstance(project, Project) else open_project(project)
-    return lock_environments(opened, (sources,), choices, dry_run=dry_run, progress=progress)[0]
+    return lock_environments(
+        as_project(project), (sources,), choices, dry_run=dry_run, progress=progress
+    )[0]
 
 
 def lock_environments(

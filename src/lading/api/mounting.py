@@ -2,7 +2,7 @@
 
 import os
 
-from lading.api.project import Project, open_project
+from lading.api.project import AnyPath, AnyProject, Project, as_project
 from lading.errors import UsageError
 from lading.format import Image, local_place, read_image
 from lading.node import (
@@ -17,9 +17,9 @@ from lading.node import (
 
 
 def enter_image(
-    image: str | os.PathLike[str],
+    image: AnyPath,
     *,
-    project: Project | str | os.PathLike[str] = ".",
+    project: AnyProject = ".",
     how: str | None = None,
     sha256: str | None = None,
     manifest_sha256: str | None = None,
@@ -45,7 +45,7 @@ def enter_image(
         PrefixError: It cannot be mounted, or will not run here; the details say why.
         UsageError: There is no such way.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     opened = _image(project, image, manifest_sha256, anyway=anyway)
 
     def check() -> None:
@@ -61,10 +61,10 @@ def enter_image(
 
 
 def mount(  # noqa: PLR0913  # one parameter for each choice
-    image: str | os.PathLike[str],
-    directory: str | os.PathLike[str] | None = None,
+    image: AnyPath,
+    directory: AnyPath | None = None,
     *,
-    project: Project | str | os.PathLike[str] = ".",
+    project: AnyProject = ".",
     how: str | None = None,
     sha256: str | None = None,
     manifest_sha256: str | None = None,
@@ -87,29 +87,25 @@ def mount(  # noqa: PLR0913  # one parameter for each choice
         PrefixError: It cannot be mounted, or will not run here; the details say why.
         UsageError: There is no such way.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     opened = _image(project, image, manifest_sha256, anyway=anyway)
     _check(project, opened, sha256, manifest_sha256)
     place = project.path(os.fspath(directory)) if directory is not None else None
     return mount_image(opened, place, project.environment, _how(how))
 
 
-def unmount(
-    directory: str | os.PathLike[str], *, project: Project | str | os.PathLike[str] = "."
-) -> None:
+def unmount(directory: AnyPath, *, project: AnyProject = ".") -> None:
     """Unmount the image at `directory`, and remove the directory.
 
     Raises:
         NotAPrefixError: Nothing is mounted there.
         PrefixError: It is in use.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     unmount_image(project.path(os.fspath(directory)), project.environment)
 
 
-def _image(
-    project: Project, image: str | os.PathLike[str], manifest_sha256: str | None, *, anyway: bool
-) -> Image:
+def _image(project: Project, image: AnyPath, manifest_sha256: str | None, *, anyway: bool) -> Image:
     path = local_place(os.fspath(image), project.path)
     opened = read_image(path, manifest_sha256)
     if not anyway:

@@ -3,16 +3,13 @@
 import os
 from pathlib import Path
 
-from lading.api.project import Project, open_project
+from lading.api.project import AnyPath, AnyProject, as_project
 from lading.format import Image, TarballSource, is_image, open_tarball, read_image, tarball_place
 from lading.node import Preflight, Subject, Way, assess, look_at_host, look_at_site, tried_ways
 
 
 def preflight(
-    subject: str | os.PathLike[str],
-    *,
-    project: Project | str | os.PathLike[str] = ".",
-    prefix: str | None = None,
+    subject: AnyPath, *, project: AnyProject = ".", prefix: str | None = None
 ) -> Preflight:
     """Whether `subject` will run here, and how it would be brought here; `is_ready` is the answer.
 
@@ -28,7 +25,7 @@ def preflight(
         IntegrityError: It is damaged.
         FetchError: The server does not send it.
     """
-    project = project if isinstance(project, Project) else open_project(project)
+    project = as_project(project)
     text = os.fspath(subject)
     variables = project.environment
     place = project.path(prefix) if prefix else Path(variables.get("TMPDIR") or "/tmp")  # noqa: S108  # only looked at

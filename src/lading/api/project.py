@@ -65,8 +65,19 @@ class Project:
         return absolute(self.directory, text)
 
 
+AnyPath = str | os.PathLike[str]
+
+AnyProject = Project | str | os.PathLike[str]
+"""A project, or its directory."""
+
+
+def as_project(project: AnyProject) -> Project:
+    """The project, opened where it is named by its directory."""
+    return project if isinstance(project, Project) else open_project(project)
+
+
 def open_project(  # one parameter for each choice
-    directory: "str | os.PathLike[str]" = ".",
+    directory: AnyPath = ".",
     *,
     environment: Mapping[str, str] | None = None,
     engine: str = "",

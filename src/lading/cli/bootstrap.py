@@ -27,11 +27,15 @@ def command(
 
     An interrupted download is resumed.
     """
+    if source and "://" not in source:
+        source = context.project.path(source).as_uri()
+    with raised_as(UsageError, "--sha256", "give 64 hexadecimal digits", ValueError):
+        digest = Digest.sha256(sha256) if sha256 else None
     plan = plan_bootstrap(
         context.project.platform(platform),
         context.project.tree.micromamba,
-        source=_location(context, source),
-        sha256=_digest(sha256),
+        source=source,
+        sha256=digest,
     )
     if dry_run:
         context.write(f"{plan.url} {plan.sha256}\n")
@@ -40,12 +44,3 @@ def command(
         apply_bootstrap(plan, context.project.environment, progress)
     context.tell(render_bootstrap(plan), plan.target)
     return 0
-
-
-def _location(context: Context, source: str) -> str:
-    return source if not source or "://" in source else context.project.path(source).as_uri()
-
-
-def _digest(text: str | None) -> Digest | None:
-    with raised_as(UsageError, "--sha256", "give 64 hexadecimal digits", ValueError):
-        return Digest.sha256(text) if text else None

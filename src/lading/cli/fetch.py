@@ -6,7 +6,7 @@ from lading.api import named_environments, plan_installation
 from lading.cli.categories import say_left_out, with_option, without_option
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, every_option, platform_option
-from lading.install import InstallPlan, fetch_archives
+from lading.install import fetch_archives
 from lading.lock import Choice
 from lading.report import render_fetched
 
@@ -47,11 +47,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
             for item in plan.downloads:
                 context.write(f"{item.target.name} {item.url}\n")
         else:
-            _fetch(context, plan)
+            with context.progress() as progress:
+                fetch_archives(plan, context.project.tree, context.project.environment, progress)
+            context.tell(render_fetched(plan))
     return 0
-
-
-def _fetch(context: Context, plan: InstallPlan) -> None:
-    with context.progress() as progress:
-        fetch_archives(plan, context.project.tree, context.project.environment, progress)
-    context.tell(render_fetched(plan))

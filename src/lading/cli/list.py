@@ -17,11 +17,7 @@ from lading.report import render_list
 @without_option
 @click.pass_obj
 def command(
-    context: Context,
-    *,
-    environment: str | None,
-    platform: str | None,
-    choice: Choice,
+    context: Context, *, environment: str | None, platform: str | None, choice: Choice
 ) -> int:
     """Show what is locked in ENVIRONMENT, and who asked for it: a line of a source, or packages."""
     lock, listed = list_locked(context.project, environment, platform, choice)

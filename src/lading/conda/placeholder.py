@@ -196,15 +196,12 @@ def _zeros(count: int) -> Iterator[bytes]:
 
 
 def restore_placeholder(data: bytes, where: Occurrences, prefix: bytes) -> bytes | None:
-    """The shipped content of a file that `replace_placeholder` made for `prefix`.
+    """The shipped content of a file that `replace_placeholder` made for `prefix`, else None.
 
     Args:
         data: Whole content of the file as it is now.
         where: Offsets in the shipped content.
         prefix: The prefix that it was relocated to, or the placeholder.
-
-    Returns:
-        The shipped content, or None if `data` does not have `prefix` at the offsets.
     """
     try:
         return b"".join(restored_chunks(data, where, prefix))

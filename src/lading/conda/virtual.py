@@ -44,13 +44,10 @@ _ARCHSPEC = {
 
 
 def default_virtual_packages(platform: Platform) -> tuple[VirtualPackage, ...]:
-    """The virtual packages of `platform`, unless the configuration says otherwise.
+    """The virtual packages of `platform`, sorted by name, unless the configuration says otherwise.
 
     glibc 2.28 and Linux 5.10 are those of the oldest distributions with support (RHEL 8 has glibc
     2.28), macOS 11 the oldest that conda-forge builds for; the same numbers as conda-lock's.
-
-    Returns:
-        Sorted by name; names unique.
     """
     packages = [VirtualPackage("__archspec", "1", _ARCHSPEC[platform])]
     if platform.is_windows:
@@ -72,13 +69,10 @@ def virtual_package_name(name: str) -> str:
 def override_virtual_packages(
     packages: tuple[VirtualPackage, ...], overrides: Mapping[str, str]
 ) -> tuple[VirtualPackage, ...]:
-    """`packages` with versions replaced or added.
+    """`packages` with versions replaced or added, sorted by name.
 
     `overrides`: name, with or without the leading `__` → version, or `version=build`; an empty
     version takes the package away.
-
-    Returns:
-        Sorted by name; names unique.
     """
     result = {package.name: package for package in packages}
     for name, value in overrides.items():

@@ -152,7 +152,9 @@ def _solution(
     gateway: rattler.Gateway, sources: Sources, request: SolveRequest
 ) -> tuple[RepodataRecord, ...]:
     """Solve the request with the locations in `sources`; return the records, sorted by name."""
-    specs = [_native_spec(text, sources) for text in sorted(request.specs)]
+    located = [located_spec(text, sources) for text in sorted(request.specs)]
+    with translated():
+        specs = [rattler.MatchSpec(text, strict=True) for text in located]
     locked = _still_offered(gateway, sources, request)
     with translated():
         solution = run_coroutine(
@@ -243,12 +245,6 @@ def _still_offered(
     ]
     _log.debug("%s: %d of %d pins still offered", request.platform, len(kept), len(wanted))
     return kept
-
-
-def _native_spec(text: MatchSpecText, sources: Sources) -> rattler.MatchSpec:
-    located = located_spec(text, sources)
-    with translated():
-        return rattler.MatchSpec(located, strict=True)
 
 
 async def _native_record(

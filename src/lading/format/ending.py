@@ -212,7 +212,9 @@ def _tar_ending(read: Read, size: int) -> Ending:
         start = max(0, stop - SEARCH_BYTES)
         data = read(start, stop - start)
         found = data.rfind(wanted)
-        while found >= 0 and ((start + found) % BLOCK_BYTES or not _is_header(data, found)):
+        while found >= 0 and (
+            (start + found) % BLOCK_BYTES or data[found + 257 : found + 262] != b"ustar"
+        ):
             found = data.rfind(wanted, 0, found)
         if found >= 0:
             place = start + found - HEADER_BYTES + BLOCK_BYTES
@@ -222,7 +224,3 @@ def _tar_ending(read: Read, size: int) -> Ending:
             )
         stop = start
     raise ArchiveError("it has no bill", hint=FETCH_AGAIN)
-
-
-def _is_header(data: bytes, place: int) -> bool:
-    return data[place + 257 : place + 262] == b"ustar"

@@ -11,6 +11,7 @@ signatures, so that these files can be taken back too.
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -28,6 +29,11 @@ MANIFEST_PATH = f"{LADING_DIRECTORY}/manifest.json"
 FORMAT_VERSION = 1
 LARGEST_RECORD = 1 << 26
 """Bytes: its offsets take some twenty times as much memory."""
+
+
+_UNPACK = "unpack the tarball again"
+
+Document = TypeVar("Document")
 
 
 class Relocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +116,7 @@ def read_record(prefix: Path) -> tuple[Relocation, ...]:
             hint="name the directory that holds conda-meta",
         ) from error
     except OSError as error:
-        raise NotAPrefixError(
-            f"{path} is damaged: {error}", hint="unpack the tarball again"
-        ) from error
+        raise NotAPrefixError(f"{path} is damaged: {error}", hint=_UNPACK) from error
     return parse_record(document, str(path))
 
 
@@ -122,10 +126,10 @@ def parse_record(document: bytes, name: str) -> tuple[Relocation, ...]:
     Raises:
         NotAPrefixError: It is damaged.
     """
-    with raised_as(NotAPrefixError, f"{name} is damaged", "unpack the tarball again", ValueError):
+    with raised_as(NotAPrefixError, f"{name} is damaged", _UNPACK, ValueError):
         record = decode_json(document, _Record)
     if record.version != FORMAT_VERSION or not all(map(_is_sound, record.files)):
-        raise NotAPrefixError(f"{name} is damaged", hint="unpack the tarball again")
+        raise NotAPrefixError(f"{name} is damaged", hint=_UNPACK)
     return record.files
 
 
@@ -165,15 +169,8 @@ def read_signatures(prefix: Path) -> Mapping[str, Signature]:
     Raises:
         NotAPrefixError: It is damaged, or not a regular file.
     """
-    path = prefix / SIGNATURES_PATH
-    try:
-        return decode_json(read_regular(path, LARGEST_RECORD), _Signatures).files
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise NotAPrefixError(
-            f"{path} is damaged: {error}", hint="unpack the tarball again"
-        ) from error
+    found = _read_own(prefix / SIGNATURES_PATH, _Signatures)
+    return found.files if found is not None else {}
 
 
 def render_state(state: State) -> bytes:
@@ -187,11 +184,14 @@ def read_state(prefix: Path) -> State | None:
     Raises:
         NotAPrefixError: It is damaged, or not a regular file.
     """
+    return _read_own(prefix / STATE_PATH, State)
+
+
+def _read_own(path: Path, kind: type[Document]) -> Document | None:
+    """A document that is written where an environment was unpacked; None where there is none."""
     try:
-        return decode_json(read_regular(prefix / STATE_PATH), State)
+        return decode_json(read_regular(path, LARGEST_RECORD), kind)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise NotAPrefixError(
-            f"{prefix / STATE_PATH} is damaged: {error}", hint="unpack the tarball again"
-        ) from error
+        raise NotAPrefixError(f"{path} is damaged: {error}", hint=_UNPACK) from error

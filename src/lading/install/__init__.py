@@ -20,10 +20,7 @@ if TYPE_CHECKING:
         read_installed as read_installed,
     )
     from lading.install.layout import WHEELS as WHEELS, BuildTree as BuildTree
-    from lading.install.mirror import (
-        Mirrored as Mirrored,
-        write_mirror as write_mirror,
-    )
+    from lading.install.mirror import Mirrored as Mirrored, write_mirror as write_mirror
     from lading.install.package_cache import (
         fetch_archives as fetch_archives,
         place_of_wheel as place_of_wheel,

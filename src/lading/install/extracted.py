@@ -50,13 +50,10 @@ def damaged_packages(
     known: Mapping[str, KnownState] | None = None,
     workers: int = WORKERS,
 ) -> dict[str, str]:
-    """Compare every extracted file with the `info/` of its archive; return what is wrong.
+    """Compare every extracted file with the `info/` of its archive; return the fault of each.
 
     Packages are known by their distribution string. Where one was found sound, its state is kept as
-    `known` says.
-
-    Returns:
-        Distribution string → fault; empty if all are whole.
+    `known` says. Those that are whole have no fault.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="verify") as pool:
         faults = pool.map(

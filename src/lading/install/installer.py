@@ -282,11 +282,7 @@ class _Installer:
         return self._complete(extracted, contents, placed, present)
 
     def update(self, update: Update, archives: Archives) -> Installed | None:
-        """Replace what `update` names, and complete the prefix.
-
-        Returns:
-            None where that cannot be done; then the prefix must be discarded.
-        """
+        """Replace what `update` names, and complete the prefix; None: discard the prefix."""
         try:
             extracted = move_packages(
                 update, self.plan.prefix, lambda records: self._link(records, archives).extracted

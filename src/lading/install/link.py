@@ -55,10 +55,8 @@ def check_and_extract(
 ) -> dict[str, CheckedPackage]:
     """Check packages before the engine sees one; extract those that it would have to extract.
 
-    What is learned of packages is kept in `states`, absolute.
-
-    Returns:
-        Distribution string → package.
+    What is learned of packages is kept in `states`, absolute. They are returned by distribution
+    string.
     """
     known = _known_states(request.records, states)
     with shared_cache(request.package_cache):
@@ -147,7 +145,8 @@ def link_packages(
         remove_tree(request.prefix)
     with shared_cache(request.package_cache):
         linked = fill()
-        _refuse_damaged(damaged_packages(linked.extracted, request.archives, known))
+        for name, fault in damaged_packages(linked.extracted, request.archives, known).items():
+            raise damaged_error(name, fault)
     return linked
 
 
@@ -189,11 +188,6 @@ def _named_directory(document: object) -> Path | None:
         if isinstance(name, str) and name and Path(name, "info/index.json").is_file():
             return Path(name)
     return None
-
-
-def _refuse_damaged(damaged: Mapping[str, str]) -> None:
-    for name, fault in damaged.items():
-        raise damaged_error(name, fault)
 
 
 def run_link_scripts(

@@ -206,10 +206,7 @@ def _make_self_locating(path: Path, prefix: Path) -> bool:
 def pip_payloads(
     packages: Iterable[LockedPackage], prefix: Path, python: PythonLayout
 ) -> tuple[Payload, ...]:
-    """Read what the pip packages of a lock put into `prefix` from their RECORD files.
-
-    Returns:
-        Sorted by name.
+    """Read what the pip packages of a lock put into `prefix` from their RECORD files, by name.
 
     Raises:
         EngineFailedError: A locked package is not installed.

@@ -54,11 +54,8 @@ def export_requirements(lock: Lockfile) -> str:
     Raises:
         LockError: There is no pip part.
     """
-    if not lock.pip:
-        raise LockError(
-            f"no pip package is locked for {lock.platform}", hint="export it with --explicit"
-        )
-    lines = [f"{_requirement(item)} \\\n    --hash=sha256:{item.sha256.hex}" for item in lock.pip]
+    pip = lock.require_pip()
+    lines = [f"{_requirement(item)} \\\n    --hash=sha256:{item.sha256.hex}" for item in pip]
     return "\n".join(lines) + "\n"
 
 

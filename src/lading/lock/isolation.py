@@ -66,7 +66,8 @@ class CondaLock:
             EngineFailedError: It ended without an answer.
         """
         home = self.state_directory / "home"
-        _make_directory(home)
+        with raised_as(LockError, f"cannot create {home}", "make room, or correct its permissions"):
+            home.mkdir(parents=True, exist_ok=True)
         # A killed run may have left a question with the password of a package index.
         remove_stale_temporaries(self.state_directory, is_temporary_of("ask"))
         with temporary_directory(self.state_directory, "ask") as directory:
@@ -101,11 +102,6 @@ class CondaLock:
                 "POETRY_REQUESTS_MAX_RETRIES": "2",
             },
         )
-
-
-def _make_directory(path: Path) -> None:
-    with raised_as(LockError, f"cannot create {path}", "make room, or correct its permissions"):
-        path.mkdir(parents=True, exist_ok=True)
 
 
 def _decoded(completed: Completed, kind: type[Answer]) -> Answer:

@@ -237,6 +237,23 @@ class Lockfile:
         return tuple(item for item in self.packages if item.manager is Manager.PIP)
 
     @property
+    def python(self) -> str:
+        """The version of its python, or empty."""
+        return next((item.version for item in self.conda if item.name == "python"), "")
+
+    def require_pip(self) -> tuple[LockedPackage, ...]:
+        """The pip part.
+
+        Raises:
+            LockError: There is none.
+        """
+        if not self.pip:
+            raise LockError(
+                f"no pip package is locked for {self.platform}", hint="export it with --explicit"
+            )
+        return self.pip
+
+    @property
     def environment(self) -> str:
         """The name of its environment; empty where another tool wrote it."""
         return self.metadata.get(ENVIRONMENT_KEY, "")

@@ -66,7 +66,7 @@ def read_pip_lock(path: Path, lock: Lockfile) -> tuple[LockedPackage, ...]:
     Raises:
         LockError: It cannot be read, or has no wheel of a package with a SHA-256.
     """
-    python = next((item.version for item in lock.conda if item.name == "python"), "")
+    python = lock.python
     if not python:
         raise LockError(
             f"{path} is a pip part, and no python is locked for {lock.platform}",
@@ -184,11 +184,7 @@ def export_pylock(lock: Lockfile) -> str:
     Raises:
         LockError: There is no pip part.
     """
-    if not lock.pip:
-        raise LockError(
-            f"no pip package is locked for {lock.platform}", hint="export it with --explicit"
-        )
-    python = next((item.version for item in lock.conda if item.name == "python"), "")
+    pip, python = lock.require_pip(), lock.python
     environment = marker_environment(lock.platform, "")
     marker = " and ".join(
         f"{name} == '{environment[name]}'" for name in ("sys_platform", "platform_machine")
@@ -198,8 +194,8 @@ def export_pylock(lock: Lockfile) -> str:
         minor = ".".join(python.split(".")[:2])
         lines.append(f"requires-python = {_text(f'=={minor}.*')}")
     lines.append('created-by = "lading"')
-    names = {canonicalize_name(item.name) for item in lock.pip}
-    for item in lock.pip:
+    names = {canonicalize_name(item.name) for item in pip}
+    for item in pip:
         lines += ["", "[[packages]]", *_package_lines(item, names)]
     return "\n".join(lines) + "\n"
 

@@ -70,15 +70,12 @@ def document_of(
         },
         "package": [
             entry
-            for item, platform in sorted(packages, key=_place)
+            for item, platform in sorted(
+                packages, key=lambda it: (it[0].manager, it[0].name, it[1])
+            )
             for entry in package_entries(item, platform)
         ],
     }
-
-
-def _place(pair: tuple[LockedPackage, Platform]) -> tuple[str, ...]:
-    """What packages are sorted by in a lockfile."""
-    return pair[0].manager, pair[0].name, pair[1]
 
 
 def package_entries(item: LockedPackage, platform: Platform) -> list[dict[str, object]]:

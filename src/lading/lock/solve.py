@@ -188,7 +188,9 @@ def apply_lock(solved: Sequence[PlatformOutcome]) -> LockOutcome:
     """
     for item in solved:
         if item.written:
-            _write(item.path, item.data)
+            hint = "make room, or correct its permissions"
+            with raised_as(LockError, f"cannot write {item.path}", hint):
+                write_atomically(item.path, item.data, sync=True)
     return LockOutcome(platforms=tuple(solved))
 
 
@@ -280,8 +282,3 @@ def _combined(failures: Sequence[tuple[str, LadingError]]) -> LadingError:
         expected=first.expected,
         actual=first.actual,
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    with raised_as(LockError, f"cannot write {path}", "make room, or correct its permissions"):
-        write_atomically(path, data, sync=True)

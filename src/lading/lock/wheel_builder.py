@@ -187,7 +187,7 @@ class WheelBuilder:
             source, (*words, *options, str(source.put(workplace / "source"))), "it cannot be built"
         )
         wheels = sorted(output.glob("*.whl"))
-        if len(wheels) != 1 or not _is_wheel_of(wheels[0], source.name):
+        if len(wheels) != 1 or canonicalize_name(wheels[0].name.partition("-")[0]) != source.name:
             raise EngineFailedError(
                 f"{source.said} does not build a wheel of {source.name}",
                 hint="correct its name in the sources",
@@ -226,10 +226,6 @@ def _is_uv_alone(requires: Sequence[str]) -> bool:
         canonicalize_name(asked[0].name) == UV_BUILD
         and asked[0].specifier.contains(version("uv"), prereleases=True)
     )
-
-
-def _is_wheel_of(wheel: Path, name: NormalizedName) -> bool:
-    return canonicalize_name(wheel.name.partition("-")[0]) == name
 
 
 def _difference(first: Path, second: Path) -> str:

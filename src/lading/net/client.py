@@ -316,7 +316,7 @@ class Transport:
         ):
             return urllib3.ProxyManager(
                 proxy,
-                proxy_headers=_proxy_authorization(proxy),
+                proxy_headers=urllib3.util.make_headers(proxy_basic_auth=_user_of(proxy) or None),
                 maxsize=CONNECTIONS,
                 retries=retries,
                 timeout=timeout,
@@ -351,11 +351,6 @@ def _failed(url: str, reason: str) -> FetchError:
 def _starts_at(response: urllib3.BaseHTTPResponse, start: int) -> bool:
     """Whether a partial answer begins where it was asked to (RFC 9110, 14.4)."""
     return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-
-
-def _proxy_authorization(proxy: str) -> dict[str, str]:
-    user = _user_of(proxy)
-    return urllib3.util.make_headers(proxy_basic_auth=user) if user else {}
 
 
 def _user_of(url: str) -> str:

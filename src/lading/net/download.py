@@ -239,7 +239,9 @@ class _Fetcher:
             case "http" | "https":
                 self._transport.download(location, partial)
             case "file":
-                _copy_file(location, Path(unquote(parts.path)), partial)
+                partial.restart()
+                for chunk in _chunks_of(location, Path(unquote(parts.path))):
+                    partial.write(chunk)
             case _:
                 shown = without_credentials(location)
                 raise FetchError(f"{shown}: no way to fetch {parts.scheme}:", hint=MIRROR_HINT)
@@ -249,12 +251,6 @@ def _is_there(download: Download) -> bool:
     if not download.target.is_file():
         return False
     return digest_of_file(download.target, download.digest.algorithm) == download.digest
-
-
-def _copy_file(location: str, path: Path, partial: _Partial) -> None:
-    partial.restart()
-    for chunk in _chunks_of(location, path):
-        partial.write(chunk)
 
 
 def _chunks_of(location: str, path: Path) -> Iterator[bytes]:

@@ -109,11 +109,8 @@ def check_packages(
 ) -> dict[str, CheckedPackage]:
     """Refuse packages that must not be given to an engine, see the module.
 
-    `archives`: distribution string → archive, its digest checked. Results are kept in `cache`,
-    absolute; None keeps none.
-
-    Returns:
-        Distribution string → package.
+    `archives`, whose digests were checked, and what is returned are by distribution string. Results
+    are kept in `cache`, absolute; None keeps none.
 
     Raises:
         ArchiveError: A package is not what the lock or its own list says.

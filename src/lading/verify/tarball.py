@@ -77,11 +77,12 @@ class _Run:
                 for member in read_members(frame):
                     found += self._of_member(member, frame.bill.package.name)
             except IntegrityError as error:
+                bill = frame.bill
                 found.append(
                     Finding(
                         rule=Rule.DAMAGED,
-                        path=_frame_name(frame.bill),
-                        owner=frame.bill.package.name,
+                        path=f"frame at byte {bill.frame.offset} ({bill.package.title})",
+                        owner=bill.package.name,
                         message=error.message,
                         expected=error.expected,
                         found=error.actual,
@@ -101,7 +102,3 @@ class _Run:
         if self._hasher.hexdigest() != member.file.sha256:
             message, found = "its content does not match the bill", self._hasher.hexdigest()
             yield Finding.modified(member.file.path, owner, message, member.file.sha256, found)
-
-
-def _frame_name(item: FrameSlice) -> str:
-    return f"frame at byte {item.frame.offset} ({item.package.title})"
