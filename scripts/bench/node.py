@@ -18,6 +18,8 @@ from bench.workshop import Workshop, size_of
 __all__ = ["run_node"]
 
 PROGRAM = "import numpy, pandas; print(numpy.__version__)"
+PAIRS = 3
+"""More would take longer than all other sections together."""
 TASKS = 16
 """How many tasks of one node ask at once."""
 CONDA_PACK_LEVELS = {"2": "zstd 5", "1": "zstd 2"}
@@ -36,6 +38,7 @@ def run_node(workshop: Workshop, environments: BenchEnvironments) -> Section:
         title="On a node",
         sized="artifact",
         notes=(
+            f"At most {PAIRS} pairs of each.",
             (
                 f'To the end of `python -c "{PROGRAM}"`, start of lading and python included.'
                 " *Cold*: the artifact is not in the page cache; the interpreter that runs lading"
@@ -103,6 +106,9 @@ class _Node:
     def _lading(self, *arguments: str) -> str:
         return " ".join(self.environments.project.argv(*arguments))
 
+    def _compare(self, matches: list[Match]) -> tuple[Comparison, ...]:
+        return compare(self.workshop, matches, min(PAIRS, self.workshop.pairs))
+
     def bytes_read(self) -> int:
         """How much of the image is in memory after the program ran."""
         forget(self.image)
@@ -134,8 +140,7 @@ class _Node:
             self.other,
         )
         work = f"first line of a program, artifact {'not ' if state == 'cold' else ''}in memory"
-        return compare(
-            self.workshop,
+        return self._compare(
             [
                 Match(work=work, ours=mounted, theirs=unpacked, tool="lading unpack"),
                 Match(work=work, ours=mounted, theirs=by_tar, tool="tar and conda-unpack"),
@@ -156,8 +161,7 @@ class _Node:
             "run true", self.environments.project.argv("run", str(self.image), "--", "true")
         )
         with self._in_use():
-            comparisons = compare(
-                self.workshop,
+            comparisons = self._compare(
                 [
                     Match(
                         work="a program in an image that is mounted",
@@ -210,8 +214,7 @@ class _Node:
             )
             for level, zstd in CONDA_PACK_LEVELS.items()
         }
-        return compare(
-            self.workshop,
+        return self._compare(
             [
                 Match(
                     work=f"pack an image (zstd 3), {state}",
@@ -243,7 +246,7 @@ class _Node:
             for number, script in ((str(TASKS), many), ("one", command))
         )
         work = f"{TASKS} tasks {name} at once"
-        return compare(self.workshop, [Match(work=work, ours=ours, theirs=theirs, tool="one task")])
+        return self._compare([Match(work=work, ours=ours, theirs=theirs, tool="one task")])
 
     def conda_unpack(self) -> tuple[Comparison, ...]:
         """The program in the tarball, without lading; ours compares with the bill as well."""
@@ -256,8 +259,7 @@ class _Node:
             )
             for name, tarball in (("lading", self.tarball), ("conda-pack", self.other))
         )
-        return compare(
-            self.workshop,
+        return self._compare(
             [Match(work="conda-unpack (lading's compares, too)", ours=ours, theirs=theirs)],
         )
 

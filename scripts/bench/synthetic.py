@@ -1,4 +1,4 @@
-"""A channel of one environment of any size: few packages, many files, mixed compressibility.
+"""A channel of one environment of any size, of mixed compressibility.
 
 A third of the files compresses like text, a third like machine code, a third not at all. The same
 call makes the same bytes.
@@ -17,7 +17,6 @@ from backports import zstd
 
 __all__ = ["contents", "file_sizes", "write_channel"]
 
-PACKAGES = 10
 TIMESTAMP = 1_700_000_000
 LEAST_BYTES = 64
 LARGEST_WEIGHT = 40
@@ -54,7 +53,9 @@ def contents(sizes: list[int], numbers: random.Random) -> Iterator[bytes]:
             yield data.translate(_CODE) if kind == 1 else data
 
 
-def write_channel(directory: Path, name: str, files: int, size: int) -> tuple[str, ...]:
+def write_channel(
+    directory: Path, name: str, files: int, size: int, packages: int
+) -> tuple[str, ...]:
     """Add an environment of `files` files and `size` bytes; the names of its packages.
 
     Args:
@@ -62,15 +63,16 @@ def write_channel(directory: Path, name: str, files: int, size: int) -> tuple[st
         name: The packages begin with it.
         files: How many.
         size: All files together, in bytes.
+        packages: How many, each with as many files and bytes.
     """
     subdir = directory / "linux-64"
     subdir.mkdir(parents=True, exist_ok=True)
     (directory / "noarch").mkdir(exist_ok=True)
     records = {}
-    for number in range(PACKAGES):
+    for number in range(packages):
         package = f"{name}-{number}"
         numbers = random.Random(package)  # noqa: S311  # bytes to measure with
-        sizes = file_sizes(files // PACKAGES, size // PACKAGES, numbers)
+        sizes = file_sizes(files // packages, size // packages, numbers)
         path = subdir / f"{package}-1-0.conda"
         index = _write_archive(path, package, sizes, numbers)
         digests = {kind: _digest(path, kind) for kind in ("sha256", "md5")}
@@ -78,7 +80,7 @@ def write_channel(directory: Path, name: str, files: int, size: int) -> tuple[st
     for part, listed in (("linux-64", records), ("noarch", {})):
         document = {"info": {"subdir": part}, "packages": {}, "packages.conda": listed}
         (directory / part / "repodata.json").write_text(json.dumps(document), "utf-8")
-    return tuple(f"{name}-{number}" for number in range(PACKAGES))
+    return tuple(f"{name}-{number}" for number in range(packages))
 
 
 def _digest(path: Path, kind: str) -> str:

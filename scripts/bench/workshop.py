@@ -1,10 +1,11 @@
 """Where measuring happens: a temporary directory with caches and a home of its own."""
 
+import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,6 @@ __all__ = ["ROOT", "Project", "Workshop", "remove", "size_of", "tree_size"]
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 CHANNEL = "https://demo.invalid/channel"
-LEAST_FREE_BYTES = 20 << 30
-SETTLE_SECONDS = 400
-"""After which ext4 takes inodes again that were freed: 60 s, and up to 300 s until they are written
-(`recently_deleted` in fs/ext4/ialloc.c)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,19 +88,15 @@ class Workshop:
         """Take directories out of the way, whether or not they are there, without removing them.
 
         For minutes after an inode was freed ext4 passes it over, one by one, when it looks for a
-        free one: whatever makes files soon after thousands were removed takes seconds longer, as
-        if it were slow itself. So nothing large is removed between runs while there is room.
+        free one (`recently_deleted` in fs/ext4/ialloc.c): whatever makes files soon after thousands
+        were removed takes seconds longer, as if it were slow itself. So inodes are kept until the
+        end, and files are emptied, but for those that have another name elsewhere.
         """
         aside = self._made("aside")
-        if shutil.disk_usage(aside).free < LEAST_FREE_BYTES and any(aside.iterdir()):
-            sys.stderr.write("  the disk is filling up: what was measured is removed\n")
-            shutil.rmtree(aside)
-            time.sleep(SETTLE_SECONDS)
-            aside.mkdir()
         for path in paths:
             if path.exists():
-                number = len(list(aside.iterdir()))
-                path.rename(aside / str(number))
+                target = path.rename(aside / str(len(list(aside.iterdir()))))
+                _empty(target)
 
     def contestant(
         self,
@@ -200,6 +193,16 @@ def remove(*paths: Path) -> None:
             path.unlink()
         elif path.exists():
             shutil.rmtree(path)
+
+
+def _empty(directory: Path) -> None:
+    """Give back the space of the files in a directory that have one name alone."""
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            path = Path(parent, name)
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                os.truncate(path, 0)
 
 
 def size_of(path: Path) -> int:
