@@ -17,6 +17,7 @@ from bench.chart import render_chart
 from bench.environments import BenchEnvironments
 from bench.growth import run_growth
 from bench.install import run_install
+from bench.large import run_large
 from bench.lock import run_lock
 from bench.machine import read_machine
 from bench.markdown import render_markdown
@@ -42,6 +43,7 @@ SECTIONS: dict[str, Callable[[Workshop], Section]] = {
     "lock": run_lock,
     "install": run_install,
     "growth": run_growth,
+    "large": run_large,
 }
 
 

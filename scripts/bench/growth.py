@@ -1,14 +1,16 @@
 """Section `growth`: what packing and unpacking take, from a small environment to a large one."""
 
+import random
 import sys
+from collections.abc import Sequence
 from time import monotonic
 
 from bench.measure import Contestant, Measurement, in_turn
 from bench.report import Growth, Point, Section
-from bench.synthetic import write_channel
+from bench.synthetic import file_sizes, write_channel
 from bench.workshop import Project, Workshop, size_of
 
-__all__ = ["run_growth"]
+__all__ = ["NAME", "run_growth", "synthetic_project"]
 
 CHANNEL = "https://synthetic.invalid/channel"
 NAME = "synthetic"
@@ -70,20 +72,34 @@ def _measure(
     workshop: Workshop, files: int, size: int, commands: dict[str, str]
 ) -> dict[str, tuple[Measurement, ...]]:
     """What each command takes on one environment; nothing of it is in the way of the next."""
-    channel = workshop.directory / "channel"
-    names = write_channel(channel, "part", files, size, files // FILES_PER_PACKAGE)
-    source = f"channels:\n  - {CHANNEL}\ndependencies:\n" + "".join(f"  - {n}\n" for n in names)
-    project = Project.make(workshop, NAME, {CHANNEL: channel}, {NAME: source})
+    packages = files // FILES_PER_PACKAGE
+    numbers = random.Random(files)  # noqa: S311  # bytes to measure with
+    sizes = [file_sizes(FILES_PER_PACKAGE, size // packages, numbers) for _ in range(packages)]
+    project = synthetic_project(workshop, sizes)
     place = workshop.directory / "synthetic-place"
     try:
-        project.run("lock", NAME)
-        project.run("fetch", NAME)
-        workshop.put_aside(channel)
         contestants = _contestants(project)
         commands |= {item.name: workshop.shown(item.argv) for item in contestants}
         return in_turn(contestants, 1, warm_up=False)
     finally:
-        workshop.put_aside(channel, project.root, place)
+        workshop.put_aside(project.root, place)
+
+
+def synthetic_project(workshop: Workshop, packages: Sequence[Sequence[int]]) -> Project:
+    """A project with a locked environment whose archives were fetched.
+
+    Args:
+        workshop: Where.
+        packages: The sizes of the files of each, in bytes.
+    """
+    channel = workshop.directory / "channel"
+    names = write_channel(channel, "part", packages)
+    source = f"channels:\n  - {CHANNEL}\ndependencies:\n" + "".join(f"  - {n}\n" for n in names)
+    project = Project.make(workshop, NAME, {CHANNEL: channel}, {NAME: source})
+    project.run("lock", NAME)
+    project.run("fetch", NAME)
+    workshop.put_aside(channel)
+    return project
 
 
 def _contestants(project: Project) -> tuple[Contestant, Contestant]:

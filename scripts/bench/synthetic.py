@@ -9,7 +9,7 @@ import json
 import random
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def file_sizes(count: int, total: int, numbers: random.Random) -> list[int]:
     return [max(LEAST_BYTES, int(weight * scale)) for weight in weights]
 
 
-def contents(sizes: list[int], numbers: random.Random) -> Iterator[bytes]:
+def contents(sizes: Sequence[int], numbers: random.Random) -> Iterator[bytes]:
     """The content of each file."""
     words = [numbers.randbytes(numbers.randint(2, 9)).hex().encode() for _ in range(_WORDS)]
     for number, size in enumerate(sizes):
@@ -53,26 +53,21 @@ def contents(sizes: list[int], numbers: random.Random) -> Iterator[bytes]:
             yield data.translate(_CODE) if kind == 1 else data
 
 
-def write_channel(
-    directory: Path, name: str, files: int, size: int, packages: int
-) -> tuple[str, ...]:
-    """Add an environment of `files` files and `size` bytes; the names of its packages.
+def write_channel(directory: Path, name: str, packages: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """Write the packages of an environment; return their names.
 
     Args:
         directory: Of the channel, absolute; its repodata then has this environment alone.
         name: The packages begin with it.
-        files: How many.
-        size: All files together, in bytes.
-        packages: How many, each with as many files and bytes.
+        packages: The sizes of the files of each, in bytes.
     """
     subdir = directory / "linux-64"
     subdir.mkdir(parents=True, exist_ok=True)
     (directory / "noarch").mkdir(exist_ok=True)
     records = {}
-    for number in range(packages):
+    for number, sizes in enumerate(packages):
         package = f"{name}-{number}"
         numbers = random.Random(package)  # noqa: S311  # bytes to measure with
-        sizes = file_sizes(files // packages, size // packages, numbers)
         path = subdir / f"{package}-1-0.conda"
         index = _write_archive(path, package, sizes, numbers)
         digests = {kind: _digest(path, kind) for kind in ("sha256", "md5")}
@@ -80,7 +75,7 @@ def write_channel(
     for part, listed in (("linux-64", records), ("noarch", {})):
         document = {"info": {"subdir": part}, "packages": {}, "packages.conda": listed}
         (directory / part / "repodata.json").write_text(json.dumps(document), "utf-8")
-    return tuple(f"{name}-{number}" for number in range(packages))
+    return tuple(f"{name}-{number}" for number in range(len(packages)))
 
 
 def _digest(path: Path, kind: str) -> str:
@@ -89,7 +84,7 @@ def _digest(path: Path, kind: str) -> str:
 
 
 def _write_archive(
-    path: Path, package: str, sizes: list[int], numbers: random.Random
+    path: Path, package: str, sizes: Sequence[int], numbers: random.Random
 ) -> dict[str, object]:
     """Write a `.conda` archive; its `index.json`."""
     index: dict[str, object] = {
