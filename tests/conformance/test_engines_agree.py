@@ -40,18 +40,33 @@ PACKAGES = (
 )
 
 
-def pack(root: Path, engine: str) -> dict[str, str]:
-    """File name → digest of what is packed of a prefix that `engine` filled."""
+def pack(root: Path, engine: str, mask: int, zone: str, workers: str) -> dict[str, str]:
+    """File name → digest of what a host packs, before and of a prefix that `engine` filled."""
     project = Project.of(root, PACKAGES)
     mirrors = f"[mirrors]\n{json.dumps(CANONICAL)} = [{json.dumps(project.channel.url)}]\n"
     (root / "lading.toml").write_text(mirrors)
-    micromamba = {"LADING_MICROMAMBA": os.environ["LADING_MICROMAMBA"]}
-    for arguments in (["pack", ENVIRONMENT], ["install", ENVIRONMENT], ["verify", ENVIRONMENT]):
-        done = lading(["--engine", engine, *arguments], root, micromamba)
+    variables = {"LADING_MICROMAMBA": os.environ["LADING_MICROMAMBA"], "TZ": zone}
+    pack = ["pack", "-j", workers, ENVIRONMENT]
+    for arguments in (
+        pack,
+        ["install", ENVIRONMENT],
+        ["verify", ENVIRONMENT],
+        [*pack, "-f", "tar.gz"],
+        [*pack, "-f", "sqsh"],
+        [*pack, "--installer"],
+    ):
+        done = lading(
+            ["--engine", engine, *arguments],
+            root,
+            variables,
+            preparation=lambda: (os.umask(mask), None)[1],
+        )
         assert 0 == done.code, done.stdout + done.stderr
     return {path.name: sha256_of_file(path).hex for path in (project.root / "dist").iterdir()}
 
 
 def test_both_engines_pack_the_same(tmp_path: Path) -> None:
-    """Tarball, bill and digests do not tell which engine filled the prefix."""
-    assert pack(tmp_path / "a", "embedded") == pack(tmp_path / "longer name", "micromamba")
+    """Artifacts do not tell which engine filled the prefix, nor where, nor by how many workers."""
+    assert pack(tmp_path / "a", "embedded", 0o022, "UTC", "1") == pack(
+        tmp_path / "longer name", "micromamba", 0o077, "Asia/Tokyo", "8"
+    )

@@ -84,12 +84,13 @@ def test_the_tar_is_as_it_always_was(tar: Path) -> None:
     assert GOLDEN_TAR == sha256_of_file(tar / f"{ENVIRONMENT}-linux-64.tar").hex
 
 
-@pytest.mark.parametrize("format_", ["tar.zst", "tar.gz", "tar"])
+@pytest.mark.parametrize("format_", ["tar.zst", "tar.gz", "tar", "sqsh"])
 def test_two_hosts_pack_the_same(tmp_path: Path, format_: str) -> None:
-    """umask, time zone, locale, home, hash seed and directory do not show in any output."""
+    """umask, time zone, locale, home, hash seed, directory and number of workers do not show."""
     places = (tmp_path / "a", tmp_path / "another place" / "of the second host")
     outputs = [
-        digests(pack(place, host, "-f", format_)) for place, host in zip(places, HOSTS, strict=True)
+        digests(pack(place, host, "-f", format_, "-j", workers))
+        for place, host, workers in zip(places, HOSTS, ("1", "8"), strict=True)
     ]
     assert outputs[0] == outputs[1]
 
