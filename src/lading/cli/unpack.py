@@ -6,7 +6,6 @@ from typing import BinaryIO
 
 import click
 
-from lading.api import verify as verify_subject
 from lading.cli.context import Context
 from lading.cli.options import anyway_option, dry_run_option, no_sync_option, workers_option
 from lading.errors import IntegrityError, UsageError
@@ -150,7 +149,9 @@ def _unpack(
 
 def _verify(context: Context, prefix: Path, progress: Progress) -> None:
     """Refuse an environment that differs from its bill."""
-    report = verify_subject(prefix, workers=context.project.processors, progress=progress)
+    from lading.api import verify  # noqa: PLC0415  # slow to load, and seldom asked for
+
+    report = verify(prefix, workers=context.project.processors, progress=progress)
     if not report.is_clean:
         raise IntegrityError(
             f"{prefix} differs from its bill",

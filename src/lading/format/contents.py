@@ -106,13 +106,7 @@ def read_contents(bill: Bill, documents: Sequence[bytes], name: str) -> Contents
     return Contents(bill=bill, packages=found)
 
 
-def read_package_list(package: ManifestPackage, document: bytes, name: str) -> FileList:
-    """The list of one package, compared with the bill; its members are not checked.
-
-    Raises:
-        DigestMismatchError: It is not the one on the bill.
-        ManifestError: It is malformed, or contradicts the bill.
-    """
+def _read_package(package: ManifestPackage, document: bytes, name: str) -> PackageContents:
     title = f"the file list of {package.title} in {name}"
     check_document(document, package.listed.size, package.listed.sha256, title)
     listed = parse_file_list(document, title)
@@ -121,11 +115,6 @@ def read_package_list(package: ManifestPackage, document: bytes, name: str) -> F
         raise ManifestError(f"{title} contradicts the bill", hint=FETCH_AGAIN)
     if any(item.size < 0 for item in listed.files):
         raise ManifestError(f"{title} is malformed", hint=FETCH_AGAIN)
-    return listed
-
-
-def _read_package(package: ManifestPackage, document: bytes, name: str) -> PackageContents:
-    listed = read_package_list(package, document, name)
     pieces = tuple(_cut(listed, package, name))
     return PackageContents(
         package=package,

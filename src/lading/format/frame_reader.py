@@ -14,7 +14,6 @@ from lading.errors import ArchiveError, DigestMismatchError
 from lading.format.compression import Format, decompress
 from lading.format.contents import FrameSlice
 from lading.format.file_list import FETCH_AGAIN, ManifestFile
-from lading.format.tar_header import padding
 from lading.system import sha256_of
 
 
@@ -78,11 +77,8 @@ def read_members(frame: Frame) -> Iterator[Member]:
         begin = position + max(0, piece.header - piece.start)
         behind = begin + last - first
         header = item.header(bill.mtime)[piece.start : piece.stop]
-        # Bytes are compared at once, a view byte by byte.
-        if (
-            stream[position:begin] != header
-            or stream[behind:end] != padding(item.size)[: end - behind]
-        ):
+        zeros = bytes(end - behind)
+        if not (stream.startswith(header, position) and stream.startswith(zeros, behind)):
             raise ArchiveError(
                 f"{frame.name}: member does not match the bill (expected {item.path})",
                 hint=FETCH_AGAIN,

@@ -8,9 +8,9 @@ from functools import partial
 from lading.errors import ArchiveError, ManifestError, UsageError
 from lading.format.bill import Bill, parse_bill
 from lading.format.compression import Format, decompress
-from lading.format.contents import Contents, FrameSlice, read_contents, read_package_list
+from lading.format.contents import Contents, FrameSlice, read_contents
 from lading.format.ending import Read, read_ending
-from lading.format.file_list import FETCH_AGAIN, check_document
+from lading.format.file_list import FETCH_AGAIN, check_document, time_of_list
 from lading.format.frame_reader import Frame
 from lading.format.frames import list_member, list_member_size
 from lading.format.manifest import ManifestPackage
@@ -80,15 +80,6 @@ class TarballSource:
             self.bill, [documents[item.list_path] or b"" for item in packages], self.name
         )
 
-    def document_of(self, package: ManifestPackage) -> bytes:
-        """The file list of one package, compared with the bill.
-
-        Raises:
-            LadingError: As of `contents`.
-        """
-        with _as_damage():
-            return self._read_lists([package])[package.list_path]
-
     def frames(self, slices: Iterable[FrameSlice]) -> Iterator[Frame]:
         """These frames of the tarball, each read when it is asked for its bytes."""
         for item in slices:
@@ -133,8 +124,7 @@ class TarballSource:
             raise ArchiveError(f"{title} is damaged: {error}", hint=FETCH_AGAIN) from error
         start = stream - size - -size % 512
         document = content[start : start + size]
-        listed = read_package_list(package, document, self.name)
-        if content != list_member(path, document, listed.mtime):
+        if content != list_member(path, document, time_of_list(document, title)):
             raise ArchiveError(f"{title} has another header", hint=FETCH_AGAIN)
         return document
 

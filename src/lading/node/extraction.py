@@ -1,7 +1,7 @@
 """Write frames of a tarball to disk, by all workers at once.
 
 A frame is a job. Several workers write one large file, each the pieces in its frames; the last of
-its pieces makes one more job: the file is read back, compared with its digest, and relocated.
+its pieces makes one more job: the file is relocated, or compared with its digest for a store.
 """
 
 from collections import Counter, deque

@@ -76,14 +76,6 @@ def test_nothing_may_stand_between_lists_and_bill(tmp_path: Path, format_: Forma
             opened.contents()
 
 
-def test_a_list_is_read_alone(tmp_path: Path) -> None:
-    """For one package no other list is needed."""
-    packed = versioned_tarball(tmp_path)
-    with open_tarball(packed.plan.tarball) as opened:
-        [tool] = [item for item in opened.bill.manifest.packages if item.name == "tool"]
-        assert b'"path":"bin/tool"' in opened.document_of(tool)
-
-
 def test_lists_that_are_known_are_not_read(tmp_path: Path) -> None:
     """A store has them; what it has is compared with the bill all the same."""
     packed = versioned_tarball(tmp_path)

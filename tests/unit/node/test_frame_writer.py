@@ -26,7 +26,7 @@ from lading.node.frame_writer import (
     write_all,
     write_frame,
 )
-from lading.node.unpack import apply_unpack, plan_unpack
+from lading.node.store import Store
 from simulators.handmade import file, pack, payload, unpack
 from simulators.versions import PLACEHOLDER, verified, versioned_tarball
 
@@ -155,7 +155,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert not (tmp_path / "victim").exists()
 
 
-def test_content_that_is_not_as_billed_is_refused(tmp_path: Path) -> None:
+def test_a_store_gets_no_content_that_its_list_does_not_have(tmp_path: Path) -> None:
     """A frame may be the one on the bill, and its list another; nothing of the file is written."""
     with frames(tmp_path, Format.TAR) as found:
         frame = found["tool"]
@@ -166,7 +166,7 @@ def test_content_that_is_not_as_billed_is_refused(tmp_path: Path) -> None:
         lying = replace(frame, bill=replace(frame.bill, pieces=pieces))
         make_directories(tmp_path, ("bin",))
         with pytest.raises(DigestMismatchError, match="bin/tool does not match the bill"):
-            write_frame(lying, tmp_path, PREFIX)
+            write_frame(lying, tmp_path, None)
     assert [] == list((tmp_path / "bin").iterdir())
 
 
@@ -248,17 +248,15 @@ def test_a_large_file_is_written_by_several_workers(
 
 
 def test_a_large_file_that_is_not_as_billed_is_refused(tmp_path: Path) -> None:
-    """Every frame may be the one on the bill; when its pieces are there, all of it is hashed."""
+    """Every frame may be the one on the bill; when its pieces are in the store, all is hashed."""
     content = bytes(3 * SMALL_BYTES)
     packed = pack(tmp_path / "tarballs", payload(file("large", content)))
-    with open_tarball(packed.plan.tarball) as opened:
-        plan = plan_unpack(opened, tmp_path / "place/env", 2)
-        packages = tuple(map(lying, plan.contents.packages))
-        # As if it had been read from the tarball.
-        vars(plan)["contents"] = replace(plan.contents, packages=packages)
+    store = Store(tmp_path / "store")
+    with open_tarball(packed.plan.tarball) as opened, store.in_use():
+        packages = tuple(map(lying, opened.contents().packages))
         with pytest.raises(DigestMismatchError, match="large does not match the bill"):
-            apply_unpack(plan)
-    assert not (tmp_path / "place").exists()
+            store.add(opened, packages, 2)
+    assert [] == list((tmp_path / "store").rglob("large"))
 
 
 def lying(package: PackageContents) -> PackageContents:
