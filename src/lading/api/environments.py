@@ -97,6 +97,8 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
                 f"{path} is a file, and not an image",
                 hint=f"if it is a tarball, unpack it first: lading unpack {environment} DIR",
             )
+        if environment in _locked_environments(project):
+            raise NotAPrefixError(f"{environment} is locked, but not installed", hint=hint)
         raise NotAPrefixError(f"there is no environment {environment}", hint=hint)
     return Path(record.prefix), environment
 

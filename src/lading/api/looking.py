@@ -11,6 +11,7 @@ from lading.api.locking import LockChoices, lock_request
 from lading.api.project import Project
 from lading.conda import Platform
 from lading.errors import LadingError
+from lading.format import CHECKSUMS_SUFFIX, MANIFEST_SUFFIX
 from lading.install import read_install_record
 from lading.lock import (
     Choice,
@@ -95,7 +96,7 @@ class Overview:
     Attributes:
         settings: The configuration file, or None.
         environments: Sorted by name.
-        artifacts: Files below `dist/`, sorted by name.
+        artifacts: Tarballs, images and installers in `dist/`, sorted by name.
         caches: Directories that exist.
     """
 
@@ -166,7 +167,10 @@ def overview(project: Project) -> Overview:
         artifacts=tuple(
             Place(name=path.name, path=path, size=path.stat().st_size)
             for path in sorted((project.directory / "dist").glob("*"))
-            if path.is_file() and not path.name.startswith(".")
+            if path.is_file()
+            and not path.name.startswith(".")
+            # What stands beside an artifact says of it what `verify` needs.
+            and not path.name.endswith((MANIFEST_SUFFIX, CHECKSUMS_SUFFIX))
         ),
         caches=tuple(
             Place(name=name, path=path, size=size_of(path))

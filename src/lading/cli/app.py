@@ -1,6 +1,7 @@
 """The command `lading`: its commands, and the options that all of them share."""
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from lading.system import nearest
 from lading.version import VERSION
 
 SIGNALLED = 128
+COMPLETION = "_LADING_COMPLETE"
+"""The variable by which a shell asks what may follow."""
 
 COMMANDS = {
     "adopt": "Take over the lock of conda-lock, pixi or conda.",
@@ -83,6 +86,10 @@ class _Commands(click.Group):
             return None
         if not any("--json" in parameter.opts for parameter in command.params):
             command.params.append(_json_option())
+        if COMPLETION in os.environ:
+            from lading.cli.completion import complete_values  # noqa: PLC0415  # for a shell only
+
+            complete_values(command)
         return command
 
     def resolve_command(
@@ -159,6 +166,7 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
 
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run `lading` and end the process with its exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A name that the locale's encoding lacks is not a reason to fail.
         if isinstance(stream, io.TextIOWrapper):
@@ -168,6 +176,22 @@ def main(arguments: Sequence[str] | None = None) -> Never:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
     sys.exit(run(arguments))
+
+
+def _open_closed_streams() -> None:
+    """Let what the caller closed (`>&-`) be empty: else the next file opened would take its place.
+
+    Python has None for such a stream.
+    """
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+        sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+        sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> Never:

@@ -1,12 +1,21 @@
 """How a command ends: its exit code, and what is said of an error."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TextIO
 
 import click
 
-from lading.errors import EngineNotFoundError, LadingError, MachineError, UsageError
+from lading.errors import (
+    EngineNotFoundError,
+    InputError,
+    LadingError,
+    MachineError,
+    UsageError,
+)
 
 INTERRUPTED = 130
 PROGRAM_ERROR = 70
@@ -20,6 +29,19 @@ OUT_OF_MEMORY = ("can't start new thread", "failed to map segment", "annot alloc
 SIMILAR = 0.8
 """How alike an option must be to be suggested, from 0 to 1."""
 
+PERMISSIONS = "correct its permissions, or let a user run this who has them"
+
+HINTS = {
+    errno.EACCES: PERMISSIONS,
+    errno.EPERM: PERMISSIONS,
+    errno.ENOSPC: "free space there",
+    errno.EDQUOT: "free space there, or ask for a larger quota",
+    errno.EROFS: "name a place on a file system that may be written to",
+    errno.ENOTDIR: "name a directory: a file stands where one is needed",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+"""What to do about an error of the system; for others, see `_machine_error`."""
+
 
 def guarded(call: Callable[[], object], options: Sequence[str]) -> int:
     """Run `call`, the command with `options`; print its error, if any, and return the exit code."""
@@ -29,27 +51,54 @@ def guarded(call: Callable[[], object], options: Sequence[str]) -> int:
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001  # panics of rattler, too; 1 would mean "no"
-        return _ended(error, options)
+        if not _is_writable(sys.stdout) and isinstance(error, OSError) and error.filename is None:
+            error.filename = "standard output"
+        code = _ended(error, options)
+        _is_writable(sys.stdout)
+        _is_writable(sys.stderr)
+        return code
     return result if isinstance(result, int) else 0
+
+
+def _is_writable(stream: TextIO) -> bool:
+    """Whether what was written to `stream` got there; if not, it is given up.
+
+    Else Python would complain at its end, and change the exit code.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 def _ended(error: BaseException, options: Sequence[str]) -> int:
     match error:
         case KeyboardInterrupt() | click.Abort():
-            sys.stderr.write("interrupted\n")
+            _say("interrupted\n")
             return INTERRUPTED
         case BrokenPipeError():
-            # The reader closed its end, as `head` does. Python would complain when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader closed its end, as `head` does.
             return INTERRUPTED
         case _:
             expected = _expected(error)
             return _internal_error(error) if expected is None else _print(expected, options)
 
 
+def _say(text: str) -> None:
+    """Write `text` for a person, if there is a place for it: the exit code says it too."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+
+
 def _expected(error: BaseException) -> LadingError | None:
     """The error to print for `error`; None for a mistake in lading."""
     match error:
+        case InputError(__cause__=PermissionError()):
+            # The file is there: the hints of those who read it say where to get one.
+            error.hint = PERMISSIONS
+            return error
         case LadingError():
             return error
         case click.UsageError():
@@ -67,7 +116,7 @@ def _machine_error(error: BaseException) -> MachineError | None:
         return MachineError("not enough memory", hint=hint)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename is not None else ""
-        hint = "check the disk, its mounts and permissions"
+        hint = HINTS.get(error.errno or 0, "check the disk, its mounts and permissions")
         return MachineError(f"{place}{error.strerror or error}", hint=hint)
     return None
 
@@ -91,8 +140,8 @@ def _internal_error(error: BaseException) -> int:
 
     from lading.report import printable  # noqa: PLC0415
 
-    sys.stderr.write(printable("".join(traceback.format_exception(error))))
-    sys.stderr.write("error: internal error; please report it with this traceback\n")
+    _say(printable("".join(traceback.format_exception(error))))
+    _say("error: internal error; please report it with this traceback\n")
     return PROGRAM_ERROR
 
 
@@ -110,5 +159,5 @@ def _print(error: LadingError, options: Sequence[str]) -> int:
     answer = render_error(error)
     if "--json" in options:
         sys.stdout.write(printable(answer.json))
-    sys.stderr.write(printable(answer.text))
+    _say(printable(answer.text))
     return error.exit_code

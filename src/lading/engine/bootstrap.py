@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.conda import MirrorMap, Platform
-from lading.errors import FetchError, UsageError
+from lading.errors import DigestMismatchError, FetchError, UsageError
 from lading.net import Download, Network, fetch_all
 from lading.system import Digest, Progress, no_progress, sha256_of_file, without_credentials
 
@@ -100,5 +100,12 @@ def apply_bootstrap(
             raise FetchError(
                 f"micromamba cannot be downloaded: {error}",
                 hint="use a local copy with --from FILE, or use the embedded engine",
+            ) from error
+        except DigestMismatchError as error:
+            raise DigestMismatchError(
+                f"{without_credentials(plan.url)} has another digest, and was not kept",
+                hint="compare --sha256 with the published digest, then download it again",
+                expected=error.expected,
+                actual=error.actual,
             ) from error
     plan.target.chmod(EXECUTABLE)

@@ -35,6 +35,9 @@ from lading.format.seekable import (
 from lading.format.tar_header import BLOCK_BYTES, END_OF_ARCHIVE, Header, padding, render_header
 from lading.system import sha256_of
 
+INSTALLER_HEAD = b"#!/bin/sh\n# Installs the environment "
+"""Of the script in front of a `tar.gz`."""
+
 CHECKSUM_MAGIC = 0x184D2A5C
 CHECKSUM_BYTES = 12
 FORMAT_1_MAGIC = 0x184D2A5D
@@ -154,8 +157,18 @@ def read_ending(name: str, read: Read, size: int) -> Ending:
         if size % BLOCK_BYTES == 0 and tail and not any(tail):
             return _tar_ending(read, size)
     except (ArchiveError, struct.error) as error:
+        _refuse_installer(name, read)
         raise ArchiveError(f"the end of {name} is damaged: {error}", hint=FETCH_AGAIN) from error
     raise _no_bill(name)
+
+
+def _refuse_installer(name: str, read: Read) -> None:
+    """Say so where it is an installer: it ends as the tarball in it, and checks that itself."""
+    if read(0, len(INSTALLER_HEAD)) == INSTALLER_HEAD:
+        raise ArchiveError(
+            f"{name} is an installer, not a tarball: its script checks what is in it",
+            hint="run it with sh, or compare it with the .sha256 file beside it",
+        )
 
 
 def _no_bill(name: str) -> ArchiveError:

@@ -98,9 +98,15 @@ def render_label(label: Label) -> bytes:
 
 
 def is_image(path: Path) -> bool:
-    """Whether there is a file at `path` that begins as a squashfs file system does."""
+    """Whether there is a file at `path` that begins as a squashfs file system does.
+
+    Raises:
+        InputError: It may not be read.
+    """
     try:
         descriptor = open_regular(path, follow=True)
+    except PermissionError as error:
+        raise InputError(f"{path}: {error.strerror}", hint="correct its permissions") from error
     except OSError:
         return False
     try:

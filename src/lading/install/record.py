@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import Kind
-from lading.errors import NotAPrefixError, raised_as
+from lading.errors import InputError, NotAPrefixError, raised_as
 from lading.package import Payload, PayloadFile
 from lading.system import decode_json, sha256_of_file, write_atomically
 
@@ -121,13 +121,18 @@ def read_install_record(directory: Path) -> InstallRecord | None:
 
     Raises:
         NotAPrefixError: The record is damaged.
+        InputError: It cannot be read.
     """
     path = directory / INSTALL_RECORD_NAME
     try:
         record = decode_json(path.read_bytes(), InstallRecord)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}", hint=f"delete {directory} and install again"
+        ) from error
+    except msgspec.DecodeError as error:
         if _format_of(path) not in {None, FORMAT_VERSION}:
             # Of another lading: what it installed is installed again.
             return None

@@ -16,6 +16,7 @@ from lading.lock.environment_file import EnvironmentFile
 from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.requested import Requested, conda_names_of_pypi, read_sources
 from lading.lock.requirement import requirement_name
+from lading.system import nearest
 
 
 class LockGraph:
@@ -58,9 +59,10 @@ class LockGraph:
         for node in (name, name.lower(), f"pip:{canonicalize_name(name)}"):
             if node in self.packages:
                 return node
-        raise SpecError(
-            f"{name} is not locked", hint="name a package of the lock; `lading tree` shows all"
-        )
+        hint = "name a package of the lock; `lading tree` shows all"
+        for near in nearest(name, self.packages):
+            hint = f"did you mean {near}? If not, {hint}"
+        raise SpecError(f"{name} is not locked", hint=hint)
 
     def requiring(self, virtual: str) -> dict[str, str]:
         """Node → version query, of each package that requires the virtual package `virtual`."""

@@ -156,7 +156,7 @@ def _parse_mapping(path: Path, text: str) -> Mapping[object, object]:
         raise SpecError(f"{path} is empty", hint="list packages under `dependencies:`")
     if not isinstance(content, dict):
         raise SpecError(
-            f"{path} holds a {_kind(content)}, not a mapping",
+            f"{path} holds {_kind(content)}, not a mapping",
             hint="an environment file has keys such as `channels:` and `dependencies:`",
         )
     return content
@@ -285,7 +285,7 @@ class _Reader:
             self.problems.append(f"{place}: {error}")
 
     def _wrong(self, place: str, value: object, expected: str) -> None:
-        self.problems.append(f"{place}: a {_kind(value)} stands where {expected} is expected")
+        self.problems.append(f"{place}: {_kind(value)} stands where {expected} is expected")
 
 
 def _parse_spec(text: str) -> MatchSpec:
@@ -316,17 +316,17 @@ def _kind(value: object) -> str:
     """The kind of a YAML value, for a person."""
     match value:
         case None | "":
-            return "void"
+            return "nothing"
         case bool():
             return "true or false"
         case int() | float():
-            return "number"
+            return "a number"
         case list():
-            return "list"
+            return "a list"
         case dict():
-            return "mapping"
+            return "a mapping"
         case _:
-            return "text" if isinstance(value, str) else type(value).__name__
+            return f"a {'text' if isinstance(value, str) else type(value).__name__}"
 
 
 def _problems(path: Path, problems: list[str]) -> SpecError:

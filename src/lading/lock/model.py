@@ -89,7 +89,9 @@ class LockedPackage:
 
     @property
     def build(self) -> str:
-        """The build string of a conda package; empty where the file name does not say it."""
+        """The build string of a conda package or the tags of a wheel; empty where unknown."""
+        if self.file_name.endswith(".whl"):
+            return "-".join(self.file_name.removesuffix(".whl").split("-")[-3:])
         stem = self.file_name.removesuffix(".conda").removesuffix(".tar.bz2")
         prefix = f"{self.name}-{self.version}-"
         return stem.removeprefix(prefix) if stem.startswith(prefix) else ""

@@ -7,6 +7,7 @@ does not admit what was locked before; that is looked for here, in the lockfiles
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from lading.conda import IN_PROJECT
 from lading.engine import admits, satisfies
 from lading.lock.diff import diff_locks
 from lading.lock.model import LockedPackage, Lockfile, Manager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lading.lock.request import PlatformPlan
 
 NEWEST = "an update was asked for"
+OWN = "its sources, or what it is built with, changed"
 GONE = "its archive is not offered any more, or another package excludes it"
 
 
@@ -67,6 +69,8 @@ def _why_moved(plan: "PlatformPlan", after: Lockfile, old: LockedPackage) -> str
 def _why_unfit(old: LockedPackage, after: Lockfile, moved: set[str]) -> str:
     """What of the new lock excludes the package `old`; `moved` are the names that changed."""
     later = {item.name: item for item in after.packages}.get(old.name)
+    if later is not None and later.url.startswith(IN_PROJECT):
+        return OWN
     conda = {item.name: item for item in after.conda}
     for name in sorted(moved & set(old.dependencies)):
         new = conda.get(name)

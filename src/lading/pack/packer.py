@@ -235,6 +235,10 @@ def output_errors(path: Path) -> Iterator[None]:
     """Turn an error of the disk into one that says what to do."""
     try:
         yield
+    except FileExistsError as error:
+        raise OutputError(
+            f"cannot write {path}: {path.parent} is not a directory", hint="name a directory"
+        ) from error
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}",

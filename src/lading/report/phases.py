@@ -19,7 +19,7 @@ UNITS = {
     "unpack": "frames",
     "verify": "files",
 }
-"""What is counted in each phase; in others, such as those of a platform, steps are."""
+"""What is counted in each phase; any other is the solving of a platform, and has its name."""
 
 
 def phase_lines(
@@ -43,9 +43,10 @@ def phase_lines(
             since = started.setdefault(what, last if done else clock())
             if done >= total > 0:
                 last = clock()
-                unit = UNITS.get(what, "steps")
-                size = f"{total:,} {unit if total > 1 else unit.removesuffix('s')}"
-                stream.write(f"{what:<9}  {sizes.get(what, size)}  {last - since:.1f} s\n")
                 del started[what]
+                unit = UNITS.get(what)
+                name, size = (what, f"{total:,} {unit}") if unit else ("solve", what)
+                size = size.removesuffix("s") if total == 1 and unit else size
+                stream.write(f"{name:<9}  {sizes.get(what, size)}  {last - since:.1f} s\n")
 
     return told

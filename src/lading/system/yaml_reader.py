@@ -77,7 +77,10 @@ def parse_yaml(data: bytes | str) -> object:
     try:
         return _Composer(loader).document()
     except yaml.YAMLError as error:
-        raise YamlError(" ".join(str(error).split())) from error
+        # PyYAML names what it reads from; this is a text in memory.
+        raise YamlError(
+            " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+        ) from error
     finally:
         loader.dispose()
 

@@ -38,7 +38,7 @@ def test_how_much_it_is_may_turn_out_later() -> None:
 
 def test_a_line_a_phase() -> None:
     """A phase is told when it is done: how much it was, and how long since the one before it."""
-    stream, times = io.StringIO(), iter((0.0, 1.0, 3.5, 4.0, 6.0))
+    stream, times = io.StringIO(), iter((0.0, 1.0, 3.5, 4.0, 6.0, 7.5))
     sizes = {"unpack": "17,638 files, 740 MB"}
     told = phase_lines(stream, sizes, lambda: next(times))
     told("copy", 0, 0)
@@ -48,7 +48,9 @@ def test_a_line_a_phase() -> None:
     told("unpack", 2, 2)
     told("linux-64", 0, 3)
     told("linux-64", 2, 3)
+    told("linux-64", 3, 3)
     assert stream.getvalue().splitlines() == [
         "copy       9 MB  2.5 s",
         "unpack     17,638 files, 740 MB  0.5 s",
+        "solve      linux-64  1.5 s",
     ]
