@@ -24,6 +24,7 @@ setup: $(READY) ## make .venv from the hash-pinned locks/development.txt
 $(READY): locks/development.txt pyproject.toml
 	$(PYTHON) scripts/setup_venv.py .venv locks/development.txt
 	@touch $@
+	@echo '.venv is ready; `PATH="$$PWD/.venv/bin:$$PATH"` lets the shell find lading'
 
 demo: $(READY) ## channel, lock, install, pack, verify, unpack elsewhere, run: on real packages
 	$(BIN)/python scripts/demo.py

@@ -1,7 +1,8 @@
-"""Every command of every page but the tutorial is run, as the page has it."""
+"""Every command of every page is run, as the page has it."""
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,13 @@ build-backend = "uv_build"
 [tool.uv.build-backend]
 module-root = ""
 END OF FILE
+"""
+CHECKOUT = """\
+cp {0}/Makefile .; mkdir -p locks scripts .venv/bin; touch locks/development.txt pyproject.toml
+ln -s ../../../bin/lading .venv/bin/lading; ln -s {1} .venv/bin/python; touch .venv/.ready
+mkdir scripts/demo_channel; touch scripts/demo_channel/__main__.py
+cp environment.yml examples/data-service; rm -r locks/data-service dist
+sed -i 's#"environment.yml"#"examples/data-service/environment.yml"#' lading.toml
 """
 RUN = "lading run dist/data-service-linux-64.sqsh"
 ADOPT = "tests/integration/test_adopt.py"
@@ -72,6 +80,15 @@ WAYS = {
         "chmod +x ../bin/conda",
         after="ls locks/service/linux-64.conda-lock.yml",
         elsewhere={"lading adopt pixi.lock": ADOPT, "lading adopt conda-linux-64.lock": ADOPT},
+    ),
+    "first-tarball": Way(
+        # A checkout that is set up, whose channel is the small one.
+        before=CHECKOUT.format(PAGES.parent, sys.executable),
+        between={
+            "sha256sum": "lading verify '/tmp/another place/data-service' && false\n"
+            "sha256sum dist/*.zst > ../first"
+        },
+        after="sha256sum -c ../first",
     ),
     "dev-and-prod": Way(after="ls build/service-dev/linux-64/prefix build/service/linux-64/prefix"),
     "gpu": Way(
@@ -133,7 +150,7 @@ WAYS = {
         test "$(cat /environment/share/place)" = /environment
         """,
         elsewhere={
-            "python job.py": "tests/integration/test_how_to_spark.py",
+            "python job.py": "tests/integration/test_how_to_spark_ray_dask.py",
             "export PYSPARK_PYTHON": "a YARN could not be had",
         },
     ),
@@ -142,7 +159,7 @@ WAYS = {
         between={
             "lading install": "rm -r .lading; printf '[environments.data-service]\\n"
             '[mirrors]\\n"https://conda.anaconda.org/conda-forge" = ["/media/disk/mirror"]\' '
-            "> lading.toml"
+            "> lading.toml",
         },
         elsewhere={"lading lock --pip-index": "tests/integration/test_private_indexes.py"},
     ),
@@ -164,7 +181,7 @@ WAYS = {
 
 def pages() -> list[Path]:
     """Every page that has commands."""
-    folders = ("how-to", "explanation", "reference")
+    folders = ("tutorial", "how-to", "explanation", "reference")
     found = [path for name in folders for path in sorted((PAGES / name).glob("*.md"))]
     return [path for path in found if any(block.commands() for block in read_blocks(path))]
 

@@ -19,6 +19,7 @@ PLACES = (
     "/nodelocal",
     "/shared",
     "/tmp/again",
+    "/tmp/another place",
     "/media/disk",
     "/opt/data-service",
     "/opt/lading-node",

@@ -15,7 +15,9 @@ from lading.system import Digest
     "--from", "source", metavar="URL|FILE", default="", help="Download from here instead."
 )
 @click.option(
-    "--sha256", metavar="HEX", help="SHA-256 of the executable.  [default: the pinned one]"
+    "--sha256",
+    metavar="HEX",
+    help="SHA-256 of the executable.  [default: that of the release 2.8.1]",
 )
 @platform_option
 @dry_run_option
@@ -23,9 +25,10 @@ from lading.system import Digest
 def command(
     context: Context, *, source: str, sha256: str | None, platform: str | None, dry_run: bool
 ) -> int:
-    """Download micromamba into .lading/bin, where lading looks for it before PATH.
+    """Download micromamba 2.8.1 into .lading/bin, where lading looks for it before PATH.
 
-    An interrupted download is resumed.
+    It becomes executable only if it has the published SHA-256, which lading knows. For another
+    version give --from and --sha256. An interrupted download is resumed.
     """
     if source and "://" not in source:
         source = context.project.path(source).as_uri()
