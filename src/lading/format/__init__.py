@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         block_size as block_size,
         compress as compress,
         compress_blocks as compress_blocks,
+        crc32 as crc32,
         decompress as decompress,
         describe as describe,
         describe_blocks as describe_blocks,

@@ -8,7 +8,7 @@ with the environment's own python, into a content-addressed cache that prefixes 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,7 @@ class Compiler:
 
     Attributes:
         python: The environment's python.
-        prefix: Where that python runs from, absolute.
+        find_prefix: Where that python runs from, absolute; asked only when something is compiled.
         cache: Directory of the cache, absolute.
         environment: The environment of the worker processes.
         workers: How many packages are compiled at once.
@@ -66,7 +66,7 @@ class Compiler:
     """
 
     python: PythonLayout
-    prefix: Path
+    find_prefix: Callable[[], Path]
     cache: Path
     environment: Mapping[str, str]
     workers: int
@@ -95,12 +95,6 @@ class Compiler:
             keys = [(payload.manager, payload.name) for payload in by_size]
             results = dict(zip(keys, pool.map(compiled, by_size), strict=True))
         return tuple(results[payload.manager, payload.name] for payload in payloads)
-
-    def missing(self, payload: Payload) -> tuple[PayloadFile, ...]:
-        """The sources of `payload` that must be compiled: none if their bytecode is kept."""
-        sources = sources_of(payload, self.python)
-        is_kept = _read_entries(self.cache / self._key(payload, sources)) is not None
-        return () if is_kept else sources
 
     def _compile(self, payload: Payload) -> Payload:
         sources = sources_of(payload, self.python)
@@ -193,11 +187,16 @@ class Compiler:
         """Compile `sources` into `output`; return the paths of what was made."""
         job = temporary / "job"
         sources = tuple(sources)
-        words = [str(output), *(word for item in sources for word in (item.place, item.path))]
-        job.write_text("".join(f"{word}\0" for word in words), "utf-8")
+        contents = [_content(item) for item in sources]
+        words = [str(output)]
+        for item, content in zip(sources, contents, strict=True):
+            words += [item.path, str(len(content))]
+        with job.open("wb") as stream:
+            stream.writelines(f"{word}\0".encode() for word in (*words, ""))
+            stream.writelines(contents)
         for directory in {item.path.rpartition("/")[0] for item in sources}:
             (output / directory / "__pycache__").mkdir(parents=True, exist_ok=True)
-        executable = str(self.prefix / self.python.executable)
+        executable = str(self.find_prefix() / self.python.executable)
         completed = run_checked(
             Run(
                 argv=(executable, "-s", "-S", "-B", str(WORKER), str(job)),
@@ -208,6 +207,11 @@ class Compiler:
             "run `lading verify` on the prefix, or install with --no-bytecode",
         )
         return completed.stdout.split("\0")[:-1]
+
+
+def _content(item: PayloadFile) -> bytes:
+    """The content of a source, at hand or in a file."""
+    return Path(item.place).read_bytes() if item.content is None else item.content
 
 
 def _read_entries(directory: Path) -> list[_Entry] | None:
@@ -235,7 +239,7 @@ def sources_of(payload: Payload, python: PythonLayout) -> tuple[PayloadFile, ...
         if item.kind is Kind.FILE
         and item.path.endswith(".py")
         and item.path.startswith(roots)
-        and item.place
+        and (item.place or item.content is not None)
         and not item.placeholder
     )
 

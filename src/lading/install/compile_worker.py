@@ -2,10 +2,11 @@
 
 Usage: python -s -S -B compile_worker.py JOB, with PYTHONHASHSEED=0.
 
-JOB holds, each ended by a zero byte, the output directory and then, for each source, the place of
-the file and its prefix-relative path. Each source that compiles gives `<output>/<path of its
-.pyc>`, in directories that are there; the paths of those files go to standard output, each ended by
-a zero byte. It must run on every python that an environment may hold, 3.7 and later.
+JOB holds, each ended by a zero byte, the output directory, for each source its prefix-relative path
+and its size in bytes, and an empty word; then the sources, one behind the other. Each that compiles
+gives `<output>/<path of its .pyc>`, in directories that are there; the paths of those files go to
+standard output, each ended by a zero byte. It must run on every python that an environment may
+hold, 3.7 and later.
 
 The bytecode is of the unchecked-hash kind (PEP 552): it does not depend on the time stamps of the
 sources, so it stays valid in a tarball with normalised ones. One process compiles one package, its
@@ -27,11 +28,13 @@ def main(job_path: str) -> None:
     """Compile all sources of the job in the file at `job_path`."""
     warnings.simplefilter("ignore")
     with open(job_path, "rb") as stream:  # noqa: PTH123  # pathlib takes long to import
-        output, *rest = stream.read().decode("utf-8").split("\0")[:-1]
+        words, _, contents = stream.read().partition(b"\0\0")
+    output, *rest = words.decode("utf-8").split("\0")
     key = int.from_bytes(loaders.MAGIC_NUMBER, "little")
-    for source, target in zip(rest[::2], rest[1::2]):  # noqa: B905  # unknown to 3.7
-        with open(source, "rb") as stream:  # noqa: PTH123  # as above
-            data = stream.read()
+    end = 0
+    for target, size in zip(rest[::2], rest[1::2]):  # noqa: B905  # unknown to 3.7
+        start, end = end, end + int(size)
+        data = contents[start:end]
         try:
             code = compile(data, target, "exec", dont_inherit=True, optimize=0)
             content = marshal.dumps(code)

@@ -111,11 +111,11 @@ def extract_package(item: Extraction) -> None:
     """
     began = time.time_ns()
     with temporary_directory(item.place.parent, item.place.name) as scratch:
-        writer = _Writer(item.record.file_name, str(scratch))
+        writer = MemberWriter(item.record.file_name, str(scratch))
         check = ArchiveCheck(item.record.file_name)
         with item.archive.open("rb") as stream:
             for member, content in read_members(item.record.file_name, stream):
-                writer.write(member, _pieces(item.record.file_name, check, member, content))
+                writer.write(member, pieces_of(item.record.file_name, check, member, content))
         package = check.finish()
         _refuse_faults(item.record, check.listed, writer.digests)
         scratch.chmod(_DIRECTORY_MODE)
@@ -131,7 +131,7 @@ def extract_package(item: Extraction) -> None:
     keep_checked(item.record, package, item.checked)
 
 
-def _pieces(
+def pieces_of(
     name: str, check: ArchiveCheck, member: Member, content: Content | None
 ) -> Iterator[bytes | memoryview]:
     """The content of a member of the archive `name`, after `check` has looked at it."""
@@ -159,11 +159,11 @@ def _refuse_faults(
 
 
 @dataclass(slots=True)
-class _Writer:
+class MemberWriter:
     """Writes the members of an archive into a directory that nobody else uses.
 
     Attributes:
-        name: Of the archive.
+        name: Of the archive, for messages.
         root: The directory, absolute. Text: there are tens of thousands of paths below it.
         digests: Path of a file → its SHA-256, hexadecimal.
     """

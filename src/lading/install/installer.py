@@ -358,7 +358,7 @@ class _Installer:
         if self.plan.bytecode and conda.python is not None:
             compiler = Compiler(
                 python=conda.python,
-                prefix=self.plan.prefix,
+                find_prefix=lambda: self.plan.prefix,
                 cache=self.tree.bytecode_cache,
                 environment=self.environment,
                 workers=processors(),

@@ -1,12 +1,13 @@
 """What must run while packing: python with its dependencies, and nothing else.
 
-Packing compiles bytecode with the environment's python, which is unpacked for that, and installs
-wheels, for which it is linked; everything else is read from archives. Both lie where nobody else
-sees them, and are removed afterwards.
+Packing compiles bytecode with the environment's python, which is unpacked for that and kept, and
+installs wheels, for which it is linked, where nobody else sees it; everything else is read from
+archives.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from lading.conda import RepodataRecord
@@ -19,23 +20,22 @@ from lading.install.link import check_and_extract, link_packages
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages, pip_payloads
 from lading.install.plan import InstallPlan
-from lading.install.unpacked_python import unpack_python
+from lading.install.unpacked_python import find_python
 from lading.package import Payload, PythonLayout, resolve_clobbering
 from lading.system import (
     Progress,
     hold_lock,
     no_progress,
     scrubbed_environment,
-    temporary_directory,
 )
 
 READY = "ready"
 """A file beside the prefix that says that it is linked."""
 PYTHON = "python"
-"""Where python is unpacked to compile with."""
+"""The prefix of the python that compiles."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PrivatePrefix:
     """A prefix that is linked when it is needed first.
 
@@ -105,27 +105,26 @@ class PrivatePrefix:
         needed = reachable(dependencies_of(self.plan.records), ["python"])
         return tuple(item for item in self.plan.records if item.name in needed)
 
-    def unpack_python(self) -> None:
-        """Unpack python, to compile with, unless that is done; other processes wait.
-
-        Raises:
-            IntegrityError: An archive is not a sound package.
-            OSError: There is no room for it.
-        """
+    @cached_property
+    def _python(self) -> Path:
+        """Find a python to compile with, or unpack it; other processes wait."""
+        place = self.directory / PYTHON
         with hold_lock(self.directory / ".python-lock"):
-            if (self.directory / PYTHON).exists():
-                return
-            records = self._python_records
-            archives = self.fetch(records)
-            with temporary_directory(self.directory, PYTHON) as temporary:
-                unpack_python(records, archives.conda, self.plan.lockfile.platform, temporary)
-                temporary.rename(self.directory / PYTHON)
+            if not place.exists():
+                records = self._python_records
+                archives = self.fetch(records).conda
+                platform = self.plan.lockfile.platform
+                find_python(records, archives, platform, place, self.tree.bytecode_cache)
+        return place
 
     def compiler(self, python: PythonLayout) -> Compiler:
-        """What compiles with the environment's python, which must be unpacked before."""
+        """What compiles with the environment's python, which is found or unpacked when needed.
+
+        Compiling may raise an IntegrityError, where an archive is not a sound package.
+        """
         return Compiler(
             python=python,
-            prefix=self.directory / PYTHON,
+            find_prefix=lambda: self._python,
             cache=self.tree.bytecode_cache,
             environment=self.environment,
             workers=1,

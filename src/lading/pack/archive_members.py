@@ -42,11 +42,8 @@ from lading.package import (
 )
 from lading.system import sha256_of
 
-Place = Callable[[Iterable[PayloadFile]], None]
-"""Writes sources to where they say that they lie."""
-
-Compile = Callable[[Payload, Place], Payload]
-"""Gives a payload the bytecode of its sources, which are placed only if they are not known."""
+Compile = Callable[[PythonLayout, Payload], Payload]
+"""Gives a payload the bytecode of its sources."""
 
 
 class _Held(NamedTuple):
@@ -275,7 +272,7 @@ class ArchiveSource:
             version=self.record.version,
             sha256=self.record.sha256,
             files=tuple(
-                msgspec.structs.replace(item, place=f"{self.scratch}/sources/{item.path}")
+                msgspec.structs.replace(item, content=self._sources[item.path].data)
                 for item in sources
             ),
         )
@@ -289,19 +286,13 @@ class ArchiveSource:
             and rest.pop(item.source) is not None
         }
         payload = msgspec.structs.replace(payload, files=tuple(rest.values()))
-        compiled = self.compile(payload, self._place_sources)
+        compiled = self.compile(self.python, payload)
         for item in compiled.files:
             if is_bytecode(item.path):
                 directory, _, name = item.path.rpartition("__pycache__/")
                 module, _tag, _suffix = name.rsplit(".", 2)
                 made[f"{directory}{module}.py"] = item
         return made
-
-    def _place_sources(self, items: Iterable[PayloadFile]) -> None:
-        for item in items:
-            target = Path(item.place)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self._sources[item.path].data)
 
 
 def _is_source(item: PayloadFile) -> bool:

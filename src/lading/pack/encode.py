@@ -86,16 +86,11 @@ class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
     blocks: ImageBlocks | None = None
 
     @property
-    def kept(self) -> tuple[tuple[int, str], ...]:
-        """The parts of the file that holds it: bytes and SHA-256 of each."""
-        if self.blocks is not None:
-            return ((self.blocks.length, self.blocks.sha256),)
-        return tuple((frame.length, frame.sha256) for frame in (*self.frames, self.list_frame))
-
-    @property
     def length(self) -> int:
-        """The bytes of all these parts."""
-        return sum(length for length, _ in self.kept)
+        """The bytes of the frames, or of the blocks."""
+        if self.blocks is not None:
+            return self.blocks.length
+        return sum(frame.length for frame in (*self.frames, self.list_frame))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """A cache of packages as frames, keyed by their inputs: packing again costs only what changed.
 
 The key of a package covers every input, see `known_frames`. An entry is one file: the frames, as
-they stand in the tarball, then what is known of them. A hit is copied by the file system; the
-digests of its frames are checked first, and a damaged entry is made again.
+they stand in the tarball, then what is known of them. A hit is copied by the file system; its
+checksum is compared first, and a damaged entry is made again.
 
 Entries appear by rename, so packs may share a cache; the least recently used are removed first.
 Temporaries lie in the cache itself, entries in directories below it: what a killed worker left is
@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from lading.format import crc32
 from lading.pack.encode import EncodedPackage, Origin
 from lading.system import (
     CHUNK_BYTES,
@@ -33,16 +34,19 @@ from lading.system import (
 LARGEST_BYTES = 20 << 30
 """What a cache may hold unless told otherwise: some forty environments of a gigabyte."""
 
-FRAME_RULES = 3
+FRAME_RULES = 4
 """Version of the rules that make a frame: raised whenever other bytes come of the same inputs.
 
 A golden test fails when the bytes change and this number does not.
 """
 
+Make = Callable[[Callable[[bytes], object]], EncodedPackage]
+"""Makes the frames of a package; it is given what writes them."""
+
 SUFFIX = ".frames"
-MAGIC = b"lading\x00\x02"
+MAGIC = b"lading\x00\x03"
 MOST_META_BYTES = 1 << 28
-_FOOTER = struct.Struct("<32sI8s")
+_FOOTER = struct.Struct("<32sII8s")
 
 _log = logging.getLogger(__name__)
 
@@ -108,8 +112,8 @@ class FrameCache:
             return None
         return KeptPackage(path=path, encoded=encoded)
 
-    def store(self, key: str, make: Callable[[BinaryIO], EncodedPackage]) -> KeptPackage | None:
-        """Store under `key` what `make` writes; on a full disk it is left out: None.
+    def store(self, key: str, make: Make) -> KeptPackage | None:
+        """Store under `key` what `make` gives; on a full disk it is left out: None.
 
         Raises:
             LadingError: Whatever `make` raises, but for an error of writing.
@@ -118,8 +122,15 @@ class FrameCache:
         try:
             path.parent.mkdir(exist_ok=True)
             with temporary_file(self.directory, path.name) as (temporary, stream):
-                encoded = make(stream)
-                stream.write(_render_meta(encoded))
+                checksum = 0
+
+                def write(data: bytes) -> None:
+                    nonlocal checksum
+                    checksum = crc32(data, checksum)
+                    stream.write(data)
+
+                encoded = make(write)
+                stream.write(_render_meta(encoded, checksum))
                 stream.flush()
                 temporary.replace(path)
         except OSError as error:
@@ -170,9 +181,9 @@ class FrameCache:
         return self.directory / key[:2] / f"{key}{SUFFIX}"
 
 
-def _render_meta(encoded: EncodedPackage) -> bytes:
+def _render_meta(encoded: EncodedPackage, checksum: int) -> bytes:
     meta = msgspec.msgpack.encode(encoded)
-    return meta + _FOOTER.pack(hashlib.sha256(meta).digest(), len(meta), MAGIC)
+    return meta + _FOOTER.pack(hashlib.sha256(meta).digest(), len(meta), checksum, MAGIC)
 
 
 def _read_entry(stream: BinaryIO) -> EncodedPackage | None:
@@ -181,7 +192,7 @@ def _read_entry(stream: BinaryIO) -> EncodedPackage | None:
     if size < _FOOTER.size:
         return None
     stream.seek(size - _FOOTER.size)
-    digest, length, magic = _FOOTER.unpack(stream.read(_FOOTER.size))
+    digest, length, checksum, magic = _FOOTER.unpack(stream.read(_FOOTER.size))
     start = size - _FOOTER.size - length
     if magic != MAGIC or length > MOST_META_BYTES or start < 0:
         return None
@@ -194,17 +205,14 @@ def _read_entry(stream: BinaryIO) -> EncodedPackage | None:
     except ValueError:
         # Whole, but of a lading that knew other things of a package.
         return None
+    return encoded if encoded.length == start and _checksum(stream, start) == checksum else None
+
+
+def _checksum(stream: BinaryIO, length: int) -> int:
+    """CRC-32 of the first `length` bytes."""
     stream.seek(0)
-    are_whole = encoded.length == start and all(
-        _digest(stream, length) == sha256 for length, sha256 in encoded.kept
-    )
-    return encoded if are_whole else None
-
-
-def _digest(stream: BinaryIO, length: int) -> str:
-    """SHA-256 of the next `length` bytes, hexadecimal."""
-    hasher = hashlib.sha256()
+    checksum = 0
     while length and (chunk := stream.read(min(length, CHUNK_BYTES))):
-        hasher.update(chunk)
+        checksum = crc32(chunk, checksum)
         length -= len(chunk)
-    return hasher.hexdigest()
+    return checksum

@@ -7,7 +7,6 @@ level alone: they can be made beside those of all others, and kept for the next 
 Memory holds one file with a placeholder, and a few blocks for each thread.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,7 +53,6 @@ class ImageBlocks(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         length: Of all in bytes.
-        sha256: Of all, hexadecimal.
         sizes: Of each block where it is stored, plus `RAW` where it was not compressed. One that
             holds nothing but zeros has the size 0.
         fragments: Which blocks are fragments, by number.
@@ -62,7 +60,6 @@ class ImageBlocks(msgspec.Struct, frozen=True, array_like=True):
     """
 
     length: int
-    sha256: str
     sizes: tuple[int, ...]
     fragments: tuple[int, ...]
     places: tuple[FilePlace, ...]
@@ -85,7 +82,6 @@ class BlockWriter:
     keep: Callable[[bytes], object]
     threads: int
     pool: ThreadPoolExecutor | None
-    _hasher: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _length: int = 0
     _sizes: list[int] = field(default_factory=list)
     _fragments: list[int] = field(default_factory=list)
@@ -125,7 +121,6 @@ class BlockWriter:
         self._settle(0)
         return ImageBlocks(
             length=self._length,
-            sha256=self._hasher.hexdigest(),
             sizes=tuple(self._sizes),
             fragments=tuple(self._fragments),
             places=tuple(self._places),
@@ -218,7 +213,6 @@ class BlockWriter:
         for data, size in blocks:
             self._sizes.append(size)
             self._length += len(data)
-            self._hasher.update(data)
             self.keep(data)
 
 

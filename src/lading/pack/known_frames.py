@@ -8,20 +8,19 @@ packages provide; the compressor; the rules. So a package whose frames are known
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from lading.conda import RepodataRecord
 from lading.format import FRAME_FORMAT_VERSION
 from lading.lock import LockedPackage
-from lading.pack.encode import EncodedPackage, Style
-from lading.pack.frame_cache import FRAME_RULES, FrameCache, KeptPackage
+from lading.pack.encode import Style
+from lading.pack.frame_cache import FRAME_RULES, FrameCache, KeptPackage, Make
 from lading.system import reason_to_distrust
 
 Python = tuple[str, bool]
@@ -125,12 +124,12 @@ class KnownFrames:
             return kept
         return KeptPackage(path=name, encoded=kept.encoded)
 
-    def store(self, key: str, make: Callable[[BinaryIO], EncodedPackage]) -> KeptPackage:
-        """Keep what `make` writes: in the cache, or in the directory if there is none."""
+    def store(self, key: str, make: Make) -> KeptPackage:
+        """Keep what `make` gives: in the cache, or in the directory if there is none."""
         kept = self.cache.store(key, make) if self.cache is not None else None
         held = self._hold(kept) if kept is not None else None
         if held is not None:
             return held
         path = self.directory / key
         with path.open("wb") as stream:
-            return KeptPackage(path=path, encoded=make(stream))
+            return KeptPackage(path=path, encoded=make(stream.write))

@@ -2,15 +2,14 @@
 
 Nothing is extracted and nothing linked, but for what must run: see `PrivatePrefix`. Packages whose
 frames are known are not even fetched. Workers are processes that take packages, the largest first.
-The first that needs the environment's python unpacks it, while the others go on. A package that is
-larger than its share is compressed by several threads.
+The first that needs the environment's python finds or unpacks it, while the others go on. A package
+that is larger than its share is compressed by several threads.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -27,7 +26,7 @@ from lading.install import (
     project_payloads,
     without_bytecode,
 )
-from lading.pack.archive_members import ArchiveSource, Place
+from lading.pack.archive_members import ArchiveSource
 from lading.pack.encode import EncodedPackage, Origin, Style, encode_package
 from lading.pack.frame_cache import KeptPackage
 from lading.pack.known_frames import KnownFrames, Python, conda_key, pip_key
@@ -170,13 +169,15 @@ class Transcoding:
         if not wanted:
             return
         self._archives |= self.private.fetch(wanted).conda
-        infos = in_order(
-            lambda item: KnownInfo.read(item.file_name, self._archives[item.distribution]),
+        spread(
+            lambda item: (
+                item.distribution,
+                KnownInfo.read(item.file_name, self._archives[item.distribution]),
+            ),
             wanted,
             self.workers,
+            lambda found: self._infos.update([found]),
         )
-        pairs = zip(wanted, infos, strict=True)
-        self._infos |= {item.distribution: info for item, info in pairs}
 
     def _find_python(self, frames: Frames) -> PythonLayout | None:
         for record in self.private.plan.records:
@@ -250,7 +251,7 @@ class Transcoding:
             entry.path.endswith((".py", ".pyc")) for entry in info.paths
         )
 
-        def encode(stream: BinaryIO) -> EncodedPackage:
+        def encode(keep: Callable[[bytes], object]) -> EncodedPackage:
             with temporary_directory(self.private.directory, record.name) as scratch:
                 source = ArchiveSource(
                     record=record,
@@ -266,7 +267,7 @@ class Transcoding:
                     path=list_path(CONDA, record.name),
                     mtime=mtime_of(time_of(info), self.style.newest),
                     style=self.style,
-                    keep=stream.write,
+                    keep=keep,
                     threads=threads,
                 )
             return msgspec.structs.replace(encoded, origin=source.origin)
@@ -284,7 +285,6 @@ class Transcoding:
             )
         payloads: Sequence[Payload] = self.private.install_wheels(layout)
         if plan.bytecode:
-            self.private.unpack_python()
             payloads = self.private.compiler(layout).compile_all(payloads)
         else:
             payloads = [without_bytecode(payload) for payload in payloads]
@@ -295,13 +295,13 @@ class Transcoding:
             frames[PIP, payload.name] = self.known.store(key, partial(self._encode_pip, payload))
         return frames
 
-    def _encode_pip(self, payload: Payload, stream: BinaryIO) -> EncodedPackage:
+    def _encode_pip(self, payload: Payload, keep: Callable[[bytes], object]) -> EncodedPackage:
         encoded = encode_package(
             shipped_members(payload, self.private.prefix),
             path=list_path(PIP, payload.name),
             mtime=mtime_of(payload.mtime, self.style.newest),
             style=self.style,
-            keep=stream.write,
+            keep=keep,
         )
         variables = tuple(
             msgspec.structs.replace(item, content=read_regular(item.place))
@@ -311,16 +311,9 @@ class Transcoding:
         light = msgspec.structs.replace(payload, files=variables)
         return msgspec.structs.replace(encoded, origin=Origin(checked=None, payload=light))
 
-    def _compile(self, payload: Payload, place: Place) -> Payload:
-        """Give a package bytecode; python is unpacked, and sources placed, only where needed."""
-        if self._layout is None:
-            return payload
-        compiler = self.private.compiler(self._layout)
-        missing = compiler.missing(payload)
-        if missing:
-            self.private.unpack_python()
-            place(missing)
-        return compiler.compile_all([payload])[0]
+    def _compile(self, layout: PythonLayout, payload: Payload) -> Payload:
+        """Give a package bytecode."""
+        return self.private.compiler(layout).compile_all([payload])[0]
 
 
 def _payload(kept: KeptPackage) -> Payload:

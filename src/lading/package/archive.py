@@ -31,7 +31,7 @@ import msgspec
 from lading.errors import ArchiveError
 from lading.format import ZSTD_ERROR, zstd_content
 from lading.net import PartialFile
-from lading.package.tar_stream import Content, Limit, TarStream
+from lading.package.tar_stream import Content, Limit, PlainInfo, TarStream
 
 LONGEST_PATH = 1024
 LONGEST_NAME = 255
@@ -126,7 +126,7 @@ def read_members(
     with archive_errors(file_name):
         seen: dict[str, MemberType] = {}
         for tar in _tars(file_name, stream, Limit(limit), info_only=info_only):
-            with tarfile.TarFile(fileobj=cast("IO[bytes]", tar)) as headers:
+            with tarfile.TarFile(fileobj=cast("IO[bytes]", tar), tarinfo=PlainInfo) as headers:
                 while item := headers.next():
                     member = _member(item)
                     if member is None:

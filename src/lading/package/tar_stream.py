@@ -4,7 +4,10 @@
 10 kB; here contents are given out as views of what was decompressed.
 """
 
+import tarfile
 from collections.abc import Iterable, Iterator
+from typing import Self
+from zlib import adler32
 
 LARGEST_HEADER = 1 << 20
 """Bytes that a header may have, with the names that follow it."""
@@ -77,6 +80,40 @@ class TarStream:
         while data := self.take(LARGEST_HEADER):
             if bytes(data).strip(b"\0"):
                 raise ValueError("something follows its end")
+
+
+class PlainInfo(tarfile.TarInfo):
+    """A header; that of a plain file is read in a quarter of the time.
+
+    What such a header says is read as `tarfile` reads it, except owner and group, which stay empty.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a block of 512 bytes."""
+        if len(buf) != tarfile.BLOCKSIZE or not buf.isascii() or buf[156] != _FILE or buf[345]:
+            return super().frombuf(buf, encoding, errors)
+        # Of 512 bytes below 128 the low half of Adler-32 is their sum and one. The checksum itself
+        # counts as eight spaces.
+        total = (adler32(buf) & 0xFFFF) - 1 - sum(buf[148:156]) + 8 * 32
+        try:
+            if _number(buf[148:156]) != total:
+                return super().frombuf(buf, encoding, errors)
+            info = cls(buf[:100].partition(b"\0")[0].decode("ascii"))
+            info.mode = _number(buf[100:108])
+            info.size = _number(buf[124:136])
+            info.mtime = _number(buf[136:148])
+        except ValueError:
+            return super().frombuf(buf, encoding, errors)
+        return info
+
+
+_FILE = ord("0")
+
+
+def _number(field: bytes | bytearray) -> int:
+    """An octal number, as `tarfile.nti` reads it."""
+    return int(field.partition(b"\0")[0].strip() or b"0", 8)
 
 
 class Content:

@@ -32,7 +32,7 @@ def compiler(root: Path, workers: int = 2, name: str = "cache") -> Compiler:
         executable.symlink_to(sys.executable)
     return Compiler(
         python=PYTHON,
-        prefix=prefix,
+        find_prefix=lambda: prefix,
         cache=root / name,
         environment={"PATH": os.defpath},
         workers=workers,

@@ -6,10 +6,10 @@ import logging
 import os
 import random
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -37,17 +37,17 @@ def plan(directory: Path) -> Payload:
     return payload(script)
 
 
-def made(directory: Path, stream: BinaryIO) -> EncodedPackage:
-    """What is known of the frames of `plan`, which are written to `stream`."""
+def made(directory: Path, keep: Callable[[bytes], object]) -> EncodedPackage:
+    """What is known of the frames of `plan`, which are given to `keep`."""
     package = plan(directory)
     members = shipped_members(package, PREFIX)
     path = list_path(package.manager, package.name)
-    return encode_package(members, path=path, mtime=package.mtime, style=STYLE, keep=stream.write)
+    return encode_package(members, path=path, mtime=package.mtime, style=STYLE, keep=keep)
 
 
 def encoded(directory: Path) -> EncodedPackage:
     """What is known of the frames of `plan`."""
-    return made(directory, io.BytesIO())
+    return made(directory, io.BytesIO().write)
 
 
 def cached(directory: Path, *keys: str, limit: int = 1 << 30) -> FrameCache:
@@ -90,7 +90,7 @@ def test_an_entry_begins_with_the_frames(tmp_path: Path) -> None:
     """As they stand in the tarball, so that a file system may share them."""
     cache = cached(tmp_path, "abc")
     stream = io.BytesIO()
-    known = made(tmp_path, stream)
+    known = made(tmp_path, stream.write)
     data = entry(cache, "abc").read_bytes()
     assert (stream.getvalue(), known.length) == (data[: known.length], len(stream.getvalue()))
 

@@ -4,10 +4,10 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -51,7 +51,7 @@ def key(
     return conda_key(package or record(), style, dropped, python)
 
 
-def made(size: int, stream: BinaryIO) -> EncodedPackage:
+def made(size: int, keep: Callable[[bytes], object]) -> EncodedPackage:
     """The frames of a package that holds `size` bytes."""
     package = payload(file("data/x", random.Random(size).randbytes(size)))
     encoded = encode_package(
@@ -59,7 +59,7 @@ def made(size: int, stream: BinaryIO) -> EncodedPackage:
         path="list",
         mtime=1,
         style=STYLE,
-        keep=stream.write,
+        keep=keep,
     )
     light = payload()
     return EncodedPackage(

@@ -82,7 +82,6 @@ def test_many_fragments(tmp_path: Path) -> None:
     pieces = [b"%d" % (number % 10) for number in range(600)]
     blocks = ImageBlocks(
         length=len(pieces),
-        sha256="",
         sizes=(1 | RAW,) * len(pieces),
         fragments=tuple(range(len(pieces))),
         places=tuple(FilePlace(1, number, IN_FRAGMENT) for number in range(len(pieces))),
@@ -97,7 +96,7 @@ def test_a_file_beyond_four_gigabytes(tmp_path: Path) -> None:
     need("unsquashfs")
     count = (5 << 30) // BLOCK
     place = FilePlace(5 << 30, 0, count)
-    blocks = ImageBlocks(length=0, sha256="", sizes=(0,) * count, fragments=(), places=(place,))
+    blocks = ImageBlocks(length=0, sizes=(0,) * count, fragments=(), places=(place,))
     path = handmade(tmp_path / "image", blocks, b"")
     argv = ("unsquashfs", "-lln", path)
     found = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
