@@ -28,7 +28,6 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """A package index.
 
     Attributes:
-        name: For people.
         url: May hold `$VARIABLE` in place of a secret.
         default: Whether it is asked instead of PyPI, after all others.
         explicit: Whether it is asked only for `packages`.

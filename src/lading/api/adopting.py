@@ -31,9 +31,7 @@ class Adopted:
     """A lockfile made of another tool's.
 
     Attributes:
-        origin: The files it was made of.
         left_out: Names that the user had left out and that were there.
-        written: Whether its bytes are new.
     """
 
     path: Path

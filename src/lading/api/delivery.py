@@ -31,7 +31,6 @@ class Unpacked:
 
     Attributes:
         prefix: Where it lies, absolute.
-        bill: Of the tarball it came from.
     """
 
     prefix: Path

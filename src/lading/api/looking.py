@@ -34,7 +34,6 @@ class Outdated:
     """What is newer than what one lock has.
 
     Attributes:
-        environment: Its name.
         newer: The conda packages, sorted by name.
         unchecked: How many pip packages were not looked at.
     """
@@ -51,7 +50,6 @@ class LockedPlatform:
 
     Attributes:
         packages: How many it has; 0 where it cannot be read.
-        categories: Those it has.
         prefix: Where it is installed, or None.
         is_current: Whether it is installed from this very lock.
         fault: Why it cannot be read, or empty.
@@ -94,10 +92,8 @@ class Overview:
     """What a project has.
 
     Attributes:
-        settings: The configuration file, or None.
         environments: Sorted by name.
         artifacts: Tarballs, images and installers in `dist/`, sorted by name.
-        caches: Directories that exist.
     """
 
     directory: Path

@@ -36,7 +36,6 @@ class Project:
 
     Attributes:
         directory: Absolute; holds `locks/`, `build/` and `dist/`.
-        environment: The environment variables.
         settings: Of the configuration file, with the credentials found on this machine.
         build_engine: Makes the chosen engine; called only where one is needed.
         processors: How many workers may run at once.

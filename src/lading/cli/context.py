@@ -19,10 +19,8 @@ class Context:
     """The world as one command sees it.
 
     Attributes:
-        project: Where it works, and with what.
         stdout: For data.
         stderr: For everything else.
-        json: Whether data is JSON.
         quiet: Whether progress and summaries are left out.
     """
 

@@ -71,7 +71,6 @@ class MatchSpec:
     """A query over package records, in the one spelling.
 
     Attributes:
-        name: Lower-case package name.
         version: Normalised version query, or empty.
         build: Glob over build strings, or empty.
         channel: Name or URL without trailing slash, or empty.

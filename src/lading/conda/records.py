@@ -38,7 +38,6 @@ class RepodataRecord:
         size: Of the archive in bytes; 0 where unknown.
         depends: MatchSpecs, in the channel's order.
         constrains: MatchSpecs, in the channel's order.
-        license: Short license text, may be empty.
         timestamp: Build time in Unix milliseconds, as the builder says; 0 where unknown.
         indexed_timestamp: When the channel first listed it, as its server says (CEP 47), in Unix
             milliseconds; 0 where unknown.

@@ -36,9 +36,7 @@ class BootstrapPlan:
     """What will be downloaded, and its target.
 
     Attributes:
-        version: Of micromamba.
         url: Source: http, https or file.
-        sha256: Required digest of the executable.
         target: Path of the executable, absolute.
         is_current: Whether it is there already.
     """

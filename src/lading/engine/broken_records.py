@@ -108,7 +108,6 @@ class Repaired:
         directory: Of the copies, absolute; the engine may use it as its cache.
         sources: Canonical URL → `file:` URL of the copy, in order of priority.
         broken: Channel → what is left out of its copy; not empty.
-        cause: Why they were made.
     """
 
     directory: Path

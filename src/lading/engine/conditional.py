@@ -57,7 +57,6 @@ class SolvedRecord:
     Attributes:
         record: Its `depends` as the channel writes them.
         extra_depends: Name of an optional group → MatchSpecs.
-        flags: As the channel lists them.
     """
 
     record: RepodataRecord

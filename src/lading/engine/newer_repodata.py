@@ -59,7 +59,6 @@ class ShardIndex:
     """The index of the shards of a subdir.
 
     Attributes:
-        path: The file, compressed.
         shards: The directory in which the shards lie that were read.
     """
 

@@ -16,12 +16,9 @@ class PixiPackage:
     """A package that pixi locked.
 
     Attributes:
-        name: As its manager writes it.
         version: May be empty for what pixi builds from source.
         location: URL, or a path relative to the lockfile.
         is_archive: Whether it is a conda archive or a distribution, and not a source to be built.
-        sha256: Of the archive, or None.
-        md5: Of the archive, or None.
         depends: MatchSpecs of a conda package; requirements of a PyPI package.
     """
 

@@ -91,7 +91,6 @@ class InstallRequest:
         archives: `RepodataRecord.distribution` → the archive on this machine, digest checked.
         prefix: Absolute; must not exist.
         package_cache: Absolute; the engine extracts archives there, and they must stay there.
-        progress: Told of each linked package.
     """
 
     platform: Platform

@@ -19,7 +19,6 @@ class Bill:
     """The bill of one tarball.
 
     Attributes:
-        document: The bytes as they were read.
         digest: Of `document`.
         manifest: What `document` says, checked.
     """

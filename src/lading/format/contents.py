@@ -26,7 +26,6 @@ class FrameSlice:
     """One frame with its package and the pieces of members in it.
 
     Attributes:
-        package: Whose members it holds.
         mtime: Unix seconds that they carry.
         pieces: What is in it, in order.
     """
@@ -42,11 +41,8 @@ class PackageContents:
     """One package with its file list.
 
     Attributes:
-        package: Its entry on the bill.
-        document: The bytes of its list.
         mtime: Unix seconds that its members carry.
         files: Its members, in the order of the archive.
-        slices: Its frames.
     """
 
     package: ManifestPackage

@@ -62,11 +62,9 @@ class Ending:
     """The end of a tarball, not yet compared with the bill in it.
 
     Attributes:
-        format: Of the tarball.
         start: Where the bill's frame begins.
         content: The bill as a member: header, document, padding, end of the archive.
         behind: The bytes that follow the bill's frame.
-        frame: The bill's frame as it stands there.
     """
 
     format: Format

@@ -22,10 +22,7 @@ class Frame:
     """One frame of a tarball, wherever its bytes come from.
 
     Attributes:
-        bill: What it must be.
-        format: How it is compressed.
         name: What to call the tarball in an error.
-        read: Gives its compressed bytes.
     """
 
     bill: FrameSlice
@@ -38,7 +35,6 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """A member, or a piece of a large one, whose header and padding match the bill.
 
     Attributes:
-        file: Its entry in the list.
         mtime: Unix seconds.
         is_whole: Whether all of its content is here.
         start: Where in the content `content` begins, in bytes.

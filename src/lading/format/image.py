@@ -36,7 +36,6 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
         size: Of the file system in bytes: where the label begins.
         unpacked: Bytes of all files, unpacked.
         files: How many members the bill lists.
-        requirements: Of the place where it runs.
     """
 
     environment: str
@@ -55,7 +54,6 @@ class Image:
 
     Attributes:
         path: Absolute.
-        label: What it says of itself.
         identity: Names this very file: device, inode, size and time; changes when it is replaced.
     """
 

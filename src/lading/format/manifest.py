@@ -93,12 +93,9 @@ class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """One package, or the environment's own files, which stand last and have no name.
 
     Attributes:
-        name: Name in its manager's world.
-        build: Build string of a conda package.
         manager: `conda`, `pip`, `project` or `environment`.
         url: Canonical URL of its archive.
         sha256: Of its archive, hexadecimal.
-        license: Short license text.
         files: How many members it has.
         size: Of the contents of its files in bytes.
         listed: Its file list; `list` in the document.
@@ -149,10 +146,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         format: Always `lading-pack-manifest`.
         lock: SHA-256 of the lockfile, hexadecimal.
-        lading: Version of lading that packed.
-        frame_format: Version of the layout of frames.
         compressor: Name, version and level.
-        bytecode: Whether bytecode is in it.
         requirements: What it requires of the place where it is unpacked.
         mtime: Unix seconds that the bill carries as a member.
         packages: In the order of the archive.

@@ -32,8 +32,6 @@ class TarballSource:
 
     Attributes:
         name: What to call it in a message.
-        bill: What must be in it.
-        format: Of its compression.
         read: Reads bytes of it; None for a bill without its tarball.
         is_file: Whether several processes may `read` at once: a server answers one.
         has_ranges: False where a server sent all of it, since it sends no parts.
@@ -164,9 +162,6 @@ class TarballFile:
     Attributes:
         name: What to call it in a message.
         size: In bytes.
-        read: Reads bytes of it.
-        is_file: See `TarballSource`.
-        has_ranges: See `TarballSource`.
     """
 
     name: str

@@ -88,8 +88,6 @@ class Installed:
     """A finished installation.
 
     Attributes:
-        record: What it consists of.
-        contents: The same with the content of each file.
         moved: How many packages an update in place moved; None where there was none.
     """
 

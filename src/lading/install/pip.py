@@ -41,11 +41,9 @@ class PipInstall:
     """Wheels to put into a prefix.
 
     Attributes:
-        packages: From the lock.
         wheels: File name → wheel on this machine, absolute, of each of them; digests checked.
         prefix: Absolute; holds the conda part already.
         cache: Directory that is private to uv, absolute.
-        environment: The environment of the child process.
         editable: Name → source tree of those of `packages` to be linked instead.
     """
 

@@ -20,14 +20,11 @@ class InstallPlan:
     """What an installation will do.
 
     Attributes:
-        lockfile: What to install, all of it.
         directory: `build/<environment>/<platform>`, absolute.
         conda: The conda part, sorted by name.
         downloads: Archives and wheels; those in the cache already are only hashed.
         bytecode: Whether bytecode is compiled; never for a platform that cannot run here.
         is_current: Whether the prefix exists already, made from this very lock.
-        link_scripts: Whether the link scripts of packages run.
-        offline: Whether nothing may be fetched over a network.
         reinstall: Whether to install from nothing, whatever is installed.
         editable: Name → source tree of pip packages to be linked instead of installed.
         mirrors: Where archives are fetched from, with credentials.

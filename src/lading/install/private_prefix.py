@@ -40,10 +40,6 @@ class PrivatePrefix:
     """A prefix that is linked when it is needed first.
 
     Attributes:
-        plan: Of the environment.
-        tree: Where caches lie.
-        build_engine: Makes the engine that links.
-        inherited: The caller's environment variables.
         directory: Holds the prefix, absolute; nobody else's, and removed by the caller.
     """
 

@@ -85,7 +85,6 @@ class LockFinding:
     """A way in which a lock does not satisfy its sources.
 
     Attributes:
-        platform: Whose lockfile.
         rule: `platform`, `spec`, `own`, `closure`, `channels`, `virtual`, `surplus`, `category`,
             `group` or `hash`.
         subject: The spec or the package.

@@ -59,7 +59,6 @@ class FoldedChange:
         after: Version, likewise; empty for one that is gone.
         before_channel: Set where the channel changed.
         after_channel: Set where the channel changed.
-        platforms: Sorted.
     """
 
     manager: Manager

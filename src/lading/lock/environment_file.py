@@ -67,8 +67,6 @@ class EnvironmentFile:
         specs: The conda packages it asks for, in its order.
         pip: The pip requirements it asks for, in its order, as written.
         own: The wheels and source trees that it asks for by their paths, in its order.
-        pip_options: What stands there besides requirements.
-        variables: Environment variables to set on activation.
         channels_as_written: With the credentials that may stand in them; in no `repr`.
     """
 

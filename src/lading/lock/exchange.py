@@ -57,7 +57,6 @@ class PipRequirements(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         requirements: conda-lock's dependencies; `name` is in each. May be empty.
         repositories: URLs of further package indexes, credentials included.
-        allow_pypi: Whether PyPI may be asked.
     """
 
     requirements: tuple[dict[str, object], ...] = ()
@@ -143,10 +142,8 @@ class PipQuestion(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         mapping: Absolute path of the table of PyPI and conda names.
         conda: The conda packages that are there already.
-        own: Wheels of the project's own code.
         locked: pip packages to keep where they still satisfy the sources.
         update: Names of `locked` to move.
-        search: Where to look.
         exclude_newer: ISO 8601 with offset: files uploaded after it do not exist; or empty.
         build_sdists: Whether a source distribution may be built to learn what it needs.
     """

@@ -31,9 +31,7 @@ class Newer:
     """A locked package of which a channel has a newer version.
 
     Attributes:
-        locked: The version that is locked.
         allowed: The version that locking with `--update-all` would give.
-        newest: The newest that its channel has.
         held_by: What keeps `allowed` below `newest`; empty where nothing does.
     """
 

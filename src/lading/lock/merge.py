@@ -74,7 +74,6 @@ class Merging:
 
     Attributes:
         directory: Of the working tree, absolute.
-        environment: That git gave to its merge driver.
         lock: The lockfile, relative to `directory`.
         theirs: The file with the other side's version of it.
     """

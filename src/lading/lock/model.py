@@ -62,9 +62,6 @@ class LockedPackage:
     """A package of a lockfile, for one platform.
 
     Attributes:
-        name: Name in the manager's world.
-        version: Version in the manager's world.
-        manager: Which installer it is for.
         url: Canonical URL of the archive, wheel or sdist; holds no credential.
         md5: Of the archive; conda-lock demands it of conda packages.
         dependencies: Name → constraint, may be empty.
@@ -141,7 +138,6 @@ class Unusable:
         url: Where it is, without credentials.
         reason: Why it cannot be installed; it follows the name and "is".
         md5: What is known of its archive; None where it is no archive.
-        categories: As of `LockedPackage`.
     """
 
     name: str
@@ -204,7 +200,6 @@ class Lockfile:
         metadata: What lading wrote in addition, such as virtual packages.
         digest: SHA-256 of the file's bytes: the identity of the environment.
         chosen: The categories that `packages` was limited to, sorted; empty where it is complete.
-        left_out: The packages of other categories.
         unusable: Entries that are not among `packages`, see `refuse_unusable`.
     """
 

@@ -42,12 +42,10 @@ class OwnPackage:
     """A wheel or a source tree of the project that an environment asks for.
 
     Attributes:
-        name: Normalised name of the package.
         path: The wheel, or the directory of the source tree; absolute.
         extras: Those of its extras that are asked for, sorted.
         marker: Says where it is wanted; empty means everywhere.
         written: How the source asks for it.
-        category: Of the source.
     """
 
     name: NormalizedName

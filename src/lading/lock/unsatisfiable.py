@@ -149,13 +149,7 @@ class _Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unmet:
-    """A virtual package that a package requires and the lock does not target.
-
-    Attributes:
-        name: Of the virtual package.
-        query: Version query, may be empty.
-        text: The same for a person.
-    """
+    """A virtual package that a package requires and the lock does not target."""
 
     name: str
     query: str

@@ -49,7 +49,6 @@ class BuiltWheel:
 
     Attributes:
         path: Where it is kept, absolute.
-        built: For the side list of the lock.
     """
 
     path: Path
@@ -71,8 +70,6 @@ class WheelBuilder:
         state: Directory for the home and the cache of uv, absolute.
         inherited: Variables of the caller, which may name proxies and certificates.
         indexes: Further variables for uv that name package indexes, with credentials.
-        mirrors: Where source distributions are fetched from.
-        offline: Whether nothing may be fetched over a network.
     """
 
     store: Path

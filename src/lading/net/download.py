@@ -50,7 +50,6 @@ class Download:
         url: Canonical URL.
         digest: Of its content; an MD5 only where nothing better was ever promised.
         target: Where to put it, absolute.
-        mode: Permissions of the target.
     """
 
     url: str

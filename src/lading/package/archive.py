@@ -91,7 +91,6 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         path: Relative, POSIX.
-        mode: Permission bits.
         size: Of a file, in bytes.
         target: Of a link as it is written; of a hard link, the path of an earlier file.
         mtime: In whole Unix seconds.

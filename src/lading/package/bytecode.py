@@ -53,8 +53,6 @@ class BroughtBytecode(msgspec.Struct, frozen=True, array_like=True):
     """A file of bytecode that fits its source.
 
     Attributes:
-        path: Of the bytecode, as the package has it.
-        source: Path of its source.
         header: What stands at its beginning instead of what the package has there.
     """
 

@@ -29,10 +29,8 @@ class PathEntry:
 
     Attributes:
         path: Relative to the package directory, POSIX.
-        type: How it is linked.
         sha256: Of the file in the package; None for directories and where the package says nothing.
         size: In bytes; None where the package says nothing.
-        placeholder: Build prefix to be replaced, or empty.
         mode: How it is replaced; meaningful only with a placeholder.
         no_link: Whether an installer must copy it, since programs change it in place.
     """

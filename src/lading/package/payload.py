@@ -36,9 +36,7 @@ class PayloadFile(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         kind: File, symbolic link or (empty) directory.
         place: Where the content lies on this machine, absolute; empty where `content` holds it.
             Text, because there are tens of thousands and few are opened: see `source`.
-        content: The content itself, for generated files.
         executable: Whether its mode is 0755 instead of 0644.
-        target: Of a link, as it is to be written.
         sha256: Of the content; None where the package does not say it.
         size: In bytes; None where the package does not say it.
         placeholder: Build prefix that is still in the content, or empty.
@@ -65,12 +63,9 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """All that one package puts into a prefix.
 
     Attributes:
-        name: Name in its manager's world.
         build: Build string; empty for pip distributions and the environment's own files.
         manager: `conda`, `pip` or `environment`.
         url: Canonical URL of the archive, or empty.
-        sha256: Of the archive, or None.
-        license: Short license text, may be empty.
         mtime: Unix seconds that all its members carry.
         files: Sorted by path; unique.
     """

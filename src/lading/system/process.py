@@ -51,7 +51,6 @@ class Run:
     """One program to be run.
 
     Attributes:
-        argv: The executable and its arguments.
         environment: The whole environment of the child, nothing is inherited.
         directory: Its current directory (absolute), or None for the caller's.
         timeout: Seconds after which it is ended, or None for no limit.

@@ -207,7 +207,6 @@ class _Inspector:
     Attributes:
         prefix: Absolute.
         known: Prefixes that its files may name, the likeliest first.
-        quick: Whether contents are not read.
         own: Paths of lading's own records, prefix-relative.
     """
 
