@@ -57,10 +57,10 @@ class LockedPlatform:
 
     platform: Platform
     lock: Path
-    packages: int
-    categories: tuple[str, ...]
-    prefix: Path | None
-    is_current: bool
+    packages: int = 0
+    categories: tuple[str, ...] = ()
+    prefix: Path | None = None
+    is_current: bool = False
     fault: str = ""
 
 
@@ -202,15 +202,7 @@ def _locked(project: Project, name: str, platform: Platform) -> LockedPlatform:
         lock = read_lockfile(path, platform)
         record = read_install_record(project.tree.build(name, platform))
     except LadingError as error:
-        return LockedPlatform(
-            platform=platform,
-            lock=path,
-            packages=0,
-            categories=(),
-            prefix=None,
-            is_current=False,
-            fault=error.message,
-        )
+        return LockedPlatform(platform=platform, lock=path, fault=error.message)
     return LockedPlatform(
         platform=platform,
         lock=path,

@@ -118,16 +118,9 @@ def _check(project: Project, image: Image, sha256: str | None, manifest_sha256: 
     if sha256 is not None:
         image.check_digest(sha256)
     if manifest_sha256 is not None:
-        from lading.errors import IntegrityError  # noqa: PLC0415  # only where it is asked for
-        from lading.verify import verify_image  # noqa: PLC0415  # the same
+        from lading.verify import verify_image  # noqa: PLC0415  # only where it is asked for
 
-        report = verify_image(image, project.environment)
-        if not report.is_clean:
-            raise IntegrityError(
-                f"{image.path} differs from its bill",
-                hint="fetch the image again",
-                details=tuple(f"{item.path}: {item.message}" for item in report.findings[:20]),
-            )
+        verify_image(image, project.environment).require_clean("fetch the image again")
 
 
 def _how(name: str | None) -> How | None:

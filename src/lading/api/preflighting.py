@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from lading.api.project import AnyPath, AnyProject, as_project
-from lading.format import Image, TarballSource, is_image, open_tarball, read_image, tarball_place
+from lading.format import Label, is_image, label_of, open_tarball, read_image, tarball_place
 from lading.node import Preflight, Subject, Way, assess, look_at_host, look_at_site, tried_ways
 
 
@@ -33,16 +33,15 @@ def preflight(
     if isinstance(named, Path) and is_image(named):
         image = read_image(named)
         ways = tuple(Way(name=name, reason=why) for name, why in tried_ways(image, variables))
-        return assess(_of_image(text, image), look_at_host(), look_at_site(place, variables), ways)
-    with open_tarball(named, environment=variables) as source:
-        asked = _of_tarball(text, source)
-    return assess(
-        asked, look_at_host(), look_at_site(place, variables), (Way(name="unpack", reason=""),)
-    )
+        asked = _subject(text, image.label, is_image=True)
+    else:
+        with open_tarball(named, environment=variables) as source:
+            asked = _subject(text, label_of(source.bill, 0), is_image=False)
+        ways = (Way(name="unpack", reason=""),)
+    return assess(asked, look_at_host(), look_at_site(place, variables), ways)
 
 
-def _of_image(name: str, image: Image) -> Subject:
-    label = image.label
+def _subject(name: str, label: Label, *, is_image: bool) -> Subject:
     return Subject(
         name=name,
         environment=label.environment,
@@ -50,18 +49,5 @@ def _of_image(name: str, image: Image) -> Subject:
         unpacked=label.unpacked,
         files=label.files,
         requirements=label.requirements,
-        is_image=True,
-    )
-
-
-def _of_tarball(name: str, source: TarballSource) -> Subject:
-    manifest = source.bill.manifest
-    return Subject(
-        name=name,
-        environment=manifest.environment,
-        platform=manifest.platform,
-        unpacked=manifest.size,
-        files=manifest.files,
-        requirements=manifest.requirements,
-        is_image=False,
+        is_image=is_image,
     )

@@ -8,7 +8,7 @@ import click
 
 from lading.cli.context import Context
 from lading.cli.options import anyway_option, dry_run_option, no_sync_option, workers_option
-from lading.errors import IntegrityError, UsageError
+from lading.errors import UsageError
 from lading.format import Manifest, open_tarball, tarball_place
 from lading.node import (
     DeployPlan,
@@ -142,22 +142,12 @@ def _unpack(
         return ""
     written = apply_unpack(plan, progress)
     if verify and not written:
-        _verify(context, plan.prefix, progress)
+        from lading.api import verify as verify_subject  # noqa: PLC0415  # slow to load
+
+        report = verify_subject(plan.prefix, workers=context.project.processors, progress=progress)
+        report.require_clean("see `lading verify`, then move it away and unpack again")
     what = ", ".join(sorted(plan.only or ())) or plan.source.bill.manifest.environment
     return f"unpacked {what}: checked and relocated" if written else f"{what} is there already"
-
-
-def _verify(context: Context, prefix: Path, progress: Progress) -> None:
-    """Refuse an environment that differs from its bill."""
-    from lading.api import verify  # noqa: PLC0415  # slow to load, and seldom asked for
-
-    report = verify(prefix, workers=context.project.processors, progress=progress)
-    if not report.is_clean:
-        raise IntegrityError(
-            f"{prefix} differs from its bill",
-            hint="see `lading verify`, then move it away and unpack again",
-            details=tuple(f"{item.path}: {item.message}" for item in report.findings[:20]),
-        )
 
 
 def _deploy(context: Context, plan: DeployPlan, progress: Progress, *, dry_run: bool) -> str:

@@ -10,7 +10,6 @@ it: an engine links it, and then it would have to be removed.
 
 import errno
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from lading.conda import Kind
 from lading.engine import LINKING
 from lading.install.bytecode import is_bytecode
 from lading.install.contents import CondaPart
-from lading.install.placement import content_of
+from lading.install.placement import write_content
 from lading.package import Payload, PayloadFile
-from lading.system import CHUNK_BYTES, Progress, processors, spread
+from lading.system import Progress, processors, spread
 
 _NO_LINKS = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP}
 """Why a file cannot be a hard link: another file system, too many links, none at all."""
@@ -93,9 +92,4 @@ def _is_hard_link(source: str, path: str) -> bool:
 
 def _write(item: PayloadFile, path: str, prefix: Path) -> None:
     with open(path, "xb", buffering=0) as stream:  # noqa: PTH123  # text
-        if item.place and not item.placeholder:
-            with open(item.place, "rb", buffering=0) as source:  # noqa: PTH123  # text
-                shutil.copyfileobj(source, stream, CHUNK_BYTES)
-        else:
-            stream.write(content_of(item, prefix))
-        os.fchmod(stream.fileno(), 0o755 if item.executable else 0o644)
+        write_content(item, stream, prefix)

@@ -11,6 +11,7 @@ import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from lading.conda import FileMode, Kind, find_occurrences, replace_placeholder
 from lading.errors import ArchiveError, PrefixTooLongError, UnsafePathError
@@ -137,15 +138,23 @@ def _is_directory(name: str, above: int) -> bool:
 
 
 def _place_file(item: PayloadFile, beneath: Beneath, prefix: Path) -> None:
-    is_linked = is_bytecode(item.path) and _link(item, beneath)
-    flags = os.O_RDONLY if is_linked else os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(beneath.open(item.path, flags), "rb" if is_linked else "wb") as stream:
-        if item.place and not (is_linked or item.placeholder):
-            with open(item.place, "rb", buffering=0) as source:  # noqa: PTH123  # tens of thousands
-                shutil.copyfileobj(source, stream, CHUNK_BYTES)
-        elif not is_linked:
-            stream.write(content_of(item, prefix))
-        os.fchmod(stream.fileno(), 0o755 if item.executable else 0o644)
+    if is_bytecode(item.path) and _link(item, beneath):
+        with os.fdopen(beneath.open(item.path), "rb") as linked:
+            os.fchmod(linked.fileno(), 0o755 if item.executable else 0o644)
+        return
+    descriptor = beneath.open(item.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(descriptor, "wb") as stream:
+        write_content(item, stream, prefix)
+
+
+def write_content(item: PayloadFile, stream: BinaryIO, prefix: Path) -> None:
+    """Write a file of a payload as it lies in `prefix` to a new file, and set its mode."""
+    if item.place and not item.placeholder:
+        with open(item.place, "rb", buffering=0) as source:  # noqa: PTH123  # tens of thousands
+            shutil.copyfileobj(source, stream, CHUNK_BYTES)
+    else:
+        stream.write(content_of(item, prefix))
+    os.fchmod(stream.fileno(), 0o755 if item.executable else 0o644)
 
 
 def _link(item: PayloadFile, beneath: Beneath) -> bool:

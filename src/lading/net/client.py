@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -300,23 +301,17 @@ class Transport:
         given = (self._environment.get(name) for name in _CERTIFICATE_FILES)
         certificates = next((name for name in given if name), None)
         directory = self._environment.get("SSL_CERT_DIR") or None
-        if not proxy:
-            return urllib3.PoolManager(
-                maxsize=CONNECTIONS,
-                retries=retries,
-                timeout=timeout,
-                ca_certs=certificates,
-                ca_cert_dir=directory,
-            )
+        make: type[urllib3.PoolManager] | partial[urllib3.ProxyManager] = urllib3.PoolManager
+        if proxy:
+            headers = urllib3.util.make_headers(proxy_basic_auth=_user_of(proxy) or None)
+            make = partial(urllib3.ProxyManager, proxy, proxy_headers=headers)
         with raised_as(
             FetchError,
             f"the proxy {without_credentials(proxy)} cannot be used",
             "set http_proxy and https_proxy to an http: or https: URL",
             (HTTPError, ValueError),
         ):
-            return urllib3.ProxyManager(
-                proxy,
-                proxy_headers=urllib3.util.make_headers(proxy_basic_auth=_user_of(proxy) or None),
+            return make(
                 maxsize=CONNECTIONS,
                 retries=retries,
                 timeout=timeout,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lading.errors import IntegrityError
+
 
 class Severity(StrEnum):
     """Whether a finding makes the answer no."""
@@ -72,6 +74,19 @@ class Report:
     platform: str
     checked: int
     findings: Sequence[Finding]
+
+    def require_clean(self, hint: str) -> None:
+        """Refuse what differs from its bill.
+
+        Raises:
+            IntegrityError: It does.
+        """
+        if not self.is_clean:
+            raise IntegrityError(
+                f"{self.subject} differs from its bill",
+                hint=hint,
+                details=tuple(f"{item.path}: {item.message}" for item in self.findings[:20]),
+            )
 
     @property
     def is_clean(self) -> bool:
