@@ -16,16 +16,17 @@ if TYPE_CHECKING:
         default_channel_of as default_channel_of,
     )
     from lading.conda.condition import condition_holds as condition_holds
-    from lading.conda.dependency import dependency_name as dependency_name, is_virtual as is_virtual
     from lading.conda.match_spec import MatchSpec as MatchSpec, parse_matchspec as parse_matchspec
     from lading.conda.names import (
         BuildString as BuildString,
         MatchSpecText as MatchSpecText,
         PackageName as PackageName,
         Platform as Platform,
+        dependency_name as dependency_name,
         is_environment_name as is_environment_name,
         is_path_separator_free as is_path_separator_free,
         is_variable_name as is_variable_name,
+        is_virtual as is_virtual,
         native_platform as native_platform,
         parse_platform as parse_platform,
     )

@@ -1,6 +1,6 @@
-"""Names of the conda standards: packages, subdirs, distribution strings.
+"""Names of the conda standards: packages, their dependencies, subdirs, distribution strings.
 
-Source: CEP 26 (identifiers), CEP 29 (MatchSpec).
+Source: CEP 26 (identifiers), CEP 29 (MatchSpec), CEP 34 (`depends`).
 """
 
 import os
@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from functools import cache
 from typing import NewType
 
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?=$|[\s=<>!~*])")
@@ -90,6 +91,24 @@ def native_platform(
     operating_system = {"linux": "linux", "darwin": "osx", "win32": "win"}.get(system, system)
     architecture = _ARCHITECTURES.get(machine().lower(), machine().lower())
     return parse_platform(f"{operating_system}-{architecture}")
+
+
+@cache
+def dependency_name(text: str) -> PackageName:
+    """The package name of a MatchSpec from a channel, however its constraint is written.
+
+    Raises:
+        ValueError: It does not begin with a name.
+    """
+    name = NAME.match(text.strip().partition("[")[0].rpartition("::")[2])
+    if name is None:
+        raise ValueError(f"{text!r} does not begin with a package name")
+    return PackageName(name[0].lower())
+
+
+def is_virtual(name: str) -> bool:
+    """Whether `name` is that of a virtual package (CEP 26)."""
+    return name.startswith("__")
 
 
 def is_environment_name(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lading.conda.dependency import dependency_name, is_virtual
+from lading.conda.names import dependency_name, is_virtual
 
 
 @pytest.mark.parametrize(
