@@ -5,6 +5,7 @@ of its archive; python, unless the package holds nothing that depends on it; the
 packages provide; the compressor; the rules. So a package whose frames are known is not fetched.
 """
 
+import functools
 import hashlib
 import logging
 import os
@@ -54,16 +55,22 @@ def pip_key(
     """The key of a pip distribution, hexadecimal; `together` are all that are installed with it."""
     wheels = sorted(item.sha256.hex for item in together)
     own = (package.name, package.version, package.url, package.sha256.hex)
-    return _key("pip", own, wheels, python, version("uv"), _rules(style))
+    return _key("pip", own, wheels, python, _version("uv"), _rules(style))
 
 
 def _key(*inputs: object) -> str:
     return hashlib.sha256(msgspec.msgpack.encode(inputs)).hexdigest()
 
 
+@functools.cache
+def _version(name: str) -> str:
+    """The version of a distribution; finding it reads files."""
+    return version(name)
+
+
 def _rules(style: Style) -> tuple[object, ...]:
     shaped = (style.compressor, style.newest, style.prefix)
-    return (FRAME_FORMAT_VERSION, version("conda-pack"), FRAME_RULES, *shaped)
+    return (FRAME_FORMAT_VERSION, _version("conda-pack"), FRAME_RULES, *shaped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

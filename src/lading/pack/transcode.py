@@ -78,6 +78,7 @@ class Transcoding:
     workers: int = 1
     adopted: tuple[PayloadFile, ...] = ()
     progress: Progress = no_progress
+    _python: Python = ("", False)
     _layout: PythonLayout | None = None
     _archives: dict[str, Path] = field(default_factory=dict)
     _infos: dict[str, KnownInfo] = field(default_factory=dict)
@@ -95,6 +96,8 @@ class Transcoding:
             PrefixError: A pip package and a conda package own the same path.
         """
         records = self.private.plan.records
+        digests = [item.sha256.hex for item in records if item.name == "python" and item.sha256]
+        self._python = "".join(digests), self.private.plan.bytecode
         frames = self._find_conda(records)
         self._read_infos(item for item in records if (CONDA, item.name) not in frames)
         self._layout = self._find_python(frames)
@@ -128,12 +131,6 @@ class Transcoding:
             self._layout,
             clobbered,
         )
-
-    @property
-    def _python(self) -> Python:
-        records = self.private.plan.records
-        digests = [item.sha256.hex for item in records if item.name == "python" and item.sha256]
-        return "".join(digests), self.private.plan.bytecode
 
     def _conda_key(self, record: RepodataRecord, *, needs_python: bool) -> str:
         dropped = self._dropped.get(record.distribution, ())
