@@ -10,6 +10,7 @@ imports have been done. It is killed with SIGKILL unless another signal is named
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,32 +19,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulators.command import child_environment
+import lading as package
 
-__all__ = ["Launcher", "Run", "start_worker"]
+__all__ = ["LIMIT_SECONDS", "Launcher", "Run", "child_environment", "start_worker"]
+
+LIMIT_SECONDS = 60
 
 PROGRAM = """
-import json, os, signal, sys, time
+import gc, json, os, pkgutil, signal, sys, time
 from importlib import import_module
+import lading
 from lading.cli.app import main
-for name in ("clean", "fetch_frames", "gc", "install", "pack", "rollback", "unpack", "verify"):
-    import_module("lading.cli." + name)
+for module in pkgutil.walk_packages(lading.__path__, "lading."):
+    import_module(module.name)
+gc.freeze()
 
 def command(order):
-    devnull = os.open(order["stdin"], os.O_RDONLY)
-    os.dup2(devnull, 0)
-    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    code = 70
-    try:
-        main(order["arguments"])
-    except SystemExit as end:
-        code = end.code or 0
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    os.chdir(order["directory"])
+    if order["variables"] is not None:
+        os.environ.clear()
+        os.environ.update(order["variables"])
+    os.dup2(os.open(order["stdin"], os.O_RDONLY), 0)
+    create = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    os.dup2(os.open(order["output"], create), 1)
+    os.dup2(os.open(order["errors"], create) if order["errors"] else 1, 2)
+    # It ends as a process does that was started alone: what runs at its exit runs.
+    main(order["arguments"])
 
 for line in sys.stdin:
     order = json.loads(line)
@@ -97,9 +98,14 @@ class Launcher:
     ) -> Iterator["Launcher"]:
         """A launcher that ends with the block; `variables` are those of its commands."""
         with start_worker(PROGRAM, directory, variables=variables) as process:
-            yield cls(process, directory)
-            assert process.stdin is not None
-            process.stdin.close()
+            launcher = cls(process, directory)
+            yield launcher
+            launcher.close()
+
+    def close(self) -> None:
+        """Take no more commands."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
 
     def run(
         self,
@@ -110,19 +116,50 @@ class Launcher:
     ) -> Run:
         """How a command ended; it is sent a signal after some seconds unless it is done by then."""
         output = self.directory / ".launcher-output"
-        order = {
-            "arguments": [str(item) for item in arguments],
-            "kill_after": kill_after,
-            "signal": number,
-            "stdin": str(stdin),
-            "output": str(output),
+        code, seconds = self.order(
+            arguments=[str(item) for item in arguments],
+            kill_after=kill_after,
+            signal=number,
+            stdin=str(stdin),
+            output=str(output),
+        )
+        return Run(code, seconds, output.read_text("utf-8", "replace"))
+
+    def order(self, **order: object) -> tuple[int, float]:
+        """Exit code and seconds of a command; PROGRAM says what can be asked for.
+
+        Raises:
+            subprocess.TimeoutExpired: It took too long; the launcher has ended, too.
+        """
+        standard = {
+            "directory": str(self.directory),
+            "variables": None,
+            "stdin": os.devnull,
+            "errors": None,
+            "kill_after": None,
         }
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.write(json.dumps(standard | order) + "\n")
         self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], LIMIT_SECONDS)[0]:
+            self.process.kill()
+            raise subprocess.TimeoutExpired(str(order["arguments"]), LIMIT_SECONDS)
         answer = json.loads(self.process.stdout.readline())
-        return Run(answer["code"], answer["seconds"], output.read_text("utf-8", "replace"))
+        return answer["code"], answer["seconds"]
+
+
+def child_environment(directory: Path) -> dict[str, str]:
+    """The variables of a process that has its home in `directory` and imports this very lading."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(directory),
+        "PYTHONPATH": str(Path(package.__file__).parents[1]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # A crash says where.
+        "PYTHONFAULTHANDLER": "1",
+        "LADING_ENGINE": "embedded",
+    }
 
 
 def start_worker(
@@ -133,7 +170,7 @@ def start_worker(
 ) -> "subprocess.Popen[str]":
     """A python process that runs the text `program` in `directory`, with lading to be imported."""
     return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
+        [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
         cwd=directory,
         env={**child_environment(directory), **(variables or {})},
         stdin=subprocess.PIPE,
