@@ -8,6 +8,7 @@ from pathlib import Path
 from lading.format.contents import PackageContents
 from lading.format.opening import open_tarball
 from lading.format.tarball import TarballSource
+from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.staging import staged_prefix
 from lading.node.store import Store
 from lading.system.beneath import Beneath
@@ -42,7 +43,10 @@ def filled(root: Path, version: str = "1", prefix: Path | None = None) -> Store:
         add(store, opened)
         if prefix is not None:
             contents = opened.contents()
-            with staged_prefix(contents, prefix, sync=no_sync) as place, Beneath(place) as below:
+            with (
+                staged_prefix(contents, prefix, sync=no_sync) as place,
+                Beneath(place, mode=DIRECTORY_MODE) as below,
+            ):
                 for package in contents.packages:
                     store.link(package, package.files, below, os.fsencode(prefix))
             store.records.register(prefix, opened.bill.document)

@@ -15,6 +15,7 @@ from lading.errors import (
     PrefixExistsError,
 )
 from lading.format import Contents, ManifestFile, PackageContents, TarballSource
+from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.generations import Generations
 from lading.node.sign import CODESIGN
 from lading.node.staging import check_prefix, check_space, prefix_errors, staged_prefix
@@ -208,11 +209,14 @@ def _assemble(plan: DeployPlan, progress: Progress) -> None:
         for package in plan.contents.packages
         for start in range(0, len(package.files), LINKED_AT_ONCE)
     ]
+    # What is written takes longer than what is linked: it comes first, so that no worker is left
+    # with much of it while the others are done.
+    parts.sort(key=lambda part: -sum(item.size for item in part[1] if item.placeholder))
     total, done = sum(len(package.files) for package in plan.contents.packages), 0
     with staged_prefix(plan.contents, plan.prefix, sync=plan.sync, codesign=plan.codesign) as root:
 
         def link(part: tuple[PackageContents, Sequence[ManifestFile]]) -> int:
-            with Beneath(root) as place:
+            with Beneath(root, mode=DIRECTORY_MODE) as place:
                 plan.store.link(*part, place, prefix)
             return len(part[1])
 

@@ -20,7 +20,7 @@ class Target:
 
     Attributes:
         bill: The frame.
-        root: Directory of its members, absolute; the directories below it exist.
+        root: Directory of its members, absolute; the directories below it are made.
     """
 
     bill: FrameSlice

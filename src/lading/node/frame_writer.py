@@ -10,7 +10,7 @@ each file is compared with the digest in the list. `lading verify` compares both
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -41,29 +41,8 @@ than the waiting that it saves."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
-def directories_of(files: Sequence[ManifestFile], paths: Iterable[str] = ()) -> tuple[str, ...]:
-    """Every directory that members and further `paths` need, parents first."""
-    found: set[str] = set()
-    own = {item.path for item in files if item.type is Kind.DIRECTORY}
-    parents = {item.path.rpartition("/")[0] for item in files}
-    for directory in own | parents | {path.rpartition("/")[0] for path in paths}:
-        while directory and directory not in found:
-            found.add(directory)
-            directory = directory.rpartition("/")[0]  # noqa: PLW2901  # one step up
-    return tuple(sorted(found))
-
-
-def make_directories(root: Path, directories: tuple[str, ...]) -> None:
-    """Create every directory below `root`, parents first, whatever the umask is."""
-    for directory in directories:
-        # Text, since a Path for each of tens of thousands takes longer than the call itself.
-        path = f"{root}/{directory}"
-        os.mkdir(path)  # noqa: PTH102  # see above
-        os.chmod(path, DIRECTORY_MODE)  # noqa: PTH101  # see above
-
-
 def write_frame(frame: Frame, root: Path, prefix: bytes | None) -> None:
-    """Write the members of `frame` below `root`, whose directories exist.
+    """Write the members of `frame` below `root`, with the directories that they need.
 
     A piece of a large file is written to its place in a file that exists (see `LargeFile`).
 
@@ -77,7 +56,7 @@ def write_frame(frame: Frame, root: Path, prefix: bytes | None) -> None:
         IntegrityError: The frame does not match the bill.
         OSError: It cannot be written.
     """
-    with Beneath(root) as place:
+    with Beneath(root, mode=DIRECTORY_MODE) as place:
         for member in read_members(frame):
             _write_member(member, place, prefix)
 
@@ -104,7 +83,8 @@ def _write_member(member: Member, place: Beneath, prefix: bytes | None) -> None:
         case Kind.LINK:
             os.symlink(item.target, name, dir_fd=above)
         case Kind.DIRECTORY:
-            os.utime(name, (member.mtime, member.mtime), dir_fd=above, follow_symlinks=False)
+            directory, _ = place.above(f"{item.path}/")
+            os.utime(directory, (member.mtime, member.mtime))
 
 
 def shipped_path(item: ManifestFile, prefix: bytes | None) -> str:
@@ -120,8 +100,9 @@ def begin_large(item: ManifestFile, root: Path, prefix: bytes | None) -> None:
     Raises:
         OSError: It cannot be created.
     """
-    with Beneath(root) as place:
-        descriptor = place.open(shipped_path(item, prefix), os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    with Beneath(root, mode=DIRECTORY_MODE) as place:
+        above, name = place.above(shipped_path(item, prefix))
+        descriptor = os.open(name, _CREATE | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=above)
         try:
             os.ftruncate(descriptor, item.size)
         finally:
@@ -138,7 +119,7 @@ def end_large(item: ManifestFile, root: Path, prefix: bytes | None, mtime: int) 
         OSError: It cannot be written.
     """
     path = shipped_path(item, prefix)
-    with Beneath(root) as place:
+    with Beneath(root, mode=DIRECTORY_MODE) as place:
         with open(place.open(path), "rb", buffering=0) as stream:  # noqa: PTH123
             if prefix is None:
                 _check_digest(item, sha256_of_stream(stream).hex)

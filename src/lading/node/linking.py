@@ -17,7 +17,7 @@ _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EAC
 def link_members(
     tree: Path, files: Iterable[ManifestFile], mtime: int, place: Beneath, prefix: bytes
 ) -> None:
-    """Put members below `place`, whose directories exist.
+    """Put members below `place`, which makes the directories that they need.
 
     Args:
         tree: Holds them as they are shipped, absolute.
@@ -42,7 +42,8 @@ def link_members(
             case Kind.LINK:
                 os.symlink(item.target, name, dir_fd=above)
             case Kind.DIRECTORY:
-                os.utime(name, (mtime, mtime), dir_fd=above, follow_symlinks=False)
+                directory, _ = place.above(f"{item.path}/")
+                os.utime(directory, (mtime, mtime))
 
 
 def _link_or_copy(source: str, above: int, name: str) -> None:

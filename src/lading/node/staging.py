@@ -20,7 +20,7 @@ from lading.format import (
     render_signatures,
     render_state,
 )
-from lading.node.frame_writer import DIRECTORY_MODE, directories_of, make_directories
+from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.quota import kernel_quota
 from lading.node.sign import CODESIGN, sign_again
 from lading.system import (
@@ -98,7 +98,7 @@ def staged_prefix(
     sync: Sync = sync_file_system,
     codesign: str = CODESIGN,
 ) -> Iterator[Path]:
-    """Give a temporary directory to be filled, with every directory in it that the members need.
+    """Give a temporary directory to be filled.
 
     If the block succeeds, the directory gets lading's own records, is written to disk and renamed
     to `prefix`; otherwise it is removed. What killed processes left of earlier attempts at this
@@ -124,15 +124,14 @@ def staged_prefix(
         temporary_directory(prefix.parent, prefix.name) as temporary,
     ):
         own = _own_records(contents, prefix) if only is None else {}
-        files = [
-            item
+        yield temporary
+        binary = (
+            item.path
             for package in contents.packages
             if only is None or package.package.name in only
             for item in package.files
-        ]
-        make_directories(temporary, directories_of(files, own))
-        yield temporary
-        binary = (item.path for item in files if item.placeholder_mode is FileMode.BINARY)
+            if item.placeholder_mode is FileMode.BINARY
+        )
         signatures = sign_again(codesign, ((path, temporary / path) for path in binary), {})
         if signatures and own:
             own[SIGNATURES_PATH] = render_signatures(signatures)
@@ -196,7 +195,7 @@ def _own_records(contents: Contents, prefix: Path) -> dict[str, bytes]:
 
 
 def _write_own_records(records: Mapping[str, bytes], root: Path) -> None:
-    with Beneath(root) as place:
+    with Beneath(root, mode=DIRECTORY_MODE) as place:
         for path, data in records.items():
             above, name = place.above(path)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -36,11 +36,7 @@ from lading.format import (
     parse_file_list,
 )
 from lading.node.extraction import Target, extract
-from lading.node.frame_writer import (
-    DIRECTORY_MODE,
-    directories_of,
-    make_directories,
-)
+from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.linking import link_members
 from lading.node.store_roots import StoreRoots
 from lading.node.stored_package import changed_files
@@ -226,7 +222,7 @@ class Store:
         place: Beneath,
         prefix: bytes,
     ) -> None:
-        """Put members of a stored package below `place`, whose directories exist.
+        """Put members of a stored package below `place`, which makes the directories they need.
 
         Args:
             package: The store holds it.
@@ -371,7 +367,6 @@ def _prepare(root: Path, package: PackageContents) -> None:
     (root / TREE).mkdir(parents=True)
     for path in (root, root / TREE):
         path.chmod(DIRECTORY_MODE)
-    make_directories(root / TREE, directories_of(package.files))
     (root / LIST).write_bytes(package.document)
     (root / LIST).chmod(0o644)
 

@@ -44,18 +44,23 @@ Open = Callable[[int, str, int, int], int]
 class Beneath:
     """A directory, to be used by one thread; a context manager that closes it."""
 
-    def __init__(self, root: Path | str, opener: Open | None = None) -> None:
+    def __init__(
+        self, root: Path | str, opener: Open | None = None, mode: int | None = None
+    ) -> None:
         """Open the directory.
 
         Args:
             root: May be reached through links.
             opener: How paths below it are opened; by default the best way of this kernel.
+            mode: Of directories that `above` creates where they are missing, whatever the umask
+                is; None creates none.
 
         Raises:
             OSError: It cannot be opened, or is not a directory.
         """
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._opener = opener or best_opener()
+        self._mode = mode
         self._kept = {"": self._root}
 
     def __enter__(self) -> Self:
@@ -93,11 +98,30 @@ class Beneath:
         parent, _, name = path.rpartition("/")
         descriptor = self._kept.get(parent)
         if descriptor is None:
-            descriptor = self._opener(self._root, parent, _DIRECTORY, 0)
+            descriptor = self._directory(parent)
             if len(self._kept) > _KEPT:
                 self._forget()
             self._kept[parent] = descriptor
         return descriptor, name
+
+    def _directory(self, path: str) -> int:
+        """Open a directory; create it, and those above it, where it is missing and may be."""
+        try:
+            return self._opener(self._root, path, _DIRECTORY, 0)
+        except FileNotFoundError:
+            if self._mode is None:
+                raise
+        above, name = self.above(path)
+        is_new = True
+        try:
+            os.mkdir(name, self._mode, dir_fd=above)
+        except FileExistsError:
+            # Another process was faster; a link would be refused below.
+            is_new = False
+        descriptor = self._opener(self._root, path, _DIRECTORY, 0)
+        if is_new:
+            os.fchmod(descriptor, self._mode)
+        return descriptor
 
     def make_directories(self, path: str, mode: int = 0o777) -> None:
         """Create the directory `path` and those above it, where they are missing.

@@ -10,19 +10,16 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from lading.conda.paths import FileMode, Kind
+from lading.conda.paths import FileMode
 from lading.conda.placeholder import find_occurrences, replace_placeholder
 from lading.errors import DigestMismatchError, IntegrityError
 from lading.format.compression import Format
 from lading.format.contents import PackageContents
-from lading.format.file_list import ManifestFile
 from lading.format.frame_reader import Frame
 from lading.format.frames import Piece
 from lading.format.opening import open_tarball
 from lading.node.frame_writer import (
     SMALL_BYTES,
-    directories_of,
-    make_directories,
     write_all,
     write_frame,
 )
@@ -56,39 +53,15 @@ def written(root: Path, package: str, prefix: bytes | None) -> Path:
     target = root / "target"
     target.mkdir()
     with frames(root) as found:
-        frame = found[package]
-        make_directories(target, directories_of([piece.file for piece in frame.bill.pieces]))
-        write_frame(frame, target, prefix)
+        write_frame(found[package], target, prefix)
     return target
-
-
-def entry(path: str, kind: Kind = Kind.FILE) -> ManifestFile:
-    """A member."""
-    return ManifestFile(path=path, type=kind, mode="0644")
-
-
-def test_directories_are_those_above_members() -> None:
-    """Every directory once, parents first."""
-    assert ("a", "a/b", "a/b/c", "d") == directories_of(
-        [entry("a/b/c/x"), entry("d/y"), entry("z")]
-    )
-
-
-def test_directories_may_be_members() -> None:
-    """A member that is a directory is made, and what is above it."""
-    assert ("a", "a/b") == directories_of([entry("a/b", Kind.DIRECTORY)])
-
-
-def test_directories_of_further_paths_are_made() -> None:
-    """Lading's own records need directories too."""
-    assert ("a", "conda-meta") == directories_of([entry("a/x")], ["conda-meta/state.json"])
 
 
 def test_directories_have_their_mode_whatever_the_umask(tmp_path: Path) -> None:
     """An environment that root unpacked under a strict umask can be used by all."""
     with umask(0o077):
-        make_directories(tmp_path, ("a", "a/b"))
-    assert [0o755, 0o755] == [(tmp_path / name).stat().st_mode & 0o7777 for name in ("a", "a/b")]
+        target = written(tmp_path, "tool", None)
+    assert [0o755, 0o755] == [(target / name).stat().st_mode & 0o7777 for name in ("bin", "share")]
 
 
 def test_files_are_relocated(tmp_path: Path) -> None:
@@ -164,7 +137,7 @@ def test_a_store_gets_no_content_that_its_list_does_not_have(tmp_path: Path) -> 
             for piece in frame.bill.pieces
         )
         lying = replace(frame, bill=replace(frame.bill, pieces=pieces))
-        make_directories(tmp_path, ("bin",))
+        (tmp_path / "bin").mkdir()
         with pytest.raises(DigestMismatchError, match="bin/tool does not match the bill"):
             write_frame(lying, tmp_path, None)
     assert [] == list((tmp_path / "bin").iterdir())

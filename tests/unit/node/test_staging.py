@@ -77,16 +77,6 @@ def test_a_prefix_appears_when_it_is_done(tmp_path: Path) -> None:
         assert (False, True) == (before, prefix.is_dir())
 
 
-def test_directories_are_there_from_the_start(tmp_path: Path) -> None:
-    """Threads that write files need not make any."""
-    with (
-        source(tmp_path) as found,
-        staged_prefix(found.contents(), tmp_path / "prefix", sync=no_sync) as root,
-    ):
-        directories = {path for path in listing(root) if (root / path).is_dir()}
-    assert {"bin", "lib", "share/base", "var/empty", "conda-meta/lading"} <= directories
-
-
 def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
     """Lading's own records are written last."""
     prefix = tmp_path / "prefix"
@@ -103,13 +93,13 @@ def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
 
 
 def test_a_part_has_no_records(tmp_path: Path) -> None:
-    """One package is not an environment; only its own directories are made."""
+    """One package is not an environment."""
     with (
         source(tmp_path) as found,
         staged_prefix(found.contents(), tmp_path / "p", only=frozenset({"tool"}), sync=no_sync),
     ):
         pass
-    assert ["bin", "share", "share/tool"] == listing(tmp_path / "p")
+    assert [] == listing(tmp_path / "p")
 
 
 def test_everybody_may_enter(tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_directories_are_not_created_behind_links(
     """Nor below a file."""
     with refused(errno.ELOOP, errno.ENOTDIR):
         beneath.make_directories(path)
+    with Beneath(tmp_path / "root", mode=0o755) as making, refused(errno.ELOOP, errno.ENOTDIR):
+        making.above(f"{path}/new")
     assert ["file"] == names(tmp_path / "away")
 
 
