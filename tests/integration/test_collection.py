@@ -126,7 +126,8 @@ def test_a_collection_may_check_the_store(node: Node) -> None:
     first = node.run("--json", "gc", "--store", node.store, "--verify")
     node.unpack(node.new.plan.tarball)
     second = node.run("gc", "--store", node.store, "--verify")
-    assert (1, [{"package": "zother", "path": "share/other/data"}], 0, ()) == (
+    found = {"package": "zother", "path": "share/other/data", "removed": True}
+    assert (1, [found], 0, ()) == (
         first.code,
         json.loads(first.output.splitlines()[-1])["changed"],
         second.code,

@@ -4,125 +4,39 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lading.format.compression import Level
-from simulators.command import Outcome, child_environment
 from simulators.images import MOUNTED, make_image, need
-from simulators.namespaces import NOBODY, unprivileged
+from simulators.users import Node, root_node, somebody
 
-PROGRAM = "from lading.cli.app import main; main()"
 MANY = 16
 
 # They mount at one place.
 pytestmark = pytest.mark.xdist_group("images")
 
 
-def interpreter() -> str:
-    """A python with what lading needs, that nobody may run."""
-    for candidate in (sys.executable, "/usr/bin/python3"):
-        with suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(
-                [candidate, "-c", "import click, msgspec, isal, lading"],
-                env=environment(Path("/")),
-                user=NOBODY,
-                capture_output=True,
-                check=True,
-            )
-            return candidate
-    pytest.skip("no python with lading's dependencies may be run by nobody")
-
-
-def environment(directory: Path) -> dict[str, str]:
-    """The variables of a node's processes."""
-    variables = child_environment(directory)
-    packages = [path for path in sys.path if path.endswith("site-packages")]
-    variables["PYTHONPATH"] = ":".join([variables["PYTHONPATH"], *packages])
-    return {**variables, "TMPDIR": str(directory), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-
-
-class Node:
-    """A node as one user sees it; `home` is the only place where they write."""
-
-    def __init__(self, home: Path, python: str, preparation: Callable[[], None] | None) -> None:
-        """A node whose processes begin with `preparation`."""
-        self.home = home
-        self.python = python
-        self.preparation = preparation
-
-    def start(self, *arguments: object) -> "subprocess.Popen[str]":
-        """The command `lading`, running."""
-        return subprocess.Popen(
-            [self.python, "-c", PROGRAM, *map(str, arguments)],
-            cwd=self.home,
-            env=environment(self.home),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=self.preparation,  # noqa: PLW1509  # the tests have no other thread
-        )
-
-    def run(self, *arguments: object) -> Outcome:
-        """What the command `lading` did."""
-        child = self.start(*arguments)
-        stdout, stderr = child.communicate(timeout=60)
-        return Outcome(child.returncode, stdout, stderr)
-
-    def is_tidy(self) -> bool:
-        """Whether, within seconds, nothing is left of any session."""
-        limit = time.monotonic() + 20
-        while list(self.home.glob("lading-*/*")) and time.monotonic() < limit:
-            time.sleep(0.05)
-        return not list(self.home.glob("lading-*/*"))
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Node:
     """A node as root sees it."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a squashfs")
-    home = tmp_path / "home"
-    home.mkdir()
-    return Node(home, sys.executable, None)
+    return root_node(tmp_path)
 
 
 @pytest.fixture
 def nobody(tmp_path: Path) -> Iterator[Node]:
     """A node as a user without any right sees it, who may open /dev/fuse."""
+    need("squashfuse_ll", "unsquashfs")
     yield from somebody(tmp_path, fuse=True)
 
 
 @pytest.fixture
 def shut_out(tmp_path: Path) -> Iterator[Node]:
     """The same, but /dev/fuse is closed."""
-    yield from somebody(tmp_path, fuse=False)
-
-
-def somebody(tmp_path: Path, *, fuse: bool) -> Iterator[Node]:
-    """A node as an ordinary user sees it."""
     need("squashfuse_ll", "unsquashfs")
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user with a device of its own")
-    name = "open" if fuse else "closed"
-    home = Path(f"/var/tmp/lading-test-{os.getpid()}-{tmp_path.name}-{name}")
-    scratch = tmp_path / name
-    scratch.mkdir()
-    home.mkdir(mode=0o755)
-    os.chown(home, NOBODY, NOBODY)
-    try:
-        with unprivileged(scratch, fuse=fuse) as preparation:
-            if preparation is None:
-                pytest.skip("this machine allows no mount namespace, or no device")
-            yield Node(home, interpreter(), preparation)
-    finally:
-        shutil.rmtree(home)
+    yield from somebody(tmp_path, fuse=False)
 
 
 @pytest.fixture

@@ -53,7 +53,13 @@ if TYPE_CHECKING:
         list_locked as list_locked,
         overview as overview,
     )
-    from lading.api.mounting import enter_image as enter_image, mount as mount, unmount as unmount
+    from lading.api.mounting import (
+        enter_image as enter_image,
+        enter_tarball as enter_tarball,
+        mount as mount,
+        store_place as store_place,
+        unmount as unmount,
+    )
     from lading.api.preflighting import preflight as preflight
     from lading.api.project import Project as Project, open_project as open_project
 else:

@@ -1,10 +1,22 @@
-"""Run programs in images, and mount images."""
+"""Run programs in images and in environments from a store; mount them for people."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lading.api.project import AnyPath, AnyProject, Project, as_project
 from lading.errors import UsageError
-from lading.format import Image, local_place, read_image
+from lading.format import (
+    Image,
+    check_image_prefix,
+    default_prefix,
+    is_tarball_named,
+    local_place,
+    read_image,
+    tarball_place,
+)
 from lading.node import (
     Entered,
     How,
@@ -14,6 +26,10 @@ from lading.node import (
     mount_image,
     unmount_image,
 )
+from lading.system import nearest_directory
+
+if TYPE_CHECKING:  # not for images, whose programs shall start soon
+    from lading.node import StoredEnvironment, Watch
 
 
 def enter_image(
@@ -60,38 +76,139 @@ def enter_image(
     )
 
 
+def enter_tarball(  # noqa: PLR0913  # one parameter for each choice
+    tarball: AnyPath,
+    *,
+    project: AnyProject = ".",
+    store: AnyPath | None = None,
+    prefix: AnyPath | None = None,
+    how: str | None = None,
+    manifest_sha256: str | None = None,
+    anyway: bool = False,
+    watch: "Watch | None" = None,
+) -> Entered:
+    """The same with the environment of a tarball, whose packages a store keeps.
+
+    What the store lacks is unpacked into it first. Then nothing is written.
+
+    Args:
+        tarball: Path or URL of a tarball; or the path of a bill whose packages the store has.
+        project: The project, or its directory.
+        store: Directory of the store; None means `$LADING_STORE`, or `~/.cache/lading/store`.
+        prefix: Where programs see the environment; None means `/opt/lading/<environment>`.
+        how: `overlay` or `unpack`; None tries them in this order.
+        manifest_sha256: The digest that the bill must have, hexadecimal.
+        anyway: Do it even where the machine lacks what the environment needs.
+        watch: Told of what is unpacked.
+
+    Raises:
+        InputError: There is no such tarball.
+        IntegrityError: It is not what was asked for, or damaged.
+        FetchError: It cannot be read.
+        PrefixError: The store cannot be used, or there is no way.
+        UsageError: There is no such way.
+    """
+    from lading.node import enter_stored, unwatched  # noqa: PLC0415  # not for images
+
+    project = as_project(project)
+    with _stored(project, tarball, store, prefix, manifest_sha256, anyway=anyway) as environment:
+        return enter_stored(environment, project.environment, _how(how), watch or unwatched)
+
+
 def mount(  # noqa: PLR0913  # one parameter for each choice
-    image: AnyPath,
+    artifact: AnyPath,
     directory: AnyPath | None = None,
     *,
     project: AnyProject = ".",
+    store: AnyPath | None = None,
     how: str | None = None,
     sha256: str | None = None,
     manifest_sha256: str | None = None,
     anyway: bool = False,
+    watch: "Watch | None" = None,
 ) -> MountedImage:
-    """Mount an image for everybody, until `unmount`.
+    """Mount an image, or the environment of a tarball, for everybody, until `unmount`.
 
     Args:
-        image: Path of an image.
-        directory: Where; None means the prefix of the image.
+        artifact: Path of an image; or what `enter_tarball` takes, which only root may mount.
+        directory: Where; None means the prefix of the image. A tarball fits anywhere.
         project: The project, or its directory.
-        how: `kernel` or `fuse`; None tries both.
+        store: See `enter_tarball`.
+        how: `kernel` or `fuse` for an image, `overlay` for a tarball; None tries what there is.
         sha256: See `enter_image`.
         manifest_sha256: See `enter_image`.
         anyway: See `enter_image`.
+        watch: See `enter_tarball`.
 
     Raises:
-        InputError: There is no such image.
+        InputError: There is no such artifact.
         IntegrityError: It is not what was asked for.
+        FetchError: It cannot be read.
         PrefixError: It cannot be mounted, or will not run here; the details say why.
         UsageError: There is no such way.
     """
     project = as_project(project)
-    opened = _image(project, image, manifest_sha256, anyway=anyway)
+    if is_tarball_named(tarball_place(os.fspath(artifact), project.path)):
+        from lading.node import mount_stored, unwatched  # noqa: PLC0415  # not for images
+
+        if sha256 is not None:
+            raise UsageError("--sha256 is for images", hint="use --manifest-sha256")
+        given = _stored(project, artifact, store, directory, manifest_sha256, anyway=anyway)
+        with given as environment:
+            return mount_stored(environment, project.environment, _how(how), watch or unwatched)
+    if store is not None:
+        raise UsageError(f"not a tarball: {artifact}", hint="leave out --store")
+    opened = _image(project, artifact, manifest_sha256, anyway=anyway)
     _check(project, opened, sha256, manifest_sha256)
     place = project.path(os.fspath(directory)) if directory is not None else None
     return mount_image(opened, place, project.environment, _how(how))
+
+
+def store_place(project: Project, store: AnyPath | None) -> Path:
+    """The directory of a store: the one that was named, or the one that this user has anyway.
+
+    Raises:
+        UsageError: None was named, and this user has no home.
+    """
+    variables = project.environment
+    chosen = store or variables.get("LADING_STORE")
+    if chosen:
+        return project.path(os.fspath(chosen))
+    home = variables.get("HOME")
+    if not home:
+        raise UsageError("no store is named", hint="use --store DIR, or set LADING_STORE")
+    return project.path(home) / ".cache/lading/store"
+
+
+@contextmanager
+def _stored(
+    project: Project,
+    tarball: AnyPath,
+    store: AnyPath | None,
+    prefix: AnyPath | None,
+    manifest_sha256: str | None,
+    *,
+    anyway: bool,
+) -> "Iterator[StoredEnvironment]":
+    from lading.format import open_tarball  # noqa: PLC0415  # not for images
+    from lading.node import Store, StoredEnvironment  # noqa: PLC0415  # the same
+
+    kept = Store(store_place(project, store))
+    with open_tarball(
+        tarball_place(os.fspath(tarball), project.path),
+        expected=manifest_sha256,
+        environment=project.environment,
+        spool=nearest_directory(kept.directory),
+    ) as source:
+        billed = source.bill.manifest
+        if not anyway:
+            check_machine(source.name, billed.platform, billed.requirements)
+        place = default_prefix(billed.environment) if prefix is None else os.fspath(prefix)
+        chosen = str(project.path(place))
+        check_image_prefix(chosen)
+        yield StoredEnvironment(
+            source=source, store=kept, prefix=Path(chosen), workers=project.processors
+        )
 
 
 def unmount(directory: AnyPath, *, project: AnyProject = ".") -> None:
@@ -128,5 +245,5 @@ def _how(name: str | None) -> How | None:
         return How(name) if name is not None else None
     except ValueError as error:
         raise UsageError(
-            f"there is no way {name!r} to mount an image", hint=f"choose {', '.join(How)}"
+            f"there is no way {name!r} to mount an environment", hint=f"choose {', '.join(How)}"
         ) from error

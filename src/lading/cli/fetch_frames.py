@@ -2,6 +2,7 @@
 
 import click
 
+from lading.api import store_place
 from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option, store_option, workers_option
 from lading.format import open_tarball, read_bill, tarball_place
@@ -24,7 +25,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     old: str,
     new: str,
     source: str,
-    store: str,
+    store: str | None,
     workers: int | None,
     no_sync: bool,
     dry_run: bool,
@@ -37,7 +38,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
     """
     path = context.project.path(new)
     bill = read_bill(path)
-    kept = Store(context.project.path(store))
+    kept = Store(store_place(context.project, store))
     missing = lacking(bill, kept)
     before = read_bill(context.project.path(old)).manifest
     known = {item.listed.sha256 for item in before.packages}

@@ -1,7 +1,10 @@
 """`lading gc`."""
 
+from dataclasses import asdict
+
 import click
 
+from lading.api import store_place
 from lading.cli.context import Context
 from lading.cli.options import store_option, workers_option
 from lading.errors import PrefixError
@@ -26,7 +29,7 @@ def command(
     context: Context,
     *,
     names: tuple[str, ...],
-    store: str,
+    store: str | None,
     keep: int,
     verify: bool,
     workers: int | None,
@@ -46,7 +49,7 @@ def command(
             for path in Generations(context.project.path(name)).remove_old(keep):
                 context.say(f"removed {path}")
 
-    place = context.project.path(store)
+    place = store_place(context.project, store)
     if not (place / "packages").is_dir():
         raise PrefixError(
             f"there is no store at {place}", hint="name the directory of `lading unpack --store`"
@@ -56,9 +59,9 @@ def command(
     context.say(f"removed {collected.packages} packages, {collected.size / 1e6:.1f} MB")
     changed = kept.check(workers or context.project.processors) if verify else ()
     for item in changed:
-        context.say(
-            f"{one_line(item.path)} of {item.package or 'the environment'} was changed: removed"
-        )
-    found = [{"package": item.package, "path": item.path} for item in changed]
+        done = "removed" if item.removed else "kept, as it is mounted; check again later"
+        what = f"{one_line(item.path)} of {item.package or 'the environment'}"
+        context.say(f"{what} was changed: {done}")
+    found = [asdict(item) for item in changed]
     context.write_json("gc/1", packages=collected.packages, size=collected.size, changed=found)
     return 1 if changed else 0

@@ -4,13 +4,18 @@ import click
 
 from lading.api import mount
 from lading.cli.context import Context
-from lading.cli.options import anyway_option
+from lading.cli.options import anyway_option, store_option
 
 
 @click.command("mount")
-@click.argument("image")
+@click.argument("artifact")
 @click.argument("directory", required=False)
-@click.option("--how", type=click.Choice(["kernel", "fuse"]), help="The only way that is tried.")
+@click.option(
+    "--how",
+    type=click.Choice(["kernel", "fuse", "overlay"]),
+    help="The only way that is tried.",
+)
+@store_option
 @click.option("--sha256", metavar="HEX", help="Require this digest of the image.")
 @click.option("--manifest-sha256", metavar="HEX", help="Require this digest of its bill.")
 @anyway_option
@@ -18,26 +23,33 @@ from lading.cli.options import anyway_option
 def command(  # noqa: PLR0913  # one parameter for each option
     context: Context,
     *,
-    image: str,
+    artifact: str,
     directory: str | None,
     how: str | None,
+    store: str | None,
     sha256: str | None,
     manifest_sha256: str | None,
     anyway: bool,
 ) -> int:
-    """Mount IMAGE at DIRECTORY, by default the prefix it was packed for, until `lading umount`.
+    """Mount ARTIFACT, an image, at DIRECTORY until `lading umount`.
 
-    `lading run` needs no mounted image. With --sha256 the whole image is hashed first, with
-    --manifest-sha256 every file in it is compared with that bill.
+    By default that is the prefix it was packed for. `lading run` needs no mounted image. With
+    --sha256 the whole image is hashed first, with --manifest-sha256 every file in it is compared
+    with that bill.
+
+    ARTIFACT may also be a tarball, its URL or its bill: see `lading run`. Only root may mount it;
+    its scripts and programs work at any DIRECTORY.
     """
     mounted = mount(
-        image,
+        artifact,
         directory,
         project=context.project,
+        store=store,
         how=how,
         sha256=sha256,
         manifest_sha256=manifest_sha256,
         anyway=anyway,
+        watch=context.progress,
     )
     from lading.report import render_mounted  # noqa: PLC0415
 

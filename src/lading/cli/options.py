@@ -32,5 +32,7 @@ output_option = click.option(
     "-o", "--output", metavar="FILE", help="File to write to.  [default: standard output]"
 )
 store_option = click.option(
-    "--store", required=True, metavar="DIR", help="Directory of the packages."
+    "--store",
+    metavar="DIR",
+    help="Directory of the packages.  [default: $LADING_STORE, or ~/.cache/lading/store]",
 )

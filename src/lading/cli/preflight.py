@@ -12,13 +12,21 @@ from lading.errors import InputError, PrefixError, UsageError, raised_as
 @click.command("preflight")
 @click.argument("subject", required=False)
 @click.option("--prefix", metavar="DIR", help="Where it would be unpacked.")
+@click.option("--store", metavar="DIR", help="The store from which a tarball would be run.")
 @click.option(
     "--merge",
     metavar="FILE",
     help="Make a table of what several machines said with --json; - is standard input.",
 )
 @click.pass_obj
-def command(context: Context, *, subject: str | None, prefix: str | None, merge: str | None) -> int:
+def command(
+    context: Context,
+    *,
+    subject: str | None,
+    prefix: str | None,
+    store: str | None,
+    merge: str | None,
+) -> int:
     """Check whether SUBJECT will run here, and how it would get here: exit code 0 yes, 8 no.
 
     SUBJECT is a tarball, an image, a bill or the URL of a tarball. What it needs is compared with
@@ -45,6 +53,6 @@ def command(context: Context, *, subject: str | None, prefix: str | None, merge:
         reports = merge_preflights(data, merge)
         context.write(render_preflights(reports))
         return 0 if all(report.is_ready for report in reports) else PrefixError.exit_code
-    report = preflight(subject or "", project=context.project, prefix=prefix)
+    report = preflight(subject or "", project=context.project, prefix=prefix, store=store)
     context.show(render_preflight(report))
     return 0 if report.is_ready else PrefixError.exit_code

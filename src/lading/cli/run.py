@@ -2,15 +2,15 @@
 
 import logging
 import shutil
+from pathlib import Path
 from typing import Never
 
 import click
 
-from lading.api import enter_image
 from lading.cli.context import Context
-from lading.cli.options import anyway_option
+from lading.cli.options import anyway_option, store_option
 from lading.errors import UsageError
-from lading.format import is_image, local_place
+from lading.format import is_image, is_tarball_named, tarball_place
 from lading.node import Entered, How, activated, read_activation, wrapped
 from lading.system import Run, become
 
@@ -23,10 +23,16 @@ _log = logging.getLogger(__name__)
 @click.option(
     "--how",
     type=click.Choice([item.value for item in How]),
-    help="The only way to mount an image that is tried.",
+    help="The only way to mount it that is tried.",
 )
 @click.option("--sha256", metavar="HEX", help="Require this digest of an image.")
-@click.option("--manifest-sha256", metavar="HEX", help="Require this digest of an image's bill.")
+@click.option("--manifest-sha256", metavar="HEX", help="Require this digest of its bill.")
+@store_option
+@click.option(
+    "--prefix",
+    metavar="DIR",
+    help="Where a tarball is seen.  [default: /opt/lading/ENVIRONMENT]",
+)
 @anyway_option
 @click.argument("environment")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PROGRAM...")
@@ -39,12 +45,18 @@ def command(  # noqa: PLR0913  # one parameter for each option
     how: str | None,
     sha256: str | None,
     manifest_sha256: str | None,
+    store: str | None,
+    prefix: str | None,
     anyway: bool,
 ) -> Never:
-    """Run PROGRAM inside ENVIRONMENT: its name, or the path of a prefix or of an image.
+    """Run PROGRAM inside ENVIRONMENT: its name, or the path of a prefix, an image or a tarball.
 
     An image is mounted once per node at the prefix it was packed for, visible to the user's own
     programs only, and unmounted when the last of them ends; `lading -v run` shows how.
+
+    Of a tarball, its URL or its bill the packages are kept in a store, which first gets those that
+    it lacks. They are shown at --prefix as one tree, read-only: nothing is linked or copied.
+    `lading gc` removes what no run has used for a week.
 
     PROGRAM replaces this process. The environment is activated without a shell function: its
     programs come first on PATH, its variables are set, and activation scripts of packages are
@@ -55,7 +67,28 @@ def command(  # noqa: PLR0913  # one parameter for each option
         argv = argv[1:]
     if not argv:
         raise UsageError("no program to run", hint="write it after --")
-    if is_image(local_place(environment, context.project.path)):
+    place = tarball_place(environment, context.project.path)
+    entered = None
+    if is_tarball_named(place):
+        if sha256:
+            raise UsageError("--sha256 is for images", hint="use --manifest-sha256")
+        from lading.api import enter_tarball  # noqa: PLC0415  # not for images
+
+        entered = enter_tarball(
+            environment,
+            project=context.project,
+            store=store,
+            prefix=prefix,
+            how=how,
+            manifest_sha256=manifest_sha256,
+            anyway=anyway,
+            watch=context.progress,
+        )
+    elif store or prefix:
+        raise UsageError(f"not a tarball: {environment}", hint="leave out --store and --prefix")
+    elif isinstance(place, Path) and is_image(place):
+        from lading.api import enter_image  # noqa: PLC0415  # not for environments
+
         entered = enter_image(
             environment,
             project=context.project,
@@ -64,14 +97,22 @@ def command(  # noqa: PLR0913  # one parameter for each option
             manifest_sha256=manifest_sha256,
             anyway=anyway,
         )
+    elif how or sha256 or manifest_sha256:
+        raise UsageError(f"not an image: {environment}", hint="leave out the options for images")
+    _run(context, entered, environment, argv)
+
+
+def _run(
+    context: Context, entered: Entered | None, environment: str, argv: tuple[str, ...]
+) -> Never:
+    """Become the program, in the environment that was entered or in one that lies here."""
+    if entered is not None:
         from lading.report import render_entered  # noqa: PLC0415  # not for environments
 
         _log.info("%s", " ".join(render_entered(entered).split()))
         if entered.wrapper:
             _become_wrapped(context, entered, argv)
         prefix, name = entered.prefix, entered.prefix.name
-    elif how or sha256 or manifest_sha256:
-        raise UsageError(f"not an image: {environment}", hint="leave out the options for images")
     else:
         from lading.api import find_prefix  # noqa: PLC0415  # slow to load, and not for images
 

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         Image as Image,
         Label as Label,
         check_image_prefix as check_image_prefix,
+        default_prefix as default_prefix,
         is_image as is_image,
         label_of as label_of,
         parse_image_bill as parse_image_bill,
@@ -79,7 +80,11 @@ if TYPE_CHECKING:
     )
     from lading.format.members import check_members as check_members
     from lading.format.opening import open_tarball as open_tarball
-    from lading.format.places import local_place as local_place, tarball_place as tarball_place
+    from lading.format.places import (
+        is_tarball_named as is_tarball_named,
+        local_place as local_place,
+        tarball_place as tarball_place,
+    )
     from lading.format.relocation import (
         LADING_DIRECTORY as LADING_DIRECTORY,
         MANIFEST_PATH as MANIFEST_PATH,

@@ -193,8 +193,13 @@ def _parse_label(block: bytes, path: Path) -> Label:
     return label
 
 
+def default_prefix(environment: str) -> str:
+    """Where an environment is mounted unless something else is asked for."""
+    return f"/opt/lading/{environment}"
+
+
 def check_image_prefix(prefix: str) -> None:
-    """Refuse a prefix that an image cannot be made for.
+    """Refuse a prefix that nothing can be mounted at.
 
     Raises:
         UsageError: It is not a plain absolute path below the root.
@@ -202,7 +207,7 @@ def check_image_prefix(prefix: str) -> None:
     parts = prefix.split("/")
     if parts[0] or len(parts) < 2 or not all(parts[1:]) or {".", ".."} & set(parts):  # noqa: PLR2004  # root and one name
         raise UsageError(
-            f"{prefix!r} is not a prefix for an image",
+            f"{prefix!r} is not a prefix that can be mounted",
             hint="name a plain absolute path, such as /opt/lading/data-service",
         )
     if not prefix.isprintable():

@@ -32,6 +32,9 @@ _PIPED_BY = {
 }
 
 
+_ENDINGS = (".tar.zst", ".tar.gz", ".tar", ".json")
+
+
 def is_remote(tarball: str) -> bool:
     """Whether the user named a tarball on a server that lading can read."""
     return _scheme(tarball) in _READ
@@ -52,6 +55,11 @@ def tarball_place(name: str, path: Callable[[str], Path], *, piped: bool = False
     if scheme:
         raise _refusal(name, "a path, http or https", piped=piped)
     return path(name)
+
+
+def is_tarball_named(place: str | Path) -> bool:
+    """Whether a place that `tarball_place` gave has a tarball, or a bill, by its name."""
+    return isinstance(place, str) or (place.name.endswith(_ENDINGS) and place.is_file())
 
 
 def local_place(name: str, path: Callable[[str], Path]) -> Path:

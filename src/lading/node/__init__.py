@@ -55,6 +55,15 @@ if TYPE_CHECKING:
     from lading.node.sign import codesign_of as codesign_of
     from lading.node.staging import check_prefix as check_prefix
     from lading.node.store import Store as Store
+    from lading.node.stored_environment import (
+        StoredEnvironment as StoredEnvironment,
+        Watch as Watch,
+        unwatched as unwatched,
+    )
+    from lading.node.stored_mounting import (
+        enter_stored as enter_stored,
+        mount_stored as mount_stored,
+    )
     from lading.node.unpack import (
         UnpackPlan as UnpackPlan,
         apply_unpack as apply_unpack,

@@ -1,4 +1,4 @@
-"""The ways of bringing an image to a program, the fastest first.
+"""The ways of bringing an image to a program, the fastest first; those of a store are elsewhere.
 
 Each is found possible by trying it: what a kernel's version, a distribution or a file's mode
 promises is not what a site allows. A way that is not possible says why.
@@ -10,22 +10,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 
-from lading.errors import EngineError, LadingError
-from lading.format import Image, read_state
+from lading.format import STATE_PATH, Image
 from lading.node.keeper import Delivery, Place, Refused
 from lading.node.loop import mount_squashfs
 from lading.node.namespace import expose, mount_fuse, own_mounts
+from lading.node.promise import Promise
 from lading.system import Run, run, run_checked
-
-STATE = "conda-meta/lading/state.json"
 
 
 class How(StrEnum):
-    """A way of bringing an image to a program."""
+    """A way of bringing an environment to a program."""
 
+    OVERLAY = "overlay"
     KERNEL = "kernel"
     NAMESPACE = "namespace"
     FUSE = "fuse"
@@ -33,45 +31,65 @@ class How(StrEnum):
     UNPACK = "unpack"
 
 
-def deliveries(
-    image: Image, variables: Mapping[str, str], how: How | None = None
-) -> tuple[Delivery, ...]:
-    """The ways to try for `image`, in order; only `how` where it is given."""
-    found: dict[How, Delivery] = {
-        How.KERNEL: Kernel(image=image, variables=variables),
-        How.NAMESPACE: Namespace(image=image, variables=variables),
-        How.FUSE: Fuse(image=image, variables=variables),
-        How.APPTAINER: Apptainer(image=image, variables=variables),
-        How.UNPACK: Unpack(image=image, variables=variables),
-    }
-    return tuple(item for key, item in found.items() if how in {None, key})
-
-
-def is_here(image: Image) -> bool:
-    """Whether the environment of `image` lies at its prefix already, mounted by somebody.
-
-    It must belong to root, as everything in an image does, or to this user.
-    """
-    prefix = Path(image.label.prefix)
-    with suppress(OSError, LadingError):
-        owner = (prefix / STATE).stat().st_uid
-        return owner in {0, os.geteuid()} and is_promised(image, prefix)
-    return False
-
-
-def is_promised(image: Image, prefix: Path) -> bool:
-    """Whether what lies at `prefix` names the bill that the label of `image` names."""
-    state = read_state(prefix)
-    return state is not None and (state.prefix, state.manifest) == (
-        image.label.prefix,
-        image.label.manifest,
+def deliveries(image: Image, variables: Mapping[str, str]) -> tuple[Delivery, ...]:
+    """The ways to try for `image`, in order."""
+    return (
+        Kernel(image=image),
+        Namespace(image=image, variables=variables),
+        Fuse(image=image, variables=variables),
+        Apptainer(image=image, variables=variables),
+        Unpack(image=image, variables=variables),
     )
 
 
+def promise_of(image: Image) -> Promise:
+    """What the label of `image` says is in it."""
+    return Promise(prefix=Path(image.label.prefix), manifest=image.label.manifest)
+
+
 def _program(name: str, package: str, variables: Mapping[str, str]) -> str:
-    """The path of a program, or why there is none, which begins with a space."""
+    """The path of a program.
+
+    Raises:
+        Refused: There is none.
+    """
     path = f"{variables.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    return shutil.which(name, path=path) or f" there is no {name} (package {package})"
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise Refused(f"there is no {name} (package {package})")
+    return found
+
+
+def _squashfuse(variables: Mapping[str, str]) -> str:
+    """The program that serves an image by FUSE.
+
+    Raises:
+        Refused: There is none, or the device is closed.
+    """
+    program = _program("squashfuse_ll", "squashfuse", variables)
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise Refused(f"/dev/fuse: {error.strerror}") from error
+    return program
+
+
+def own_place(prefix: Path, scratch: Path) -> bool:
+    """Give this process a file tree of its own with an empty directory at `prefix`.
+
+    Returns:
+        Whether it took a user namespace, since this user is not root.
+
+    Raises:
+        Refused: It is not allowed.
+    """
+    user = os.geteuid() != 0
+    try:
+        own_mounts(user=user)
+    except OSError as error:
+        raise Refused(f"namespaces are not allowed: {error.strerror}") from error
+    expose(prefix, scratch)
+    return user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,20 +97,19 @@ class Kernel:
     """The kernel's own squashfs, in a mount namespace of its own: for root."""
 
     image: Image
-    variables: Mapping[str, str]
     name: str = How.KERNEL
 
-    def refusal(self) -> str:
+    def check(self) -> None:
         """Only root may."""
-        return "only root may mount a squashfs" if os.geteuid() != 0 else ""
+        if os.geteuid() != 0:
+            raise Refused("only root may mount a squashfs")
 
     def deliver(self, scratch: Path) -> Place:
         """Mount through a loop device, which goes with the mount."""
         prefix = Path(self.image.label.prefix)
-        own_mounts(user=False)
-        expose(prefix, scratch)
+        own_place(prefix, scratch)
         mount_squashfs(self.image.path, prefix)
-        return Place(prefix=prefix, namespace=True, is_right=partial(is_promised, self.image))
+        return Place(prefix=prefix, namespace=True, is_right=promise_of(self.image).is_kept)
 
     def end(self, place: Place) -> None:
         """Nothing: the mount ends with its namespace."""
@@ -106,27 +123,23 @@ class Namespace:
     variables: Mapping[str, str]
     name: str = How.NAMESPACE
 
-    def refusal(self) -> str:
-        """Whether the program is missing, or the device closed."""
-        return _fuse_refusal(self.variables)
+    def check(self) -> None:
+        """The program may be missing, or the device closed."""
+        _squashfuse(self.variables)
 
     def deliver(self, scratch: Path) -> Place:
         """Mount, and let the program outside serve it."""
         prefix = Path(self.image.label.prefix)
-        user = os.geteuid() != 0
-        try:
-            own_mounts(user=user)
-        except OSError as error:
-            raise Refused(f"namespaces are not allowed: {error.strerror}") from error
-        expose(prefix, scratch)
+        program = _squashfuse(self.variables)
+        user = own_place(prefix, scratch)
         descriptor = mount_fuse(prefix)
         return Place(
             prefix=prefix,
             namespace=True,
             user=user,
-            serve=_squashfuse(self.image, "/dev/fd/{}", self.variables),
+            serve=(program, "-f", str(self.image.path), "/dev/fd/{}"),
             descriptor=descriptor,
-            is_right=partial(is_promised, self.image),
+            is_right=promise_of(self.image).is_kept,
         )
 
     def end(self, place: Place) -> None:
@@ -141,11 +154,10 @@ class Fuse:
     variables: Mapping[str, str]
     name: str = How.FUSE
 
-    def refusal(self) -> str:
-        """Whether a program is missing, or the device closed."""
-        return _fuse_refusal(self.variables) or _reason(
-            _program("fusermount3", "fuse3", self.variables)
-        )
+    def check(self) -> None:
+        """A program may be missing, or the device closed."""
+        _squashfuse(self.variables)
+        _program("fusermount3", "fuse3", self.variables)
 
     def deliver(self, scratch: Path) -> Place:  # noqa: ARG002  # of the protocol
         """Make the prefix and mount there."""
@@ -159,8 +171,8 @@ class Fuse:
             raise Refused(f"there is something else at {prefix}")
         return Place(
             prefix=prefix,
-            serve=_squashfuse(self.image, str(prefix), self.variables),
-            is_right=partial(is_promised, self.image),
+            serve=(_squashfuse(self.variables), "-f", str(self.image.path), str(prefix)),
+            is_right=promise_of(self.image).is_kept,
         )
 
     def end(self, place: Place) -> None:
@@ -177,9 +189,9 @@ class Unpack:
     variables: Mapping[str, str]
     name: str = How.UNPACK
 
-    def refusal(self) -> str:
-        """Whether the program is missing."""
-        return _reason(_program("unsquashfs", "squashfs-tools", self.variables))
+    def check(self) -> None:
+        """The program may be missing."""
+        _program("unsquashfs", "squashfs-tools", self.variables)
 
     def deliver(self, scratch: Path) -> Place:
         """Unpack below `scratch`."""
@@ -188,13 +200,14 @@ class Unpack:
             raise Refused(
                 f"{scratch} has {free >> 20} MiB free, {self.image.label.unpacked >> 20} are needed"
             )
-        prefix = scratch / self.image.label.environment
+        # Of the label only its prefix was checked to be a plain path.
+        prefix = scratch / promise_of(self.image).prefix.name
         program = _program("unsquashfs", "squashfs-tools", self.variables)
         argv = (program, "-no-progress", "-no-xattrs", "-d", str(prefix), str(self.image.path))
         completed = run(Run(argv=argv, environment={}))
         if completed.returncode != 0:
             raise Refused(f"unsquashfs failed: {' '.join(completed.last_lines()[-1:])}")
-        if not is_promised(self.image, prefix):
+        if not promise_of(self.image).is_kept(prefix):
             raise Refused("another environment was in the image than its label says")
         from lading.node.relocate import (  # noqa: PLC0415  # slow to load, and seldom needed
             apply_relocate,
@@ -209,24 +222,6 @@ class Unpack:
         """Nothing: what lies below `scratch` is removed."""
 
 
-def _fuse_refusal(variables: Mapping[str, str]) -> str:
-    reason = _reason(_program("squashfuse_ll", "squashfuse", variables))
-    if not reason:
-        try:
-            os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
-        except OSError as error:
-            reason = f"/dev/fuse: {error.strerror}"
-    return reason
-
-
-def _squashfuse(image: Image, place: str, variables: Mapping[str, str]) -> tuple[str, ...]:
-    return (_program("squashfuse_ll", "squashfuse", variables), "-f", str(image.path), place)
-
-
-def _reason(program: str) -> str:
-    return program.strip() if program.startswith(" ") else ""
-
-
 def mount_by_fuse(image: Image, directory: Path, variables: Mapping[str, str]) -> None:
     """Mount an image by `squashfuse_ll`, which stays in the background.
 
@@ -234,11 +229,7 @@ def mount_by_fuse(image: Image, directory: Path, variables: Mapping[str, str]) -
         Refused: It cannot.
         EngineError: The same.
     """
-    reason = _fuse_refusal(variables)
-    if reason:
-        raise Refused(reason)
-    program = _program("squashfuse_ll", "squashfuse", variables)
-    argv = (program, str(image.path), str(directory))
+    argv = (_squashfuse(variables), str(image.path), str(directory))
     run_checked(Run(argv=argv, environment=dict(variables)), "squashfuse_ll failed")
 
 
@@ -266,19 +257,6 @@ def unmount(directory: Path, variables: Mapping[str, str]) -> None:
     )
 
 
-class Wrapped(Exception):  # noqa: N818  # it is an answer, and nothing went wrong
-    """Another program does it all, if it stands before the command.
-
-    Attributes:
-        words: That program and its arguments.
-    """
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        """An answer that leaves the search for a way at once."""
-        super().__init__()
-        self.words = words
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apptainer:
     """Apptainer or Singularity: each process has a container, and a mount, of its own."""
@@ -287,33 +265,28 @@ class Apptainer:
     variables: Mapping[str, str]
     name: str = How.APPTAINER
 
-    def refusal(self) -> str:
-        """Whether there is none, or it cannot do it.
+    def check(self) -> None:
+        """There may be none."""
+        self._program()
 
-        Raises:
-            Wrapped: It can.
-        """
+    def _program(self) -> str:
         path = self.variables.get("PATH", os.defpath)
         names = (shutil.which(name, path=path) for name in ("apptainer", "singularity"))
         program = next(filter(None, names), None)
         if program is None:
-            return "there is no apptainer"
+            raise Refused("there is no apptainer")
+        return program
+
+    def deliver(self, scratch: Path) -> Place:  # noqa: ARG002  # of the protocol
+        """Ask it to look into the image; if it can, it stands before every program."""
         prefix = self.image.label.prefix
         bound = f"{self.image.path}:{prefix}:image-src=/"
-        words = (program, "--silent", "exec", "--bind", bound, "/")
-        probe = (*words, "test", "-e", f"{prefix}/{STATE}")
-        try:
-            completed = run(Run(argv=probe, environment=self.variables, timeout=60))
-        except EngineError as error:
-            return error.message
+        words = (self._program(), "--silent", "exec", "--bind", bound, "/")
+        probe = (*words, "test", "-e", f"{prefix}/{STATE_PATH}")
+        completed = run(Run(argv=probe, environment=self.variables, timeout=60))
         if completed.returncode != 0:
-            return " ".join(completed.last_lines()[-1:]) or "apptainer failed"
-        raise Wrapped(words)
-
-    def deliver(self, scratch: Path) -> Place:
-        """Never: see `refusal`."""
-        raise NotImplementedError
+            raise Refused(" ".join(completed.last_lines()[-1:]) or "apptainer failed")
+        return Place(prefix=Path(prefix), wrapper=words)
 
     def end(self, place: Place) -> None:
-        """Never: see `refusal`."""
-        raise NotImplementedError
+        """Nothing: each of its mounts ends with a program."""

@@ -1,29 +1,18 @@
 """Unpack through a store: extract the packages that it lacks, link all, then switch the name."""
 
-import os
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from pathlib import Path
 
-from lading.errors import (
-    DigestMismatchError,
-    FetchError,
-    LadingError,
-    NoSpaceError,
-    PrefixExistsError,
-)
-from lading.format import Contents, ManifestFile, PackageContents, TarballSource
-from lading.node.frame_writer import DIRECTORY_MODE
+from lading.errors import NoSpaceError, PrefixExistsError
+from lading.format import Contents, PackageContents, TarballSource
 from lading.node.generations import Generations
 from lading.node.sign import CODESIGN
-from lading.node.staging import check_prefix, check_space, prefix_errors, staged_prefix
+from lading.node.staging import check_prefix, prefix_errors, staged_prefix
 from lading.node.store import Store
-from lading.system import Beneath, Progress, Sync, no_progress, spread, sync_file_system
-
-LINKED_AT_ONCE = 1000
-"""Members that a worker links before it is given the next."""
+from lading.node.supply import link_all, missing_in, stored_contents, supply
+from lading.system import Progress, Sync, no_progress, sync_file_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +41,7 @@ class DeployPlan:
 
     def missing(self) -> tuple[PackageContents, ...]:
         """The packages that the store lacks now, or that were changed in it."""
-        return tuple(item for item in self.contents.packages if not self.store.holds(item))
+        return missing_in(self.store, self.contents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,85 +133,17 @@ def _apply(plan: DeployPlan, progress: Progress) -> Deployed:
     )
 
 
-def stored_contents(source: TarballSource, store: Store) -> Contents:
-    """What is in a tarball, by the file lists that the store has and those that it lacks.
-
-    Raises:
-        FetchError: The store lacks packages, and there is only a bill.
-        LadingError: As of `TarballSource.contents`.
-    """
-    if source.read is None:
-        packages = source.bill.manifest.packages
-        missing = sum(1 for package in packages if store.list_of(package) is None)
-        if missing:
-            raise _lacks(missing)
-    return source.contents(store.list_of)
-
-
 def _extract(plan: DeployPlan, progress: Progress) -> int:
-    """Bring the missing packages into the store; return how many there were.
-
-    They are determined now: before the store was in use, they could have been collected.
-    """
-    missing = plan.missing()
-    if missing and plan.source.read is None:
-        raise _lack(plan.store, missing)
-    packages = [item.package for item in missing]
-    size = sum(item.size for item in packages)
-    check_space(plan.store.directory, size, sum(item.files for item in packages))
-    total = sum(len(package.slices) for package in missing)
-    numbers = count(1)
-    plan.store.add(
-        plan.source,
-        missing,
-        plan.workers,
-        plan.sync,
-        lambda: progress("unpack", next(numbers), total),
+    """Bring the missing packages into the store; return how many there were."""
+    found = supply(
+        plan.source, plan.contents, plan.store, plan.workers, plan.sync, partial(progress, "unpack")
     )
-    return len(missing)
-
-
-_NAME_TARBALL = "name the tarball, or run `lading fetch-frames` first"
-
-
-def _lack(store: Store, missing: Sequence[PackageContents]) -> LadingError:
-    """Why a prefix cannot be made: packages were changed, or are not there."""
-    for package in missing:
-        for item in store.changed(package):
-            return DigestMismatchError(
-                f"{item.path} of {package.package.name} was changed in the store",
-                hint=_NAME_TARBALL,
-                expected=item.sha256,
-            )
-    return _lacks(len(missing))
-
-
-def _lacks(number: int) -> FetchError:
-    return FetchError(f"the store lacks {number} packages of this bill", hint=_NAME_TARBALL)
+    return len(found)
 
 
 def _assemble(plan: DeployPlan, progress: Progress) -> None:
     """Create the prefix from stored packages."""
-    prefix = os.fsencode(plan.prefix)
-    parts = [
-        (package, package.files[start : start + LINKED_AT_ONCE])
-        for package in plan.contents.packages
-        for start in range(0, len(package.files), LINKED_AT_ONCE)
-    ]
-    # What is written takes longer than what is linked: it comes first, so that no worker is left
-    # with much of it while the others are done.
-    parts.sort(key=lambda part: -sum(item.size for item in part[1] if item.placeholder))
-    total, done = sum(len(package.files) for package in plan.contents.packages), 0
     with staged_prefix(plan.contents, plan.prefix, sync=plan.sync, codesign=plan.codesign) as root:
-
-        def link(part: tuple[PackageContents, Sequence[ManifestFile]]) -> int:
-            with Beneath(root, mode=DIRECTORY_MODE) as place:
-                plan.store.link(*part, place, prefix)
-            return len(part[1])
-
-        def linked(number: int) -> None:
-            nonlocal done
-            done += number
-            progress("place", done, total)
-
-        spread(link, parts, plan.workers, linked)
+        link_all(
+            plan.store, plan.contents, root, plan.prefix, plan.workers, partial(progress, "place")
+        )

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from lading.node.machine import Machine, look_at_machine
-from lading.node.namespace import mount_overlay, own_mounts
+from lading.node.namespace import own_mounts
+from lading.node.overlay import mount_overlay
 from lading.node.quota import Quota, kernel_quota, least, program_quota
 from lading.system import file_system_type, nearest_directory
 
@@ -77,7 +78,7 @@ def look_at_host() -> Host:
         cuda_arch=cuda_arch,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         user_namespaces=_reason(lambda: own_mounts(user=True)),
-        overlay=_overlay(),
+        overlay=overlay_refusal(),
         fuse=_fuse(),
     )
 
@@ -139,12 +140,16 @@ def _reason(attempt: Callable[[], None]) -> str:
     return in_child(work)
 
 
-def _overlay() -> str:
+def overlay_refusal() -> str:
+    """Why no overlay can be mounted by this user, tried in a child; empty where one can be."""
     with tempfile.TemporaryDirectory() as directory:
+        place, *layers = (Path(directory, name) for name in ("place", "upper", "lower"))
+        for path in (place, *layers):
+            path.mkdir()
 
         def attempt() -> None:
             own_mounts(user=os.geteuid() != 0)
-            mount_overlay(Path(directory))
+            mount_overlay(layers, place, Path(directory))
 
         return _reason(attempt)
 

@@ -23,6 +23,7 @@ from typing import Never, Protocol
 import msgspec
 
 from lading.errors import LadingError
+from lading.format import STATE_PATH
 from lading.system import decode_json, write_atomically
 
 READY_SECONDS = 120.0
@@ -44,6 +45,7 @@ class Place:
         serve: What to run for as long as anybody uses it, or empty; `{}` stands for `descriptor`.
         descriptor: Open file that `serve` gets.
         is_right: Says of the prefix, once something is there, whether it is what was promised.
+        wrapper: What must stand before each program, which alone sees the prefix then.
     """
 
     prefix: Path
@@ -52,6 +54,7 @@ class Place:
     serve: tuple[str, ...] = ()
     descriptor: int | None = None
     is_right: Callable[[Path], bool] = lambda _prefix: True
+    wrapper: tuple[str, ...] = ()
 
 
 class Delivery(Protocol):
@@ -62,8 +65,12 @@ class Delivery(Protocol):
         """What it is called."""
         ...
 
-    def refusal(self) -> str:
-        """Why it need not be tried at all, or empty; cheap."""
+    def check(self) -> None:
+        """Find out cheaply that it need not be tried at all.
+
+        Raises:
+            Refused: It need not.
+        """
         ...
 
     def deliver(self, scratch: Path) -> Place:
@@ -90,10 +97,15 @@ class Record(msgspec.Struct, frozen=True):
     namespace: bool
     user: bool
     served: bool
+    wrapper: tuple[str, ...]
 
 
 def start_keeper(directory: Path, delivery: Delivery) -> "Record | str":
     """Start a keeper; what it says once the environment is there, or why it will not be."""
+    try:
+        delivery.check()
+    except Refused as refusal:
+        return str(refusal)
     # Another one than that of a keeper that was killed: its users may be there still.
     scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=directory))
     reading, writing = os.pipe()
@@ -204,7 +216,8 @@ def _delivered(directory: Path, scratch: Path, delivery: Delivery, theirs: socke
     place = delivery.deliver(scratch)
     try:
         _have_served(place, theirs)
-        _wait_for(place.prefix / "conda-meta/lading/state.json", directory, place)
+        if not place.wrapper:
+            _wait_for(place.prefix / STATE_PATH, directory, place)
     except BaseException:
         with suppress(LadingError):
             delivery.end(place)
@@ -251,7 +264,7 @@ def _wait_for(path: Path, directory: Path, place: Place) -> None:
             raise Refused(f"{path} did not appear")
         time.sleep(0.002)
     if not place.is_right(place.prefix):
-        raise Refused("another environment was in the image than its label says")
+        raise Refused("another environment was there than the one that was asked for")
 
 
 def _say(directory: Path, how: str, place: Place, writing: int) -> None:
@@ -262,6 +275,7 @@ def _say(directory: Path, how: str, place: Place, writing: int) -> None:
         namespace=place.namespace,
         user=place.user,
         served=bool(place.serve),
+        wrapper=place.wrapper,
     )
     document = msgspec.json.encode(record)
     write_atomically(directory / "record", document)

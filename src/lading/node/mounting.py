@@ -1,10 +1,10 @@
-"""Images on a node: enter one to run a program in it, mount one for people, unmount it.
+"""Environments on a node: enter one to run a program in it, mount one for people, unmount it.
 
 entered = enter_image(read_image(path), os.environ)
 os.execv(entered.prefix / "bin/python", ["python"])
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -19,19 +19,11 @@ from lading.errors import (
     UsageError,
 )
 from lading.format import Image
-from lading.node.delivery import (
-    How,
-    Wrapped,
-    deliveries,
-    is_here,
-    is_promised,
-    mount_by_fuse,
-    remove_empty,
-    unmount,
-)
+from lading.node.delivery import How, deliveries, mount_by_fuse, promise_of, remove_empty, unmount
 from lading.node.host import in_child
-from lading.node.keeper import Refused
+from lading.node.keeper import Delivery, Refused
 from lading.node.loop import mount_squashfs
+from lading.node.promise import Promise
 from lading.node.session import join, session_directory
 
 SHARED = ("SLURM_JOB_ID", "SLURM_STEP_ID")
@@ -40,11 +32,11 @@ SHARED = ("SLURM_JOB_ID", "SLURM_STEP_ID")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """An image that this process, and what it becomes, can use.
+    """An environment that this process, and what it becomes, can use.
 
     Attributes:
         prefix: Where the environment lies, for this process.
-        how: `kernel`, `namespace`, `fuse`, `apptainer`, `unpack`; or `here`, mounted before.
+        how: See `How`; or `here`, mounted before.
         delivered: Whether this process was the first on the node.
         refusals: Name and reason of each faster way that is not possible.
         wrapper: What must stand before the program; empty but for Apptainer.
@@ -77,22 +69,43 @@ def enter_image(
 
     Raises:
         PrefixError: No way is possible; the details say why.
+        UsageError: `how` is not a way for images.
         LadingError: `check` refused it.
     """
-    prefix = Path(image.label.prefix)
-    if how is None and not checked and is_here(image):
-        return Entered(prefix=prefix, how="here", delivered=False)
-    words = (str(image.path), image.identity, image.label.manifest, checked, how or "")
-    key = sha256("\0".join((*words, *surroundings(variables))).encode()).hexdigest()[:24]
-    try:
-        session = join(session_directory(variables, key), deliveries(image, variables, how), check)
-    except Wrapped as answer:
-        return Entered(prefix=prefix, how=How.APPTAINER, delivered=True, wrapper=answer.words)
+    promise = promise_of(image)
+    if how is None and not checked and promise.is_here():
+        return Entered(prefix=promise.prefix, how="here", delivered=False)
+    words = (str(image.path), image.identity, promise.manifest, checked)
+    return enter_by(words, deliveries(image, variables), variables, how, check)
+
+
+def enter_by(
+    words: Sequence[str],
+    ways: Sequence[Delivery],
+    variables: Mapping[str, str],
+    how: How | None,
+    check: Callable[[], None],
+) -> Entered:
+    """Join the session that `words` name, in which one of `ways` delivers.
+
+    Raises:
+        UsageError: `how` is none of them.
+        PrefixError: None is possible; the details say why.
+        LadingError: As of `check`.
+    """
+    chosen = tuple(way for way in ways if how in {None, way.name})
+    if not chosen:
+        names = ", ".join(way.name for way in ways)
+        raise UsageError(f"{how} is not a way to bring this to a program", hint=f"choose {names}")
+    whole = (*words, how or "", *surroundings(variables))
+    key = sha256("\0".join(whole).encode()).hexdigest()[:24]
+    session = join(session_directory(variables, key), chosen, check)
     return Entered(
         prefix=session.prefix,
         how=session.how,
         delivered=session.delivered,
         refusals=session.refusals,
+        wrapper=session.wrapper,
     )
 
 
@@ -111,13 +124,21 @@ def tried_ways(image: Image, variables: Mapping[str, str]) -> tuple[tuple[str, s
 
     It happens in child processes: what they mount is gone with them.
     """
-    found = [("here", "")] if is_here(image) else []
+    found = [("here", "")] if promise_of(image).is_here() else []
     for way in deliveries(image, variables):
-        if way.name == How.UNPACK:
-            found.append((way.name, way.refusal()))
-        else:
-            found.append((way.name, in_child(partial(_try, image, variables, How(way.name)))))
+        attempt = partial(_check, way)
+        if way.name != How.UNPACK:
+            attempt = partial(_try, image, variables, How(way.name))
+        found.append((way.name, in_child(attempt)))
     return tuple(found)
+
+
+def _check(way: Delivery) -> str:
+    try:
+        way.check()
+    except Refused as answer:
+        return str(answer)
+    return ""
 
 
 def _try(image: Image, variables: Mapping[str, str], how: How) -> str:
@@ -131,11 +152,11 @@ def _try(image: Image, variables: Mapping[str, str], how: How) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountedImage:
-    """An image that was mounted for everybody who may look there.
+    """An environment that was mounted for everybody who may look there.
 
     Attributes:
         directory: Where.
-        how: `kernel` or `fuse`.
+        how: `kernel`, `fuse` or `overlay`; or `here`, mounted before.
         refusals: Name and reason of each way that is not possible.
         is_at_prefix: Whether that is the prefix that its files name.
     """
@@ -164,19 +185,37 @@ def mount_image(
         PrefixExistsError: Something else lies there.
         PrefixError: It is not possible; the details say why.
     """
-    place = directory or Path(image.label.prefix)
+    promise = promise_of(image)
+    place = directory or promise.prefix
     ways: dict[How, Callable[[], None]] = {
         How.KERNEL: partial(mount_squashfs, image.path, place),
         How.FUSE: partial(mount_by_fuse, image, place, variables),
     }
+    return mount_by(promise, place, ways, variables, how)
+
+
+def mount_by(
+    promise: Promise,
+    place: Path,
+    ways: Mapping[How, Callable[[], None]],
+    variables: Mapping[str, str],
+    how: How | None,
+) -> MountedImage:
+    """Mount at `place` by the first of `ways` that is possible.
+
+    Raises:
+        UsageError: `how` is none of them.
+        PrefixExistsError: Something else lies there.
+        PrefixError: None is possible; the details say why.
+    """
     if how is not None and how not in ways:
         raise UsageError(
             f"{how} is for a program, not for a directory", hint="use `lading run --how`"
         )
     refusals: list[tuple[str, str]] = []
-    is_at_prefix = str(place) == image.label.prefix
-    if place.is_mount() and is_promised(image, place):
-        return MountedImage(directory=place, how="here", refusals=(), is_at_prefix=is_at_prefix)
+    found = partial(MountedImage, directory=place, is_at_prefix=place == promise.prefix)
+    if place.is_mount() and promise.is_kept(place):
+        return found(how="here", refusals=())
     made = _make_directory(place)
     for name, mount in ways.items():
         if how not in {None, name}:
@@ -186,16 +225,14 @@ def mount_image(
         except (Refused, LadingError, OSError) as error:
             refusals.append((name, getattr(error, "strerror", None) or str(error)))
             continue
-        if is_promised(image, place):
-            return MountedImage(
-                directory=place, how=name, refusals=tuple(refusals), is_at_prefix=is_at_prefix
-            )
+        if promise.is_kept(place):
+            return found(how=name, refusals=tuple(refusals))
         unmount(place, variables)
-        refusals.append((name, "another environment was in the image than its label says"))
+        refusals.append((name, "another environment was there than the one that was asked for"))
     if made:
         remove_empty(place)
     raise PrefixError(
-        f"{image.path} cannot be mounted at {place}",
+        f"it cannot be mounted at {place}",
         hint="run a program in it instead: lading run IMAGE -- PROGRAM",
         details=tuple(f"{name}: {reason}" for name, reason in refusals),
     )

@@ -19,7 +19,7 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_BIND = 1, 2, 4, 0x1000
 MS_REC, MS_SLAVE = 0x4000, 0x80000
-MNT_DETACH = 2
+_MNT_DETACH = 2
 PR_SET_DUMPABLE = 4
 
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "ppc64le": 203, "s390x": 217, "riscv64": 41}
@@ -92,7 +92,7 @@ def _new_root(scratch: Path) -> None:
         raise OSError(errno.ENOSYS, "the root cannot be changed on this architecture")
     # Both names the same: the old root lies in front of the new one, and is taken away.
     _call("syscall", ctypes.c_long(number), b".", b".")
-    _call("umount2", b".", ctypes.c_int(MNT_DETACH))
+    unmount_lazily(Path())
     os.chdir("/")
 
 
@@ -148,15 +148,6 @@ def mount_fuse(prefix: Path) -> int:
     return descriptor
 
 
-def mount_overlay(directory: Path) -> None:
-    """Mount an overlay below `directory` as an ordinary user may: with `userxattr`."""
-    mount("tmpfs", directory, "tmpfs", 0)
-    for name in ("lower", "upper", "work", "merged"):
-        (directory / name).mkdir()
-    layers = f"lowerdir={directory}/lower,upperdir={directory}/upper,workdir={directory}/work"
-    mount("overlay", directory / "merged", "overlay", 0, f"{layers},userxattr")
-
-
 def _map(uids: str, gids: str) -> None:
     for name, text in (("setgroups", "deny"), ("uid_map", uids), ("gid_map", gids)):
         # Written by one call, as the kernel asks for.
@@ -180,6 +171,11 @@ def mount(
         _call("mount", *words, ctypes.c_ulong(flags), options.encode() or None)
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"mount {target}") from error
+
+
+def unmount_lazily(place: Path) -> None:
+    """Take the file system at `place` out of the tree; whoever uses it already keeps it."""
+    _call("umount2", os.fsencode(place), ctypes.c_int(_MNT_DETACH))
 
 
 def _call(name: str, *arguments: object) -> None:

@@ -5,11 +5,11 @@ packages before the environment is made.
 """
 
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 
-from lading.format import Bill, Contents, ManifestPackage, PackageContents, TarballSource
-from lading.node.deploy import stored_contents
+from lading.format import Bill, Contents, ManifestPackage, TarballSource
 from lading.node.store import Store
+from lading.node.supply import stored_contents, supply
 from lading.system import Progress, Sync, no_progress, sync_file_system
 
 
@@ -30,10 +30,6 @@ class PrefetchPlan:
     store: Store
     workers: int
     sync: Sync = sync_file_system
-
-    def missing(self) -> tuple[PackageContents, ...]:
-        """The packages that the store lacks now, or that were changed in it; in order."""
-        return tuple(item for item in self.contents.packages if not self.store.holds(item))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +56,7 @@ def lacking(bill: Bill, store: Store) -> tuple[ManifestPackage, ...]:
         PrefixError: Others could have written the store.
     """
     packages = bill.manifest.packages
-    return tuple(package for package in packages if not store.holds_by_its_list(package))
+    return tuple(package for package in packages if not store.holds_list(package.listed.sha256))
 
 
 def plan_prefetch(
@@ -84,26 +80,24 @@ def plan_prefetch(
 def apply_prefetch(plan: PrefetchPlan, progress: Progress = no_progress) -> Fetched:
     """Bring the missing packages into the store, each checked against its bill.
 
-    Packages that came before an error are kept, for the next attempt. Which ones are missing is
-    determined while the store is in use: before that, they could have been collected.
+    Packages that came before an error are kept, for the next attempt.
 
     Raises:
         FetchError: They cannot be read.
         IntegrityError: They do not match the bill.
-        PrefixError: The store cannot be written.
+        PrefixError: The store cannot be written, or is full.
     """
     with plan.store.in_use():
         plan.store.records.expect(plan.source.bill.document)
-        missing = plan.missing()
-        frames = [item for package in missing for item in package.slices]
-        numbers = count(1)
-        plan.store.add(
+        missing = supply(
             plan.source,
-            missing,
+            plan.contents,
+            plan.store,
             plan.workers,
             plan.sync,
-            lambda: progress("fetch", next(numbers), len(frames)),
+            partial(progress, "fetch"),
         )
+    frames = [item for package in missing for item in package.slices]
     return Fetched(
         packages=len(missing),
         frames=len(frames),

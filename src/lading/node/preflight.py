@@ -28,7 +28,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """A way of bringing an environment to a program.
 
     Attributes:
-        name: `kernel`, `namespace`, `fuse`, `apptainer`, `unpack`.
+        name: See `How`.
         reason: Why it is not possible, or empty.
     """
 
@@ -91,11 +91,13 @@ def assess(subject: Subject, host: Host, place: Site, ways: Sequence[Way]) -> Pr
         ways: Tried, the fastest first.
     """
     delivery = next((way.name for way in ways if not way.reason), "")
-    unpacks = delivery in {"", "unpack"}
+    # Through a store files are unpacked, too, though at another path than the prefix.
+    unpacks = delivery in {"", "overlay", "unpack"}
     items = [
         *of_machine(subject.platform, host),
         *of_packages(subject.requirements.virtual_packages, host),
         *_of_driver(subject.requirements.virtual_packages, host),
+        *(_of_prefix(subject, place) if unpacks and delivery != "overlay" else ()),
         *(_of_place(subject, place) if unpacks else ()),
         *_of_limits(host, place),
     ]
@@ -114,8 +116,8 @@ def _of_driver(packages: "dict[str, str]", host: Host) -> Iterator[Item]:
         yield from of_version(packages.get(name), name, found)
 
 
-def _of_place(subject: Subject, place: Site) -> Iterator[Item]:
-    """Whether the environment fits, unpacked."""
+def _of_prefix(subject: Subject, place: Site) -> Iterator[Item]:
+    """Whether its path fits into the files."""
     longest = subject.requirements.longest_prefix
     length = len(place.path.encode())
     if longest is not None:
@@ -126,6 +128,10 @@ def _of_place(subject: Subject, place: Site) -> Iterator[Item]:
             fits=length <= longest,
             remedy="choose a shorter path",
         )
+
+
+def _of_place(subject: Subject, place: Site) -> Iterator[Item]:
+    """Whether the environment fits, unpacked."""
     yield item("writable", place.nearest, "", fits=place.writable, remedy=ELSEWHERE)
     yield item(
         "space",

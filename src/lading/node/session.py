@@ -46,12 +46,14 @@ class Session:
         how: Name of the delivery.
         delivered: Whether this process was the first, and had it delivered.
         refusals: Name and reason of each way that was tried before.
+        wrapper: What must stand before each program, or empty.
     """
 
     prefix: Path
     how: str
     delivered: bool
     refusals: tuple[tuple[str, str], ...]
+    wrapper: tuple[str, ...]
 
 
 def session_directory(variables: Mapping[str, str], key: str) -> Path:
@@ -129,6 +131,7 @@ def join(
                     how=record.how,
                     delivered=delivered,
                     refusals=refusals,
+                    wrapper=record.wrapper,
                 )
         # The keeper is about to end; when it has, its place is free.
         fcntl.flock(users, fcntl.LOCK_SH)
@@ -165,12 +168,12 @@ def _deliver(
 ) -> tuple[Record, tuple[tuple[str, str], ...]]:
     refusals: list[tuple[str, str]] = []
     for delivery in deliveries:
-        reason = delivery.refusal() or start_keeper(directory, delivery)
+        reason = start_keeper(directory, delivery)
         if isinstance(reason, Record):
             return reason, tuple(refusals)
         refusals.append((delivery.name, reason))
     raise PrefixError(
-        "there is no way to mount the image here",
+        "there is no way to bring the environment here",
         hint="see `lading preflight`; or unpack a tarball of the environment",
         details=tuple(f"{name}: {reason}" for name, reason in refusals),
     )

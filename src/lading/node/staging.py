@@ -123,7 +123,7 @@ def staged_prefix(
         parents_of(prefix),
         temporary_directory(prefix.parent, prefix.name) as temporary,
     ):
-        own = _own_records(contents, prefix) if only is None else {}
+        own = own_records(contents, prefix) if only is None else {}
         yield temporary
         binary = (
             item.path
@@ -135,7 +135,7 @@ def staged_prefix(
         signatures = sign_again(codesign, ((path, temporary / path) for path in binary), {})
         if signatures and own:
             own[SIGNATURES_PATH] = render_signatures(signatures)
-        _write_own_records(own, temporary)
+        write_own_records(own, temporary)
         temporary.chmod(DIRECTORY_MODE)
         sync(temporary)
         _rename(temporary, prefix, replace=replace)
@@ -184,7 +184,7 @@ def parents_of(prefix: Path) -> Iterator[None]:
         raise
 
 
-def _own_records(contents: Contents, prefix: Path) -> dict[str, bytes]:
+def own_records(contents: Contents, prefix: Path) -> dict[str, bytes]:
     """Path → content of what an environment is verified by, and of its state."""
     state = State(prefix=str(prefix), manifest=contents.bill.digest.hex)
     return {
@@ -194,7 +194,8 @@ def _own_records(contents: Contents, prefix: Path) -> dict[str, bytes]:
     }
 
 
-def _write_own_records(records: Mapping[str, bytes], root: Path) -> None:
+def write_own_records(records: Mapping[str, bytes], root: Path) -> None:
+    """Write them below `root`."""
     with Beneath(root, mode=DIRECTORY_MODE) as place:
         for path, data in records.items():
             above, name = place.above(path)

@@ -3,6 +3,7 @@
     STORE/packages/<aa>/<sha256 of list>/tree/...    members as shipped, placeholders intact
     STORE/packages/<aa>/<sha256 of list>/list.json   the file list
     STORE/.lock                                      shared by users, exclusive for the collector
+    STORE/layers/...                                 what environments are mounted with
 
 A list says everything of what a package puts into a prefix, so tarballs of any compression share
 what is stored. What the packages are kept for is recorded beside them, see `store_roots`.
@@ -15,14 +16,12 @@ that linked it keep it, where `lading verify` finds it, and no further prefix ge
 Packages are linked only from directories that we or root own and nobody else may write to.
 """
 
-import errno
 import fcntl
 import logging
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +38,16 @@ from lading.node.extraction import Target, extract
 from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.linking import link_members
 from lading.node.store_roots import StoreRoots
-from lading.node.stored_package import changed_files
+from lading.node.stored_package import (
+    LIST,
+    TREE,
+    changed_files,
+    changed_paths,
+    complete,
+    prepare,
+    rename_unless_there,
+    replace_changed,
+)
 from lading.system import (
     Beneath,
     Sync,
@@ -48,7 +56,6 @@ from lading.system import (
     reason_to_distrust,
     remove_atomically,
     remove_stale_temporaries,
-    sha256_of,
     spread,
     sync_file_system,
     temporary_directory,
@@ -56,8 +63,7 @@ from lading.system import (
 
 _log = logging.getLogger(__name__)
 
-TREE, LIST = "tree", "list.json"
-_SUBDIRECTORIES = ("packages", "manifests", "pending", "roots")
+_SUBDIRECTORIES = ("packages", "manifests", "pending", "roots", "layers")
 
 
 def _nothing() -> None:
@@ -84,10 +90,12 @@ class Changed:
     Attributes:
         package: Its owner; empty for an environment's own files, and for what no bill names.
         path: Archive-relative, POSIX.
+        removed: Whether the package was removed; not while it is mounted.
     """
 
     package: str
     path: str
+    removed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +115,36 @@ class Store:
         Raises:
             PrefixError: Others could have written it.
         """
-        place = self._stored(package.listed.sha256)
+        return self._list(package.listed.sha256)
+
+    def _list(self, digest: str) -> bytes | None:
+        place = self._stored(digest)
         if place is None:
             return None
         try:
-            document = read_regular(place / LIST, package.listed.size)
-            check_document(document, package.listed.size, package.listed.sha256, str(place))
+            document = read_regular(place / LIST)
+            check_document(document, len(document), digest, str(place))
         except (OSError, LadingError) as error:
-            _log.warning("the list in %s is read from the tarball: %s", place, error)
+            _log.warning("the list in %s is not used: %s", place, error)
             return None
         return document
 
-    def holds_by_its_list(self, package: ManifestPackage) -> bool:
-        """Whether the package is there and unchanged, by the list that is stored with it.
+    def holds_list(self, digest: str) -> bool:
+        """Whether the package whose list has this SHA-256 is there and unchanged.
 
         Raises:
             PrefixError: Others could have written it.
         """
-        document = self.list_of(package)
+        document = self._list(digest)
         if document is None:
             return False
         listed = parse_file_list(document, str(self.directory))
-        tree = self._path(package.listed.sha256) / TREE
+        tree = self.tree_of(digest)
         return next(changed_files(tree, listed.files, listed.mtime), None) is None
+
+    def tree_of(self, digest: str) -> Path:
+        """Where the members of the package lie whose list has this SHA-256."""
+        return self._path(digest) / TREE
 
     def holds(self, package: PackageContents) -> bool:
         """Whether the package is there and unchanged.
@@ -183,8 +198,8 @@ class Store:
         with temporary_directory(self.directory, "packages") as temporary:
             roots = {temporary / item.package.listed.sha256: item for item in packages}
             left = Counter({root: len(item.slices) for root, item in roots.items()})
-            for root, item in roots.items():
-                _prepare(root, item)
+            for root in roots:
+                prepare(root)
 
             def written(tree: Path) -> None:
                 left[tree.parent] -= 1
@@ -198,22 +213,36 @@ class Store:
             try:
                 extract(source, targets, None, workers, written)
             finally:
-                complete = [root for root in roots if left[root] == 0]
-                if complete:
+                whole = [root for root in roots if left[root] == 0]
+                for root in whole:
+                    item = roots[root]
+                    complete(root, item.document, item.files, item.mtime)
+                if whole:
                     sync(temporary)
-                for root in complete:
-                    self._publish(root, roots[root])
+                for root in whole:
+                    self.publish(root, roots[root].files, roots[root].mtime)
 
-    def _publish(self, content: Path, package: PackageContents) -> None:
-        """Give an extracted package its name, or mend the one that is there by it."""
+    def publish(self, content: Path, files: Sequence[ManifestFile], mtime: int) -> None:
+        """Give a package its name, or mend the one that is there by it.
+
+        Args:
+            content: Its directory, complete, named by the digest of its list; on the file system of
+                the store.
+            files: What its list says.
+            mtime: The same.
+
+        Raises:
+            OSError: It cannot be renamed.
+        """
         stored = self._stored(content.name)
         if stored is None:
             target = self._path(content.name)
             _make_directory(target.parent)
-            _rename_unless_there(content, target)
+            rename_unless_there(content, target)
             return
         (content / LIST).replace(stored / LIST)
-        _replace(stored / TREE, content / TREE, tuple(self.changed(package)))
+        changed = tuple(changed_files(stored / TREE, files, mtime))
+        replace_changed(stored / TREE, content / TREE, changed)
 
     def link(
         self,
@@ -233,7 +262,7 @@ class Store:
         Raises:
             OSError: A member cannot be written, or was taken out of the store.
         """
-        tree = self._path(package.package.listed.sha256) / TREE
+        tree = self.tree_of(package.package.listed.sha256)
         link_members(tree, files, package.mtime, place, prefix)
 
     @contextmanager
@@ -284,7 +313,8 @@ class Store:
     def check(self, workers: int) -> tuple[Changed, ...]:
         """Hash every file, and remove the packages of those that do not match their lists.
 
-        They come back from a tarball when they are needed.
+        They come back from a tarball when they are needed. What is mounted stays: its users would
+        lose all files of the package.
 
         Args:
             workers: How many at once.
@@ -297,18 +327,19 @@ class Store:
         """
         found: list[Changed] = []
         with self._alone():
-            names = self.records.names()
+            names, mounted = self.records.names(), self.records.lists_in_use()
             packages = self._all()
 
-            def changed(path: Path) -> list[str]:
-                paths = _changed_paths(path)
-                if paths:
+            def changed(path: Path) -> tuple[str, list[str]]:
+                paths = changed_paths(path)
+                if paths and path.name not in mounted:
                     remove_atomically(path, self.directory)
-                return [names.get(path.name, ""), *paths]
+                return path.name, paths
 
-            def told(result: list[str]) -> None:
-                name, *paths = result
-                found.extend(Changed(package=name, path=path) for path in paths)
+            def told(result: tuple[str, list[str]]) -> None:
+                digest, paths = result
+                name, removed = names.get(digest, ""), digest not in mounted
+                found.extend(Changed(package=name, path=path, removed=removed) for path in paths)
 
             spread(changed, packages, workers, told)
         return tuple(sorted(found, key=lambda item: item.path))
@@ -362,26 +393,6 @@ class Store:
         return path
 
 
-def _prepare(root: Path, package: PackageContents) -> None:
-    """Create the directory of a package that will be extracted, with its list."""
-    (root / TREE).mkdir(parents=True)
-    for path in (root, root / TREE):
-        path.chmod(DIRECTORY_MODE)
-    (root / LIST).write_bytes(package.document)
-    (root / LIST).chmod(0o644)
-
-
-def _changed_paths(place: Path) -> list[str]:
-    """The files of a stored package that do not match its list, or the list itself."""
-    with suppress(FileNotFoundError):
-        document = read_regular(place / LIST)
-        if sha256_of(document).hex == place.name:
-            listed = parse_file_list(document, str(place))
-            found = changed_files(place / TREE, listed.files, listed.mtime, thorough=True)
-            return [item.path for item in found]
-    return [LIST]
-
-
 def _make_directory(path: Path) -> None:
     """Create a directory, if it is missing, with a mode that does not depend on the umask."""
     try:
@@ -398,26 +409,6 @@ def _refuse_untrusted(path: Path) -> None:
             f"{path} in the store cannot be trusted: {reason}",
             hint="remove it, or choose another directory with --store",
         )
-
-
-def _rename_unless_there(content: Path, target: Path) -> None:
-    """Rename a package, unless another process was faster: what that made is the same."""
-    try:
-        content.rename(target)
-    except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-            raise
-
-
-def _replace(stored: Path, content: Path, changed: Iterable[ManifestFile]) -> None:
-    """Replace changed files of a stored package by those that were extracted to `content`."""
-    for item in changed:
-        _log.warning("%s was changed in the store, and is replaced", item.path)
-        place = stored / item.path
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (content / item.path).replace(place)
 
 
 def _now(lock: int) -> float:

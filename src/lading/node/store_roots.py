@@ -3,22 +3,22 @@
     STORE/manifests/<sha256>.json                 bills of the prefixes that were made from it
     STORE/roots/<sha256 of its path>.json         which prefix needs which bill
     STORE/pending/<sha256 of a bill>              packages were fetched, the prefix will follow
+    STORE/layers/...                              what is mounted, see `store_layers`
 
 Records are written while the store is in use, and removed while nobody else uses it.
 """
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from lading.format import STATE_PATH, State
+from lading.node.store_layers import KEPT_SECONDS, Layer, StoreLayers
 from lading.system import decode_json, read_regular, sha256_of, write_atomically
-
-PENDING_SECONDS = 7 * 86_400
-"""How long fetched packages are kept for the prefix that they were fetched for."""
 
 
 class _Root(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,14 @@ class StoreRoots:
         name = hashlib.sha256(os.fsencode(prefix)).hexdigest()
         self._keep_bill(digest, document)
         write_atomically(self.directory / f"roots/{name}.json", root)
+        self._pending(digest).unlink(missing_ok=True)
+
+    def keep_layer(self, prefix: Path, document: bytes, listed: str) -> None:
+        """Record the layer of `prefix` by the bill `document`; the store has it by `listed`."""
+        digest = sha256_of(document).hex
+        self._keep_bill(digest, document)
+        layer = Layer(prefix=str(prefix), manifest=digest, listed=listed)
+        StoreLayers(self.directory).keep(layer)
         self._pending(digest).unlink(missing_ok=True)
 
     def expect(self, document: bytes) -> None:
@@ -76,19 +84,21 @@ class StoreRoots:
         Returns:
             Digests of file lists.
         """
-        bills = set()
+        roots = set()
         for path in self.directory.glob("roots/*.json"):
-            digest = _digest_of_living(path)
-            if digest is not None:
-                bills.add(digest)
+            root = _living(path)
+            if root is not None:
+                roots.add((root.prefix, root.manifest))
             else:
                 path.unlink()
+        layers = tuple(StoreLayers(self.directory).living(now, roots))
+        bills = {manifest for _, manifest in roots} | {layer.manifest for layer in layers}
         for path in self.directory.glob("pending/*"):
-            if now - path.stat().st_mtime < PENDING_SECONDS:
+            if now - path.stat().st_mtime < KEPT_SECONDS:
                 bills.add(path.name)
             else:
                 path.unlink()
-        live: set[str] = set()
+        live = {layer.listed for layer in layers}
         for path in self.directory.glob("manifests/*.json"):
             document = read_regular(path)
             if path.stem not in bills or path.stem != sha256_of(document).hex:
@@ -96,6 +106,15 @@ class StoreRoots:
                 continue
             live |= _packages_of(document).keys()
         return live
+
+    def lists_in_use(self) -> set[str]:
+        """The digests of the file lists of what somebody has mounted at this moment."""
+        found: set[str] = set()
+        for layer in StoreLayers(self.directory).in_use():
+            with suppress(OSError):
+                document = read_regular(self.directory / f"manifests/{layer.manifest}.json")
+                found |= {layer.listed, *_packages_of(document)}
+        return found
 
     def names(self) -> dict[str, str]:
         """Digest of a file list → name of its package, by all bills that can be read."""
@@ -127,11 +146,11 @@ def _packages_of(document: bytes) -> dict[str, str]:
     return {package.listed.sha256: package.name for package in manifest.packages}
 
 
-def _digest_of_living(path: Path) -> str | None:
-    """The digest of the bill that a registered prefix was made from; None if it is gone."""
+def _living(path: Path) -> _Root | None:
+    """A registered prefix and the bill that it was made from; None if it is gone."""
     try:
         root = decode_json(read_regular(path), _Root)
-        return root.manifest if _is_living(root) else None
+        return root if _is_living(root) else None
     except (FileNotFoundError, ValueError):
         return None
 

@@ -1,30 +1,87 @@
-"""Check whether a stored package is still as it was extracted.
+"""One package of a store: its directory is made, given its name, and checked.
+
+    <sha256 of list>/tree/...    members as shipped
+    <sha256 of list>/list.json   the file list
 
 The files of a store are hard links in every prefix: a program that writes into one of them in a
-prefix changes the store. A file is written with the size, time and mode that its bill says, so one
+prefix changes the store. A file is written with the size, time and mode that its list says, so one
 call tells whether it was touched since, and only touched files are hashed. A change whose time was
-set back afterwards is found by hashing everything.
+set back afterwards is found by hashing everything. Directories have the time of the package, too:
+one that nothing was added to, or taken from, still has it, and its links are what they were.
 """
 
+import errno
+import logging
 import os
+import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lading.conda import Kind
-from lading.format import ManifestFile
-from lading.system import open_regular, sha256_of_stream
+from lading.format import ManifestFile, parse_file_list
+from lading.node.frame_writer import DIRECTORY_MODE
+from lading.system import open_regular, read_regular, sha256_of, sha256_of_stream
 
+TREE, LIST = "tree", "list.json"
 NANOSECONDS = 1_000_000_000
+
+_log = logging.getLogger(__name__)
+
+
+def prepare(root: Path) -> None:
+    """Create the directory of a package, with an empty tree."""
+    (root / TREE).mkdir(parents=True)
+    for path in (root, root / TREE):
+        path.chmod(DIRECTORY_MODE)
+
+
+def complete(root: Path, document: bytes, files: Sequence[ManifestFile], mtime: int) -> None:
+    """Give a package whose members are there its list, and its directories their time."""
+    for directory in ("", *_directories_of(files)):
+        os.utime(f"{root / TREE}/{directory}", (mtime, mtime))
+    (root / LIST).write_bytes(document)
+    (root / LIST).chmod(0o644)
+
+
+def rename_unless_there(content: Path, target: Path) -> None:
+    """Rename a package, unless another process was faster: what that made is the same."""
+    try:
+        content.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+
+
+def replace_changed(stored: Path, content: Path, changed: Iterable[ManifestFile]) -> None:
+    """Replace changed members of a stored package by those that were extracted to `content`."""
+    for item in changed:
+        _log.warning("%s was changed in the store, and is replaced", item.path)
+        place = stored / item.path
+        _remove(place, unless=item.type)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (content / item.path).replace(place)
+
+
+def changed_paths(place: Path) -> list[str]:
+    """The files of a stored package that do not match its list, or the list itself; all is read."""
+    with suppress(FileNotFoundError):
+        document = read_regular(place / LIST)
+        if sha256_of(document).hex == place.name:
+            listed = parse_file_list(document, str(place))
+            found = changed_files(place / TREE, listed.files, listed.mtime, thorough=True)
+            return [item.path for item in found]
+    return [LIST]
 
 
 def changed_files(
-    directory: Path, files: Iterable[ManifestFile], mtime: int, *, thorough: bool = False
+    directory: Path, files: Sequence[ManifestFile], mtime: int, *, thorough: bool = False
 ) -> Iterator[ManifestFile]:
     """Which of `files` in `directory` are missing, changed, or belong to others.
 
-    If only the time or the mode of a file was changed, they are corrected. Links and directories
-    are made from the bill alone; what is stored of them does not matter.
+    If only the time or the mode of a file was changed, they are corrected. What does not belong to
+    the package is removed.
 
     Args:
         directory: Of the package, absolute.
@@ -55,6 +112,71 @@ def changed_files(
         is_same_kind = is_ours and stat.S_ISREG(found.st_mode) and found.st_size == item.size
         if not is_same_kind or not _has_content(path, item, mtime, correct=touched):
             yield item
+    yield from _changed_in_directories(directory, files, mtime)
+
+
+def _changed_in_directories(
+    directory: Path, files: Sequence[ManifestFile], mtime: int
+) -> Iterator[ManifestFile]:
+    """Which links and directories are missing or changed; only touched directories are read."""
+    directories = ("", *_directories_of(files))
+    expected = (stat.S_IFDIR | DIRECTORY_MODE, mtime * NANOSECONDS)
+    touched = [name for name in directories if _of_directory(f"{directory}/{name}") != expected]
+    if not touched:
+        return
+    names = {item.path for item in files}.union(directories)
+    for item in files:
+        path = directory / item.path
+        is_changed = (item.type is Kind.LINK and not _is_link_to(path, item.target)) or (
+            item.type is Kind.DIRECTORY and (path.is_symlink() or not path.is_dir())
+        )
+        if is_changed:
+            touched = [name for name in touched if name != item.path.rpartition("/")[0]]
+            yield item
+    for name in touched:
+        place = directory / name
+        if place.is_symlink() or not place.is_dir():
+            continue
+        for path in place.iterdir():
+            if str(path.relative_to(directory)) not in names:
+                _log.warning("%s does not belong into the store, and is removed", path)
+                _remove(path)
+        place.chmod(DIRECTORY_MODE)
+        os.utime(place, (mtime, mtime))
+
+
+def _directories_of(files: Sequence[ManifestFile]) -> tuple[str, ...]:
+    """Every directory that members need, parents first."""
+    found: set[str] = set()
+    own = {item.path for item in files if item.type is Kind.DIRECTORY}
+    for directory in own | {item.path.rpartition("/")[0] for item in files}:
+        while directory and directory not in found:
+            found.add(directory)
+            directory = directory.rpartition("/")[0]  # noqa: PLW2901  # one step up
+    return tuple(sorted(found))
+
+
+def _of_directory(path: str) -> tuple[int, int] | None:
+    """Mode and time of a directory that may be missing."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_mode, found.st_mtime_ns
+
+
+def _is_link_to(path: Path, target: str) -> bool:
+    with suppress(OSError):
+        return str(path.readlink()) == target
+    return False
+
+
+def _remove(path: Path, unless: Kind | None = None) -> None:
+    """Remove what is at `path`, if anything; a file stays where a rename will replace it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif unless in {None, Kind.DIRECTORY}:
+        path.unlink(missing_ok=True)
 
 
 def _has_content(path: str, item: ManifestFile, mtime: int, *, correct: bool) -> bool:

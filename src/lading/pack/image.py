@@ -26,6 +26,7 @@ from lading.format import (
     State,
     beside,
     check_image_prefix,
+    default_prefix,
     label_of,
     list_path,
     render_label,
@@ -80,7 +81,7 @@ def image_prefix(prefix: str | None, environment: str) -> str:
         UsageError: `prefix` is none.
         PrefixError: It cannot stand in a file.
     """
-    chosen = prefix or f"/opt/lading/{environment}"
+    chosen = prefix or default_prefix(environment)
     check_image_prefix(chosen)
     check_prefix(Path(chosen), None)
     return chosen

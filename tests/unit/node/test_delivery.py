@@ -9,8 +9,9 @@ from lading.errors import PrefixError, UsageError
 from lading.format.image import Image, Label
 from lading.format.manifest import Requirements
 from lading.format.relocation import State, render_state
-from lading.node.delivery import How, Wrapped, deliveries, is_here
+from lading.node.delivery import How, deliveries, promise_of
 from lading.node.host import in_child
+from lading.node.keeper import Delivery, Refused
 from lading.node.mounting import enter_image, mount_image, surroundings
 from lading.node.namespace import own_mounts
 
@@ -33,18 +34,30 @@ def image(prefix: Path) -> Image:
 
 
 def reasons(variables: dict[str, str]) -> dict[str, str]:
-    """Name → why it need not be tried, of each way."""
-    return {item.name: item.refusal() for item in deliveries(image(Path("/p")), variables)}
+    """Name → why it need not be tried, of each way that need not."""
+    found = {}
+    for item in deliveries(image(Path("/p")), variables):
+        try:
+            item.check()
+        except Refused as refusal:
+            found[item.name] = str(refusal)
+    return found
 
 
 def test_the_order() -> None:
     """The fastest first; unpacking is what is left."""
-    assert list(How) == [item.name for item in deliveries(image(Path("/p")), {})]
+    ways = [item.name for item in deliveries(image(Path("/p")), {})]
+    assert [name for name in How if name != How.OVERLAY] == ways
 
 
-def test_one_way_only() -> None:
-    """Where one is named no other is tried."""
-    assert [How.FUSE] == [item.name for item in deliveries(image(Path("/p")), {}, How.FUSE)]
+def test_one_way_only(tmp_path: Path) -> None:
+    """Where one is named no other is tried; one for something else is refused."""
+    variables = {"PATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+    with pytest.raises(PrefixError) as caught:
+        enter_image(image(Path("/p")), variables, How.FUSE)
+    assert ["fuse"] == [line.partition(":")[0] for line in caught.value.details]
+    with pytest.raises(UsageError, match="overlay"):
+        enter_image(image(Path("/p")), variables, How.OVERLAY)
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
@@ -55,6 +68,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         "there is no apptainer",
         "there is no unsquashfs (package squashfs-tools)",
     ) == (found["namespace"], found["apptainer"], found["unpack"])
+
+
+def way(name: How, variables: dict[str, str]) -> Delivery:
+    """The way of this name."""
+    [found] = [item for item in deliveries(image(Path("/p")), variables) if item.name == name]
+    return found
 
 
 def apptainer(directory: Path, script: str) -> dict[str, str]:
@@ -68,15 +87,13 @@ def apptainer(directory: Path, script: str) -> dict[str, str]:
 def test_apptainer_is_tried(tmp_path: Path) -> None:
     """It is asked to look into the image; only then it stands before the program."""
     variables = apptainer(tmp_path, f'echo "$@" > {tmp_path}/asked')
-    [way] = deliveries(image(Path("/p")), variables, How.APPTAINER)
-    with pytest.raises(Wrapped) as caught:
-        way.refusal()
+    place = way(How.APPTAINER, variables).deliver(tmp_path)
     words = "--silent exec --bind /nowhere.sqsh:/p:image-src=/ /"
     assert (
         f"{tmp_path}/apptainer {words}",
         f"{words} test -e /p/conda-meta/lading/state.json\n",
     ) == (
-        " ".join(caught.value.words),
+        " ".join(place.wrapper),
         (tmp_path / "asked").read_text(),
     )
 
@@ -84,8 +101,8 @@ def test_apptainer_is_tried(tmp_path: Path) -> None:
 def test_apptainer_that_cannot(tmp_path: Path) -> None:
     """Its last words are the reason."""
     variables = apptainer(tmp_path, "echo no user namespaces >&2; exit 255")
-    [way] = deliveries(image(Path("/p")), variables, How.APPTAINER)
-    assert "no user namespaces" == way.refusal()
+    with pytest.raises(Refused, match="no user namespaces"):
+        way(How.APPTAINER, variables).deliver(tmp_path)
 
 
 def test_apptainer_wraps_the_program(tmp_path: Path) -> None:
@@ -98,10 +115,10 @@ def test_apptainer_wraps_the_program(tmp_path: Path) -> None:
 def test_what_is_here_already(tmp_path: Path) -> None:
     """An environment with this very bill at its prefix is used as it is."""
     state = tmp_path / "conda-meta/lading/state.json"
-    assert not is_here(image(tmp_path))
+    assert not promise_of(image(tmp_path)).is_here()
     state.parent.mkdir(parents=True)
     state.write_bytes(render_state(State(prefix=str(tmp_path), manifest="1" * 64)))
-    assert not is_here(image(tmp_path))
+    assert not promise_of(image(tmp_path)).is_here()
     state.write_bytes(render_state(State(prefix=str(tmp_path), manifest=BILL)))
     assert "here" == enter_image(image(tmp_path), {}).how
 

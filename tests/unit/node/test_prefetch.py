@@ -11,6 +11,7 @@ from lading.format.compression import Format
 from lading.format.opening import open_tarball
 from lading.node.prefetch import Fetched, PrefetchPlan, apply_prefetch, lacking, plan_prefetch
 from lading.node.store import Store
+from lading.node.supply import missing_in
 from lading.pack.packer import Packed
 from lading.system.filesystem import no_sync
 from simulators.rangeserver import serve_ranges
@@ -56,7 +57,9 @@ def test_a_plan_names_what_the_store_lacks(tmp_path: Path) -> None:
     store = store_with(tmp_path, versioned_tarball(tmp_path, "1"))
     new = versioned_tarball(tmp_path, "2")
     with plan(str(new.plan.tarball), store) as planned:
-        assert ["tool"] == [item.package.name for item in planned.missing()]
+        assert ["tool"] == [
+            item.package.name for item in missing_in(planned.store, planned.contents)
+        ]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -211,7 +214,7 @@ def test_frames_that_were_collected_since_the_plan_are_got_too(tmp_path: Path) -
     store = store_with(tmp_path, versioned_tarball(tmp_path, "1"))
     new = versioned_tarball(tmp_path, "2")
     with plan(str(new.plan.tarball), store) as planned:
-        before = len(planned.missing())
+        before = len(missing_in(planned.store, planned.contents))
         store.collect()
         assert (1, 4, []) == (before, apply_prefetch(planned).frames, missing(new, store))
 

@@ -31,8 +31,9 @@ class Fake:
     name: str
     reason: str = ""
     fails: str = ""
-    def refusal(self):
-        return self.reason
+    def check(self):
+        if self.reason:
+            raise Refused(self.reason)
     def deliver(self, scratch):
         with open(directory.parent / "deliveries", "a") as stream:
             stream.write(self.name + chr(10))

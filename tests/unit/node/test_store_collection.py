@@ -14,7 +14,7 @@ from lading.errors import PrefixError
 from lading.format.relocation import STATE_PATH
 from lading.node.staging import staged_prefix
 from lading.node.store import Changed, Collected, Store
-from lading.node.store_roots import PENDING_SECONDS
+from lading.node.store_layers import KEPT_SECONDS
 from lading.system.digest import sha256_of
 from lading.system.filesystem import no_sync
 from lading.system.temporary import temporary_directory
@@ -127,7 +127,7 @@ def expected(root: Path, age: float) -> Store:
     return store
 
 
-@pytest.mark.parametrize(("age", "frames"), [(PENDING_SECONDS - 60, 4), (PENDING_SECONDS + 60, 0)])
+@pytest.mark.parametrize(("age", "frames"), [(KEPT_SECONDS - 60, 4), (KEPT_SECONDS + 60, 0)])
 def test_expected_frames_are_kept_for_a_week(tmp_path: Path, age: int, frames: int) -> None:
     """Then nobody comes any more, and note and bill go too."""
     store = expected(tmp_path, age)
@@ -138,7 +138,7 @@ def test_expected_frames_are_kept_for_a_week(tmp_path: Path, age: int, frames: i
 
 def test_expecting_again_begins_anew(tmp_path: Path) -> None:
     """Who fetches twice waits twice."""
-    store = expected(tmp_path, PENDING_SECONDS + 60)
+    store = expected(tmp_path, KEPT_SECONDS + 60)
     with tarball(tmp_path) as opened:
         store.records.expect(opened.bill.document)
     assert 0 == store.collect().packages

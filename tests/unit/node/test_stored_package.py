@@ -39,11 +39,34 @@ def test_what_was_put_there_is_unchanged(package: Stored, *, thorough: bool) -> 
     assert [] == changed(package, thorough=thorough)
 
 
-def test_links_and_directories_do_not_matter(package: Stored) -> None:
-    """They are made by the bill, wherever the package is linked."""
+def test_links_and_directories_are_looked_at(package: Stored) -> None:
+    """Where an environment is mounted, what is stored of them is what programs see."""
     (package[0] / "lib/libbase.so").unlink()
     (package[0] / "var/empty").rmdir()
-    assert [] == changed(package)
+    assert ["lib/libbase.so", "var/empty"] == changed(package)
+
+
+def test_what_is_not_listed_is_removed(package: Stored) -> None:
+    """A file, a directory and a link that somebody put there."""
+    tree, _ = package
+    (tree / "share/base/more").mkdir()
+    (tree / "share/base/more/file").touch()
+    (tree / "more").touch()
+    (tree / "lib/link").symlink_to("libbase.so.1")
+    found = changed(package)
+    left = [
+        path for name in ("share/base/more", "more", "lib/link") if (path := tree / name).exists()
+    ]
+    assert ([], []) == (found, left)
+
+
+def test_a_directory_that_was_only_touched_is_set_right(package: Stored) -> None:
+    """Its time and mode are again what they were."""
+    path = package[0] / "share/base"
+    path.touch()
+    path.chmod(0o700)
+    found = changed(package)
+    assert ([], 1_700_000_000, 0o40755) == (found, path.stat().st_mtime, path.stat().st_mode)
 
 
 def test_a_changed_byte_is_found(package: Stored) -> None:
