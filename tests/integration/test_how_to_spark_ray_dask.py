@@ -23,6 +23,13 @@ from simulators.pages import PAGES, Site, read_blocks
 TARBALL = "data-service-linux-64.tar.zst"
 PAGE = read_blocks(PAGES / "how-to/spark-ray-dask.md")
 
+SCHEDULER = {
+    "sbatch": '#!/bin/bash\ncp "$1" "$HOME/$$.sh"\n'
+    'setsid bash "$HOME/$$.sh" > "$HOME/$$.log" 2>&1 &\necho "Submitted batch job $!"\n',
+    "scancel": '#!/bin/bash\nkill -- "-$1"\n',
+}
+"""Starts and ends a job on this machine; of Slurm, dask-jobqueue calls these two alone."""
+
 SETTINGS = """\
 spark.master local-cluster[2,1,1024]
 spark.driver.host 127.0.0.1
@@ -57,13 +64,12 @@ def commands(*begins: str) -> str:
 
 
 def test_workers_of_dask_bring_the_environment(site_template: Site, tmp_path: Path) -> None:
-    """Two workers unpack it once; the next ones find it, or replace it by a new version.
-
-    Dask starts their job script itself, as Slurm would.
-    """
+    """Two workers unpack it once; the next ones find it, or replace it by a new version."""
     site = with_modules(*site_of(site_template, tmp_path / "site", "dask"))
-    slurm, local = "dask_jobqueue import", "dask_jobqueue.local import LocalCluster as"
-    site.done(commands("# workers.py") + f"sed -i 's/{slurm}/{local}/' workers.py")
+    for name, text in SCHEDULER.items():
+        (site.root / "bin" / name).write_text(text)
+        (site.root / "bin" / name).chmod(0o755)
+    site.done(commands("# workers.py"))
     place = site.here("/nodelocal/data-service")
     for origin, version in (("dist", "2026.7.0"), ("dist", "2026.7.0"), ("new", "2026.9.0")):
         site.done(f"cp {origin}/{TARBALL} /shared")
