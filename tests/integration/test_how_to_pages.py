@@ -11,6 +11,8 @@ import pytest
 
 from simulators.pages import PAGES, Block, Site, read_blocks
 from simulators.rangeserver import serve_ranges
+from simulators.webserver import serve_directory
+from simulators.wheel_index import WheelIndex
 
 UNPACKED = "lading -q unpack dist/data-service-linux-64.tar.zst /nodelocal/data-service\n"
 SLURM = "tests/integration/test_how_to_slurm.py"
@@ -160,8 +162,13 @@ WAYS = {
             "lading install": "rm -r .lading; printf '[environments.data-service]\\n"
             '[mirrors]\\n"https://conda.anaconda.org/conda-forge" = ["/media/disk/mirror"]\' '
             "> lading.toml",
+            "lading lock --pip-index": "printf '\\n[environments.data-service-pip]\\n"
+            'sources = ["pip.yml"]\\n\' >> lading.toml\n'
+            "printf 'name: data-service-pip\\nchannels: [conda-forge]\\n"
+            "dependencies: [python, pip: [greeting]]\\n' > pip.yml",
         },
-        elsewhere={"lading lock --pip-index": "tests/integration/test_private_indexes.py"},
+        after="grep -q 'url: http://127.*/greeting-1.0' locks/data-service-pip/*.yml\n"
+        "lading -q install data-service-pip",
     ),
     "verify-and-find-drift": Way(
         before=UNPACKED + "lading -q install data-service",
@@ -197,8 +204,16 @@ def site(site_template: Site, tmp_path: Path) -> Iterator[Site]:
     root = tmp_path / "site"
     shutil.copytree(site_template.root, root, symlinks=True)
     name = "data-service-linux-64.tar.zst"
-    with serve_ranges({f"/{name}": (root / "project/new" / name).read_bytes()}) as server:
-        servers = {"https://tarballs.example": server.url}
+    index = WheelIndex(tmp_path / "index")
+    index.add_wheel("greeting", "1.0")
+    with (
+        serve_ranges({f"/{name}": (root / "project/new" / name).read_bytes()}) as server,
+        serve_directory(index.root) as wheels,
+    ):
+        servers = {
+            "https://tarballs.example": server.url,
+            "https://mirror.example/simple": f"{wheels}/simple",
+        }
         yield Site(root=root, variables=site_template.variables, servers=servers)
 
 
