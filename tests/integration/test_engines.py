@@ -245,7 +245,7 @@ def test_running_a_program_inside(tmp_path: Path) -> None:
         (["run", "absent", "true"], 8),
         (["run", ENVIRONMENT, "absent-program"], 2),
         (["run", ENVIRONMENT, "--"], 2),
-        (["bootstrap"], 2),
+        (["bootstrap", "-p", "linux-s390x"], 2),
         (["bootstrap", "--sha256", "abc"], 2),
         (["bootstrap", "--from", "nowhere", "--sha256", "0" * 64], 6),
         (["fetch", "absent"], 3),
