@@ -29,8 +29,6 @@ IN_FRAGMENT = -1
 _BATCH = 4
 """How many blocks a thread gets at once."""
 
-_ZEROS = bytes(1 << 20)
-
 
 class FilePlace(msgspec.Struct, frozen=True, array_like=True):
     """Where the content of a file lies among the blocks of its package.
@@ -182,15 +180,20 @@ class BlockWriter:
         return FilePlace(len(content), len(self._fragments), IN_FRAGMENT, offset)
 
     def _end_fragment(self) -> None:
+        """End a fragment. It is stored even if it is zeros: Linux takes no size of 0 here."""
         if self._fragment:
             self._fragments.append(self._begun)
-            self._block, self._fragment = self._fragment, bytearray()
-            self._end_block()
+            fragment, self._fragment = self._fragment, bytearray()
+            self._give(fragment)
             self._first = self._begun
 
     def _end_block(self) -> None:
-        self._batch.append(self._block)
-        self._block = bytearray()
+        """End a block of a file; of one that is zeros nothing is stored."""
+        block, self._block = self._block, bytearray()
+        self._give(block if any(block) else bytearray())
+
+    def _give(self, block: bytearray) -> None:
+        self._batch.append(block)
         self._begun += 1
         if len(self._batch) == _BATCH:
             self._compress()
@@ -220,8 +223,6 @@ def _compressed(level: Level, blocks: list[bytearray]) -> list[tuple[bytes, int]
     """What is stored of each block, and the size that says how."""
     compressed = compress_blocks(level, blocks)
     return [
-        (b"", 0)
-        if block == _ZEROS[: len(block)]
-        else (data, len(data) | RAW if len(data) == len(block) else len(data))
+        (data, len(data) | RAW if data and len(data) == len(block) else len(data))
         for block, data in zip(blocks, compressed, strict=True)
     ]

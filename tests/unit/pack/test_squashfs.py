@@ -60,6 +60,15 @@ def test_sizes_around_a_block(tmp_path: Path) -> None:
     assert contents == read_file_system(path, tmp_path / "found")
 
 
+def test_zeros_in_a_fragment() -> None:
+    """They are stored: where Linux reads of a fragment of size 0, it gives bytes of a table."""
+    with BlockWriter.opened(Level.DEFAULT, "/prefix", lambda _: None, 1) as writer:
+        for size in (10, BLOCK // 2, BLOCK // 2):
+            writer.write(bytes(size))
+        blocks = writer.finish()
+    assert [2, 0] == [len(blocks.fragments), [blocks.sizes[n] for n in blocks.fragments].count(0)]
+
+
 def test_many_in_one_directory(tmp_path: Path) -> None:
     """More names than a run of entries, a block of a table and a small directory hold."""
     contents = {f"deep/er/{number:05}-{'n' * 40}": b"%d" % number for number in range(3000)}
