@@ -6,6 +6,7 @@ records included. The same inputs give the same bytes, however many workers ther
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -148,12 +149,13 @@ def _write(plan: PackPlan, spool: Path, stream: IO[bytes], progress: Progress) -
     file_system = FileSystem(level=plan.request.level)
     stream.write(bytes(HEAD_BYTES))
     encoded = []
-    for payload, kept in kept_packages(plan, spool, progress):
-        blocks = _blocks_of(kept)
-        _copy(kept, blocks.length, stream)
-        mtime = mtime_of(payload.mtime, plan.request.newest)
-        file_system.add(kept.encoded.files, blocks, mtime)
-        encoded.append((payload, kept.encoded))
+    with closing(kept_packages(plan, spool, progress)) as packages:
+        for payload, kept in packages:
+            blocks = _blocks_of(kept)
+            _copy(kept, blocks.length, stream)
+            mtime = mtime_of(payload.mtime, plan.request.newest)
+            file_system.add(kept.encoded.files, blocks, mtime)
+            encoded.append((payload, kept.encoded))
     manifest = _manifest(plan, encoded)
     document = render_manifest(manifest)
     bill = Bill(document=document, digest=sha256_of(document), manifest=manifest)

@@ -2,8 +2,8 @@
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -201,9 +201,10 @@ def _write(plan: PackPlan, spool: Path, output: HashedOutput, progress: Progress
     """Write the tarball: the members of all packages, their lists, the bill."""
     lists: list[bytes] = []
     encoded = []
-    for payload, kept in kept_packages(plan, spool, progress):
-        lists.append(_copy(kept, output))
-        encoded.append((payload, kept.encoded))
+    with closing(kept_packages(plan, spool, progress)) as packages:
+        for payload, kept in packages:
+            lists.append(_copy(kept, output))
+            encoded.append((payload, kept.encoded))
     for frame in lists:
         output.write(frame)
     manifest = manifest_of(plan, encoded)
@@ -252,8 +253,10 @@ def output_errors(path: Path) -> Iterator[None]:
 
 def kept_packages(
     plan: PackPlan, spool: Path, progress: Progress
-) -> Iterator[tuple[Payload, KeptPackage]]:
+) -> Generator[tuple[Payload, KeptPackage]]:
     """Yield every package of `plan` with its frames in a file, the environment's own files last.
+
+    It is closed by who reads it: threads work behind it.
 
     Args:
         plan: What to pack.
@@ -270,13 +273,13 @@ def kept_packages(
     files: list[ManifestFile] = []
     total = len(plan.payloads) + 1
     keep = partial(_keep, spool, request)
-    made = in_order(keep, plan.payloads, request.workers)
-    for number, (payload, kept) in enumerate(zip(plan.payloads, made, strict=True), start=1):
-        relocations += kept.encoded.relocations
-        files += kept.encoded.files
-        yield payload, kept
-        _forget(kept, spool)
-        progress("pack", number, total)
+    with in_order(keep, plan.payloads, request.workers) as made:
+        for number, (payload, kept) in enumerate(zip(plan.payloads, made, strict=True), start=1):
+            relocations += kept.encoded.relocations
+            files += kept.encoded.files
+            yield payload, kept
+            _forget(kept, spool)
+            progress("pack", number, total)
     last = environment_payload(plan, relocations)
     kept = keep(last)
     check_members([*files, *kept.encoded.files], "the environment")

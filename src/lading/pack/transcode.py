@@ -138,18 +138,14 @@ class Transcoding:
 
     def _find_conda(self, records: Sequence[RepodataRecord]) -> Frames:
         """The known frames of conda packages."""
-        found = in_order(
-            lambda item: self.known.find(
-                *(
-                    self._conda_key(item, needs_python=needs_python)
-                    for needs_python in (True, False)
-                )
-            ),
-            records,
-            self.workers,
-        )
-        pairs = zip(records, found, strict=True)
-        return {(CONDA, item.name): kept for item, kept in pairs if kept is not None}
+
+        def find(item: RepodataRecord) -> KeptPackage | None:
+            keys = (self._conda_key(item, needs_python=needed) for needed in (True, False))
+            return self.known.find(*keys)
+
+        with in_order(find, records, self.workers) as found:
+            pairs = zip(records, found, strict=True)
+            return {(CONDA, item.name): kept for item, kept in pairs if kept is not None}
 
     def _find_wheels(self) -> Frames:
         """The known frames of pip distributions."""

@@ -117,12 +117,12 @@ def check_packages(
         UnsafePathError: It would read or write outside of the prefix.
     """
     checked = {}
-    packages = in_order(
+    with in_order(
         lambda record: _remembered(record, archives[record.distribution], cache), records, workers
-    )
-    for record, package in zip(records, packages, strict=True):
-        check_identity(record, package)  # 2
-        checked[record.distribution] = package
+    ) as packages:
+        for record, package in zip(records, packages, strict=True):
+            check_identity(record, package)  # 2
+            checked[record.distribution] = package
     check_environment(checked, platform)
     return checked
 

@@ -129,7 +129,8 @@ def _read_records(program: str, image: Image) -> tuple[Contents, tuple[Relocatio
 
     try:
         bill = parse_image_bill(image, content(MANIFEST_PATH))
-        documents = list(in_order(content, bill.manifest.own_paths, processors()))
+        with in_order(content, bill.manifest.own_paths, processors()) as read:
+            documents = list(read)
         contents = read_contents(bill, documents, str(image.path))
         return contents, parse_record(content(RECORD_PATH), str(image.path))
     except (EngineFailedError, ManifestError, NotAPrefixError) as error:

@@ -27,18 +27,21 @@ def test_results_come_in_order(workers: int) -> None:
             later.set()
         return item * item
 
-    assert [item * item for item in range(50)] == list(in_order(work, range(50), workers))
+    with in_order(work, range(50), workers) as results:
+        assert [item * item for item in range(50)] == list(results)
 
 
 def test_nothing_to_do_is_done() -> None:
     """No items give no results."""
-    assert [] == list(in_order(str, [], 4))
+    with in_order(str, [], 4) as results:
+        assert [] == list(results)
 
 
 def test_workers_work_at_once() -> None:
     """Two workers meet, which neither could do alone."""
     barrier = threading.Barrier(2, timeout=LIMIT_SECONDS)
-    assert [0, 1] == sorted(in_order(lambda _item: barrier.wait(), range(2), 2))
+    with in_order(lambda _item: barrier.wait(), range(2), 2) as results:
+        assert [0, 1] == sorted(results)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -53,8 +56,9 @@ def test_few_items_are_in_flight(workers: int) -> None:
             most = max(most, taken - given)
             yield item
 
-    for _ in in_order(str, items(), workers):
-        given += 1
+    with in_order(str, items(), workers) as results:
+        for _ in results:
+            given += 1
     assert AHEAD * workers + 1 == most
 
 
@@ -69,8 +73,8 @@ def test_the_first_error_ends_it() -> None:
         return item
 
     given = []
-    with pytest.raises(OutOfPayloadError):
-        given.extend(in_order(work, range(100), 1))
+    with pytest.raises(OutOfPayloadError), in_order(work, range(100), 1) as results:
+        given.extend(results)
     assert [0, 1] == begun[:2]
     assert len(begun) <= AHEAD + 2
 
@@ -84,8 +88,8 @@ def test_results_before_an_error_are_given() -> None:
             raise OutOfPayloadError
         return item
 
-    with pytest.raises(OutOfPayloadError):
-        given.extend(in_order(work, range(10), 3))
+    with pytest.raises(OutOfPayloadError), in_order(work, range(10), 3) as results:
+        given.extend(results)
     assert [0, 1, 2, 3, 4] == given
 
 
@@ -98,15 +102,14 @@ def test_an_error_of_the_source_ends_it() -> None:
         yield 2
         raise OutOfPayloadError
 
-    with pytest.raises(OutOfPayloadError):
-        list(in_order(done.append, items(), 8))
+    with pytest.raises(OutOfPayloadError), in_order(done.append, items(), 8) as results:
+        list(results)
     assert {1, 2} >= set(done)
 
 
 def test_no_thread_outlives_it() -> None:
     """Whoever stops in the middle leaves no thread behind."""
     before = set(threading.enumerate())
-    results = in_order(str, range(100), 4)
-    next(results)
-    results.close()
+    with in_order(str, range(100), 4) as results:
+        next(results)
     assert before == set(threading.enumerate())
