@@ -89,7 +89,7 @@ def test_places_that_lading_cannot_read(command: str, tmp_path: Path) -> None:
         (["unpack", "empty", "env"], 7, "is not a tarball of lading, or is cut off"),
         (["verify", "dist/missing.tar"], 3, "name a tarball that `lading pack` wrote"),
         (["preflight", "."], 3, "{} is a directory"),
-        (["run", "sample.tar.zst", "--", "true"], 8, "lading unpack sample.tar.zst DIR"),
+        (["run", "sample.tar.zst", "--", "true"], 7, "is not a tarball of lading, or is cut off"),
         (["relocate", "missing"], 8, "{}/missing does not exist"),
         (["relocate", "empty"], 8, "{}/empty is not a directory"),
         (["gc", "--store", "missing"], 8, "there is no store at {}/missing"),

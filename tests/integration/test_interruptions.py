@@ -18,7 +18,7 @@ from simulators.command import Outcome, lading, listing, start
 from simulators.project import ENVIRONMENT, Project
 
 BLOB_BYTES = 12 << 20
-FILES = 1500
+FILES = 4000
 PATIENCE_SECONDS = 30
 HALF_DONE = (".fetch-", ".lading-")
 

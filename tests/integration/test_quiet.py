@@ -92,7 +92,7 @@ def test_a_line_a_phase(tmp_path: Path) -> None:
         done = lading(words_of(step), tmp_path)
         assert 0 == done.code, done.stderr
         told[step.split()[0]] = re.findall(r"(?m)^(\S+) +(.*)  \d+\.\d s$", done.stderr)
-    assert [("linux-64", "1 step")] == told["lock"] == told["merge-lock"]
+    assert [("solve", "linux-64")] == told["lock"] == told["merge-lock"]
     assert [("fetch", "1 file")] == told["fetch"]
     # An archive that lies there for two seconds unchanged is not looked at again.
     assert ["transcode", "pack"] == [name for name, _ in told["pack"] if name != "fetch"]
