@@ -100,6 +100,9 @@ def test_a_line_a_phase(tmp_path: Path) -> None:
     [(verb, paths)] = told["verify"]
     assert re.fullmatch(r"\d+ files, \d+ MB", size)
     assert ("verify", size.split(",")[0]) == (verb, paths)
+    stored = lading(words_of("unpack TARBALL name --store store"), tmp_path)
+    lines = re.findall(r"(?m)^(\S+) +\d+ (.*)  \d+\.\d s$", stored.stderr)
+    assert [("unpack", "frames"), ("place", "files")] == lines
     with (tmp_path / TARBALL).open("rb") as stream:
         piped = subprocess.run(
             [sys.executable, "-c", PROGRAM, "unpack", "-", "piped"],

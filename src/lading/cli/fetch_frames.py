@@ -7,7 +7,7 @@ from lading.cli.context import Context
 from lading.cli.options import dry_run_option, no_sync_option, store_option, workers_option
 from lading.format import open_tarball, read_bill, tarball_place
 from lading.node import Store, apply_prefetch, lacking, plan_prefetch
-from lading.system import no_sync as skip_sync, sync_file_system
+from lading.system import nearest_directory, no_sync as skip_sync, sync_file_system
 
 
 @click.command("fetch-frames")
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913  # one parameter for each option
         place if missing else path,
         manifest=path,
         environment=context.project.environment,
-        spool=next((path for path in kept.directory.parents if path.is_dir()), None),
+        spool=nearest_directory(kept.directory.parent),
     ) as tarball:
         sync = skip_sync if no_sync else sync_file_system
         plan = plan_prefetch(tarball, kept, workers or context.project.processors, sync)

@@ -9,7 +9,7 @@ import click
 from lading.cli.context import Context
 from lading.cli.options import anyway_option, dry_run_option, no_sync_option, workers_option
 from lading.errors import UsageError
-from lading.format import Manifest, open_tarball, tarball_place
+from lading.format import open_tarball, tarball_place
 from lading.node import (
     DeployPlan,
     Generations,
@@ -22,8 +22,8 @@ from lading.node import (
     plan_deploy,
     plan_unpack,
 )
-from lading.report import one_line, render_json
-from lading.system import Progress, no_sync as skip_sync, sync_file_system
+from lading.report import one_line
+from lading.system import Progress, nearest_directory, no_sync as skip_sync, sync_file_system
 
 PIPE = "-"
 
@@ -88,14 +88,15 @@ def command(  # noqa: PLR0913  # one parameter for each option
             manifest=context.project.path(manifest) if manifest else None,
             expected=manifest_sha256,
             environment=context.project.environment,
-            spool=next((path for path in place.parents if path.is_dir()), None),
+            spool=nearest_directory(place.parent),
             progress=progress,
         ) as source,
     ):
         billed = source.bill.manifest
         if not (anyway or only or dry_run):
             check_machine(source.name, billed.platform, billed.requirements, place)
-        sizes |= {} if only else _sizes(billed)
+        if not (only or store):
+            sizes["unpack"] = f"{billed.files:,} files, {billed.size / 1e6:,.0f} MB"
         if store:
             kept = Store(context.project.path(store))
             deploying = plan_deploy(source, kept, Generations(place), count, sync, codesign)
@@ -109,9 +110,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
             done = _unpack(context, plan, progress, verify=verify, dry_run=dry_run)
     if done:
         context.say(done)
-    if context.json:
-        context.write(render_json("unpack/1", manifest_sha256=source.bill.digest.hex))
-    elif not dry_run:
+    context.write_json("unpack/1", manifest_sha256=source.bill.digest.hex)
+    if not (context.json or dry_run):
         context.write(f"{place}\n")
     return 0
 
@@ -120,14 +120,6 @@ def _tarball(context: Context, tarball: str) -> str | Path | BinaryIO:
     if tarball == PIPE:
         return sys.stdin.buffer
     return tarball_place(tarball, context.project.path, piped=True)
-
-
-def _sizes(bill: Manifest) -> dict[str, str]:
-    """How much each phase is, for people."""
-    return {
-        "unpack": f"{bill.files:,} files, {bill.size / 1e6:,.0f} MB",
-        "link": f"{bill.files:,} files",
-    }
 
 
 def _unpack(

@@ -15,6 +15,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from lading.system import nearest_directory
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_BIND = 1, 2, 4, 0x1000
@@ -74,7 +76,7 @@ def expose(prefix: Path, scratch: Path) -> None:
         prefix: Absolute.
         scratch: An empty directory, for the case that no parent but the root exists.
     """
-    nearest = next(path for path in (prefix, *prefix.parents) if path.is_dir())
+    nearest = nearest_directory(prefix)
     if nearest == prefix:
         return
     if nearest == Path("/"):
