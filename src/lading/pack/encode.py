@@ -5,11 +5,10 @@ its content, and fetched alone. Memory holds one frame, whatever the size of the
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -35,7 +34,7 @@ from lading.format import (
 from lading.pack.image_blocks import BlockWriter, ImageBlocks
 from lading.pack.members import Buffer, ShippedMember
 from lading.package import CheckedPackage, Payload
-from lading.system import sha256_of
+from lading.system import OrderedWork, sha256_of
 
 
 class EncodedFrame(msgspec.Struct, frozen=True, array_like=True):
@@ -152,22 +151,22 @@ def _encode(
     members: Iterable[ShippedMember],
     path: str,
     mtime: int,
-    frames: AbstractContextManager["_FrameWriter"],
+    opened: AbstractContextManager["_FrameWriter"],
 ) -> EncodedPackage:
     files = []
     relocations = []
-    with frames as writer:
+    with opened as writer:
         for member in members:
             item = writer.write(member, mtime)
             files.append(item)
             if member.occurrences is not None:
                 relocations.append(Relocation.of(member.path, member.size, member.occurrences))
-        writer.end_frame()
-        writer.settle(0)
-    document = render_file_list(mtime, files)
+        document = render_file_list(mtime, files)
+        writer.write_alone(list_member(path, document, mtime))
+    *frames, list_frame = writer.frames
     return EncodedPackage(
-        frames=tuple(writer.frames),
-        list_frame=writer.kept(_compressed(writer.style, list_member(path, document, mtime))),
+        frames=tuple(frames),
+        list_frame=list_frame,
         document=document,
         files=tuple(files),
         relocations=tuple(relocations),
@@ -190,14 +189,11 @@ class _Frame(NamedTuple):
 class _FrameWriter:
     """The stream of a package, cut into frames by the rule of the format."""
 
-    style: Style
     keep: Callable[[bytes], object]
-    threads: int
-    pool: ThreadPoolExecutor | None
     frames: list[EncodedFrame] = field(default_factory=list)
     buffer: bytearray = field(default_factory=lambda: bytearray(FRAME_BYTES))
     filled: int = 0
-    pending: deque[Future[_Frame]] = field(default_factory=deque)
+    compressing: OrderedWork[Buffer, _Frame] = field(init=False)
 
     @classmethod
     @contextmanager
@@ -205,11 +201,11 @@ class _FrameWriter:
         cls, style: Style, keep: Callable[[bytes], object], threads: int
     ) -> Iterator["_FrameWriter"]:
         """A writer with threads of its own; with one thread there are none."""
-        if threads == 1:
-            yield cls(style=style, keep=keep, threads=1, pool=None)
-            return
-        with ThreadPoolExecutor(threads, thread_name_prefix="compress") as pool:
-            yield cls(style=style, keep=keep, threads=threads, pool=pool)
+        writer = cls(keep=keep)
+        compress = partial(_compressed, style)
+        with OrderedWork.opened(compress, writer._keep, threads) as compressing:
+            writer.compressing = compressing
+            yield writer
 
     def write(self, member: ShippedMember, mtime: int) -> ManifestFile:
         """Write a member; return its entry of the file list."""
@@ -274,23 +270,20 @@ class _FrameWriter:
             return
         content = memoryview(self.buffer)[: self.filled]
         self.filled = 0
-        if self.pool is None:
-            self.frames.append(self.kept(_compressed(self.style, content)))
-            return
-        # The other threads still read this one.
-        self.buffer = bytearray(FRAME_BYTES)
-        self.settle(self.threads)
-        self.pending.append(self.pool.submit(_compressed, self.style, content))
+        self.compressing.give(content)
+        if self.compressing.pool is not None:
+            # A thread still reads this one.
+            self.buffer = bytearray(FRAME_BYTES)
 
-    def settle(self, most: int) -> None:
-        """Wait until at most `most` frames are being compressed."""
-        while len(self.pending) > most:
-            self.frames.append(self.kept(self.pending.popleft().result()))
+    def write_alone(self, content: bytes) -> None:
+        """Make a last frame of `content` alone, and wait for all."""
+        self.end_frame()
+        self.compressing.give(content)
+        self.compressing.finish()
 
-    def kept(self, frame: _Frame) -> EncodedFrame:
-        """Give a compressed frame away."""
+    def _keep(self, frame: _Frame) -> None:
         self.keep(frame.data)
-        return EncodedFrame(length=len(frame.data), size=frame.size, sha256=frame.sha256)
+        self.frames.append(EncodedFrame(len(frame.data), frame.size, frame.sha256))
 
 
 def _compressed(style: Style, content: Buffer) -> _Frame:

@@ -39,6 +39,7 @@ from lading.pack.encode import EncodedPackage
 from lading.pack.frame_cache import KeptPackage
 from lading.pack.image_blocks import BlockWriter, ImageBlocks
 from lading.pack.members import mtime_of
+from lading.pack.output import copy_pieces
 from lading.pack.packer import (
     Packed,
     PackPlan,
@@ -52,7 +53,6 @@ from lading.pack.packer import (
 from lading.pack.squashfs import HEAD_BYTES, FileSystem
 from lading.package import Payload
 from lading.system import (
-    CHUNK_BYTES,
     Progress,
     is_temporary_of,
     no_progress,
@@ -175,10 +175,12 @@ def _blocks_of(kept: KeptPackage) -> ImageBlocks:
 
 
 def _copy(kept: KeptPackage, length: int, stream: IO[bytes]) -> None:
-    """Copy the blocks of a package to the image."""
+    """Copy the blocks of a package to the end of the image."""
+    stream.flush()
+    begin = stream.tell()
     with kept.path.open("rb", buffering=0) as source:
-        while length:
-            length -= stream.write(source.read(min(length, CHUNK_BYTES)))
+        for moved in copy_pieces(source.fileno(), length, stream.fileno(), begin):
+            stream.seek(moved, os.SEEK_CUR)
 
 
 def _write_records(

@@ -7,9 +7,7 @@ level alone: they can be made beside those of all others, and kept for the next 
 Memory holds one file with a placeholder, and a few blocks for each thread.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,6 +17,7 @@ import msgspec
 from lading.conda import Kind, replace_placeholder
 from lading.format import Level, block_size, compress_blocks
 from lading.pack.members import Buffer, ShippedMember
+from lading.system import OrderedWork
 
 RAW = 1 << 24
 """In the size of a block: it is stored as it is."""
@@ -28,6 +27,9 @@ IN_FRAGMENT = -1
 
 _BATCH = 4
 """How many blocks a thread gets at once."""
+
+_Stored = list[tuple[bytes, int]]
+"""Blocks as they are stored, each with the size that says how."""
 
 
 class FilePlace(msgspec.Struct, frozen=True, array_like=True):
@@ -71,15 +73,11 @@ class BlockWriter:
         level: Of compression.
         prefix: Of the image.
         keep: Gets the blocks in order.
-        threads: How many batches of blocks are compressed at once.
-        pool: What compresses them; None for the calling thread.
     """
 
     level: Level
     prefix: bytes
     keep: Callable[[bytes], object]
-    threads: int
-    pool: ThreadPoolExecutor | None
     _length: int = 0
     _sizes: list[int] = field(default_factory=list)
     _fragments: list[int] = field(default_factory=list)
@@ -91,7 +89,7 @@ class BlockWriter:
     _size: int = 0
     _block: bytearray = field(default_factory=bytearray)
     _batch: list[bytearray] = field(default_factory=list)
-    _pending: deque[Future[list[tuple[bytes, int]]]] = field(default_factory=deque)
+    _compressing: OrderedWork[list[bytearray], _Stored] = field(init=False)
 
     @classmethod
     @contextmanager
@@ -99,12 +97,11 @@ class BlockWriter:
         cls, level: Level, prefix: str, keep: Callable[[bytes], object], threads: int
     ) -> Iterator["BlockWriter"]:
         """A writer with threads of its own; with one thread there are none."""
-        make = partial(cls, level=level, prefix=prefix.encode(), keep=keep, threads=threads)
-        if threads == 1:
-            yield make(pool=None)
-            return
-        with ThreadPoolExecutor(threads, thread_name_prefix="compress") as pool:
-            yield make(pool=pool)
+        writer = cls(level=level, prefix=prefix.encode(), keep=keep)
+        compress = partial(_compressed, level)
+        with OrderedWork.opened(compress, writer._store, threads, ahead=2) as compressing:
+            writer._compressing = compressing
+            yield writer
 
     def teed(self, member: ShippedMember) -> ShippedMember:
         """The same member; while its content is read, blocks are made of it."""
@@ -116,7 +113,7 @@ class BlockWriter:
         """Make the last blocks; return where everything lies."""
         self._end_fragment()
         self._compress()
-        self._settle(0)
+        self._compressing.finish()
         return ImageBlocks(
             length=self._length,
             sizes=tuple(self._sizes),
@@ -199,27 +196,18 @@ class BlockWriter:
             self._compress()
 
     def _compress(self) -> None:
-        """Compress the blocks that have come, here or in a thread."""
+        """Compress the blocks that have come."""
         batch, self._batch = self._batch, []
-        if self.pool is None:
-            self._store(_compressed(self.level, batch))
-            return
-        self._settle(2 * self.threads)
-        self._pending.append(self.pool.submit(_compressed, self.level, batch))
+        self._compressing.give(batch)
 
-    def _settle(self, most: int) -> None:
-        """Wait until at most `most` batches are being compressed."""
-        while len(self._pending) > most:
-            self._store(self._pending.popleft().result())
-
-    def _store(self, blocks: list[tuple[bytes, int]]) -> None:
+    def _store(self, blocks: _Stored) -> None:
         for data, size in blocks:
             self._sizes.append(size)
             self._length += len(data)
             self.keep(data)
 
 
-def _compressed(level: Level, blocks: list[bytearray]) -> list[tuple[bytes, int]]:
+def _compressed(level: Level, blocks: list[bytearray]) -> _Stored:
     """What is stored of each block, and the size that says how."""
     compressed = compress_blocks(level, blocks)
     return [

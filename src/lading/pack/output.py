@@ -1,4 +1,4 @@
-"""The file that a tarball is written to: hashed by a thread while frames are copied into it."""
+"""Output: a tarball is hashed by a thread while frames are copied into it."""
 
 import errno
 import hashlib
@@ -23,7 +23,6 @@ class HashedOutput:
     def __init__(self, descriptor: int) -> None:
         """Use `opened`."""
         self._descriptor = descriptor
-        self._can_copy = hasattr(os, "copy_file_range")
         self._lengths: SimpleQueue[int] = SimpleQueue()
         self._thread = Thread(target=self._hash, name="hash", daemon=True)
         self._digest: Digest | OSError | None = None
@@ -69,36 +68,13 @@ class HashedOutput:
             view = view[written:]
 
     def copy(self, source: int, length: int) -> None:
-        """Append the first `length` bytes of the file `source`, moved by the system if it can.
+        """Append the first `length` bytes of the file `source`.
 
-        Where the file system can share blocks between files, nothing is moved at all.
+        Raises:
+            OSError: As from `copy_pieces`.
         """
-        offset = 0
-        while offset < length:
-            size = min(CHUNK_BYTES, length - offset)
-            moved = self._moved(source, offset, size) if self._can_copy else 0
-            if moved:
-                self._move(moved)
-            else:
-                data = os.pread(source, size, offset)
-                if not data:
-                    raise OSError(errno.EIO, "a file became shorter while it was copied")
-                self.write(data)
-                moved = len(data)
-            offset += moved
-
-    def _moved(self, source: int, offset: int, length: int) -> int:
-        """Let the system copy at most `length` bytes to the end; 0 where it cannot."""
-        try:
-            moved = os.copy_file_range(
-                source, self._descriptor, length, offset_src=offset, offset_dst=self.position
-            )
-        except OSError as error:
-            if error.errno not in _CANNOT_COPY:
-                raise
-            moved = 0
-        self._can_copy = moved > 0
-        return moved
+        for moved in copy_pieces(source, length, self._descriptor, self.position):
+            self._move(moved)
 
     def finish(self) -> Digest:
         """Write everything to disk; return the digest of all that was appended."""
@@ -108,3 +84,43 @@ class HashedOutput:
         if not isinstance(self._digest, Digest):
             raise self._digest or OSError(errno.EIO, "a file became shorter while it was written")
         return self._digest
+
+
+def copy_pieces(source: int, length: int, target: int, position: int) -> Iterator[int]:
+    """Copy the first `length` bytes of the file `source`; give the length of each piece when done.
+
+    The system moves them if it can. Where the file system can share blocks between files, nothing
+    is moved at all.
+
+    Args:
+        source: A descriptor; where it stands does not matter.
+        length: In bytes.
+        target: A descriptor; where it stands does not matter.
+        position: Where the first byte goes in it.
+
+    Raises:
+        OSError: `source` is shorter, or the target cannot be written.
+    """
+    can_move = hasattr(os, "copy_file_range")
+    done = 0
+    while done < length:
+        size = min(CHUNK_BYTES, length - done)
+        moved = _moved(source, done, target, position + done, size) if can_move else 0
+        can_move = moved > 0
+        if not moved:
+            data = os.pread(source, size, done)
+            if not data:
+                raise OSError(errno.EIO, "a file became shorter while it was copied")
+            moved = os.pwrite(target, data, position + done)
+        done += moved
+        yield moved
+
+
+def _moved(source: int, offset: int, target: int, position: int, length: int) -> int:
+    """Let the system copy at most `length` bytes; 0 where it cannot."""
+    try:
+        return os.copy_file_range(source, target, length, offset_src=offset, offset_dst=position)
+    except OSError as error:
+        if error.errno not in _CANNOT_COPY:
+            raise
+        return 0

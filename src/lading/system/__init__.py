@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         sync_file_system as sync_file_system,
     )
     from lading.system.limits import processors as processors
-    from lading.system.parallel import in_order as in_order
+    from lading.system.parallel import OrderedWork as OrderedWork, in_order as in_order
     from lading.system.private import make_private_directory as make_private_directory
     from lading.system.process import (
         Completed as Completed,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lading.system.parallel import AHEAD, in_order
+from lading.system.parallel import AHEAD, OrderedWork, in_order
 
 LIMIT_SECONDS = 30
 
@@ -113,3 +113,45 @@ def test_no_thread_outlives_it() -> None:
     with in_order(str, range(100), 4) as results:
         next(results)
     assert before == set(threading.enumerate())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_given_items_are_kept_in_order(threads: int) -> None:
+    """Results are kept as their items were given, and few are unfinished at any time."""
+    later = threading.Event()
+    kept: list[int] = []
+
+    def work(item: int) -> int:
+        if item == 0 and threads > 1:
+            assert later.wait(LIMIT_SECONDS)
+        elif item == 1:
+            later.set()
+        return item
+
+    with OrderedWork[int, int].opened(work, kept.append, threads, ahead=2) as ordered:
+        for item in range(50):
+            ordered.give(item)
+            assert item + 1 - len(kept) <= (2 * threads + 1 if threads > 1 else 0)
+        ordered.finish()
+        assert list(range(50)) == kept
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_comes_to_the_one_that_gives(threads: int) -> None:
+    """Work that fails ends the giving; what was done before it is kept."""
+    kept: list[int] = []
+
+    def work(item: int) -> int:
+        if item == 5:
+            raise OutOfPayloadError
+        return item
+
+    def give_all() -> None:
+        with OrderedWork[int, int].opened(work, kept.append, threads) as ordered:
+            for item in range(6):
+                ordered.give(item)
+            ordered.finish()
+
+    with pytest.raises(OutOfPayloadError):
+        give_all()
+    assert [0, 1, 2, 3, 4] == kept
