@@ -54,8 +54,7 @@ if TYPE_CHECKING:
         overview as overview,
     )
     from lading.api.mounting import (
-        enter_image as enter_image,
-        enter_tarball as enter_tarball,
+        enter as enter,
         mount as mount,
         store_place as store_place,
         unmount as unmount,

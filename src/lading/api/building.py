@@ -10,7 +10,7 @@ from lading.api.access import access_of_lock
 from lading.api.environments import read_chosen
 from lading.api.project import AnyProject, Project, as_project
 from lading.errors import PrefixError, UsageError
-from lading.format import IMAGE_SUFFIX, Format, Level
+from lading.format import IMAGE_SUFFIX, Format, Level, image_prefix
 from lading.install import (
     Installed,
     InstallPlan,
@@ -37,7 +37,6 @@ from lading.pack import (
     apply_image,
     apply_installer,
     apply_pack,
-    image_prefix,
     output_errors,
     plan_image,
     plan_installer,
@@ -265,7 +264,6 @@ def check_pack_choices(project: Project, format: str, prefix: str | None) -> Non
 
     Raises:
         UsageError: SOURCE_DATE_EPOCH or `prefix` is wrong, or `prefix` is given for a tarball.
-        PrefixError: `prefix` cannot stand in a file.
     """
     newest_time(project)
     if prefix is not None and format != IMAGE_SUFFIX:

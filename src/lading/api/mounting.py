@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from lading.api.project import AnyPath, AnyProject, Project, as_project
 from lading.errors import UsageError
 from lading.format import (
     Image,
-    check_image_prefix,
-    default_prefix,
+    image_prefix,
+    is_image,
     is_tarball_named,
     local_place,
     read_image,
@@ -22,7 +23,7 @@ from lading.node import (
     How,
     MountedImage,
     check_machine,
-    enter_image as enter,
+    enter_image,
     mount_image,
     unmount_image,
 )
@@ -32,87 +33,65 @@ if TYPE_CHECKING:  # not for images, whose programs shall start soon
     from lading.node import StoredEnvironment, Watch
 
 
-def enter_image(
-    image: AnyPath,
-    *,
-    project: AnyProject = ".",
-    how: str | None = None,
-    sha256: str | None = None,
-    manifest_sha256: str | None = None,
-    anyway: bool = False,
-) -> Entered:
-    """Let this process, and the programs that it starts or becomes, see the environment of `image`.
-
-    The image is mounted once for all processes of the user on this node, and unmounted when the
-    last of them has ended.
-
-    Args:
-        image: Path of an image.
-        project: The project, or its directory.
-        how: `kernel`, `namespace`, `fuse`, `apptainer` or `unpack`; None tries them in this order.
-        sha256: The digest that the image must have, hexadecimal; it is read once a node.
-        manifest_sha256: The digest that its bill must have, hexadecimal; every file is compared
-            with that bill once a node.
-        anyway: Do it even where the machine lacks what the environment needs.
-
-    Raises:
-        InputError: There is no such image.
-        IntegrityError: It is not what was asked for.
-        PrefixError: It cannot be mounted, or will not run here; the details say why.
-        UsageError: There is no such way.
-    """
-    project = as_project(project)
-    opened = _image(project, image, manifest_sha256, anyway=anyway)
-
-    def check() -> None:
-        _check(project, opened, sha256, manifest_sha256)
-
-    return enter(
-        opened,
-        project.environment,
-        _how(how),
-        check,
-        ":".join(filter(None, (sha256, manifest_sha256))).lower(),
-    )
-
-
-def enter_tarball(  # noqa: PLR0913  # one parameter for each choice
-    tarball: AnyPath,
+def enter(  # noqa: PLR0913  # one parameter for each choice
+    artifact: AnyPath,
     *,
     project: AnyProject = ".",
     store: AnyPath | None = None,
     prefix: AnyPath | None = None,
     how: str | None = None,
+    sha256: str | None = None,
     manifest_sha256: str | None = None,
     anyway: bool = False,
     watch: "Watch | None" = None,
-) -> Entered:
-    """The same with the environment of a tarball, whose packages a store keeps.
+) -> Entered | None:
+    """Let this process, and the programs that it starts or becomes, see an environment.
 
-    What the store lacks is unpacked into it first. Then nothing is written.
+    It is mounted once for all processes of the user on this node, and unmounted when the last of
+    them has ended. The packages of a tarball are kept by a store, which first gets those that it
+    lacks.
 
     Args:
-        tarball: Path or URL of a tarball; or the path of a bill whose packages the store has.
+        artifact: Path of an image; path or URL of a tarball; or the path of a bill whose packages
+            the store has.
         project: The project, or its directory.
-        store: Directory of the store; None means `$LADING_STORE`, or `~/.cache/lading/store`.
-        prefix: Where programs see the environment; None means `/opt/lading/<environment>`.
-        how: `overlay` or `unpack`; None tries them in this order.
-        manifest_sha256: The digest that the bill must have, hexadecimal.
+        store: For a tarball: directory of the store; None means `$LADING_STORE`, or
+            `~/.cache/lading/store`.
+        prefix: For a tarball: where programs see it; None means `/opt/lading/<environment>`.
+        how: See `How`; None tries all ways that there are, the fastest first.
+        sha256: The digest that an image must have, hexadecimal; all of it is read, once a node.
+        manifest_sha256: The digest that the bill must have, hexadecimal; every file of an image is
+            compared with that bill, once a node.
         anyway: Do it even where the machine lacks what the environment needs.
         watch: Told of what is unpacked.
 
+    Returns:
+        None where `artifact` is neither image nor tarball: an environment that lies there, perhaps.
+
     Raises:
-        InputError: There is no such tarball.
+        InputError: There is no such file.
         IntegrityError: It is not what was asked for, or damaged.
         FetchError: It cannot be read.
-        PrefixError: The store cannot be used, or there is no way.
-        UsageError: There is no such way.
+        PrefixError: It cannot be mounted, will not run here, or the store cannot be used.
+        UsageError: An option does not fit `artifact`.
     """
-    from lading.node import enter_stored, unwatched  # noqa: PLC0415  # not for images
+    project, chosen = as_project(project), _how(how)
+    if _is_tarball(project, artifact, sha256):
+        from lading.node import enter_stored, unwatched  # noqa: PLC0415  # not for images
 
-    project = as_project(project)
-    with _stored(project, tarball, store, prefix, manifest_sha256, anyway=anyway) as environment:
-        return enter_stored(environment, project.environment, _how(how), watch or unwatched)
+        given = _stored(project, artifact, store, prefix, manifest_sha256, anyway=anyway)
+        with given as environment:
+            return enter_stored(environment, project.environment, chosen, watch or unwatched)
+    if store or prefix:
+        raise UsageError(f"not a tarball: {artifact}", hint="leave out --store and --prefix")
+    if not is_image(project.path(os.fspath(artifact))):
+        if how or sha256 or manifest_sha256:
+            raise UsageError(f"not an image: {artifact}", hint="leave out the options for images")
+        return None
+    opened = _image(project, artifact, manifest_sha256, anyway=anyway)
+    check = partial(_check, project, opened, sha256, manifest_sha256)
+    checked = ":".join(filter(None, (sha256, manifest_sha256))).lower()
+    return enter_image(opened, project.environment, chosen, check, checked)
 
 
 def mount(  # noqa: PLR0913  # one parameter for each choice
@@ -130,15 +109,15 @@ def mount(  # noqa: PLR0913  # one parameter for each choice
     """Mount an image, or the environment of a tarball, for everybody, until `unmount`.
 
     Args:
-        artifact: Path of an image; or what `enter_tarball` takes, which only root may mount.
+        artifact: As of `enter`; what is not an image only root may mount.
         directory: Where; None means the prefix of the image. A tarball fits anywhere.
         project: The project, or its directory.
-        store: See `enter_tarball`.
+        store: See `enter`.
         how: `kernel` or `fuse` for an image, `overlay` for a tarball; None tries what there is.
-        sha256: See `enter_image`.
-        manifest_sha256: See `enter_image`.
-        anyway: See `enter_image`.
-        watch: See `enter_tarball`.
+        sha256: See `enter`.
+        manifest_sha256: See `enter`.
+        anyway: See `enter`.
+        watch: See `enter`.
 
     Raises:
         InputError: There is no such artifact.
@@ -147,21 +126,19 @@ def mount(  # noqa: PLR0913  # one parameter for each choice
         PrefixError: It cannot be mounted, or will not run here; the details say why.
         UsageError: There is no such way.
     """
-    project = as_project(project)
-    if is_tarball_named(tarball_place(os.fspath(artifact), project.path)):
+    project, chosen = as_project(project), _how(how)
+    if _is_tarball(project, artifact, sha256):
         from lading.node import mount_stored, unwatched  # noqa: PLC0415  # not for images
 
-        if sha256 is not None:
-            raise UsageError("--sha256 is for images", hint="use --manifest-sha256")
         given = _stored(project, artifact, store, directory, manifest_sha256, anyway=anyway)
         with given as environment:
-            return mount_stored(environment, project.environment, _how(how), watch or unwatched)
+            return mount_stored(environment, project.environment, chosen, watch or unwatched)
     if store is not None:
         raise UsageError(f"not a tarball: {artifact}", hint="leave out --store")
     opened = _image(project, artifact, manifest_sha256, anyway=anyway)
     _check(project, opened, sha256, manifest_sha256)
     place = project.path(os.fspath(directory)) if directory is not None else None
-    return mount_image(opened, place, project.environment, _how(how))
+    return mount_image(opened, place, project.environment, chosen)
 
 
 def store_place(project: Project, store: AnyPath | None) -> Path:
@@ -178,6 +155,14 @@ def store_place(project: Project, store: AnyPath | None) -> Path:
     if not home:
         raise UsageError("no store is named", hint="use --store DIR, or set LADING_STORE")
     return project.path(home) / ".cache/lading/store"
+
+
+def _is_tarball(project: Project, artifact: AnyPath, sha256: str | None) -> bool:
+    """Whether a user named a tarball or a bill; of one no digest of an image can be required."""
+    is_named = is_tarball_named(tarball_place(os.fspath(artifact), project.path))
+    if is_named and sha256 is not None:
+        raise UsageError("--sha256 is for images", hint="use --manifest-sha256")
+    return is_named
 
 
 @contextmanager
@@ -203,11 +188,10 @@ def _stored(
         billed = source.bill.manifest
         if not anyway:
             check_machine(source.name, billed.platform, billed.requirements)
-        place = default_prefix(billed.environment) if prefix is None else os.fspath(prefix)
-        chosen = str(project.path(place))
-        check_image_prefix(chosen)
+        place = None if prefix is None else str(project.path(os.fspath(prefix)))
+        chosen = Path(image_prefix(place, billed.environment))
         yield StoredEnvironment(
-            source=source, store=kept, prefix=Path(chosen), workers=project.processors
+            source=source, store=kept, prefix=chosen, workers=project.processors
         )
 
 

@@ -4,20 +4,22 @@ import click
 
 from lading.api import mount
 from lading.cli.context import Context
-from lading.cli.options import anyway_option, store_option
+from lading.cli.options import (
+    anyway_option,
+    how_option,
+    manifest_sha256_option,
+    sha256_option,
+    store_option,
+)
 
 
 @click.command("mount")
 @click.argument("artifact")
 @click.argument("directory", required=False)
-@click.option(
-    "--how",
-    type=click.Choice(["kernel", "fuse", "overlay"]),
-    help="The only way that is tried.",
-)
+@how_option(type=click.Choice(["kernel", "fuse", "overlay"]))
 @store_option
-@click.option("--sha256", metavar="HEX", help="Require this digest of the image.")
-@click.option("--manifest-sha256", metavar="HEX", help="Require this digest of its bill.")
+@sha256_option
+@manifest_sha256_option
 @anyway_option
 @click.pass_obj
 def command(  # noqa: PLR0913  # one parameter for each option

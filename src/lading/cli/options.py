@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+from functools import partial
+
 import click
 
 platform_option = click.option(
@@ -36,3 +38,11 @@ store_option = click.option(
     metavar="DIR",
     help="Directory of the packages.  [default: $LADING_STORE, or ~/.cache/lading/store]",
 )
+sha256_option = click.option(
+    "--sha256", metavar="HEX", help="Require this digest of the image: all of it is read."
+)
+manifest_sha256_option = click.option(
+    "--manifest-sha256", metavar="HEX", help="Require this digest of the bill."
+)
+
+how_option = partial(click.option, "--how", help="The only way to mount it that is tried.")

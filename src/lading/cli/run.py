@@ -2,15 +2,19 @@
 
 import logging
 import shutil
-from pathlib import Path
 from typing import Never
 
 import click
 
 from lading.cli.context import Context
-from lading.cli.options import anyway_option, store_option
+from lading.cli.options import (
+    anyway_option,
+    how_option,
+    manifest_sha256_option,
+    sha256_option,
+    store_option,
+)
 from lading.errors import UsageError
-from lading.format import is_image, is_tarball_named, tarball_place
 from lading.node import Entered, How, activated, read_activation, wrapped
 from lading.system import Run, become
 
@@ -20,13 +24,9 @@ _log = logging.getLogger(__name__)
 @click.command(
     "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
-@click.option(
-    "--how",
-    type=click.Choice([item.value for item in How]),
-    help="The only way to mount it that is tried.",
-)
-@click.option("--sha256", metavar="HEX", help="Require this digest of an image.")
-@click.option("--manifest-sha256", metavar="HEX", help="Require this digest of its bill.")
+@how_option(type=click.Choice([item.value for item in How]))
+@sha256_option
+@manifest_sha256_option
 @store_option
 @click.option(
     "--prefix",
@@ -67,38 +67,19 @@ def command(  # noqa: PLR0913  # one parameter for each option
         argv = argv[1:]
     if not argv:
         raise UsageError("no program to run", hint="write it after --")
-    place = tarball_place(environment, context.project.path)
-    entered = None
-    if is_tarball_named(place):
-        if sha256:
-            raise UsageError("--sha256 is for images", hint="use --manifest-sha256")
-        from lading.api import enter_tarball  # noqa: PLC0415  # not for images
+    from lading.api import enter  # noqa: PLC0415  # not for --help
 
-        entered = enter_tarball(
-            environment,
-            project=context.project,
-            store=store,
-            prefix=prefix,
-            how=how,
-            manifest_sha256=manifest_sha256,
-            anyway=anyway,
-            watch=context.progress,
-        )
-    elif store or prefix:
-        raise UsageError(f"not a tarball: {environment}", hint="leave out --store and --prefix")
-    elif isinstance(place, Path) and is_image(place):
-        from lading.api import enter_image  # noqa: PLC0415  # not for environments
-
-        entered = enter_image(
-            environment,
-            project=context.project,
-            how=how,
-            sha256=sha256,
-            manifest_sha256=manifest_sha256,
-            anyway=anyway,
-        )
-    elif how or sha256 or manifest_sha256:
-        raise UsageError(f"not an image: {environment}", hint="leave out the options for images")
+    entered = enter(
+        environment,
+        project=context.project,
+        store=store,
+        prefix=prefix,
+        how=how,
+        sha256=sha256,
+        manifest_sha256=manifest_sha256,
+        anyway=anyway,
+        watch=context.progress,
+    )
     _run(context, entered, environment, argv)
 
 

@@ -7,7 +7,13 @@ from typing import BinaryIO
 import click
 
 from lading.cli.context import Context
-from lading.cli.options import anyway_option, dry_run_option, no_sync_option, workers_option
+from lading.cli.options import (
+    anyway_option,
+    dry_run_option,
+    manifest_sha256_option,
+    no_sync_option,
+    workers_option,
+)
 from lading.errors import UsageError
 from lading.format import open_tarball, tarball_place
 from lading.node import (
@@ -32,7 +38,7 @@ PIPE = "-"
 @click.argument("tarball")
 @click.argument("prefix")
 @click.option("--manifest", metavar="FILE", help="The bill that TARBALL must carry.")
-@click.option("--manifest-sha256", metavar="HEX", help="Accept only the bill with this SHA-256.")
+@manifest_sha256_option
 @click.option("--only", multiple=True, metavar="PACKAGE", help="Unpack only this package.")
 @click.option("--store", metavar="DIR", help="Keep packages in DIR and link them.")
 @click.option("--replace", is_flag=True, help="Replace another environment at PREFIX.")

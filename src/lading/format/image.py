@@ -186,19 +186,25 @@ def _parse_label(block: bytes, path: Path) -> Label:
         )
     try:
         label = decode_json(block[: -len(LABEL_MAGIC)].rstrip(b"\0"), Label)
-        check_image_prefix(label.prefix)
+        _check_prefix(label.prefix)
         Digest.sha256(label.manifest)
     except (ValueError, UsageError) as error:
         raise ArchiveError(f"the label of {path} is damaged: {error}", hint=FETCH_IMAGE) from error
     return label
 
 
-def default_prefix(environment: str) -> str:
-    """Where an environment is mounted unless something else is asked for."""
-    return f"/opt/lading/{environment}"
+def image_prefix(prefix: str | None, environment: str) -> str:
+    """Where an environment is mounted: `prefix`, or the place that it has by default.
+
+    Raises:
+        UsageError: Nothing can be mounted at `prefix`.
+    """
+    chosen = prefix or f"/opt/lading/{environment}"
+    _check_prefix(chosen)
+    return chosen
 
 
-def check_image_prefix(prefix: str) -> None:
+def _check_prefix(prefix: str) -> None:
     """Refuse a prefix that nothing can be mounted at.
 
     Raises:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from lading.pack.image import (
         ImagePlan as ImagePlan,
         apply_image as apply_image,
-        image_prefix as image_prefix,
         plan_image as plan_image,
     )
     from lading.pack.installer import (

@@ -26,8 +26,7 @@ from lading.format import (
     ManifestFile,
     State,
     beside,
-    check_image_prefix,
-    default_prefix,
+    image_prefix,
     label_of,
     list_path,
     render_label,
@@ -75,19 +74,6 @@ class ImagePlan:
     pack: PackPlan
 
 
-def image_prefix(prefix: str | None, environment: str) -> str:
-    """Where an image is mounted: `prefix`, or the place that its environment has by default.
-
-    Raises:
-        UsageError: `prefix` is none.
-        PrefixError: It cannot stand in a file.
-    """
-    chosen = prefix or default_prefix(environment)
-    check_image_prefix(chosen)
-    check_prefix(Path(chosen), None)
-    return chosen
-
-
 def plan_image(request: PackRequest, prefix: str | None = None) -> ImagePlan:
     """What making an image takes; nothing is written.
 
@@ -96,8 +82,7 @@ def plan_image(request: PackRequest, prefix: str | None = None) -> ImagePlan:
         prefix: Where the image will be mounted; None means `/opt/lading/<environment>`.
 
     Raises:
-        UsageError: The platform cannot be packed, or `prefix` is none.
-        PrefixError: `prefix` cannot stand in a file.
+        UsageError: The platform cannot be packed, or nothing can be mounted at `prefix`.
     """
     chosen = image_prefix(prefix, request.installed.plan.environment)
     plan = plan_pack(replace(request, format=Format.TAR, prefix=chosen))
