@@ -34,7 +34,6 @@ from lading.format import (
     check_document,
     parse_file_list,
 )
-from lading.node.extraction import Target, extract
 from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.linking import link_members
 from lading.node.store_roots import StoreRoots
@@ -56,7 +55,6 @@ from lading.system import (
     reason_to_distrust,
     remove_atomically,
     remove_stale_temporaries,
-    spread,
     sync_file_system,
     temporary_directory,
 )
@@ -195,6 +193,8 @@ class Store:
         packages = [item for item in packages if not self.holds(item)]
         if not packages:
             return
+        from lading.node.extraction import Target, extract  # noqa: PLC0415  # seldom needed, slow to load
+
         with temporary_directory(self.directory, "packages") as temporary:
             roots = {temporary / item.package.listed.sha256: item for item in packages}
             left = Counter({root: len(item.slices) for root, item in roots.items()})
@@ -325,6 +325,8 @@ class Store:
         Raises:
             PrefixError: The store cannot be read or written.
         """
+        from lading.system import spread  # noqa: PLC0415  # programs start sooner without it
+
         found: list[Changed] = []
         with self._alone():
             names, mounted = self.records.names(), self.records.lists_in_use()

@@ -14,7 +14,6 @@ from lading.node.keeper import Delivery, Place, Refused
 from lading.node.overlay import mount_overlay
 from lading.node.staging import check_prefix, check_space, staged_prefix
 from lading.node.stored_environment import StoredEnvironment
-from lading.node.supply import link_all
 from lading.system import no_sync
 
 
@@ -66,6 +65,8 @@ class Linked:
 
     def deliver(self, scratch: Path) -> Place:
         """Assemble it below `scratch`."""
+        from lading.node.supply import link_all  # noqa: PLC0415  # not for overlays
+
         given = self.environment
         manifest = given.source.bill.manifest
         prefix = scratch / given.prefix.name

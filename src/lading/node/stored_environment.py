@@ -1,20 +1,18 @@
 """An environment by its packages in a store: it is brought in, and made ready to be mounted."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lading.format import Contents, ManifestPackage, TarballSource, bill_alone
+from lading.format import Contents, TarballSource, bill_alone
 from lading.node.keeper import Refused
-from lading.node.layer import make_layer
 from lading.node.promise import Promise
 from lading.node.staging import check_prefix, prefix_errors
 from lading.node.store import Store
 from lading.node.store_layers import Held, StoreLayers
-from lading.node.supply import stored_contents, supply
 from lading.system import Progress, Sync, no_progress, sync_file_system
 
 Watch = Callable[[], AbstractContextManager[Progress]]
@@ -55,6 +53,8 @@ class StoredEnvironment:
         Raises:
             FetchError: It lacks some.
         """
+        from lading.node.supply import stored_contents  # noqa: PLC0415  # as of `_fill`
+
         return stored_contents(bill_alone(self.source.name, self.source.bill), self.store)
 
     def supply(self, watch: Watch = unwatched) -> None:
@@ -74,6 +74,9 @@ class StoredEnvironment:
                 self._fill(watch)
 
     def _fill(self, watch: Watch) -> None:
+        # A program starts sooner where all is there, and this is not loaded.
+        from lading.node.supply import stored_contents, supply  # noqa: PLC0415
+
         with self.store.in_use(), watch() as progress:
             self.store.records.expect(self.source.bill.document)
             contents = stored_contents(self.source, self.store)
@@ -81,32 +84,15 @@ class StoredEnvironment:
             supply(self.source, contents, self.store, self.workers, self.sync, counted)
 
     def _is_ready(self) -> bool:
-        """Whether the store has a layer, and all packages, unchanged.
-
-        Two processes look: with 18,000 files this is half of what a run costs.
-        """
+        """Whether the store has a layer, and all packages, unchanged."""
         held = self.hold()
         if held is None:
             return False
-        # The number of files tells how long it takes.
-        packages = sorted(self.source.bill.manifest.packages, key=lambda item: item.files)
-        child = os.fork()
-        if child == 0:
-            has_half = False
-            try:
-                has_half = self._has(packages[::2])
-            finally:
-                os._exit(0 if has_half else 1)
-        has_half = False
         try:
-            has_half = self._has(packages[1::2])
+            packages = self.source.bill.manifest.packages
+            return all(self.store.holds_list(package.listed.sha256) for package in packages)
         finally:
-            _, status = os.waitpid(child, 0)
             os.close(held.descriptor)
-        return has_half and status == 0
-
-    def _has(self, packages: Sequence[ManifestPackage]) -> bool:
-        return all(self.store.holds_list(package.listed.sha256) for package in packages)
 
     def hold(self) -> Held | None:
         """Its layer, locked."""
@@ -133,6 +119,8 @@ class StoredEnvironment:
         return tuple(map(self.store.tree_of, dict.fromkeys(digests)))
 
     def _make_layer(self) -> None:
+        from lading.node.layer import make_layer  # noqa: PLC0415  # as of `_fill`
+
         with self.store.in_use():
             listed = make_layer(self.store, self.contents(), self.prefix, self.workers, self.sync)
             self.store.records.keep_layer(self.prefix, self.source.bill.document, listed)
