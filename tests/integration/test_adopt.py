@@ -1,6 +1,7 @@
 """Locks of other tools: taken over byte for byte the same each time, and read as they are."""
 
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -10,9 +11,13 @@ from rattler.lock import LockChannel, LockFile, LockPlatform
 from rattler.package import BuildString
 
 from lading.conda.records import RepodataRecord
+from lading.lock.reading import read_lockfile
+from lading.system.digest import sha256_of_file
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 from simulators.command import Outcome, lading
 from simulators.foreign_locks import CONDA_LOCK_VERSIONS, conda_lock_file
+from simulators.webserver import serve_directory
+from simulators.wheel_index import WheelIndex
 
 ODD = {"3.0 with git and path"}
 """Kinds of which something must be left out."""
@@ -170,6 +175,12 @@ def test_pixi_as_it_writes_today(project: Path, channel: ChannelSimulator) -> No
         assert "names no source" in refused.stderr
     # Without adopting, the default environment is meant.
     assert "app" in done(project, "list", path).stdout
+    for words in ("init -q", "add pixi.lock", "-c user.name=x -c user.email=x commit -qm x"):
+        subprocess.run(["git", *words.split()], cwd=project, check=True)
+    done(project, "diff", "--exit-code", path, "service")
+    done(project, "diff", "--exit-code", "HEAD:pixi.lock", path)
+    changed = lading(["diff", "--exit-code", "HEAD:pixi.lock", "test"], project)
+    assert (1, True) == (changed.code, "checker" in changed.stdout), changed.stderr
 
 
 def test_pixi_of_version_6(project: Path, channel: ChannelSimulator) -> None:
@@ -225,10 +236,38 @@ def test_the_pip_part_comes_and_goes_as_pylock(project: Path, channel: ChannelSi
     assert pylock["requires-python"] == "==3.12.*"
     done(project, "adopt", "pylock.toml", "-n", "service", "-p", "linux-64")
     assert (project / "locks/service/linux-64.conda-lock.yml").read_bytes() == before
-    (project / "requirements.txt").write_text("tool==1.0 --hash=sha256:" + DIGEST + "\n")
+    (project / "requirements.txt").write_text("tool>=1.0 --hash=sha256:" + DIGEST + "\n")
     outcome = lading(["adopt", "requirements.txt", "-n", "service"], project)
     assert outcome.is_plain_error
     assert "- -r requirements.txt" in outcome.stderr
+
+
+def test_versions_with_hashes_are_found_in_the_index(
+    project: Path, channel: ChannelSimulator, tmp_path: Path
+) -> None:
+    """What pip-compile and uv export write: the URL of the file with the digest is locked."""
+    conda_lock_file(project / "conda-lock.yml", "1.0", records(channel))
+    index = WheelIndex(tmp_path / "index")
+    wheels = [index.add_wheel("tool", name, requires=["absent"]) for name in ("1.0", "2.0")]
+    digests = [sha256_of_file(path).hex for path in (*wheels, index.add_source("tool", "1.0"))]
+    requirements = project / "requirements.txt"
+    with serve_directory(index.root) as url:
+        text = (
+            f"--index-url {url}/simple\ntool[more]==1.0 \\\n    --hash=sha256:{digests[2]} \\\n"
+            f"    --hash=sha256:{digests[0]}\n    # via somebody\n"
+        )
+        requirements.write_text(text)
+        done(project, "adopt", "conda-lock.yml", requirements)
+        lock = read_lockfile(project / "locks/service/linux-64.conda-lock.yml")
+        found = f"{url}/files/tool-1.0-py3-none-any.whl"
+        assert [(found, digests[0])] == [(item.url, item.sha256.hex) for item in lock.pip]
+        requirements.write_text(text.replace(digests[0], digests[1]))
+        other = lading(["adopt", "requirements.txt", "-n", "service"], project)
+        requirements.write_text(text.replace("1.0", "3.0"))
+        absent = lading(["adopt", "requirements.txt", "-n", "service"], project)
+    assert (3, True) == (other.code, other.is_plain_error), other.stderr
+    assert "no wheel of tool 1.0 in the index has one of its digests" in other.stderr
+    assert (6, True) == (absent.code, absent.is_plain_error), absent.stderr
 
 
 @pytest.mark.usefixtures("channel")

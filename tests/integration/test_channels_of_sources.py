@@ -69,6 +69,16 @@ def test_a_channel_beside_the_source(tmp_path: Path, engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_channel_that_is_not_there(tmp_path: Path, engine: str) -> None:
+    """The directory is named, in lading's own words."""
+    project = tmp_path / "project"
+    write(project, "channels: ['./my channel']\ndependencies: [app]\n")
+    outcome = lading(["lock"], project, engine_variables(engine))
+    assert (6, True) == (outcome.code, outcome.is_plain_error), outcome.stderr
+    assert f"there is no directory {project}/my channel\n" in outcome.stderr
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_package_by_its_url(tmp_path: Path, engine: str) -> None:
     """A URL with its digest takes this very archive; another digest has no solution."""
     project = tmp_path / "project"

@@ -70,6 +70,8 @@ def test_the_tab_key_offers_what_fits(site: Site, words: str, offered: list[str]
         ("why panda", 3, "did you mean pandas?"),
         ("run data-service true", 8, "data-service is locked, but not installed"),
         ("relocate train.py", 8, "train.py is not a directory"),
+        (f"unpack --store train.py {TARBALL} ../x", 2, "train.py cannot be a store"),
+        (f"run --store train.py {TARBALL} true", 2, "train.py cannot be a store"),
         ("diff HEAD:data-service data-service", 3, "HEAD is not a revision"),
     ],
 )
@@ -98,7 +100,12 @@ def test_an_installer_is_told_from_a_tarball(site: Site, tmp_path: Path) -> None
     ("path", "commands"),
     [
         ("environment.yml", ["lock", "lock --check"]),
-        ("locks/data-service/linux-64.conda-lock.yml", ["pack", "lock --check", "diff {0} {0}"]),
+        (
+            "locks/data-service/linux-64.conda-lock.yml",
+            ["pack", "lock", "lock --check", "diff {0} {0}"],
+        ),
+        ("locks/data-service", ["pack", "lock", "info", "diff data-service data-service"]),
+        ("locks", ["pack", "lock", "lock --check", "install", "list", "info"]),
         (TARBALL, ["verify {0}", "unpack {0} ../somewhere", "preflight {0}", "run {0} true"]),
     ],
 )

@@ -4,7 +4,7 @@ They are too large for CI. Each test runs where a variable names a python that h
 the same minor version as that of the tests:
 
     python3.11 -m venv /tmp/spark && /tmp/spark/bin/pip install pyspark
-    python3.11 -m venv /tmp/dask && /tmp/dask/bin/pip install distributed dask-jobqueue
+    python3.11 -m venv /tmp/dask && /tmp/dask/bin/pip install distributed dask-jobqueue numpy
     python3.11 -m venv /tmp/ray && /tmp/ray/bin/pip install ray
     export LADING_SPARK_PYTHON=/tmp/spark/bin/python LADING_DASK_PYTHON=/tmp/dask/bin/python
     LADING_RAY_PYTHON=/tmp/ray/bin/python make test

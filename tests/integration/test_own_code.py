@@ -14,6 +14,7 @@ from lading.lock.side_list import built_wheels
 from lading.system.digest import sha256_of_file
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 from simulators.command import Outcome, lading
+from simulators.engine_project import ENGINES, engine_variables
 from simulators.interpreter import SITE_PACKAGES, python_package, write_wheel
 
 PYPROJECT = """\
@@ -144,17 +145,19 @@ def test_changed_sources(project: Path) -> None:
     assert "helper-1.0-py3-none-any.whl is not the wheel that is locked" in checked.stdout
 
 
-def test_editable(project: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_editable(project: Path, engine: str) -> None:
     """A linked tree is imported from where it lies; what is packed is the wheel."""
-    run(project, "lock")
-    run(project, "install", "x", "--editable")
+    variables = engine_variables(engine)
+    run(project, "lock", **variables)
+    run(project, "install", "x", "--editable", **variables)
     [prefix] = project.glob("build/x/*/prefix")
     source = project / "lib/src/my_service/__init__.py"
     source.write_text(source.read_text().replace('"one"', '"edited"'))
-    run(project, "install", "x", "--editable")
+    run(project, "install", "x", "--editable", **variables)
     assert said(prefix) == "edited"
     source.write_text(source.read_text().replace('"edited"', '"one"'))
-    run(project, "pack", "x", "--level", "fast", "-o", "out")
+    run(project, "pack", "x", "--level", "fast", "-o", "out", **variables)
     [tarball] = project.glob("out/*.tar.zst")
     run(project, "unpack", tarball, "elsewhere")
     assert (project / "elsewhere" / SITE_PACKAGES / "my_service/__init__.py").is_file()

@@ -12,7 +12,7 @@ from lading.lock.model import Lockfile
 from lading.lock.reading import read_lockfile
 from simulators.channel import ChannelSimulator, Package
 from simulators.command import Outcome, lading
-from simulators.guarded import BASIC, PASSWORD as SECRET, Guarded
+from simulators.guarded import BASIC, PASSWORD as SECRET, Bearing, Guarded
 from simulators.interpreter import python_package
 from simulators.webserver import running, serve_directory
 from simulators.wheel_index import WheelIndex
@@ -188,3 +188,19 @@ def test_channel_with_password(place: Place) -> None:
     (place.root / "build").rename(place.root / "old")
     (place.root / ".lading").rename(place.root / ".old")
     assert "401" in place.run("install", "x", code=6).stderr
+
+
+def test_a_bearer_token(place: Place, tmp_path: Path) -> None:
+    """An index that wants a token in a header is locked and installed; the token stays out."""
+    with running(functools.partial(Bearing, directory=str(tmp_path / "served"))) as url:
+        settings = f'[[indexes]]\nname = "inside"\nurl = "{url}/simple"\n'
+        place.write("inside", settings=settings)
+        place.run("lock", code=6)
+        tokens = {url.partition("://")[2]: {"BearerToken": SECRET}}
+        (tmp_path / "auth.json").write_text(json.dumps(tokens))
+        variables = {"RATTLER_AUTH_FILE": str(tmp_path / "auth.json")}
+        place.run("lock", **variables)
+        assert [f"{url}/files/inside-1.0-py3-none-any.whl"] == [it.url for it in place.lock.pip]
+        place.run("install", "x", code=6)
+        place.run("install", "x", **variables)
+    assert [] == place.leaks()

@@ -13,7 +13,7 @@ from pathlib import Path
 from lading.api.project import Project
 from lading.conda import MirrorMap
 from lading.errors import SpecError
-from lading.lock import Lockfile, PackageIndex, Sources, lock_path, read_sources
+from lading.lock import Lockfile, PackageIndex, PipOptions, Sources, lock_path, read_sources
 from lading.net import channel_credentials, index_credentials, opened_url
 
 
@@ -40,9 +40,10 @@ def access_of(
     channels: Sequence[str] = (),
     pip_index: str = "",
     *,
+    options: Sequence[PipOptions] = (),
     lenient: bool = False,
 ) -> Access:
-    """How servers are reached that `sources`, the settings and the user name.
+    """How servers are reached that `sources`, `options`, the settings and the user name.
 
     `sources` is None where what is asked for is not known. With `lenient`, a URL is passed over
     whose variable is not set.
@@ -50,7 +51,7 @@ def access_of(
     files = sources.files if sources is not None else ()
     written = [*channels, *(text for item in files for text in item.channels_as_written)]
     settings = project.settings
-    said = [item.pip_options for item in files]
+    said = [*options, *(item.pip_options for item in files)]
     defaults = [item.url for item in settings.indexes if item.default]
     defaults += [item.index_url for item in said if item.index_url]
     default = pip_index or project.environment.get("PIP_INDEX_URL", "") or "".join(defaults[:1])

@@ -5,14 +5,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lading.api.access import access_of
 from lading.api.environments import settled_digests
 from lading.api.locking import LockChoices, lock_environments
 from lading.api.project import Project
 from lading.conda import Platform, is_environment_name
 from lading.errors import LockError, UsageError
+from lading.install import wheel_builder
 from lading.lock import (
     LockedPackage,
     Lockfile,
+    PipOptions,
     adopted_bytes,
     is_environment_file,
     is_pip_lock,
@@ -95,7 +98,7 @@ def adopt(
                 f" {lock.platform}",
                 hint="adopt them one at a time, each with its name (-n)",
             )
-        merged[target] = _adopted(path, lock, target, pip, leave_out)
+        merged[target] = _adopted(project, path, lock, target, pip, leave_out)
     _refuse_unknown(leave_out, merged.values())
     for item in merged.values():
         if item.written:
@@ -134,8 +137,13 @@ def _locked_already(
     return [(path, read_lockfile(path)) for path in paths]
 
 
-def _adopted(
-    path: Path, lock: Lockfile, target: Path, pip: Sequence[Path], leave_out: Collection[str]
+def _adopted(  # what is adopted, and how
+    project: Project,
+    path: Path,
+    lock: Lockfile,
+    target: Path,
+    pip: Sequence[Path],
+    leave_out: Collection[str],
 ) -> Adopted:
     kept = replace(
         lock,
@@ -145,7 +153,7 @@ def _adopted(
     )
     refuse_unusable(path, kept)
     if pip:
-        kept = _with_pip(kept, pip)
+        kept = _with_pip(project, kept, pip)
     names = {item.name for item in lock.packages} | {item.name for item in lock.unusable}
     result = Adopted(
         path=target,
@@ -169,11 +177,19 @@ def _relative(path: Path, sources: Sequence[str], target: Path) -> tuple[str, ..
     )
 
 
-def _with_pip(lock: Lockfile, pip: Sequence[Path]) -> Lockfile:
+def _with_pip(project: Project, lock: Lockfile, pip: Sequence[Path]) -> Lockfile:
     """The lock with the packages of `pip` instead of its pip part."""
     packages: dict[str, LockedPackage] = {}
+
+    def look_up(options: PipOptions, requirements: Sequence[str], python: str) -> bytes:
+        access = access_of(project, None, options=(options,))
+        no_index = () if options.allow_index else ("--no-index",)
+        builder = wheel_builder(project.tree, project.environment, access.mirrors, access.variables)
+        return builder.find_wheels((*no_index, *requirements), python)
+
     for path in pip:
-        for item in read_pip_lock(path, lock):
+        for found in read_pip_lock(path, lock, look_up):
+            item = replace(found, url=project.settings.mirrors.canonical(found.url))
             if packages.setdefault(item.name, item).url != item.url:
                 raise LockError(
                     f"{path} has another {item.name} than {pip[0]}", hint="adopt one of them"

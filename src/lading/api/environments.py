@@ -16,9 +16,11 @@ from lading.lock import (
     LockGraph,
     Unusable,
     choose_categories,
+    default_environment,
     is_lock_path,
     lock_graph,
     lock_path,
+    locked_environments,
     locked_platforms,
     read_foreign,
     read_lockfile,
@@ -47,10 +49,10 @@ def find_lock(project: Project, environment: str, platform: str | None) -> tuple
         raise UsageError(
             f"{environment!r} is not an environment name", hint="name it, or name a lockfile"
         )
-    path = lock_path(project.directory, environment, project.platform(platform))
-    if not path.is_file():
-        raise _not_locked(project, environment, project.platform(platform))
-    return path, environment
+    wanted = project.platform(platform)
+    if wanted not in locked_platforms(project.directory, environment):
+        raise _not_locked(project, environment, wanted)
+    return lock_path(project.directory, environment, wanted), environment
 
 
 def _not_locked(project: Project, environment: str, platform: Platform) -> LockError:
@@ -61,7 +63,7 @@ def _not_locked(project: Project, environment: str, platform: Platform) -> LockE
             f"{environment} is not locked for {platform}, only for {', '.join(platforms)}",
             hint=f"run `lading lock -p {platform} {environment}`, or choose with -p",
         )
-    locked = _locked_environments(project)
+    locked = locked_environments(project.directory)
     known = f"locked are {', '.join(locked)}" if locked else "nothing is locked yet"
     hint = "run `lading lock` on its environment.yml"
     if environment in project.settings.environments:
@@ -90,14 +92,14 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
     if record is None:
         hint = f"run `lading install {environment}`, or name a prefix"
         installed = (path.name for path in (project.directory / "build").glob("*/"))
-        for near in nearest(environment, {*_locked_environments(project), *installed}):
+        for near in nearest(environment, {*locked_environments(project.directory), *installed}):
             hint = f"did you mean {near}? If not, {hint}"
         if path.is_file():
             raise NotAPrefixError(
                 f"{path} is a file, and not an image",
                 hint=f"if it is a tarball, unpack it first: lading unpack {environment} DIR",
             )
-        if environment in _locked_environments(project):
+        if environment in locked_environments(project.directory):
             raise NotAPrefixError(f"{environment} is locked, but not installed", hint=hint)
         raise NotAPrefixError(f"there is no environment {environment}", hint=hint)
     return Path(record.prefix), environment
@@ -162,19 +164,12 @@ def _of_several(path: Path, locks: Sequence[Lockfile], wanted: Platform | None) 
         raise LockError(f"{path} is for {listed}", hint="name one platform with -p")
     if wanted is not None and wanted not in platforms:
         raise LockError(f"{path} is for {listed}, not for {wanted}", hint="name one of these")
-    found = [lock for lock in locks if wanted in {None, lock.platform}]
-    own = [lock for lock in found if lock.environment == path.resolve().parent.name]
-    if len(found) > 1 and len(own) != 1:
-        names = ", ".join(lock.environment for lock in found)
-        raise LockError(
-            f"{path} has several environments: {names}", hint=f"run `lading adopt {path.name}`"
-        )
-    return (own if len(found) > 1 else found)[0]
+    return default_environment(path, locks, wanted or locks[0].platform)
 
 
 def known_environments(project: Project) -> tuple[str, ...]:
     """The environments that are configured, where none is those that are locked; sorted."""
-    return tuple(sorted(project.settings.environments)) or _locked_environments(project)
+    return tuple(sorted(project.settings.environments)) or locked_environments(project.directory)
 
 
 def named_environments(
@@ -231,14 +226,8 @@ def read_graph(
     return lock_graph(lock, path.parent)
 
 
-def _locked_environments(project: Project) -> tuple[str, ...]:
-    """The names of the directories that hold lockfiles, sorted."""
-    found = (project.directory / "locks").glob(f"*/*{LOCK_SUFFIX}")
-    return tuple(sorted({path.parent.name for path in found}))
-
-
 def _only_environment(project: Project) -> str:
-    names = _locked_environments(project)
+    names = locked_environments(project.directory)
     if len(names) != 1:
         if not names:
             hint = "lock one first: `lading lock environment.yml`"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lading.api.asked import find_sources
-from lading.api.environments import known_environments, named_environments, read_one_lock
+from lading.api.environments import named_environments, read_one_lock
 from lading.api.locking import LockChoices, lock_request
 from lading.api.project import Project
 from lading.conda import Platform
@@ -21,6 +21,7 @@ from lading.lock import (
     categories_of,
     list_packages,
     lock_path,
+    locked_environments,
     locked_platforms,
     newer_packages,
     plan_lock,
@@ -177,9 +178,7 @@ def overview(project: Project) -> Overview:
 
 
 def _names(project: Project) -> list[str]:
-    locked = {path.name for path in (project.directory / "locks").glob("*/")}
-    found = {*known_environments(project), *locked}
-    return sorted(name for name in found if name in project.settings.environments or name in locked)
+    return sorted({*project.settings.environments, *locked_environments(project.directory)})
 
 
 def _environment(project: Project, name: str) -> KnownEnvironment:

@@ -24,8 +24,9 @@ def command(
     """Write the locks in FILES as locks/NAME/PLATFORM.conda-lock.yml; nothing is solved.
 
     FILES are a conda-lock.yml, a pixi.lock or explicit files (@EXPLICIT); for the pip part also
-    a pylock.toml, or requirements with URLs and hashes. An archive with an MD5 alone is fetched
-    once for its SHA-256. An exported environment.yml is locked with the versions that it names.
+    a pylock.toml, or requirements with hashes; where these name versions and no URLs, the index
+    is asked for the wheels with these hashes. An archive with an MD5 alone is fetched once for its
+    SHA-256. An exported environment.yml is locked with the versions that it names.
     """
     with context.progress() as progress:
         adopted = adopt(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lading.engine.pixi_lock import (
         PixiEnvironment as PixiEnvironment,
         PixiPackage as PixiPackage,
-        read_pixi_lock as read_pixi_lock,
+        parse_pixi_lock as parse_pixi_lock,
     )
     from lading.engine.protocol import (
         LINKING as LINKING,

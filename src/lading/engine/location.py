@@ -3,11 +3,12 @@
 `sources` is canonical channel URL → the location that answered, in order of priority.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lading.conda import ChannelUrl, MatchSpecText, MirrorMap, Platform, canonical_channel
-from lading.errors import EngineFailedError, SpecError
+from lading.errors import EngineFailedError, FetchError, SpecError
 from lading.system import without_credentials
 
 Sources = Mapping[ChannelUrl, str]
@@ -66,6 +67,23 @@ def canonical_url(url: str, named: str, sources: Sources) -> tuple[ChannelUrl, s
         f"the engine chose a package of another channel: {without_credentials(url)}",
         hint="clear the engine's state directory and try again",
     )
+
+
+def refuse_absent(channels: Iterable[ChannelUrl], mirrors: MirrorMap) -> None:
+    """Refuse a channel of which every location is a directory that does not exist.
+
+    Raises:
+        FetchError: There is such a channel.
+    """
+    for channel in channels:
+        locations = [urlsplit(location) for location in mirrors.locations(channel)]
+        paths = [unquote(item.path) for item in locations if item.scheme == "file"]
+        if len(paths) == len(locations) and not any(map(os.path.isdir, paths)):
+            name = without_credentials(channel)
+            raise FetchError(
+                f"the channel {name} could not be read: there is no directory {paths[0]}",
+                hint="correct its path, or make the channel there",
+            )
 
 
 class BearerTokens:

@@ -29,7 +29,7 @@ from lading.engine.errors import (
     not_by_micromamba,
     unread_channel,
 )
-from lading.engine.location import Sources, located_spec
+from lading.engine.location import Sources, located_spec, refuse_absent
 from lading.engine.micromamba_executable import Runner, read_version
 from lading.engine.micromamba_output import NOISE, changed_names, read_records, solve_failure
 from lading.engine.micromamba_repodata import (
@@ -138,6 +138,7 @@ class MicromambaEngine:
         if request.exclude_newer is not None:
             raise not_by_micromamba("micromamba cannot exclude packages by date")
         refuse_fields(request)
+        refuse_absent(request.channels, request.mirrors)
         failures: list[str] = []
         for sources in _attempts(request):
             refuse_bearers(sources, request.mirrors)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from lading.errors import LockError
@@ -47,8 +48,8 @@ class PixiEnvironment:
     packages: dict[str, tuple[PixiPackage, ...]]
 
 
-def read_pixi_lock(path: Path) -> tuple[PixiEnvironment, ...]:
-    """The environments of the `pixi.lock` at `path`, sorted by name.
+def parse_pixi_lock(path: Path, data: bytes) -> tuple[PixiEnvironment, ...]:
+    """The environments of the `pixi.lock` that is `data`, sorted by name; `path` is for messages.
 
     Raises:
         LockError: It cannot be read, or is of a version that py-rattler does not know.
@@ -56,7 +57,11 @@ def read_pixi_lock(path: Path) -> tuple[PixiEnvironment, ...]:
     from rattler.lock import LockFile  # noqa: PLC0415  # slow to load
 
     try:
-        environments = sorted(LockFile.from_path(path).environments(), key=lambda item: item[0])
+        with NamedTemporaryFile(suffix="-pixi.lock") as copy:
+            # py-rattler reads files alone, and this may be one of another revision.
+            copy.write(data)
+            copy.flush()
+            environments = sorted(LockFile.from_path(Path(copy.name)).environments())
         return tuple(
             PixiEnvironment(
                 name=name,

@@ -16,7 +16,7 @@ from rattler.networking.middleware import AddHeadersMiddleware, OciMiddleware, R
 from lading.conda import ChannelUrl, Platform
 from lading.engine.errors import unread_channel
 from lading.engine.event_loop import run_coroutine
-from lading.engine.location import BearerTokens, Sources
+from lading.engine.location import BearerTokens, Sources, refuse_absent
 from lading.engine.protocol import SolveRequest
 from lading.engine.rattler_errors import translated
 from lading.errors import FetchError
@@ -53,6 +53,7 @@ class Gateways:
 
     def open(self, request: SolveRequest) -> tuple[rattler.Gateway, Sources]:
         """A gateway to the channels of a request, and where each of them can be read."""
+        refuse_absent(request.channels, request.mirrors)
         locations = [
             location
             for channel in request.channels

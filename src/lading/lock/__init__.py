@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         LockFinding as LockFinding,
         LockReport as LockReport,
         check_lock as check_lock,
-        locked_platforms as locked_platforms,
     )
     from lading.lock.dependency_graph import LockGraph as LockGraph, lock_graph as lock_graph
     from lading.lock.diff import (
@@ -38,7 +37,11 @@ if TYPE_CHECKING:
         export_unified as export_unified,
     )
     from lading.lock.file_conflicts import FileLists as FileLists
-    from lading.lock.foreign import is_lock_path as is_lock_path, read_foreign as read_foreign
+    from lading.lock.foreign import (
+        default_environment as default_environment,
+        is_lock_path as is_lock_path,
+        read_foreign as read_foreign,
+    )
     from lading.lock.group import solve_group as solve_group
     from lading.lock.isolation import CondaLock as CondaLock
     from lading.lock.listing import (
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
         is_pip_lock as is_pip_lock,
         read_pip_lock as read_pip_lock,
     )
+    from lading.lock.pip_options import PipOptions as PipOptions
     from lading.lock.project_files import FilesRequest as FilesRequest, read_files as read_files
     from lading.lock.reading import (
         read_lockfile as read_lockfile,
@@ -85,7 +89,11 @@ if TYPE_CHECKING:
         ask_conda_lock as ask_conda_lock,
         read_sources as read_sources,
     )
-    from lading.lock.revisions import LockRevisions as LockRevisions
+    from lading.lock.revisions import (
+        LockRevisions as LockRevisions,
+        locked_environments as locked_environments,
+        locked_platforms as locked_platforms,
+    )
     from lading.lock.side_list import locked_files as locked_files
     from lading.lock.solve import (
         apply_lock as apply_lock,

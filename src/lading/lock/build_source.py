@@ -27,7 +27,7 @@ class BuildSource:
 
     Attributes:
         path: The directory, or the archive; absolute.
-        said: How the lock names it: `./PATH` relative to the project, or a URL.
+        said: How the lock names it: `.` or `./PATH`, relative to the project, or a URL.
         sha256: Of the tree, or of the archive.
         files: Of a tree, relative, sorted.
     """
@@ -95,9 +95,10 @@ def tree_source(
 
 
 def project_relative(path: Path, project: Path) -> str:
-    """How a lock names `path`: `./PATH`, or `../PATH` where it lies outside of the project."""
+    """How a lock names `path`: `.`, `./PATH`, or `../PATH` where it lies outside of the project."""
     relative = Path(relpath(path, project)).as_posix()
-    return relative if relative.startswith("../") or relative == ".." else f"./{relative}"
+    is_plain = relative in {".", ".."} or relative.startswith("../")
+    return relative if is_plain else f"./{relative}"
 
 
 def _read_member(archive: Path) -> str:

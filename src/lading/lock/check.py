@@ -22,7 +22,6 @@ from lading.conda import (
     canonical_channel,
     channel_urls,
     is_virtual,
-    parse_platform,
 )
 from lading.engine import Present, admits, counts_in, present_packages, satisfies
 from lading.graph import reachable
@@ -30,7 +29,6 @@ from lading.lock.build_source import tree_source
 from lading.lock.categories import categories_of
 from lading.lock.dependency_graph import LockGraph, node_of
 from lading.lock.model import (
-    LOCK_SUFFIX,
     MAIN,
     LockedPackage,
     Lockfile,
@@ -42,6 +40,7 @@ from lading.lock.project_files import FilesRequest, lock_files
 from lading.lock.reading import read_lockfile
 from lading.lock.requested import Requested
 from lading.lock.requirement import applies, parse_requirement, requirement_name
+from lading.lock.revisions import locked_platforms
 from lading.lock.side_list import built_wheels, locked_files
 from lading.lock.virtual_packages import targeted_virtual_packages
 from lading.system import sha256_of_file
@@ -117,17 +116,6 @@ class LockReport:
         return not self.findings
 
 
-def locked_platforms(directory: Path, name: str) -> tuple[Platform, ...]:
-    """The platforms for which the environment `name` is locked, sorted."""
-    found = []
-    for path in sorted((directory / "locks" / name).glob(f"*{LOCK_SUFFIX}")):
-        try:
-            found.append(parse_platform(path.name.removesuffix(LOCK_SUFFIX)))
-        except ValueError:
-            continue
-    return tuple(found)
-
-
 def check_lock(request: CheckRequest) -> LockReport:
     """Compare the lockfiles of an environment with what its sources ask for.
 
@@ -137,12 +125,12 @@ def check_lock(request: CheckRequest) -> LockReport:
     """
     findings: list[LockFinding] = []
     packages = 0
+    locked = locked_platforms(request.directory, request.name)
     for platform, requested in request.requested.items():
-        path = lock_path(request.directory, request.name, platform)
-        if not path.is_file():
+        if platform not in locked:
             findings.append(_finding(platform, "platform", platform.value, UNLOCKED))
             continue
-        lock = read_lockfile(path, platform)
+        lock = read_lockfile(lock_path(request.directory, request.name, platform), platform)
         packages += len(lock.packages)
         case = _Case(request=request, lock=lock, requested=requested)
         findings += (
@@ -151,7 +139,6 @@ def check_lock(request: CheckRequest) -> LockReport:
             for subject, message in rule(case)
         )
     if request.all_platforms:
-        locked = locked_platforms(request.directory, request.name)
         findings += [
             _finding(platform, "platform", platform.value, SURPLUS)
             for platform in locked

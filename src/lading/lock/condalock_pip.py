@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
-from lading.conda import VirtualPackage
+from lading.conda import Credential, MirrorMap, VirtualPackage
 from lading.lock.condalock_indexes import search_in_order
 from lading.lock.exchange import FailedError, FailureKind, PipAnswer, PipQuestion
 from lading.lock.model import MAIN, LockedPackage, Manager
@@ -59,6 +59,7 @@ def solve_pip(question: PipQuestion) -> PipAnswer:
         _refuse_source_distributions()
     if question.exclude_newer:
         _hide_newer_files(question.exclude_newer)
+    _send_bearer_tokens(question.search.credentials)
     with _pip_failures():
         solved = _solved_requirements(question, conda)
         packages = tuple(_locked_package(_with_digest(solved[name])) for name in sorted(solved))
@@ -291,6 +292,23 @@ def _json_page(repository: "LegacyRepository", name: str) -> tuple[str, dict[str
         sha256 = item.get("hashes", {}).get("sha256", "")
         item["url"] = urljoin(answer.url, item["url"]) + (f"#sha256={sha256}" if sha256 else "")
     return url, content
+
+
+def _send_bearer_tokens(credentials: tuple[Credential, ...]) -> None:
+    """Let every request bear the token of its server; Poetry knows passwords alone."""
+    import requests
+
+    known, send = MirrorMap(credentials=credentials), requests.Session.send
+
+    def bearing(
+        session: requests.Session, request: requests.PreparedRequest, **options: object
+    ) -> requests.Response:
+        token = known.bearer(request.url or "")
+        if token:
+            request.headers.setdefault("Authorization", f"Bearer {token}")
+        return send(session, request, **options)
+
+    requests.Session.send = bearing  # type: ignore[method-assign, assignment]  # on purpose
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from lading.conda import VirtualPackage
+from lading.conda import Credential, VirtualPackage
 from lading.lock.model import LockedPackage
 
 
@@ -117,6 +117,7 @@ class PipSearch(msgspec.Struct, frozen=True, kw_only=True):
         lines: (requirement, category) of requirement files.
         constraints: Requirements that hold where their package is needed.
         prereleases: Whether these are as good as others.
+        credentials: Those with a bearer token, which stands in no URL.
     """
 
     indexes: tuple[PackageIndex, ...] = ()
@@ -125,6 +126,7 @@ class PipSearch(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[tuple[str, str], ...] = ()
     constraints: tuple[str, ...] = ()
     prereleases: bool = False
+    credentials: tuple[Credential, ...] = ()
 
 
 class OwnWheel(msgspec.Struct, frozen=True, kw_only=True):

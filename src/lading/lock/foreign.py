@@ -23,7 +23,7 @@ from lading.conda import (
     is_environment_name,
     parse_platform,
 )
-from lading.engine import PixiEnvironment, PixiPackage, read_pixi_lock
+from lading.engine import PixiEnvironment, PixiPackage, parse_pixi_lock
 from lading.errors import LockError, SpecError, raised_as
 from lading.lock.model import (
     ENVIRONMENT_KEY,
@@ -36,7 +36,7 @@ from lading.lock.model import (
     Manager,
     Unusable,
 )
-from lading.lock.reading import parse_lockfiles
+from lading.lock.reading import NO_DIGESTS, parse_lockfiles
 from lading.lock.requested import FOREIGN, read_sources
 from lading.system import Digest, YamlError, read_document, sha256_of, without_credentials
 
@@ -69,15 +69,45 @@ def read_foreign(
     """
     with raised_as(LockError, path, "name a lockfile", (OSError, YamlError)):
         data = read_document(path)
+    return parse_foreign(path, data, known, platform)
+
+
+def parse_foreign(
+    path: Path,
+    data: bytes,
+    known: Mapping[Digest, Digest] = NO_DIGESTS,
+    platform: Platform | None = None,
+) -> tuple[Lockfile, ...]:
+    """The lockfiles in `data`, see `read_foreign`; `path` need not exist.
+
+    Raises:
+        LockError: It is none of these.
+    """
     if _EXPLICIT.search(data):
         return (_explicit(path, data, known, platform),)
     if path.name == "pixi.lock" or _PIXI.search(data):
         return tuple(
             _of_pixi(path, data, environment, name, known)
-            for environment in read_pixi_lock(path)
+            for environment in parse_pixi_lock(path, data)
             for name in sorted(environment.packages)
         )
     return tuple(_named(path, lock) for lock in parse_lockfiles(path, data, known))
+
+
+def default_environment(path: Path, locks: Sequence[Lockfile], platform: Platform) -> Lockfile:
+    """Of the locks in the file at `path` the one for `platform`; of several the default's.
+
+    Raises:
+        LockError: None of several is the default.
+    """
+    found = [lock for lock in locks if lock.platform is platform]
+    own = [lock for lock in found if lock.environment == path.resolve().parent.name]
+    if len(found) > 1 and len(own) != 1:
+        names = ", ".join(lock.environment for lock in found)
+        raise LockError(
+            f"{path} has several environments: {names}", hint=f"run `lading adopt {path.name}`"
+        )
+    return (own if len(found) > 1 else found)[0]
 
 
 def _named(path: Path, lock: Lockfile) -> Lockfile:

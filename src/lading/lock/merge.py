@@ -23,8 +23,8 @@ from lading.lock.adopt import merge_pins
 from lading.lock.model import LockedPackage, Lockfile
 from lading.lock.reading import read_lockfiles
 from lading.lock.request import LockRequest
-from lading.lock.revisions import run_git
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
+from lading.lock.source_tree import run_git
 from lading.system import Progress, no_progress
 
 _HEAD = re.compile(r"GITHEAD_([0-9a-f]{40,64})")

@@ -123,6 +123,7 @@ def _search(request: LockRequest, requested: Requested) -> PipSearch:
         ),
         constraints=tuple(text for options in said for text in options.constraints),
         prereleases=any(options.prereleases for options in said),
+        credentials=tuple(item for item in request.mirrors.credentials if item.bearer),
     )
 
 

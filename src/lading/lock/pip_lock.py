@@ -6,11 +6,13 @@ Source: PEP 751 (pylock.toml), as `packaging` reads it; pip's requirements with 
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 from packaging.pylock import (
+    Package,
     PackageWheel,
     Pylock,
     PylockSelectError,
@@ -23,6 +25,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from lading.conda import IN_PROJECT, Platform
 from lading.errors import LockError, SpecError, raised_as
 from lading.lock.model import LockedPackage, Lockfile, Manager
+from lading.lock.pip_options import PipOptions
 from lading.lock.requirement import applies, marker_environment, parse_requirement
 from lading.system import Digest, YamlError, parse_yaml, read_document, without_credentials
 
@@ -30,8 +33,13 @@ OLDEST_GLIBC = 5
 """The minor version of the oldest glibc that wheels name."""
 
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
+_PINNED = re.compile(r"===?([^*,]+)")
 _HASH = re.compile(r"--hash[= ]sha256:([0-9a-fA-F]{64})")
 _ARM = {"arm64": "arm64", "64": "x86_64"}
+
+
+LookUp = Callable[[PipOptions, Sequence[str], str], bytes]
+"""Options of pip, `NAME==VERSION` lines, version of python → a `pylock.toml` of their wheels."""
 
 
 def is_pip_lock(path: Path) -> bool:
@@ -60,11 +68,14 @@ def _bytes(path: Path) -> bytes:
         raise LockError(f"{path}: {error}", hint="name a readable file") from error
 
 
-def read_pip_lock(path: Path, lock: Lockfile) -> tuple[LockedPackage, ...]:
+def read_pip_lock(path: Path, lock: Lockfile, look_up: LookUp) -> tuple[LockedPackage, ...]:
     """The wheels that the file at `path` names for the python and the platform of `lock`.
+
+    `look_up` is asked only for wheels without URL.
 
     Raises:
         LockError: It cannot be read, or has no wheel of a package with a SHA-256.
+        FetchError: A package index cannot be read.
     """
     python = lock.python
     if not python:
@@ -73,21 +84,26 @@ def read_pip_lock(path: Path, lock: Lockfile) -> tuple[LockedPackage, ...]:
             hint="lock python with conda",
         )
     if _PYLOCK.fullmatch(path.name):
-        return tuple(_of_pylock(path, lock, python))
-    return tuple(_of_requirements(path, lock, python))
+        return tuple(_of_pylock(path, _bytes(path), lock, {}))
+    return tuple(_of_requirements(path, lock, look_up))
 
 
-def _of_pylock(path: Path, lock: Lockfile, python: str) -> Iterator[LockedPackage]:
+def _of_pylock(
+    path: Path, data: bytes, lock: Lockfile, digests: Mapping[NormalizedName, AbstractSet[str]]
+) -> Iterator[LockedPackage]:
+    """The wheels of a pylock.toml; of the packages in `digests` those with one of these."""
     with raised_as(
         LockError,
         path,
         "write it again with its tool",
         (ValueError, PylockValidationError, PylockUnsupportedVersionError, PylockSelectError),
     ):
-        pylock = Pylock.from_dict(tomllib.loads(_bytes(path).decode()))
+        pylock = Pylock.from_dict(tomllib.loads(data.decode()))
+        packages = [_with_digests(path, item, digests.get(item.name)) for item in pylock.packages]
         chosen = list(
-            pylock.select(
-                environment=marker_environment(lock.platform, python), tags=wheel_tags(lock, python)
+            replace(pylock, packages=packages).select(
+                environment=marker_environment(lock.platform, lock.python),
+                tags=wheel_tags(lock, lock.python),
             )
         )
     for package, archive in chosen:
@@ -107,29 +123,46 @@ def _of_pylock(path: Path, lock: Lockfile, python: str) -> Iterator[LockedPackag
         )
 
 
-def _of_requirements(path: Path, lock: Lockfile, python: str) -> Iterator[LockedPackage]:
-    text = _bytes(path).decode(errors="replace").replace("\\\n", " ")
-    for line in text.splitlines():
-        written = line.partition(" #")[0].strip()
-        if not written or written.startswith(("#", "--")):
+def _with_digests(path: Path, item: Package, digests: AbstractSet[str] | None) -> Package:
+    """The package with those of its wheels that have one of `digests`; None means any."""
+    if digests is None:
+        return item
+    wheels = [wheel for wheel in item.wheels or () if wheel.hashes.get("sha256") in digests]
+    if not wheels:
+        raise LockError(
+            f"{path}: no wheel of {item.name} {item.version} in the index has one of its digests",
+            hint="correct the digests, or find out who changed the file",
+        )
+    return replace(item, wheels=wheels)
+
+
+def _of_requirements(path: Path, lock: Lockfile, look_up: LookUp) -> Iterator[LockedPackage]:
+    options, digests, pinned = PipOptions(), dict[NormalizedName, AbstractSet[str]](), list[str]()
+    try:
+        options.read(f"-r {path}", path.parent)
+        asked = [(parse_requirement(line), line) for line, _ in options.lines]
+    except SpecError as error:
+        raise LockError(f"{path}: {error.message}", hint=error.hint or "delete it") from error
+    for requirement, line in asked:
+        if not applies(requirement, lock.platform, lock.python):
             continue
-        try:
-            requirement = parse_requirement(written)
-        except SpecError as error:
-            raise LockError(f"{path}: {error.message}", hint=error.hint) from error
-        if not applies(requirement, lock.platform, python):
-            continue
-        hashes = _HASH.findall(written)
-        if requirement.url is None or len(hashes) != 1:
+        hashes = {text.lower() for text in _HASH.findall(line)}
+        version = _PINNED.fullmatch(str(requirement.specifier))
+        if requirement.url is not None and len(hashes) == 1:
+            named = requirement.url.rpartition("/")[2].split("-")[1:2]
+            sha256 = hashes.pop()
+            yield _wheel(path, requirement.name, "".join(named), requirement.url, sha256, {})
+        elif version is not None and hashes:
+            digests[canonicalize_name(requirement.name)] = hashes
+            pinned.append(f"{requirement.name}=={version[1]}")
+        else:
             raise LockError(
-                f"{path}: {requirement.name} has no URL with one sha256",
-                hint=f"write `{requirement.name} @ URL --hash=sha256:...`, or put"
+                f"{path}: {requirement.name} has neither a URL nor a version with its sha256",
+                hint=f"write `{requirement.name}==VERSION --hash=sha256:...`, or put"
                 f" `- -r {path.name}` under `pip:` of an environment file and lock that",
             )
-        version = requirement.url.rpartition("/")[2].split("-")[1:2]
-        yield _wheel(
-            path, requirement.name, version[0] if version else "", requirement.url, hashes[0], {}
-        )
+    if pinned:
+        yield from _of_pylock(path, look_up(options, pinned, lock.python), lock, digests)
 
 
 def _wheel(  # what a wheel has

@@ -44,7 +44,7 @@ def _lock(request: FilesRequest, project: Path) -> ProjectFiles:
     if request.target.endswith("/") and request.source.is_file():
         target = f"{target}/{request.source.name}"
     refusal = refusal_of_target(target)
-    if not source.startswith("./"):
+    if source != "." and not source.startswith("./"):
         refusal = f"{request.source} lies outside of the project"
     if refusal:
         raise SpecError(

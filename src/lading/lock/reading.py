@@ -56,7 +56,7 @@ class _Channel(msgspec.Struct, frozen=True):
     url: _Text
 
 
-_NO_DIGESTS: Mapping[Digest, Digest] = {}
+NO_DIGESTS: Mapping[Digest, Digest] = {}
 
 _LOCAL = ("file:", "git+", "hg+", "svn+", "bzr+")
 """How the URLs begin that conda-lock writes for repositories and directories."""
@@ -104,9 +104,7 @@ def read_lockfile(path: str | os.PathLike[str], platform: Platform | None = None
     return refuse_unusable(path, _lockfile(path, document, chosen, data))
 
 
-def read_lockfiles(
-    path: Path, known: Mapping[Digest, Digest] = _NO_DIGESTS
-) -> tuple[Lockfile, ...]:
+def read_lockfiles(path: Path, known: Mapping[Digest, Digest] = NO_DIGESTS) -> tuple[Lockfile, ...]:
     """The lockfiles in the file at `path`, one for each platform.
 
     `known` is MD5 → SHA-256 of archives for which the file has the first alone.
@@ -115,7 +113,7 @@ def read_lockfiles(
 
 
 def parse_lockfiles(
-    path: Path, data: bytes, known: Mapping[Digest, Digest] = _NO_DIGESTS
+    path: Path, data: bytes, known: Mapping[Digest, Digest] = NO_DIGESTS
 ) -> tuple[Lockfile, ...]:
     """The lockfiles in `data`, one for each platform.
 
@@ -173,7 +171,7 @@ def _lockfile(
     document: "_Document",
     chosen: Platform,
     data: bytes,
-    known: Mapping[Digest, Digest] = _NO_DIGESTS,
+    known: Mapping[Digest, Digest] = NO_DIGESTS,
 ) -> Lockfile:
     entries = [_entry(path, item, known) for item in document.package if item.platform == chosen]
     packages = _unique(path, (item for item in entries if isinstance(item, LockedPackage)))

@@ -12,14 +12,46 @@ from pathlib import Path
 
 from lading.conda import Platform
 from lading.errors import EngineError, LockError
+from lading.lock.foreign import default_environment, parse_foreign, read_foreign
 from lading.lock.model import LOCK_SUFFIX, Lockfile
-from lading.lock.reading import parse_lockfiles, read_lockfiles, refuse_unusable
-from lading.system import Completed, Run, run
+from lading.lock.reading import refuse_unusable
+from lading.lock.source_tree import run_git
+from lading.system import Completed
 
 
-def run_git(directory: Path, environment: Mapping[str, str], *words: str) -> Completed:
-    """What `git` answers in `directory`."""
-    return run(Run(argv=("git", *words), environment=environment, directory=directory))
+def locked_environments(directory: Path) -> tuple[str, ...]:
+    """The names of the directories below `locks` of a project that hold lockfiles, sorted.
+
+    Raises:
+        LockError: One of them, or `locks` itself, may not be read.
+    """
+    return tuple(path.name for path in _entries(directory / "locks") if _lockfiles(path))
+
+
+def locked_platforms(directory: Path, name: str) -> tuple[Platform, ...]:
+    """The platforms for which the environment `name` is locked, sorted.
+
+    Raises:
+        LockError: The directory of its lockfiles may not be read.
+    """
+    names = (path.name for path in _lockfiles(directory / "locks" / name))
+    platforms = (item.removesuffix(LOCK_SUFFIX) for item in names)
+    return tuple(Platform(item) for item in platforms if item in set(Platform))
+
+
+def _lockfiles(directory: Path) -> list[Path]:
+    return [path for path in _entries(directory) if path.name.endswith(LOCK_SUFFIX)]
+
+
+def _entries(directory: Path) -> list[Path]:
+    """What is in `directory`, sorted by name; nothing where there is no such directory."""
+    try:
+        return sorted(directory.iterdir())
+    except PermissionError as error:
+        hint = "correct its permissions"
+        raise LockError(f"{directory} cannot be read: {error.strerror}", hint=hint) from error
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +74,25 @@ class LockRevisions:
         """
         revision, separator, rest = text.partition(":")
         if separator and revision and not (self.directory / text).exists():
-            files = self._files_of_revision(revision, rest).items()
-            locks = [lock for path, data in files for lock in parse_lockfiles(path, data)]
+            files = self._files_of_revision(revision, rest)
+            found = {path: parse_foreign(path, data) for path, data in files.items()}
         else:
-            locks = [lock for path in self._files(text) for lock in read_lockfiles(path)]
+            found = {path: read_foreign(path, {}) for path in self._files(text)}
+        locks = {
+            (lock.platform, path): default_environment(path, of_file, lock.platform)
+            for path, of_file in found.items()
+            for lock in of_file
+        }
         if not locks:
             raise LockError(f"there is no lockfile at {text}", hint="make it with `lading lock`")
-        return {
-            item.platform: refuse_unusable(Path(text), item)
-            for item in sorted(locks, key=lambda item: item.platform)
-        }
+        return {key[0]: refuse_unusable(Path(text), locks[key]) for key in sorted(locks)}
 
     def _files(self, text: str) -> list[Path]:
         for path in (self.directory / text, self.directory / "locks" / text):
             if path.is_file():
                 return [path]
             if path.is_dir():
-                return sorted(path.glob(f"*{LOCK_SUFFIX}"))
+                return _lockfiles(path)
         return []
 
     def _files_of_revision(self, revision: str, rest: str) -> dict[Path, bytes]:

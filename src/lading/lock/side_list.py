@@ -6,6 +6,7 @@ the project. The value is JSON.
 """
 
 from collections.abc import Iterable, Mapping
+from posixpath import normpath
 from typing import TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ class Built(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a wheel of a lock was built.
 
     Attributes:
-        source: The source tree, `./PATH` relative to the project; or the URL of an sdist.
+        source: The source tree, `.` or `./PATH`, relative to the project; or the URL of an sdist.
         sha256: Of the sources, hexadecimal: of the tree, or of the sdist.
         requires: What it was built with: `name==version --hash=...`, sorted.
         is_stable: Whether building twice gave the same bytes.
@@ -43,7 +44,8 @@ class Built(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def is_of(self, source: str, sha256: Digest) -> bool:
         """Whether it was built from these sources."""
-        return (self.source, self.sha256) == (source, sha256.hex)
+        # The project itself was once called `./.`.
+        return (normpath(self.source), self.sha256) == (normpath(source), sha256.hex)
 
 
 class ProjectFiles(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,7 @@ from lading.lock.request import (
     PlatformPlan,
 )
 from lading.lock.requested import ask_conda_lock
+from lading.lock.revisions import locked_platforms
 from lading.lock.side_list import Built, ProjectFiles, side_list_of
 from lading.lock.unsatisfiable import explained
 from lading.lock.virtual_packages import targeted_virtual_packages, targets_of
@@ -62,16 +63,20 @@ def read_lock_inputs(request: LockRequest) -> LockInputs:
 
     Raises:
         SpecError: A source is wrong.
+        LockError: A lockfile is there and may not be read.
         EngineFailedError: conda-lock failed.
     """
     locks: dict[Platform, Lockfile] = {}
-    for platform in request.platforms:
-        path = lock_path(request.directory, request.name, platform)
-        if not path.is_file():
+    for platform in locked_platforms(request.directory, request.name):
+        if platform not in request.platforms:
             continue
         try:
+            path = lock_path(request.directory, request.name, platform)
             locks[platform] = read_lockfile(path, platform)
         except LockError as error:
+            if isinstance(error.__cause__, OSError):
+                # What it pins is not known, so it is not written again.
+                raise
             # Half merged or written by hand: it is made again, so nothing of it is kept.
             _log.warning("no pin is kept: %s", error)
     targets = targets_of(request.platforms, request.virtual_packages)

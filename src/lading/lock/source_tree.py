@@ -13,10 +13,14 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from lading.errors import EngineError, SpecError, raised_as
-from lading.lock.revisions import run_git
-from lading.system import Digest, sha256_of_file
+from lading.system import Completed, Digest, Run, run, sha256_of_file
 
 NOT_AT_THE_TOP = frozenset({"build", "dist", "locks", "test", "tests"})
+
+
+def run_git(directory: Path, environment: Mapping[str, str], *words: str) -> Completed:
+    """What `git` answers in `directory`."""
+    return run(Run(argv=("git", *words), environment=environment, directory=directory))
 
 
 def list_sources(root: Path, environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from uv import find_uv_bin
 
 from lading.conda import MirrorMap
-from lading.errors import DigestMismatchError, EngineFailedError
+from lading.errors import DigestMismatchError, EngineFailedError, FetchError, LadingError
 from lading.lock.build_source import EPOCH, BuildSource
 from lading.lock.side_list import Built
 from lading.net import Download, Network, fetch_all
@@ -39,6 +39,8 @@ from lading.system import (
 
 UV_BUILD = "uv-build"
 """The backend that is part of uv itself, so that it need not be fetched."""
+
+BUILD_HINT = "correct the sources, or name the index that has what the build requires"
 
 _log = logging.getLogger(__name__)
 
@@ -169,7 +171,8 @@ class WheelBuilder:
         requirements.write_text("".join(f"{line}\n" for line in asked), "utf-8")
         words = ("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--generate-hashes")
         output = ("--output-file", str(resolved), str(requirements))
-        self._uv(source, (*words, *output), "what it is built with cannot be had")
+        what = f"{source.name} ({source.said}): what it is built with cannot be had"
+        self._uv((*words, *output), what, BUILD_HINT)
         joined = resolved.read_text("utf-8").replace("\\\n", " ")
         return tuple(sorted(" ".join(line.split()) for line in joined.splitlines() if line.strip()))
 
@@ -180,9 +183,9 @@ class WheelBuilder:
         constraints.write_text("".join(f"{line}\n" for line in requires), "utf-8")
         words = ("build", "--quiet", "--wheel", "--out-dir", str(output))
         options = ("--no-create-gitignore", "--build-constraints", str(constraints))
-        self._uv(
-            source, (*words, *options, str(source.put(workplace / "source"))), "it cannot be built"
-        )
+        place = str(source.put(workplace / "source"))
+        what = f"{source.name} ({source.said}): it cannot be built"
+        self._uv((*words, *options, place), what, BUILD_HINT)
         wheels = sorted(output.glob("*.whl"))
         if len(wheels) != 1 or canonicalize_name(wheels[0].name.partition("-")[0]) != source.name:
             raise EngineFailedError(
@@ -192,7 +195,37 @@ class WheelBuilder:
             )
         return wheels[0]
 
-    def _uv(self, source: BuildSource, words: Sequence[str], failure: str) -> None:
+    def find_wheels(self, requirements: Sequence[str], python: str) -> bytes:
+        """Ask the indexes for the wheels of `requirements`, each `NAME==VERSION`.
+
+        Args:
+            requirements: Also options of pip; what they need is not looked for.
+            python: The version of python.
+
+        Returns:
+            A `pylock.toml` with the wheels for every platform.
+
+        Raises:
+            FetchError: An index cannot be read, or has no wheel.
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        with temporary_directory(self.state, "wheels") as workplace:
+            asked, answer = workplace / "requirements.in", workplace / "pylock.toml"
+            asked.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
+            words = ("pip", "compile", "--quiet", "--no-header", "--no-deps", "--universal")
+            options = ("--only-binary", ":all:", "--python-version", python)
+            output = ("--format", "pylock.toml", "--output-file", str(answer), str(asked))
+            what, hint = "the wheels cannot be had from the index", "name the index that has them"
+            self._uv((*words, *options, *output), what, hint, FetchError)
+            return answer.read_bytes()
+
+    def _uv(
+        self,
+        words: Sequence[str],
+        failure: str,
+        hint: str,
+        kind: type[LadingError] = EngineFailedError,
+    ) -> None:
         home = self.state / "home"
         home.mkdir(parents=True, exist_ok=True)
         more = {"SOURCE_DATE_EPOCH": str(EPOCH), "PYTHONHASHSEED": "0", **self.indexes}
@@ -206,11 +239,8 @@ class WheelBuilder:
             )
         )
         if completed.returncode != 0:
-            raise EngineFailedError(
-                f"{source.name} ({source.said}): {failure}",
-                hint="correct the sources, or name the index that has what the build requires",
-                details=tuple(redact(line) for line in completed.last_lines()),
-            )
+            details = tuple(redact(line) for line in completed.last_lines())
+            raise kind(failure, hint=hint, details=details)
 
 
 def _is_uv_alone(requires: Sequence[str]) -> bool:

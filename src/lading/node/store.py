@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.errors import LadingError, PrefixError
+from lading.errors import LadingError, PrefixError, UsageError
 from lading.format import (
     ManifestFile,
     ManifestPackage,
@@ -101,6 +101,14 @@ class Store:
     """The store at `directory`, which is created when it is first used."""
 
     directory: Path
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a directory."""
+        if os.path.lexists(self.directory) and not os.path.isdir(self.directory):  # noqa: PTH112  # never raises
+            raise UsageError(
+                f"{self.directory} cannot be a store: it is not a directory",
+                hint="name a directory with --store",
+            )
 
     @property
     def records(self) -> StoreRoots:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from lading.errors import SpecError
+from lading.lock.build_source import project_relative
+from lading.lock.side_list import Built
 from lading.lock.source_tree import copy_sources, digest_of, list_files, list_sources, read_tree
+from lading.system.digest import Digest
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
 
@@ -60,6 +63,17 @@ def test_digest(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (copy / MEANT[0]).chmod(0o644)
     (copy / MEANT[0]).write_text("changed")
     assert digest_of(read_tree(copy, MEANT)) != digest
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [(".", "."), ("lib", "./lib"), ("..x", "./..x"), ("..", ".."), ("../x", "../x")],
+)
+def test_a_tree_is_called_as_people_call_it(tmp_path: Path, path: str, said: str) -> None:
+    """By its place in the project; of a lock that says `./.` the project itself is meant too."""
+    assert project_relative(tmp_path / path, tmp_path) == said
+    built = Built(source="./.", sha256="0" * 64)
+    assert built.is_of(said, Digest.sha256("0" * 64)) == (path == ".")
 
 
 def test_all_files(tree: Path) -> None:

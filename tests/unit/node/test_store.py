@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.errors import IntegrityError, PrefixError
+from lading.errors import IntegrityError, PrefixError, UsageError
 from lading.node.store import Store
 from lading.system.beneath import Beneath
 from lading.system.filesystem import no_sync
@@ -225,11 +225,13 @@ def test_many_may_use_the_store(tmp_path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A file in its place, for example."""
-    (tmp_path / "store").touch()
+    """A file in its place, or above it, for example."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="it is not a directory"):
+        Store(tmp_path / "file")
     with (
-        pytest.raises(PrefixError, match="it is not a directory"),
-        Store(tmp_path / "store").in_use(),
+        pytest.raises(PrefixError, match="Not a directory"),
+        Store(tmp_path / "file/store").in_use(),
     ):
         pytest.fail("there is no store")
 
