@@ -230,7 +230,7 @@ def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="it is not a directory"):
         Store(tmp_path / "file")
     with (
-        pytest.raises(PrefixError, match="Not a directory"),
+        pytest.raises(PrefixError, match="cannot use the store"),
         Store(tmp_path / "file/store").in_use(),
     ):
         pytest.fail("there is no store")
