@@ -13,7 +13,7 @@ from simulators.channel import CANONICAL, PLACEHOLDER, File, HardLink, Package, 
 from simulators.command import lading
 from simulators.project import ENVIRONMENT, Project
 
-GOLDEN_TAR = "e2b5e22c1f82b17b6b96a06efe6d831762a00d06c82eb3fba26aa578716b5878"
+GOLDEN_TAR = "6a8f2e027333fdc0e04343421dc6ca6110540cfc43ea8f0719848c95366e8089"
 """SHA-256 of the uncompressed tar of the synthetic environment."""
 
 PACKAGES = (
