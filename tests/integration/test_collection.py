@@ -1,6 +1,5 @@
 """`lading gc`: what a store keeps, what it loses, and who waits for whom."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -8,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lading.format.opening import open_tarball
 from lading.node.deploy import apply_deploy, plan_deploy
@@ -155,7 +156,7 @@ def test_a_collection_waits_for_an_unpack(node: Node) -> None:
             return opened.exactly(offset, length)
 
         plan = plan_deploy(opened, Store(node.store), Generations(node.name), 1, no_sync)
-        slow = dataclasses.replace(plan, source=dataclasses.replace(opened, read=read))
+        slow = replace(plan, source=replace(opened, read=read))
         unpack = threading.Thread(target=apply_deploy, args=(slow,))
         unpack.start()
         wait_until(lambda: waiters(lock) == ["holds"])

@@ -8,10 +8,9 @@ from pathlib import Path
 from lading.format.contents import PackageContents
 from lading.format.opening import open_tarball
 from lading.format.tarball import TarballSource
-from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.staging import staged_prefix
 from lading.node.store import Store
-from lading.system.beneath import Beneath
+from lading.system.beneath import DIRECTORY_MODE, Beneath
 from lading.system.filesystem import no_sync
 from simulators.versions import versioned_tarball
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     )
     from lading.api.environments import (
         find_lock as find_lock,
-        find_prefix as find_prefix,
         named_environments as named_environments,
         read_graph as read_graph,
         read_one_lock as read_one_lock,
@@ -60,6 +59,10 @@ if TYPE_CHECKING:
         unmount as unmount,
     )
     from lading.api.preflighting import preflight as preflight
-    from lading.api.project import Project as Project, open_project as open_project
+    from lading.api.project import (
+        Project as Project,
+        find_prefix as find_prefix,
+        open_project as open_project,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

@@ -73,20 +73,13 @@ def _not_locked(project: Project, environment: str, platform: Platform) -> LockE
     return LockError(f"{environment} is not locked for {platform} ({known})", hint=hint)
 
 
-def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
-    """The prefix of an environment, absolute, and what it is called.
-
-    Args:
-        project: Where to look.
-        environment: Name of an installed environment, or the path of a prefix.
+def find_installed(project: Project, environment: str) -> Path:
+    """The prefix of the environment that was installed under this name, absolute.
 
     Raises:
         NotAPrefixError: There is none, or its installation was not completed.
     """
-    path = project.path(environment)
-    if (path / "conda-meta").is_dir():
-        return path, path.name
-    record = None
+    path, record = project.path(environment), None
     if is_path_separator_free(environment):
         record = read_install_record(project.tree.build(environment, project.platform(None)))
     if record is None:
@@ -102,7 +95,7 @@ def find_prefix(project: Project, environment: str) -> tuple[Path, str]:
         if environment in locked_environments(project.directory):
             raise NotAPrefixError(f"{environment} is locked, but not installed", hint=hint)
         raise NotAPrefixError(f"there is no environment {environment}", hint=hint)
-    return Path(record.prefix), environment
+    return Path(record.prefix)
 
 
 def read_chosen(

@@ -1,25 +1,25 @@
 """The command `lading`: its commands, and the options that all of them share."""
 
+import gc
 import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import import_module
 from types import FrameType
 from typing import Never
 
 import click
 
-from lading.api import open_project
-from lading.cli.context import Context
 from lading.cli.ending import guarded
 from lading.errors import UsageError
 from lading.system import nearest
 from lading.version import VERSION
 
 SIGNALLED = 128
+COLLECTED_AFTER = 50_000
+"""Values more than were freed, after which Python looks for cycles."""
 COMPLETION = "_LADING_COMPLETE"
 """The variable by which a shell asks what may follow."""
 
@@ -68,6 +68,10 @@ def _json_option() -> click.Option:
 
 
 def _choose_json(context: click.Context, _option: click.Parameter, *chosen: bool) -> None:
+    from msgspec.structs import replace  # noqa: PLC0415  # not for --version and --help
+
+    from lading.cli.context import Context  # noqa: PLC0415  # the same
+
     if any(chosen) and isinstance(context.obj, Context):
         context.obj = replace(context.obj, json=True)
 
@@ -146,7 +150,9 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         return
-    from lading.cli.logs import configure_logging  # noqa: PLC0415  # not for --version and --help
+    from lading.api import open_project  # noqa: PLC0415  # not for --version and --help
+    from lading.cli.context import Context  # noqa: PLC0415  # the same
+    from lading.cli.logs import configure_logging  # noqa: PLC0415  # the same
 
     configure_logging(sys.stderr, verbose=verbose)
     context.obj = Context(
@@ -166,6 +172,8 @@ def cli(  # noqa: PLR0913  # one parameter for each shared option
 
 def main(arguments: Sequence[str] | None = None) -> Never:
     """Run `lading` and end the process with its exit code."""
+    # Values are many and cycles few: looking for those as usual takes a twentieth of a start.
+    gc.set_threshold(COLLECTED_AFTER)
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A name that the locale's encoding lacks is not a reason to fail.

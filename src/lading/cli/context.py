@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TextIO
+
+import msgspec
 
 from lading.api import Project
 from lading.report import printable
@@ -14,8 +15,7 @@ if TYPE_CHECKING:  # slow to load
     from lading.report import Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The world as one command sees it.
 
     Attributes:

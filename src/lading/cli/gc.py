@@ -1,8 +1,7 @@
 """`lading gc`."""
 
-from dataclasses import asdict
-
 import click
+from msgspec.structs import asdict
 
 from lading.api import store_place
 from lading.cli.context import Context

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -16,20 +16,12 @@ from lading.cli.options import (
 )
 from lading.errors import UsageError
 from lading.format import open_tarball, tarball_place
-from lading.node import (
-    DeployPlan,
-    Generations,
-    Store,
-    UnpackPlan,
-    apply_deploy,
-    apply_unpack,
-    check_machine,
-    codesign_of,
-    plan_deploy,
-    plan_unpack,
-)
+from lading.node import UnpackPlan, apply_unpack, check_machine, codesign_of, plan_unpack
 from lading.report import one_line
 from lading.system import Progress, nearest_directory, no_sync as skip_sync, sync_file_system
+
+if TYPE_CHECKING:  # slow to load
+    from lading.node import DeployPlan
 
 PIPE = "-"
 
@@ -104,6 +96,8 @@ def command(  # noqa: PLR0913  # one parameter for each option
         if not (only or store):
             sizes["unpack"] = f"{billed.files:,} files, {billed.size / 1e6:,.0f} MB"
         if store:
+            from lading.node import Generations, Store, plan_deploy  # noqa: PLC0415  # slow to load
+
             kept = Store(context.project.path(store))
             deploying = plan_deploy(source, kept, Generations(place), count, sync, codesign)
             done = _deploy(context, deploying, progress, dry_run=dry_run)
@@ -148,13 +142,15 @@ def _unpack(
     return f"unpacked {what}: checked and relocated" if written else f"{what} is there already"
 
 
-def _deploy(context: Context, plan: DeployPlan, progress: Progress, *, dry_run: bool) -> str:
+def _deploy(context: Context, plan: "DeployPlan", progress: Progress, *, dry_run: bool) -> str:
     """The same through a store."""
     if dry_run:
         for package in plan.missing():
             size = sum(item.frame.length for item in package.slices)
             context.write(f"{size:>12} {package.package.name}\n")
         return ""
+    from lading.node import apply_deploy  # noqa: PLC0415  # slow to load
+
     deployed = apply_deploy(plan, progress)
     done = (
         "was there already"

@@ -9,8 +9,9 @@ the same byte for byte.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from lading.conda.paths import FileMode
 from lading.errors import PrefixTooLongError
@@ -58,8 +59,7 @@ def check_placeholder(placeholder: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occurrences:
+class Occurrences(msgspec.Struct, frozen=True, kw_only=True):
     """The places of a placeholder in the shipped content of one file.
 
     Attributes:

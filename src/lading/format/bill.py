@@ -1,7 +1,8 @@
 """A bill: a pack manifest together with its bytes and their digest, which is its identity."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from lading.errors import DigestMismatchError, ManifestError, raised_as
 from lading.format.compression import Format
@@ -14,8 +15,7 @@ CHECKSUMS_SUFFIX = ".sha256"
 LARGEST_CHECKSUMS = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """The bill of one tarball.
 
     Attributes:
@@ -23,7 +23,7 @@ class Bill:
         manifest: What `document` says, checked.
     """
 
-    document: bytes = field(repr=False)
+    document: bytes
     digest: Digest
     manifest: Manifest
 

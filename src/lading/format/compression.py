@@ -11,18 +11,12 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import IO, cast
 
-import isal
-from isal import isal_zlib
-
 from lading.errors import ArchiveError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
-
-# Its stubs call it an instance.
-_ISAL_ERROR = cast("type[Exception]", isal_zlib.error)
 
 
 class Format(StrEnum):
@@ -41,6 +35,8 @@ def crc32(data: bytes | memoryview, before: int = 0) -> int:
 
     It finds damage in what is ours alone, ten times as fast as SHA-256; it proves nothing.
     """
+    from isal import isal_zlib  # noqa: PLC0415  # slow to load, and not for a `tar.zst`
+
     return isal_zlib.crc32(data, before)
 
 
@@ -121,6 +117,8 @@ def compress(format_: Format, level: Level, data: bytes | memoryview) -> bytes:
             options = {**_ZSTD_OPTIONS[level], **_ALWAYS}
             return zstd.compress(data, options=options)
         case Format.GZIP:
+            from isal import isal_zlib  # noqa: PLC0415  # as above
+
             # Window bits of 31 mean a gzip header, in which isal writes no time and no name.
             inner = isal_zlib.compressobj(_ISAL_LEVELS[level], isal_zlib.DEFLATED, 31)
             return bytes(inner.compress(data)) + bytes(inner.flush())
@@ -140,6 +138,8 @@ def describe(format_: Format, level: Level) -> dict[str, str]:
                 "level": f"{first[1]}{changed} window_log {_WINDOW_LOG}",
             }
         case Format.GZIP:
+            import isal  # noqa: PLC0415  # as above
+
             return {"name": "isal", "version": isal.__version__, "level": str(_ISAL_LEVELS[level])}
         case Format.TAR:
             return {"name": "none", "version": "", "level": ""}
@@ -189,7 +189,7 @@ def decompress(format_: Format, data: bytes, size: int | None, most: int = 0) ->
     """
     try:
         content = _decompress(format_, data, most if size is None else size)
-    except (zstd.ZstdError, _ISAL_ERROR, EOFError) as error:
+    except (ZSTD_ERROR, EOFError) as error:
         raise ArchiveError(
             f"a frame is damaged: {error}", hint="fetch the tarball again"
         ) from error
@@ -206,8 +206,14 @@ def _decompress(format_: Format, data: bytes, size: int) -> bytes:
             content = inner.decompress(data, size + 1)
             ended, rest = inner.eof, inner.unused_data
         case Format.GZIP:
+            from isal import isal_zlib  # noqa: PLC0415  # as above
+
             member = isal_zlib.decompressobj(31)
-            content = bytes(member.decompress(data, size + 1))
+            try:
+                content = bytes(member.decompress(data, size + 1))
+            # Its stubs call it an instance.
+            except cast("type[Exception]", isal_zlib.error) as error:
+                raise EOFError(str(error)) from error
             ended, rest = bool(member.eof), bytes(member.unused_data)
         case _:
             content, ended, rest = data, True, b""

@@ -5,7 +5,8 @@ all of them with each other: see the claims of `lading.format.manifest`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lading.errors import ManifestError
 from lading.format.bill import Bill
@@ -21,8 +22,7 @@ from lading.format.manifest import LARGEST_TIME, ManifestFrame, ManifestPackage
 from lading.format.members import MOST_FILES, check_members
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameSlice:
+class FrameSlice(msgspec.Struct, frozen=True, kw_only=True):
     """One frame with its package and the pieces of members in it.
 
     Attributes:
@@ -36,8 +36,7 @@ class FrameSlice:
     pieces: tuple[Piece, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageContents:
+class PackageContents(msgspec.Struct, frozen=True, kw_only=True):
     """One package with its file list.
 
     Attributes:
@@ -46,14 +45,13 @@ class PackageContents:
     """
 
     package: ManifestPackage
-    document: bytes = field(repr=False)
+    document: bytes
     mtime: int
-    files: tuple[ManifestFile, ...] = field(repr=False)
-    slices: tuple[FrameSlice, ...] = field(repr=False)
+    files: tuple[ManifestFile, ...]
+    slices: tuple[FrameSlice, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a bill stands for, checked.
 
     Attributes:

@@ -14,7 +14,8 @@ Source: as of `seekable`; RFC 1952, 2.3.1.1 (extra fields); eStargz, which has s
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from lading.conda import Kind
 from lading.errors import ArchiveError
@@ -57,8 +58,7 @@ Read = Callable[[int, int], bytes]
 """Reads so many bytes (second) from this position (first), fewer at the end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a tarball, not yet compared with the bill in it.
 
     Attributes:

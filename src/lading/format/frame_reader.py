@@ -6,7 +6,6 @@ nothing that is not listed. The digest of a frame is compared before it is decom
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -17,8 +16,7 @@ from lading.format.file_list import FETCH_AGAIN, ManifestFile
 from lading.system import sha256_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """One frame of a tarball, wherever its bytes come from.
 
     Attributes:

@@ -10,15 +10,17 @@ promised. It says where to look, never what is right.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lading.errors import ArchiveError, DigestMismatchError, InputError, UsageError, raised_as
-from lading.format.bill import Bill, check_companions, parse_bill
 from lading.format.manifest import Requirements
 from lading.system import Digest, decode_json, open_regular, sha256_of_file
+
+if TYPE_CHECKING:
+    from lading.format.bill import Bill
 
 IMAGE_SUFFIX = "sqsh"
 SQUASHFS_MAGIC = b"hsqs"
@@ -48,8 +50,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     requirements: Requirements
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(msgspec.Struct, frozen=True, kw_only=True):
     """An image whose label was read.
 
     Attributes:
@@ -148,7 +149,7 @@ def read_image(path: Path, manifest_sha256: str | None = None) -> Image:
     return Image(path=path, label=label, identity=identity)
 
 
-def parse_image_bill(image: Image, document: bytes) -> Bill:
+def parse_image_bill(image: Image, document: bytes) -> "Bill":
     """The bill that was read inside of `image`.
 
     Raises:
@@ -156,6 +157,8 @@ def parse_image_bill(image: Image, document: bytes) -> Bill:
         ArchiveError: The label says something else than the bill.
         ManifestError: It is malformed.
     """
+    from lading.format.bill import check_companions, parse_bill  # noqa: PLC0415  # not to run it
+
     bill = parse_bill(document, str(image.path), image.label.manifest)
     check_companions(bill, image.path)
     if image.label != label_of(bill, image.label.size):
@@ -163,7 +166,7 @@ def parse_image_bill(image: Image, document: bytes) -> Bill:
     return bill
 
 
-def label_of(bill: Bill, size: int) -> Label:
+def label_of(bill: "Bill", size: int) -> Label:
     """The label of an image with this bill, whose file system has `size` bytes."""
     manifest = bill.manifest
     return Label(

@@ -17,7 +17,6 @@ from lading.errors import ArchiveError, InputError, raised_as
 from lading.format.bill import check_companions, read_bill
 from lading.format.file_list import FETCH_AGAIN
 from lading.format.places import is_remote
-from lading.format.remote import open_remote_tarball, spooled
 from lading.format.tarball import TarballFile, TarballSource, bill_alone
 from lading.system import Progress, nearest, no_progress
 
@@ -65,6 +64,8 @@ def open_tarball(
         with _spooled(tarball, spool, progress) as file:
             yield file.source(expected, given)
     elif is_remote(os.fspath(tarball)):
+        from lading.format.remote import open_remote_tarball  # noqa: PLC0415  # slow to load
+
         with open_remote_tarball(os.fspath(tarball), environment, spool, progress) as file:
             yield file.source(expected, given)
     else:
@@ -110,6 +111,8 @@ def _pread(name: str, descriptor: int, offset: int, length: int) -> bytes:
 
 @contextmanager
 def _spooled(stream: BinaryIO, directory: Path | None, progress: Progress) -> Iterator[TarballFile]:
+    from lading.format.remote import spooled  # noqa: PLC0415  # slow to load
+
     chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
     with spooled(chunks, directory, PIPE_NAME, progress) as descriptor:
         yield _file(PIPE_NAME, descriptor)

@@ -7,7 +7,8 @@ Source: RFC 8878, 3.1.2 (skippable frames); zstd `contrib/seekable_format`, vers
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from lading.errors import ArchiveError
 from lading.format.file_list import FETCH_AGAIN
@@ -20,8 +21,7 @@ SEEK_FOOTER_BYTES = 9
 SEEK_ENTRY_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class SeekEntry:
+class SeekEntry(msgspec.Struct, frozen=True):
     """One frame in the seek table.
 
     Attributes:

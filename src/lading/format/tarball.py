@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from lading.errors import ArchiveError, ManifestError, UsageError
 from lading.format.bill import Bill, parse_bill
@@ -26,8 +27,7 @@ def nothing_known(_package: ManifestPackage) -> None:
     """No list is at hand."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TarballSource:
+class TarballSource(msgspec.Struct, frozen=True, kw_only=True):
     """A tarball to be read.
 
     Attributes:
@@ -155,8 +155,7 @@ def bill_alone(name: str, bill: Bill) -> TarballSource:
     return TarballSource(name=name, bill=bill, read=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TarballFile:
+class TarballFile(msgspec.Struct, frozen=True, kw_only=True):
     """The bytes of a tarball, to be read in any order.
 
     Attributes:

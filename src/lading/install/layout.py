@@ -1,7 +1,8 @@
 """Where things lie in the directory of a project."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lading.conda import Platform
 
@@ -12,8 +13,7 @@ UV_WORKPLACE = ".uv"
 """Where uv is told what to install, beside the prefix, while it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildTree:
+class BuildTree(msgspec.Struct, frozen=True):
     """The directories of one project.
 
     Attributes:

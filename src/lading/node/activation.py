@@ -9,7 +9,6 @@ Source: conda's `activate.py` (`etc/conda/env_vars.d`, `conda-meta/state`, `etc/
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,8 +29,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activation:
+class Activation(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes to activate an environment.
 
     Attributes:

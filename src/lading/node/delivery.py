@@ -8,9 +8,10 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from lading.format import STATE_PATH, Image
 from lading.node.keeper import Delivery, Place, Refused
@@ -92,8 +93,7 @@ def own_place(prefix: Path, scratch: Path) -> bool:
     return user
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
+class Kernel(msgspec.Struct, frozen=True, kw_only=True):
     """The kernel's own squashfs, in a mount namespace of its own: for root."""
 
     image: Image
@@ -115,8 +115,7 @@ class Kernel:
         """Nothing: the mount ends with its namespace."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Namespace:
+class Namespace(msgspec.Struct, frozen=True, kw_only=True):
     """`squashfuse_ll`, at the image's own prefix, in user and mount namespaces of its own."""
 
     image: Image
@@ -146,8 +145,7 @@ class Namespace:
         """Nothing: the mount ends with its namespace, and the program with the mount."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fuse:
+class Fuse(msgspec.Struct, frozen=True, kw_only=True):
     """`squashfuse_ll` by way of `fusermount3`, at the image's own prefix, for everybody to see."""
 
     image: Image
@@ -181,8 +179,7 @@ class Fuse:
         remove_empty(place.prefix)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unpack:
+class Unpack(msgspec.Struct, frozen=True, kw_only=True):
     """Everything unpacked to a local disk and relocated: always slow, seldom impossible."""
 
     image: Image
@@ -257,8 +254,7 @@ def unmount(directory: Path, variables: Mapping[str, str]) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Apptainer:
+class Apptainer(msgspec.Struct, frozen=True, kw_only=True):
     """Apptainer or Singularity: each process has a container, and a mount, of its own."""
 
     image: Image

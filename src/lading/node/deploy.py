@@ -1,9 +1,10 @@
 """Unpack through a store: extract the packages that it lacks, link all, then switch the name."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from lading.errors import NoSpaceError, PrefixExistsError
 from lading.format import Contents, PackageContents, TarballSource
@@ -15,8 +16,7 @@ from lading.node.supply import link_all, missing_in, stored_contents, supply
 from lading.system import Progress, Sync, no_progress, sync_file_system
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeployPlan:
+class DeployPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What unpacking through a store will do.
 
     Attributes:
@@ -44,8 +44,7 @@ class DeployPlan:
         return missing_in(self.store, self.contents)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployed:
+class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     """What unpacking through a store did.
 
     Attributes:

@@ -6,16 +6,16 @@ its pieces makes one more job: the file is relocated, or compared with its diges
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lading.format import Frame, FrameSlice, ManifestFile, TarballSource
 from lading.node.frame_writer import begin_large, end_large, write_frame
 from lading.system import Job, run_jobs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A frame and the place that it is written to.
 
     Attributes:
@@ -53,8 +53,7 @@ def extract(
     _Extraction(source, targets, prefix, done).run(workers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LargeFile:
+class _LargeFile(msgspec.Struct, frozen=True, kw_only=True):
     """A member that several frames hold.
 
     Attributes:

@@ -18,18 +18,14 @@ from lading.conda import Content, Kind, relocated_chunks
 from lading.errors import ArchiveError, DigestMismatchError
 from lading.format import FETCH_AGAIN, Frame, ManifestFile, Member, read_members
 from lading.system import (
+    DIRECTORY_MODE,
     Beneath,
     FileContent,
     begin_write_out,
-    open_regular,
+    content_of,
     sha256_of,
     sha256_of_stream,
 )
-
-DIRECTORY_MODE = 0o755
-
-SMALL_BYTES = 1 << 23
-"""A file with placeholders that is larger is not held in memory."""
 
 PIECES_AT_ONCE = 128
 """Of at most a megabyte each, most of them as short as a path: one write for many."""
@@ -142,9 +138,7 @@ def write_relocated(
     Raises:
         OSError: It cannot be read or written.
     """
-    with open(open_regular(source), "rb", buffering=0) as stream:  # noqa: PTH123
-        is_small = os.fstat(stream.fileno()).st_size <= SMALL_BYTES
-        content = stream.read(SMALL_BYTES) if is_small else FileContent(stream.fileno())
+    with content_of(source) as content:
         above, name = place.above(item.path)
         _write_file(item, above, name, relocated(item, content, prefix), mtime)
 

@@ -14,8 +14,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lading.errors import NotAPrefixError, PrefixError, PrefixExistsError
 from lading.format import read_state
@@ -37,8 +38,7 @@ LARGEST_HISTORY = 1 << 20
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_DIGITS}}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Generations:
+class Generations(msgspec.Struct, frozen=True):
     """The generations of the environment called `name` (absolute path of the link)."""
 
     name: Path

@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Never, Protocol
 
@@ -34,8 +33,7 @@ class Refused(Exception):  # noqa: N818  # it is an answer, and nothing went wro
     """A way of delivering is not possible here; the message is the reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a delivery has put the environment.
 
     Attributes:

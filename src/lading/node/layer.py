@@ -6,11 +6,11 @@ from pathlib import Path
 
 from lading.conda import Kind
 from lading.format import Contents, ManifestFile, PackageContents, render_file_list
-from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.staging import own_records, write_own_records
 from lading.node.store import Store
 from lading.node.stored_package import TREE, complete, prepare
 from lading.system import (
+    DIRECTORY_MODE,
     Beneath,
     Sync,
     sha256_of,

@@ -5,10 +5,11 @@ os.execv(entered.prefix / "bin/python", ["python"])
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+
+import msgspec
 
 from lading.errors import (
     EngineError,
@@ -30,8 +31,7 @@ SHARED = ("SLURM_JOB_ID", "SLURM_STEP_ID")
 """A mount is shared inside of a step: its processes are ended together, by the scheduler."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entered:
+class Entered(msgspec.Struct, frozen=True, kw_only=True):
     """An environment that this process, and what it becomes, can use.
 
     Attributes:
@@ -150,8 +150,7 @@ def _try(image: Image, variables: Mapping[str, str], how: How) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MountedImage:
+class MountedImage(msgspec.Struct, frozen=True, kw_only=True):
     """An environment that was mounted for everybody who may look there.
 
     Attributes:

@@ -4,8 +4,9 @@ The bill is recorded in the store before the first frame comes, so that no colle
 packages before the environment is made.
 """
 
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from lading.format import Bill, Contents, ManifestPackage, TarballSource
 from lading.node.store import Store
@@ -13,8 +14,7 @@ from lading.node.supply import stored_contents, supply
 from lading.system import Progress, Sync, no_progress, sync_file_system
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrefetchPlan:
+class PrefetchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What fetching packages will do.
 
     Attributes:
@@ -32,8 +32,7 @@ class PrefetchPlan:
     sync: Sync = sync_file_system
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """What fetching packages did.
 
     Attributes:

@@ -2,15 +2,15 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lading.errors import LadingError
 from lading.format import STATE_PATH, State, read_state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class Promise(msgspec.Struct, frozen=True, kw_only=True):
     """An environment and the place where its files must be seen.
 
     Attributes:

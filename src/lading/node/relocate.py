@@ -13,9 +13,10 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from lading.conda import (
     Content,
@@ -39,11 +40,12 @@ from lading.format import (
     render_state,
 )
 from lading.node.frame_writer import write_gathered
-from lading.node.sign import CODESIGN, content_of, needs_signing, sign_again
+from lading.node.sign import CODESIGN, needs_signing, sign_again
 from lading.node.staging import check_prefix
 from lading.system import (
     FileContent,
     Sync,
+    content_of,
     remove_stale_temporaries,
     sync_file_system,
     temporary_directory,
@@ -53,8 +55,7 @@ from lading.system import (
 _NOT_IN_PATHS = frozenset(b"\0\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelocatePlan:
+class RelocatePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What relocating again will do.
 
     Attributes:
@@ -71,7 +72,7 @@ class RelocatePlan:
     relocations: tuple[Relocation, ...]
     sync: Sync = sync_file_system
     codesign: str = CODESIGN
-    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    signatures: Mapping[str, Signature] = msgspec.field(default_factory=dict)
 
 
 def plan_relocate(

@@ -18,7 +18,6 @@ import signal
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -37,8 +36,7 @@ from lading.node.namespace import enter, regain_identity
 from lading.system import decode_json, network_file_system
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """What this process has joined; it lasts until this process and its children have ended.
 
     Attributes:

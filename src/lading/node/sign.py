@@ -10,13 +10,12 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from lading.conda import Content, Signature, signature_of, with_signature
 from lading.errors import PrefixError
-from lading.node.frame_writer import SMALL_BYTES
-from lading.system import FileContent, Run, open_regular, run
+from lading.system import content_of
 
 CODESIGN = "/usr/bin/codesign" if sys.platform == "darwin" else ""
 """The program that signs; empty where nothing needs to be signed."""
@@ -87,6 +86,8 @@ def needs_signing(data: Content, shipped: Signature | None) -> bool:
 
 
 def _run(program: str, places: list[Path]) -> None:
+    from lading.system import Run, run  # noqa: PLC0415  # slow to load, and for macOS alone
+
     argv = (program, *_WORDS, *map(str, places))
     completed = run(Run(argv=argv, environment={"PATH": os.defpath}))
     if completed.returncode != 0:
@@ -102,17 +103,3 @@ def _digest_of(chunks: Iterator[bytes]) -> str:
     for chunk in chunks:
         hasher.update(chunk)
     return hasher.hexdigest()
-
-
-@contextmanager
-def content_of(path: Path) -> Iterator[Content]:
-    """The content of a regular file, in memory if it is small.
-
-    Raises:
-        OSError: It cannot be read, or is something else.
-    """
-    with os.fdopen(open_regular(path), "rb", buffering=0) as stream:
-        if os.fstat(stream.fileno()).st_size <= SMALL_BYTES:
-            yield stream.read(SMALL_BYTES)
-        else:
-            yield FileContent(stream.fileno())

@@ -20,10 +20,9 @@ from lading.format import (
     render_signatures,
     render_state,
 )
-from lading.node.frame_writer import DIRECTORY_MODE
-from lading.node.quota import kernel_quota
 from lading.node.sign import CODESIGN, sign_again
 from lading.system import (
+    DIRECTORY_MODE,
     Beneath,
     Sync,
     exchange,
@@ -46,6 +45,8 @@ def check_space(place: Path, size: int, files: int) -> None:
     Raises:
         NoSpaceError: There is too little space, or there are too few inodes.
     """
+    from lading.node.quota import kernel_quota  # noqa: PLC0415  # not for who waits for another
+
     nearest = nearest_directory(place)
     status, quota = os.statvfs(nearest), kernel_quota(nearest)
     free = status.f_bavail * status.f_frsize

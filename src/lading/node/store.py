@@ -22,8 +22,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lading.errors import LadingError, PrefixError, UsageError
 from lading.format import (
@@ -34,7 +35,6 @@ from lading.format import (
     check_document,
     parse_file_list,
 )
-from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.linking import link_members
 from lading.node.store_roots import StoreRoots
 from lading.node.stored_package import (
@@ -48,6 +48,7 @@ from lading.node.stored_package import (
     replace_changed,
 )
 from lading.system import (
+    DIRECTORY_MODE,
     Beneath,
     Sync,
     open_lock,
@@ -68,8 +69,7 @@ def _nothing() -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
     """What a collection removed.
 
     Attributes:
@@ -81,8 +81,7 @@ class Collected:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
     """A stored file that does not match its bill.
 
     Attributes:
@@ -96,8 +95,7 @@ class Changed:
     removed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(msgspec.Struct, frozen=True):
     """The store at `directory`, which is created when it is first used."""
 
     directory: Path

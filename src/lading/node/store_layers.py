@@ -14,7 +14,6 @@ import hashlib
 import os
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -39,8 +38,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     listed: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, kw_only=True):
     """A layer that stays.
 
     Attributes:
@@ -52,8 +50,7 @@ class Held:
     descriptor: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreLayers:
+class StoreLayers(msgspec.Struct, frozen=True):
     """The layers of the store at `directory`."""
 
     directory: Path

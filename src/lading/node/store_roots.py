@@ -11,7 +11,6 @@ Records are written while the store is in use, and removed while nobody else use
 import hashlib
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -28,8 +27,7 @@ class _Root(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoreRoots:
+class StoreRoots(msgspec.Struct, frozen=True):
     """The records of the store at `directory`."""
 
     directory: Path

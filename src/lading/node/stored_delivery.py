@@ -6,8 +6,9 @@ the environment is linked to a place of its own, or copied to another file syste
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lading.node.delivery import How, own_place
 from lading.node.keeper import Delivery, Place, Refused
@@ -22,8 +23,7 @@ def stored_deliveries(environment: StoredEnvironment) -> tuple[Delivery, ...]:
     return Overlay(environment=environment), Linked(environment=environment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overlay:
+class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     """The packages as one tree, at its prefix, in a mount namespace of its own."""
 
     environment: StoredEnvironment
@@ -53,8 +53,7 @@ class Overlay:
         """Nothing: the mount ends with its namespace."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linked:
+class Linked(msgspec.Struct, frozen=True, kw_only=True):
     """Every file linked to a local disk, or copied, and relocated there."""
 
     environment: StoredEnvironment

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from lading.format import Contents, TarballSource, bill_alone
 from lading.node.keeper import Refused
@@ -24,8 +25,7 @@ def unwatched() -> AbstractContextManager[Progress]:
     return nullcontext(no_progress)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEnvironment:
+class StoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """An environment whose packages a store has, or will have.
 
     Attributes:

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from lading.conda import Kind
 from lading.format import ManifestFile, parse_file_list
-from lading.node.frame_writer import DIRECTORY_MODE
-from lading.system import open_regular, read_regular, sha256_of, sha256_of_stream
+from lading.system import DIRECTORY_MODE, open_regular, read_regular, sha256_of, sha256_of_stream
 
 TREE, LIST = "tree", "list.json"
 NANOSECONDS = 1_000_000_000

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from lading.errors import DigestMismatchError, FetchError, LadingError
 from lading.format import Contents, ManifestFile, PackageContents, TarballSource
-from lading.node.frame_writer import DIRECTORY_MODE
 from lading.node.staging import check_space
 from lading.node.store import Store
-from lading.system import Beneath, Sync, spread
+from lading.system import DIRECTORY_MODE, Beneath, Sync, spread
 
 LINKED_AT_ONCE = 1000
 """Members that a worker links before it is given the next."""

@@ -1,14 +1,14 @@
 """Unpack a tarball to a prefix: checked, relocated and written in one pass."""
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
 
+import msgspec
+
 from lading.errors import NotAPrefixError, PrefixExistsError, UsageError
 from lading.format import MANIFEST_PATH, Contents, PackageContents, State, TarballSource, read_state
-from lading.node.extraction import Target, extract
 from lading.node.sign import CODESIGN
 from lading.node.staging import (
     check_prefix,
@@ -29,8 +29,7 @@ from lading.system import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnpackPlan:
+class UnpackPlan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What unpacking will do.
 
     Attributes:
@@ -81,7 +80,7 @@ def plan_unpack(  # noqa: PLR0913  # one parameter for each choice
         PrefixExistsError: `prefix` exists, and is neither an empty directory, nor this environment,
             nor one that may be replaced.
         PrefixTooLongError: Its path does not fit into a placeholder of a binary file.
-        PrefixError: Its path has a character that no script can hold, or space is short.
+        PrefixError: Its path has a character that no script can hold.
         UsageError: A package of `only` is not in it, or `source` is a bill without its tarball.
     """
     source.need_frames()
@@ -103,11 +102,6 @@ def plan_unpack(  # noqa: PLR0913  # one parameter for each choice
     with prefix_errors(prefix):
         if not plan.is_there():
             _check_place(prefix, replace=replace and only is None)
-            packages = [
-                item for item in source.bill.manifest.packages if only is None or item.name in only
-            ]
-            size = sum(item.size for item in packages)
-            check_space(prefix, size, sum(item.files for item in packages))
     return plan
 
 
@@ -164,7 +158,7 @@ def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> bool:
 
     Raises:
         IntegrityError: The tarball does not match its bill.
-        PrefixError: The prefix cannot be written.
+        PrefixError: The prefix cannot be written, or space is short.
     """
     if plan.is_there():
         return False
@@ -176,7 +170,12 @@ def apply_unpack(plan: UnpackPlan, progress: Progress = no_progress) -> bool:
 
 
 def _write(plan: UnpackPlan, progress: Progress) -> None:
+    from lading.node.extraction import Target, extract  # noqa: PLC0415  # not where it is there
+
     chosen = _chosen(plan)
+    packages = [item.package for item in chosen]
+    size = sum(item.size for item in packages)
+    check_space(plan.prefix, size, sum(item.files for item in packages))
     total = sum(len(package.slices) for package in chosen)
     numbers = count(1)
     with staged_prefix(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from lading.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lading.system.beneath import Beneath as Beneath
+    from lading.system.beneath import DIRECTORY_MODE as DIRECTORY_MODE, Beneath as Beneath
     from lading.system.digest import (
         CHUNK_BYTES as CHUNK_BYTES,
         Algorithm as Algorithm,
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         sha256_of_file as sha256_of_file,
         sha256_of_stream as sha256_of_stream,
     )
-    from lading.system.file_content import FileContent as FileContent
+    from lading.system.file_content import FileContent as FileContent, content_of as content_of
     from lading.system.filesystem import (
         Sync as Sync,
         begin_write_out as begin_write_out,

@@ -26,6 +26,9 @@ from typing import Self
 
 from lading.system.removal import remove_tree
 
+DIRECTORY_MODE = 0o755
+"""Of directories that other users may look into, whatever the umask is."""
+
 _OPENAT2 = 437
 """The number of the call, the same on every machine that Linux still adds calls for but Alpha."""
 _RESOLVE_NO_SYMLINKS = 0x04

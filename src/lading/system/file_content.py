@@ -1,8 +1,16 @@
 """The content of a large file, searched and cut as if it were in memory."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lading.system.untrusted import open_regular
 
 WINDOW_BYTES = 1 << 20
+
+SMALL_BYTES = 1 << 23
+"""A file that is larger is not held in memory."""
 
 
 class FileContent:
@@ -50,3 +58,17 @@ class FileContent:
         if len(data) < min(length, self._size - start):
             raise OSError("the file changed while it was read")
         return data
+
+
+@contextmanager
+def content_of(path: Path | str) -> Iterator[bytes | FileContent]:
+    """The content of a regular file, in memory if it is small.
+
+    Raises:
+        OSError: It cannot be read, or is something else.
+    """
+    with open(open_regular(path), "rb", buffering=0) as stream:  # noqa: PTH123
+        if os.fstat(stream.fileno()).st_size <= SMALL_BYTES:
+            yield stream.read(SMALL_BYTES)
+        else:
+            yield FileContent(stream.fileno())

@@ -16,9 +16,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Never
+
+import msgspec
 
 from lading.errors import EngineFailedError, EngineNotFoundError, raised_as
 from lading.system.redaction import redact
@@ -46,8 +47,7 @@ _KEPT_VARIABLES = (
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One program to be run.
 
     Attributes:
@@ -64,8 +64,7 @@ class Run:
     grace: float = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """What a program left behind.
 
     Attributes:

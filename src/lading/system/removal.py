@@ -6,8 +6,6 @@ hostile package nests a thousand levels deep would stay for ever.
 
 import errno
 import os
-import secrets
-import shutil
 import stat
 from pathlib import Path
 
@@ -20,6 +18,8 @@ def remove_tree(path: Path | str, above: int | None = None) -> None:
     Raises:
         OSError: Something cannot be removed, or there is no directory at `path`.
     """
+    import shutil  # noqa: PLC0415  # slow to load, and not for who removes nothing
+
     try:
         shutil.rmtree(path, dir_fd=above)
     except RecursionError:
@@ -53,7 +53,7 @@ def _move_up(name: str, top: int) -> None:
     try:
         for child in os.listdir(below):  # noqa: PTH208  # a descriptor
             if _is_directory(child, below):
-                os.rename(child, secrets.token_hex(16), src_dir_fd=below, dst_dir_fd=top)
+                os.rename(child, os.urandom(16).hex(), src_dir_fd=below, dst_dir_fd=top)
             else:
                 os.unlink(child, dir_fd=below)
     finally:

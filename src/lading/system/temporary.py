@@ -7,15 +7,11 @@ its own.) On network file systems a lock may not be seen by other machines, so t
 also be a day old, by the clock of that file system.
 """
 
-import ctypes
 import fcntl
 import logging
 import os
 import re
-import secrets
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,6 +165,8 @@ def exchange(new: Path, old: Path) -> None:
     Raises:
         OSError: It cannot be done.
     """
+    import ctypes  # noqa: PLC0415  # few need it, and it takes milliseconds
+
     library = ctypes.CDLL(None, use_errno=True)
     rename = getattr(library, "renameat2", None)
     words = (_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE)
@@ -226,7 +224,7 @@ def _beginning(name: str) -> str:
 def _unused(parent: Path, name: str) -> Path:
     """An unused name for a temporary, random among some 10^12."""
     while True:
-        text = "".join(secrets.choice(_LETTERS) for _ in range(8))
+        text = "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(8))
         path = parent / f".{_beginning(name)}.lading-{text}"
         if not os.path.lexists(path):
             return path
@@ -265,8 +263,11 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 def _remove_as_far_as_possible(path: Path) -> None:
     try:
-        remove_tree(path)
+        if os.path.lexists(path):
+            remove_tree(path)
     except OSError:
+        import shutil  # noqa: PLC0415  # slow to load, and seldom needed
+
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -323,5 +324,7 @@ def _is_stale(descriptor: int, path: Path, network: Callable[[Path], str]) -> bo
 
 def _age(status: os.stat_result, parent: Path) -> float:
     """Seconds since a file was changed, by the clock of its file system."""
+    import tempfile  # noqa: PLC0415  # slow to load, and seldom needed
+
     with tempfile.TemporaryFile(dir=parent) as stream:
         return os.fstat(stream.fileno()).st_mtime - status.st_mtime

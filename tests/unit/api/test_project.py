@@ -5,20 +5,12 @@ from pathlib import Path
 import pytest
 
 from lading.api.building import source_date_epoch
-from lading.api.environments import find_lock, find_prefix
-from lading.api.project import Project, absolute
+from lading.api.environments import find_lock
+from lading.api.project import Project, absolute, find_prefix
 from lading.conda.names import Platform, native_platform
-from lading.config import Settings
-from lading.engine.protocol import Engine
 from lading.errors import LockError, NotAPrefixError, UsageError
-from lading.install.layout import BuildTree
 from lading.install.record import write_install_record
 from simulators.handmade import installed
-
-
-def no_engine() -> Engine:
-    """No command here needs one."""
-    raise NotImplementedError
 
 
 def project(directory: Path) -> Project:
@@ -26,9 +18,6 @@ def project(directory: Path) -> Project:
     return Project(
         directory=directory,
         environment={},
-        settings=Settings(),
-        tree=BuildTree(directory),
-        build_engine=no_engine,
         processors=1,
     )
 

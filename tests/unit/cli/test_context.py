@@ -7,15 +7,7 @@ import pytest
 
 from lading.api import Project
 from lading.cli.context import Context
-from lading.config import Settings
-from lading.engine import Engine
-from lading.install import BuildTree
 from lading.system import no_progress
-
-
-def no_engine() -> Engine:
-    """No command here needs one."""
-    raise NotImplementedError
 
 
 def context(directory: Path, *, quiet: bool = False) -> Context:
@@ -24,9 +16,6 @@ def context(directory: Path, *, quiet: bool = False) -> Context:
         project=Project(
             directory=directory,
             environment={},
-            settings=Settings(),
-            tree=BuildTree(directory),
-            build_engine=no_engine,
             processors=1,
         ),
         stdout=io.StringIO(),

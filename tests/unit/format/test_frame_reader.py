@@ -1,10 +1,11 @@
 """Reading frames by the bill."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 
 from lading.conda.paths import Kind
 from lading.errors import ArchiveError, DigestMismatchError

@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,11 @@ from lading.format.frame_reader import Frame
 from lading.format.frames import Piece
 from lading.format.opening import open_tarball
 from lading.node.frame_writer import (
-    SMALL_BYTES,
     write_all,
     write_frame,
 )
 from lading.node.store import Store
+from lading.system.file_content import SMALL_BYTES
 from simulators.handmade import file, pack, payload, unpack
 from simulators.versions import PLACEHOLDER, verified, versioned_tarball
 
@@ -136,7 +135,7 @@ def test_a_store_gets_no_content_that_its_list_does_not_have(tmp_path: Path) -> 
             structs.replace(piece, file=structs.replace(piece.file, sha256="0" * 64))
             for piece in frame.bill.pieces
         )
-        lying = replace(frame, bill=replace(frame.bill, pieces=pieces))
+        lying = structs.replace(frame, bill=structs.replace(frame.bill, pieces=pieces))
         (tmp_path / "bin").mkdir()
         with pytest.raises(DigestMismatchError, match="bin/tool does not match the bill"):
             write_frame(lying, tmp_path, None)
@@ -242,5 +241,7 @@ def lying(package: PackageContents) -> PackageContents:
             else structs.replace(item, file=structs.replace(item.file, sha256="0" * 64))
         )
 
-    slices = (replace(item, pieces=tuple(map(changed, item.pieces))) for item in package.slices)
-    return replace(package, slices=tuple(slices))
+    slices = (
+        structs.replace(item, pieces=tuple(map(changed, item.pieces))) for item in package.slices
+    )
+    return structs.replace(package, slices=tuple(slices))

@@ -10,9 +10,9 @@ import pytest
 from lading.conda.paths import FileMode
 from lading.errors import NotAPrefixError, PrefixChangedError, PrefixTooLongError
 from lading.format.relocation import STATE_PATH, read_record, read_state
-from lading.node.frame_writer import SMALL_BYTES
 from lading.node.relocate import apply_relocate, plan_relocate, shipped_digest
 from lading.system.digest import sha256_of
+from lading.system.file_content import SMALL_BYTES
 from lading.system.filesystem import no_sync
 from simulators.handmade import file, link, pack, payload, snapshot, unpack
 

@@ -18,13 +18,13 @@ from lading.conda.paths import FileMode
 from lading.errors import PrefixError
 from lading.format.opening import open_tarball
 from lading.node.deploy import apply_deploy, plan_deploy
-from lading.node.frame_writer import SMALL_BYTES
 from lading.node.generations import Generations
 from lading.node.relocate import apply_relocate, plan_relocate
 from lading.node.sign import CODESIGN, codesign_of
 from lading.node.store import Store
 from lading.node.unpack import apply_unpack, plan_unpack
 from lading.package.payload import PayloadFile
+from lading.system.file_content import SMALL_BYTES
 from lading.system.filesystem import no_sync
 from lading.verify.prefix import read_prefix_contents, verify_unpacked
 from simulators.handmade import file, pack, payload

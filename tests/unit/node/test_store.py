@@ -4,11 +4,11 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lading.errors import IntegrityError, PrefixError, UsageError
 from lading.node.store import Store
