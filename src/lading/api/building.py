@@ -24,8 +24,6 @@ from lading.lock import Choice
 from lading.pack import (
     INSTALLER_SUFFIX,
     FrameCache,
-    ImagePlan,
-    InstallerPlan,
     KeptPackage,
     KnownFrames,
     Packable,
@@ -277,7 +275,7 @@ def plan_packing(
     installed: Packable,
     choices: PackChoices,
     frames: Mapping[tuple[str, str], KeptPackage],
-) -> PackPlan | ImagePlan | InstallerPlan:
+) -> PackPlan:
     """What packing `installed` will do, as a tarball, an image or an installer; see `pack`.
 
     `frames` has the frames of each package by its manager and name.
@@ -351,7 +349,8 @@ def pack_locked(
         )
         try:
             transcoded, frames = transcoding.run()
-            return _pack(plan_packing(project, transcoded, choices, frames), progress)
+            packing = plan_packing(project, transcoded, choices, frames)
+            return _pack(packing, choices.format, progress)
         finally:
             # After an error, too: it kills the other workers while they write to the cache.
             known.prune()
@@ -367,17 +366,13 @@ def _workplace(project: Project) -> Iterator[Path]:
         yield directory
 
 
-def _pack(plan: PackPlan | ImagePlan | InstallerPlan, progress: Progress) -> Packed:
+def _pack(plan: PackPlan, format: str, progress: Progress) -> Packed:  # noqa: A002  # as of `pack`
     """Carry out a plan of packing."""
-    stream = plan if isinstance(plan, PackPlan) else plan.pack
-    if stream.tarball.parent.name == OUTPUT:
+    if plan.tarball.parent.name == OUTPUT:
         with suppress(OSError):  # packing says what is wrong with it
-            make_untracked(stream.tarball.parent)
-    if isinstance(plan, ImagePlan):
-        return apply_image(plan, progress)
-    if isinstance(plan, InstallerPlan):
-        return apply_installer(plan, progress)
-    return apply_pack(plan, progress)
+            make_untracked(plan.tarball.parent)
+    apply = {IMAGE_SUFFIX: apply_image, INSTALLER_SUFFIX: apply_installer}.get(format, apply_pack)
+    return apply(plan, progress)
 
 
 def newest_time(project: Project) -> int | None:

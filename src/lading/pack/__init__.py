@@ -8,13 +8,11 @@ if TYPE_CHECKING:
     from lading.pack.encode import Style as Style
     from lading.pack.frame_cache import FrameCache as FrameCache, KeptPackage as KeptPackage
     from lading.pack.image import (
-        ImagePlan as ImagePlan,
         apply_image as apply_image,
         plan_image as plan_image,
     )
     from lading.pack.installer import (
         INSTALLER_SUFFIX as INSTALLER_SUFFIX,
-        InstallerPlan as InstallerPlan,
         apply_installer as apply_installer,
         plan_installer as plan_installer,
     )
@@ -25,9 +23,9 @@ if TYPE_CHECKING:
         PackPlan as PackPlan,
         PackRequest as PackRequest,
         apply_pack as apply_pack,
-        output_errors as output_errors,
         plan_pack as plan_pack,
     )
+    from lading.pack.publishing import output_errors as output_errors
     from lading.pack.transcode import Transcoding as Transcoding
 else:
     __getattr__, __dir__ = lazy_exports(__name__, call="lading.api:pack")

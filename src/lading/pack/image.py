@@ -7,7 +7,7 @@ records included. The same inputs give the same bytes, however many workers ther
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -15,17 +15,14 @@ import msgspec
 
 from lading.conda import Kind
 from lading.format import (
-    CHECKSUMS_SUFFIX,
     IMAGE_SUFFIX,
     MANIFEST_PATH,
-    MANIFEST_SUFFIX,
     STATE_PATH,
     Bill,
     Format,
     Manifest,
     ManifestFile,
     State,
-    beside,
     image_prefix,
     label_of,
     list_path,
@@ -45,59 +42,37 @@ from lading.pack.packer import (
     PackRequest,
     kept_packages,
     manifest_of,
-    output_errors,
     plan_pack,
-    publish,
 )
 from lading.pack.squashfs import HEAD_BYTES, FileSystem
 from lading.package import Payload
 from lading.system import (
     Progress,
-    is_temporary_of,
     no_progress,
-    remove_stale_temporaries,
     sha256_of,
     sha256_of_file,
-    temporary_directory,
-    temporary_file,
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImagePlan:
-    """What making an image will do.
-
-    Attributes:
-        pack: The stream, and where image, bill and checksums will lie.
-    """
-
-    pack: PackPlan
-
-
-def plan_image(request: PackRequest, prefix: str | None = None) -> ImagePlan:
+def plan_image(request: PackRequest, prefix: str | None = None) -> PackPlan:
     """What making an image takes; nothing is written.
 
     Args:
         request: What to pack; its format does not matter. Its frames hold blocks for this prefix.
         prefix: Where the image will be mounted; None means `/opt/lading/<environment>`.
 
+    Returns:
+        The plan of the stream, whose outputs are those of the image.
+
     Raises:
         UsageError: The platform cannot be packed, or nothing can be mounted at `prefix`.
     """
     chosen = image_prefix(prefix, request.installed.plan.environment)
     plan = plan_pack(replace(request, format=Format.TAR, prefix=chosen))
-    image = plan.tarball.with_suffix(f".{IMAGE_SUFFIX}")
-    return ImagePlan(
-        pack=replace(
-            plan,
-            tarball=image,
-            manifest=beside(image, MANIFEST_SUFFIX),
-            checksums=beside(image, CHECKSUMS_SUFFIX),
-        )
-    )
+    return replace(plan, tarball=plan.tarball.with_suffix(f".{IMAGE_SUFFIX}"))
 
 
-def apply_image(plan: ImagePlan, progress: Progress = no_progress) -> Packed:
+def apply_image(plan: PackPlan, progress: Progress = no_progress) -> Packed:
     """Make the image: afterwards image, bill and checksums are there and complete.
 
     Raises:
@@ -105,27 +80,20 @@ def apply_image(plan: ImagePlan, progress: Progress = no_progress) -> Packed:
         PrefixTooLongError: The prefix does not fit into a placeholder of a binary file.
         OutputError: The outputs cannot be written.
     """
-    outputs = (plan.pack.tarball, plan.pack.manifest, plan.pack.checksums)
-    directory = plan.pack.tarball.parent
-    with output_errors(plan.pack.tarball):
-        directory.mkdir(parents=True, exist_ok=True)
-        remove_stale_temporaries(directory, is_temporary_of(*(path.name for path in outputs)))
-        with (
-            temporary_directory(directory, plan.pack.tarball.name) as spool,
-            temporary_file(directory, plan.pack.tarball.name) as (temporary, stream),
-        ):
-            bill = _write(plan.pack, spool, stream, progress)
-            stream.write(render_label(label_of(bill, stream.tell())))
-            stream.flush()
-            os.fsync(stream.fileno())
-            packed = Packed(
-                plan=plan.pack,
-                manifest=bill.manifest,
-                size=stream.tell(),
-                sha256=sha256_of_file(temporary),
-                manifest_sha256=bill.digest,
-            )
-            publish(packed, temporary, bill.document)
+    with plan.staged() as staging:
+        stream = staging.stream
+        bill = _write(plan, staging.spool, stream, progress)
+        stream.write(render_label(label_of(bill, stream.tell())))
+        stream.flush()
+        os.fsync(stream.fileno())
+        packed = Packed(
+            plan=plan,
+            manifest=bill.manifest,
+            size=stream.tell(),
+            sha256=sha256_of_file(staging.temporary),
+            manifest_sha256=bill.digest,
+        )
+        staging.publish(packed.sha256, bill.document)
     return packed
 
 

@@ -4,36 +4,13 @@ It is a script of fixed text, into which the facts of the environment are writte
 of the `tar.gz` behind it. So it is the same whenever the tarball is, and `tail` gives that back.
 """
 
-import os
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from lading.format import (
-    CHECKSUMS_SUFFIX,
-    MANIFEST_SUFFIX,
-    Format,
-    beside,
-    render_manifest,
-)
-from lading.pack.packer import (
-    Packed,
-    PackPlan,
-    PackRequest,
-    apply_pack,
-    output_errors,
-    plan_pack,
-    publish,
-)
-from lading.system import (
-    Progress,
-    is_temporary_of,
-    no_progress,
-    remove_stale_temporaries,
-    sha256_of_file,
-    temporary_directory,
-    temporary_file,
-)
+from lading.format import Format, render_manifest
+from lading.pack.output import HashedOutput
+from lading.pack.packer import Packed, PackPlan, PackRequest, apply_pack, plan_pack
+from lading.system import Progress, no_progress
 
 INSTALLER_SUFFIX = "sh"
 
@@ -42,67 +19,39 @@ _START_DIGITS = 6
 _BLOCK_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallerPlan:
-    """What making an installer will do.
-
-    Attributes:
-        pack: The tarball in it; its outputs are those of the installer.
-    """
-
-    pack: PackPlan
-
-
-def plan_installer(request: PackRequest) -> InstallerPlan:
+def plan_installer(request: PackRequest) -> PackPlan:
     """What making an installer takes; nothing is written.
 
     Args:
         request: What to pack; its format does not matter.
+
+    Returns:
+        The plan of the tarball in it, whose outputs are those of the installer.
 
     Raises:
         UsageError: The platform is one whose environments cannot be packed.
     """
     plan = plan_pack(replace(request, format=Format.GZIP))
     name = plan.tarball.name.removesuffix(str(Format.GZIP)) + INSTALLER_SUFFIX
-    installer = plan.tarball.with_name(name)
-    return InstallerPlan(
-        pack=replace(
-            plan,
-            tarball=installer,
-            manifest=beside(installer, MANIFEST_SUFFIX),
-            checksums=beside(installer, CHECKSUMS_SUFFIX),
-        )
-    )
+    return replace(plan, tarball=plan.tarball.with_name(name))
 
 
-def apply_installer(plan: InstallerPlan, progress: Progress = no_progress) -> Packed:
+def apply_installer(plan: PackPlan, progress: Progress = no_progress) -> Packed:
     """Make the installer: afterwards it, its bill and its checksums are there and complete.
 
     Raises:
         IntegrityError: A file in the package cache is not what its package says.
         OutputError: The outputs cannot be written.
     """
-    outputs = (plan.pack.tarball, plan.pack.manifest, plan.pack.checksums)
-    directory = plan.pack.tarball.parent
-    with output_errors(plan.pack.tarball):
-        directory.mkdir(parents=True, exist_ok=True)
-        remove_stale_temporaries(directory, is_temporary_of(*(path.name for path in outputs)))
-        with (
-            temporary_directory(directory, plan.pack.tarball.name) as inner,
-            temporary_file(directory, plan.pack.tarball.name) as (temporary, stream),
-        ):
-            # The temporary directory is locked already, and that of outputs will be.
-            request = replace(plan.pack.request, directory=inner / "tarball")
-            packed = apply_pack(plan_pack(request), progress)
-            stream.write(_header(packed, plan.pack.tarball.name))
-            with packed.plan.tarball.open("rb") as tarball:
-                shutil.copyfileobj(tarball, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-            size = stream.tell()
-            packed = replace(packed, plan=plan.pack, size=size, sha256=sha256_of_file(temporary))
-            publish(packed, temporary, render_manifest(packed.manifest))
-            plan.pack.tarball.chmod(0o755)
+    with plan.staged() as staging, HashedOutput.opened(staging.stream.fileno()) as output:
+        # The directory of the spool is locked already, and that of outputs will be.
+        inner = plan_pack(replace(plan.request, directory=staging.spool / "tarball"))
+        packed = apply_pack(inner, progress)
+        output.write(_header(packed, plan.tarball.name))
+        with inner.tarball.open("rb") as tarball:
+            output.copy(tarball.fileno(), packed.size)
+        packed = replace(packed, plan=plan, size=output.position, sha256=output.finish())
+        staging.publish(packed.sha256, render_manifest(packed.manifest), mode=0o755)
     return packed
 
 

@@ -1,9 +1,8 @@
 """Pack frames into a tarball, its manifest and its checksums: plan, then apply."""
 
-import fcntl
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,8 @@ from typing import Protocol
 import msgspec
 
 from lading.conda import FileMode
-from lading.errors import OutputError, UsageError
+from lading.errors import UsageError
 from lading.format import (
-    CHECKSUMS_SUFFIX,
-    MANIFEST_SUFFIX,
     RECORD_PATH,
     Format,
     Level,
@@ -26,7 +23,6 @@ from lading.format import (
     ManifestPackage,
     Relocation,
     Requirements,
-    beside,
     check_members,
     list_path,
     parse_manifest,
@@ -40,18 +36,14 @@ from lading.pack.environment_scripts import environment_scripts
 from lading.pack.frame_cache import KeptPackage
 from lading.pack.members import mtime_of, shipped_members
 from lading.pack.output import HashedOutput
+from lading.pack.publishing import Outputs
 from lading.package import Payload, PayloadFile
 from lading.system import (
     Digest,
     Progress,
     in_order,
-    is_temporary_of,
     no_progress,
-    remove_stale_temporaries,
     sha256_of,
-    temporary_directory,
-    temporary_file,
-    write_atomically,
 )
 from lading.version import VERSION
 
@@ -111,25 +103,19 @@ class PackRequest:
         return directory / f"{plan.environment}-{plan.lockfile.platform}.{suffix}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackPlan:
+@dataclass(frozen=True, kw_only=True)
+class PackPlan(Outputs):
     """What packing will do.
 
     Attributes:
         request: What was asked for.
         payloads: Of all packages, in the order of the archive.
         environment: The environment's own files, as far as they are known before packing.
-        tarball: Where it will lie.
-        manifest: Where its manifest will lie.
-        checksums: Where their digests will lie.
     """
 
     request: PackRequest
     payloads: tuple[Payload, ...]
     environment: Payload
-    tarball: Path
-    manifest: Path
-    checksums: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +154,6 @@ def plan_pack(request: PackRequest) -> PackPlan:
         payloads=tuple(item for item in payloads if item.manager != "environment"),
         environment=next(payload for payload in payloads if payload.manager == "environment"),
         tarball=request.tarball,
-        manifest=beside(request.tarball, MANIFEST_SUFFIX),
-        checksums=beside(request.tarball, CHECKSUMS_SUFFIX),
     )
 
 
@@ -180,20 +164,9 @@ def apply_pack(plan: PackPlan, progress: Progress = no_progress) -> Packed:
         IntegrityError: A file in the package cache is not what its package says.
         OutputError: The outputs cannot be written.
     """
-    request = plan.request
-    outputs = (plan.tarball, plan.manifest, plan.checksums)
-    with output_errors(plan.tarball):
-        request.directory.mkdir(parents=True, exist_ok=True)
-        remove_stale_temporaries(
-            request.directory, is_temporary_of(*(path.name for path in outputs))
-        )
-        with (
-            temporary_directory(request.directory, plan.tarball.name) as spool,
-            temporary_file(request.directory, plan.tarball.name) as (temporary, stream),
-            HashedOutput.opened(stream.fileno()) as output,
-        ):
-            packed = _write(plan, spool, output, progress)
-            publish(packed, temporary, render_manifest(packed.manifest))
+    with plan.staged() as staging, HashedOutput.opened(staging.stream.fileno()) as output:
+        packed = _write(plan, staging.spool, output, progress)
+        staging.publish(packed.sha256, render_manifest(packed.manifest))
     return packed
 
 
@@ -229,26 +202,6 @@ def _copy(kept: KeptPackage, output: HashedOutput) -> bytes:
         return os.pread(
             source.fileno(), encoded.list_frame.length, encoded.length - encoded.list_frame.length
         )
-
-
-@contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the disk into one that says what to do."""
-    try:
-        yield
-    except FileExistsError as error:
-        raise OutputError(
-            f"cannot write {path}: {path.parent} is not a directory", hint="name a directory"
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="free space there, or choose another directory with --output",
-        ) from error
-    except MemoryError as error:
-        raise OutputError(
-            f"cannot write {path}: too little memory", hint="pack with fewer --workers"
-        ) from error
 
 
 def kept_packages(
@@ -390,32 +343,3 @@ class _Place:
         return ManifestFrame(
             offset=self.next(item.length), length=item.length, size=item.size, sha256=item.sha256
         )
-
-
-def publish(packed: Packed, temporary: Path, document: bytes) -> None:
-    """Rename the outputs to their final names, the checksums last.
-
-    Two packs at once take turns here, so that the three files belong together.
-    """
-    plan = packed.plan
-    checksums = (
-        f"{packed.sha256.hex}  {plan.tarball.name}\n"
-        f"{packed.manifest_sha256.hex}  {plan.manifest.name}\n"
-    )
-    temporary.chmod(0o644)
-    with _exclusive(plan.tarball.parent):
-        plan.checksums.unlink(missing_ok=True)
-        temporary.replace(plan.tarball)
-        write_atomically(plan.manifest, document, sync=True)
-        write_atomically(plan.checksums, checksums.encode(), sync=True)
-
-
-@contextmanager
-def _exclusive(directory: Path) -> Iterator[None]:
-    """Let one process at a time in; the directory itself is locked, so no file is left behind."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

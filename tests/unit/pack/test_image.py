@@ -93,7 +93,7 @@ def test_prefixes_that_are_none(tmp_path: Path, prefix: str) -> None:
     """An image can only be made for a plain absolute path."""
     if prefix == "":
         planned = plan_image(request(tmp_path), prefix)
-        assert "/opt/lading/sample" == planned.pack.request.prefix
+        assert "/opt/lading/sample" == planned.request.prefix
         return
     with pytest.raises(UsageError):
         plan_image(request(tmp_path), prefix)
