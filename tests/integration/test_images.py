@@ -207,7 +207,7 @@ def test_a_mount_at_its_prefix_is_used(root: Node, image: Path) -> None:
         assert 0 == root.run("verify", MOUNTED).code
     finally:
         assert 0 == root.run("umount", MOUNTED).code
-    assert not Path(MOUNTED).parent.exists()
+    assert not Path(MOUNTED).exists()
 
 
 def test_a_place_that_is_taken(root: Node, image: Path) -> None:
