@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from lading.conda import Kind
-from lading.errors import EngineFailedError
 from lading.package import BroughtBytecode, Payload, PayloadFile, PythonLayout, with_header
 from lading.system import (
     Digest,
@@ -104,13 +103,7 @@ class Compiler:
         entries = _read_entries(directory)
         if entries is None:
             shutil.rmtree(directory, ignore_errors=True)
-            self._fill(directory, sources, self._fitting(payload, sources))
-            entries = _read_entries(directory)
-        if entries is None:
-            raise EngineFailedError(
-                f"the bytecode of {payload.name} changed while it was made",
-                hint=f"delete {self.cache} and run again",
-            )
+            entries = self._fill(directory, sources, self._fitting(payload, sources))
         bytecode = [
             PayloadFile(
                 path=entry.path,
@@ -155,7 +148,7 @@ class Compiler:
         directory: Path,
         sources: Iterable[PayloadFile],
         fitting: Mapping[str, tuple[PayloadFile, BroughtBytecode]],
-    ) -> None:
+    ) -> list[_Entry]:
         """Make the bytecode of `sources` in `directory`, which appears only when complete.
 
         Args:
@@ -180,6 +173,7 @@ class Compiler:
             ]
             (output / INDEX_NAME).write_bytes(msgspec.json.encode(entries))
             _rename_directory(output, directory)
+        return entries
 
     def _compile_sources(
         self, sources: Iterable[PayloadFile], temporary: Path, output: Path

@@ -135,17 +135,12 @@ def pieces_of(
     name: str, check: ArchiveCheck, member: Member, content: Content | None
 ) -> Iterator[bytes | memoryview]:
     """The content of a member of the archive `name`, after `check` has looked at it."""
-    if content is None:
-        check.look(member, None)
-        return
     with archive_errors(name):
-        if check.wants(member):
-            data = content.read()
-            check.look(member, data)
+        data = check.look(member, content)
+        if data is not None:
             yield data
-            return
-        check.look(member, None)
-        yield from content.chunks()
+        elif content is not None:
+            yield from content.chunks()
 
 
 def _refuse_faults(

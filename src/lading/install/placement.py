@@ -10,6 +10,7 @@ import re
 import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,19 +32,17 @@ _INTERPRETER = re.compile(rb"#! *(/\S*)(.*)", re.DOTALL)
 
 def foreign_paths(prefix: Path, owned: Collection[str]) -> Iterator[str]:
     """The files and links in `prefix` that are not among `owned`, prefix-relative, POSIX."""
-    for root, _, names in _walk(prefix):
-        for name in names:
-            path = f"{root}/{name}" if root else name
-            if path not in owned:
-                yield path
-
-
-def _walk(prefix: Path) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
-    """Walk like `os.walk`, prefix-relative; a link to a directory counts as a file."""
-    for root, directories, files in os.walk(prefix):
-        links = [name for name in directories if os.path.islink(f"{root}/{name}")]  # noqa: PTH114  # tens of thousands
-        relative = os.path.relpath(root, prefix)
-        yield ("" if relative == "." else relative), directories, [*files, *links]
+    waiting = [""]
+    while waiting:
+        directory = waiting.pop()
+        # As of `os.walk`, which takes three times as long: what cannot be listed has nothing in it.
+        with suppress(OSError), os.scandir(f"{prefix}/{directory}") as entries:
+            for entry in entries:
+                path = directory + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{path}/")
+                elif path not in owned:
+                    yield path
 
 
 def find_foreign(contents: PrefixContents, prefix: Path) -> tuple[str, ...]:

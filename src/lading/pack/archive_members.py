@@ -18,7 +18,7 @@ import msgspec
 from lading.conda import VARIABLES_DIRECTORY, Kind, PathType, RepodataRecord
 from lading.install import is_bytecode, sources_of
 from lading.pack.encode import Origin
-from lading.pack.members import Buffer, ShippedMember, shipped_members
+from lading.pack.members import Buffer, ShippedMember, check_promised, shipped_member
 from lading.package import (
     LARGEST_SOURCE,
     OWNER_EXECUTE,
@@ -94,18 +94,16 @@ class ArchiveSource:
         check = ArchiveCheck(self.record.file_name, self.known)
         with self._stream() as members:
             for member, content in members:
-                data = content.read() if content is not None and check.wants(member) else None
-                check.look(member, data)
-                shipped = self._member(member, content, data)
+                shipped = self._member(member, content, check.look(member, content))
                 if shipped is not None:
                     yield shipped
         checked = check.finish()
         yield from self._linked(check.members)
         payload = assemble_payload(self.record, self.info, list(self._listed()), self.python)
         files = [item for item in payload.files if item.path not in self.dropped]
-        yield from self._shipped(item for item in files if item.kind is Kind.DIRECTORY)
+        yield from (self._shipped(item) for item in files if item.kind is Kind.DIRECTORY)
         yield from self._with_bytecode(files, checked)
-        yield from self._shipped(item for item in files if item.content is not None)
+        yield from (self._shipped(item) for item in files if item.content is not None)
         light = msgspec.structs.replace(payload, files=tuple(self._variables))
         self.origin = Origin(checked=checked, payload=light)
 
@@ -134,9 +132,8 @@ class ArchiveSource:
                 places.pop(f"bin/{item.command}", None)
         return {path for place, path in places.items() if place not in self.dropped}
 
-    def _shipped(self, files: Iterable[PayloadFile]) -> Iterator[ShippedMember]:
-        payload = Payload(name=self.record.name, version=self.record.version, files=tuple(files))
-        return shipped_members(payload, self.scratch)
+    def _shipped(self, item: PayloadFile) -> ShippedMember:
+        return shipped_member(item, "conda", self.scratch)
 
     def _member(
         self, member: Member, content: Content | None, data: bytes | None
@@ -157,7 +154,7 @@ class ArchiveSource:
         item = self._found[member.path] = self._item(entry, member)
         if member.path not in self._kept or (content and self._holds(item, content, data)):
             return None
-        return self._file(item, content, data) if content else next(self._shipped([item]))
+        return self._file(item, content, data) if content else self._shipped(item)
 
     def _holds(self, item: PayloadFile, content: Content, data: bytes | None) -> bool:
         """Hold a source, or bytecode; return whether the file is one of them."""
@@ -191,9 +188,7 @@ class ArchiveSource:
             data = self._checked(item, content, data).data
             if is_variables:
                 self._variables.append(msgspec.structs.replace(item, content=data))
-            source = self.scratch / "file"
-            source.write_bytes(data)
-            return next(self._shipped([msgspec.structs.replace(item, place=str(source))]))
+            return self._shipped(msgspec.structs.replace(item, content=data))
         return self._plain(item, content.chunks if data is None else lambda: iter((data,)))
 
     def _plain(
@@ -215,7 +210,7 @@ class ArchiveSource:
         """The content of a file, compared with what its package says."""
         held = content.read() if data is None else data
         digest = sha256_of(held).hex
-        self._plain(item, content.chunks).check(digest)
+        check_promised(item.path, digest, item.sha256, self.record.file_name)
         return _Held(held, digest)
 
     def _linked(self, members: Mapping[str, Member]) -> Iterator[ShippedMember]:
@@ -228,7 +223,7 @@ class ArchiveSource:
             self._found[member.path] = item
             if member.path in self._kept and not is_bytecode(item.path):
                 place = str(targets[member.target])
-                yield from self._shipped([msgspec.structs.replace(item, place=place)])
+                yield self._shipped(msgspec.structs.replace(item, place=place))
 
     def _place(self, targets: Mapping[str, Path]) -> None:
         """Extract files of the archive: path in it → place."""
@@ -259,7 +254,7 @@ class ArchiveSource:
             data, digest = self._sources.pop(item.path)
             yield self._plain(item, partial(iter, (data,)), digest)
             if item.path in bytecode:
-                yield from self._shipped([bytecode.pop(item.path)])
+                yield self._shipped(bytecode.pop(item.path))
 
     def _find_bytecode(
         self, sources: Iterable[PayloadFile], checked: CheckedPackage

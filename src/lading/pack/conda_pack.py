@@ -1,9 +1,9 @@
 """The form in which files are shipped, by the rules of conda-pack: the only module that uses it.
 
-conda-pack's `Packer` is driven with one file at a time and an archive object of ours, so its rules
-(which scripts get another first line, which files `conda-unpack` rewrites) stay its own. One thing
-is put right: scripts of the environment's interpreters find them beside themselves instead of by
-PATH, or get the place written into their first line when they are relocated.
+conda-pack's `Packer` is driven with one script at a time and an archive object of ours, so its
+rules for their first lines stay its own; every other file it ships as it is, for `conda-unpack`.
+One thing is put right: scripts of the environment's interpreters find them beside themselves
+instead of by PATH, or get the place written into their first line when they are relocated.
 
 Source: conda-pack 0.9.2, `core.py` (`Packer.add`, `Packer.finish`, `File`).
 """
@@ -12,6 +12,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from conda_pack.core import File, Packer
 
@@ -42,43 +43,39 @@ class Shipped:
 
 
 class _Recorder:
-    """The archive object that conda-pack writes to; keeps what it is given."""
+    """The archive object that conda-pack writes to; keeps the one content that it is given."""
 
-    def __init__(self) -> None:
-        self.added: list[tuple[str, bytes, bool]] = []
+    content = b""
 
-    def add(self, source: str, target: str) -> None:
-        path = Path(source)
-        # conda-pack deletes its temporary files right after this call, so they are read now.
-        self.added.append((target, path.read_bytes(), bool(path.stat().st_mode & 0o100)))
-
-    def add_bytes(self, _source: str, data: bytes, target: str) -> None:
-        self.added.append((target, data, False))
+    def add_bytes(self, _source: str, data: bytes, _target: str) -> None:
+        self.content = data
 
 
-def shipped_form(item: PayloadFile, source: Path) -> Shipped:
-    """The shipped form of a conda file with a placeholder.
-
-    Args:
-        item: Has a placeholder.
-        source: The file in the package cache.
-    """
-    recorder = _Recorder()
-    packer = Packer(item.placeholder, recorder)
-    packer.add(
-        File(
-            str(source),
-            item.path,
-            is_conda=True,
-            file_mode=str(item.mode),
-            prefix_placeholder=item.placeholder,
-        )
-    )
-    [(_, content, _)] = recorder.added
+def shipped_form(item: PayloadFile, content: bytes) -> Shipped:
+    """The shipped form of a conda file with a placeholder, which has this content."""
     placeholder = item.placeholder.encode()
     if item.mode is FileMode.TEXT and item.path.startswith("bin/"):
-        content = _self_locating(item.path, source.read_bytes(), item.placeholder) or content
+        located = _self_locating(item.path, content, item.placeholder)
+        content = _by_conda_pack(item, content) if located is None else located
     return Shipped(content=content, occurrences=find_occurrences(content, placeholder, item.mode))
+
+
+def _by_conda_pack(item: PayloadFile, content: bytes) -> bytes:
+    """A script in `bin` as conda-pack ships it, which reads it from a file."""
+    recorder = _Recorder()
+    with NamedTemporaryFile() as stream:
+        stream.write(content)
+        stream.flush()
+        Packer(item.placeholder, recorder).add(
+            File(
+                stream.name,
+                item.path,
+                is_conda=True,
+                file_mode=str(item.mode),
+                prefix_placeholder=item.placeholder,
+            )
+        )
+    return recorder.content
 
 
 def _self_locating(path: str, content: bytes, placeholder: str) -> bytes | None:

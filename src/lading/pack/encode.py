@@ -32,7 +32,7 @@ from lading.format import (
     render_header,
 )
 from lading.pack.image_blocks import BlockWriter, ImageBlocks
-from lading.pack.members import Buffer, ShippedMember
+from lading.pack.members import Buffer, ShippedMember, check_promised
 from lading.package import CheckedPackage, Payload
 from lading.system import OrderedWork, sha256_of
 
@@ -185,13 +185,18 @@ class _Frame(NamedTuple):
     sha256: str
 
 
+def _buffer() -> memoryview:
+    """Room for a frame; bytes assigned to a view are copied once, to a bytearray twice."""
+    return memoryview(bytearray(FRAME_BYTES))
+
+
 @dataclass(slots=True, kw_only=True)
 class _FrameWriter:
     """The stream of a package, cut into frames by the rule of the format."""
 
     keep: Callable[[bytes], object]
     frames: list[EncodedFrame] = field(default_factory=list)
-    buffer: bytearray = field(default_factory=lambda: bytearray(FRAME_BYTES))
+    buffer: memoryview = field(default_factory=_buffer)
     filled: int = 0
     compressing: OrderedWork[Buffer, _Frame] = field(init=False)
 
@@ -221,10 +226,11 @@ class _FrameWriter:
         filling = padding(member.size)
         cuts = list(cut(self.filled, len(block) + member.size + len(filling)))
         position = self._append(block, 0, cuts)
-        hasher = hashlib.sha256()
+        digest = member.sha256
         if member.kind is Kind.FILE:
+            hasher = hashlib.sha256()
             for chunk in member.read():
-                if not member.sha256:
+                if not digest:
                     hasher.update(chunk)
                 position = self._append(chunk, position, cuts)
             if position != len(block) + member.size:
@@ -232,8 +238,9 @@ class _FrameWriter:
                     f"{member.path} has not the {member.size} bytes that it should have",
                     hint="clear the package cache and fetch it again",
                 )
-            if not member.sha256:
-                member.check(hasher.hexdigest())
+            if not digest:
+                digest = hasher.hexdigest()
+                check_promised(member.path, digest, member.promised, member.place)
         self._append(filling, position, cuts)
         where = member.occurrences
         return ManifestFile(
@@ -241,7 +248,7 @@ class _FrameWriter:
             type=member.kind,
             mode=f"{header.mode:04o}",
             size=member.size,
-            sha256=member.sha256 or hasher.hexdigest() if member.kind is Kind.FILE else "",
+            sha256=digest,
             target=member.target,
             placeholder=where.placeholder.decode() if where else "",
             placeholder_mode=where.mode if where else None,
@@ -268,12 +275,12 @@ class _FrameWriter:
         """Compress what has come since the last frame, if anything has."""
         if not self.filled:
             return
-        content = memoryview(self.buffer)[: self.filled]
+        content = self.buffer[: self.filled]
         self.filled = 0
         self.compressing.give(content)
         if self.compressing.pool is not None:
             # A thread still reads this one.
-            self.buffer = bytearray(FRAME_BYTES)
+            self.buffer = _buffer()
 
     def write_alone(self, content: bytes) -> None:
         """Make a last frame of `content` alone, and wait for all."""

@@ -9,7 +9,7 @@ Memory holds one file with a placeholder, and a few blocks for each thread.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
@@ -107,7 +107,7 @@ class BlockWriter:
         """The same member; while its content is read, blocks are made of it."""
         if member.kind is not Kind.FILE:
             return member
-        return replace(member, read=partial(self._read, member))
+        return msgspec.structs.replace(member, read=partial(self._read, member))
 
     def finish(self) -> ImageBlocks:
         """Make the last blocks; return where everything lies."""

@@ -6,9 +6,10 @@ disk because they must be rewritten. What they are does not depend on that.
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from lading.conda import Kind, Occurrences
 from lading.errors import ArchiveError, DigestMismatchError
@@ -19,8 +20,7 @@ from lading.system import CHUNK_BYTES, Digest, sha256_of
 Buffer = bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShippedMember:
+class ShippedMember(msgspec.Struct, frozen=True, kw_only=True):
     """A member as it is shipped.
 
     Attributes:
@@ -47,20 +47,21 @@ class ShippedMember:
     promised: Digest | None = None
     place: str = ""
 
-    def check(self, sha256: str) -> None:
-        """Compare the digest of the content, hexadecimal, with what the package says.
 
-        Raises:
-            DigestMismatchError: It has another.
-        """
-        if self.promised is not None and sha256 != self.promised.hex:
-            raise DigestMismatchError(
-                f"{self.place or self.path} is not what its package says of {self.path}",
-                hint="if it was changed, run `lading install --force`; else the package is broken:"
-                " take another build of it, and lock again",
-                expected=str(self.promised),
-                actual=f"sha256:{sha256}",
-            )
+def check_promised(path: str, sha256: str, promised: Digest | None, place: str) -> None:
+    """Compare the digest of a file, hexadecimal, with what its package says, if anything.
+
+    Raises:
+        DigestMismatchError: It has another.
+    """
+    if promised is not None and sha256 != promised.hex:
+        raise DigestMismatchError(
+            f"{place or path} is not what its package says of {path}",
+            hint="if it was changed, run `lading install --force`; else the package is broken:"
+            " take another build of it, and lock again",
+            expected=str(promised),
+            actual=f"sha256:{sha256}",
+        )
 
 
 def shipped_members(payload: Payload, prefix: Path) -> Iterator[ShippedMember]:
@@ -75,7 +76,7 @@ def shipped_members(payload: Payload, prefix: Path) -> Iterator[ShippedMember]:
         ArchiveError: A file cannot be read, or cannot be shipped. Reading a member may raise too.
     """
     for item in payload.files:
-        yield _member(item, payload.manager, prefix)
+        yield shipped_member(item, payload.manager, prefix)
 
 
 def mtime_of(time: int, newest: int | None) -> int:
@@ -83,19 +84,16 @@ def mtime_of(time: int, newest: int | None) -> int:
     return time if newest is None else min(time, newest)
 
 
-def _member(item: PayloadFile, manager: str, prefix: Path) -> ShippedMember:
+def shipped_member(item: PayloadFile, manager: str, prefix: Path) -> ShippedMember:
+    """A file, link or directory as a member; see `shipped_members`."""
     try:
         shipped = _shipped(item, manager, prefix)
-        if shipped is not None:
-            size = len(shipped.content)
-        elif item.place:
-            size = os.stat(item.place).st_size  # noqa: PTH116  # no Path for tens of thousands
-        else:
-            size = len(item.content or b"")
+        is_placed = shipped is None and item.place
+        content = shipped.content if shipped is not None else item.content or b""
+        # No Path: there are tens of thousands of files.
+        size = os.stat(item.place).st_size if is_placed else len(content)  # noqa: PTH116
     except OSError as error:
         raise _unreadable(item, error) from error
-    content = shipped.content if shipped is not None else item.content or b""
-    is_placed = shipped is None and item.place
     return ShippedMember(
         path=item.path,
         kind=item.kind,
@@ -103,14 +101,12 @@ def _member(item: PayloadFile, manager: str, prefix: Path) -> ShippedMember:
         executable=item.executable,
         target=item.target,
         occurrences=shipped.occurrences or None if shipped is not None else None,
-        read=partial(_read_place, item, size) if is_placed else partial(_once, content),
+        read=partial(_read_place, item, size) if is_placed else partial(iter, (content,)),
+        # What is at hand was compared with its digest when it was read.
+        sha256=item.sha256.hex if item.sha256 and content is item.content else "",
         promised=item.sha256 if is_placed else None,
         place=item.place,
     )
-
-
-def _once(content: bytes) -> Iterator[bytes]:
-    yield content
 
 
 def _read_place(item: PayloadFile, size: int) -> Iterator[bytes]:
@@ -127,23 +123,17 @@ def _read_place(item: PayloadFile, size: int) -> Iterator[bytes]:
 
 def _shipped(item: PayloadFile, manager: str, prefix: Path) -> Shipped | None:
     """The shipped form of a file that may be rewritten, or None for all others."""
-    if item.kind is not Kind.FILE or not item.place:
-        return None
-    # A `Path` is made only where one is needed: there are tens of thousands of files.
-    if manager == "pip":
-        return shipped_pip_form(item, _read_checked(item, Path(item.place)), prefix)
-    if not item.placeholder:
-        return None
-    source = Path(item.place)
-    _read_checked(item, source)
-    return shipped_form(item, source)
+    if item.kind is Kind.FILE and manager == "pip" and item.place:
+        return shipped_pip_form(item, _read_checked(item), prefix)
+    if item.placeholder:
+        content = _read_checked(item) if item.content is None else item.content
+        return shipped_form(item, content)
+    return None
 
 
-def _read_checked(item: PayloadFile, source: Path) -> bytes:
-    content = source.read_bytes()
-    digest = sha256_of(content)
-    if item.sha256 is not None and digest != item.sha256:
-        raise _changed(item, str(item.sha256), str(digest))
+def _read_checked(item: PayloadFile) -> bytes:
+    content = Path(item.place).read_bytes()
+    check_promised(item.path, sha256_of(content).hex, item.sha256, item.place)
     return content
 
 
@@ -151,13 +141,4 @@ def _unreadable(item: PayloadFile, error: OSError) -> ArchiveError:
     return ArchiveError(
         f"{error.filename or item.path} cannot be read: {error.strerror or error}",
         hint="the package cache was changed: run `lading install --force`",
-    )
-
-
-def _changed(item: PayloadFile, expected: str, actual: str) -> DigestMismatchError:
-    return DigestMismatchError(
-        f"{item.place} is not what its package says of {item.path}",
-        hint="the package cache was changed: run `lading install --force`",
-        expected=expected,
-        actual=actual,
     )

@@ -41,7 +41,15 @@ from lading.package import (
     resolve_clobbering,
     time_of,
 )
-from lading.system import Progress, in_order, no_progress, read_regular, spread, temporary_directory
+from lading.system import (
+    Progress,
+    decode_msgpack,
+    in_order,
+    no_progress,
+    read_regular,
+    spread,
+    temporary_directory,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,15 +170,15 @@ class Transcoding:
         if not wanted:
             return
         self._archives |= self.private.fetch(wanted).conda
-        spread(
-            lambda item: (
-                item.distribution,
-                KnownInfo.read(item.file_name, self._archives[item.distribution]),
-            ),
-            wanted,
-            self.workers,
-            lambda found: self._infos.update([found]),
-        )
+
+        def read(item: RepodataRecord) -> bytes:
+            info = KnownInfo.read(item.file_name, self._archives[item.distribution])
+            return msgspec.msgpack.encode((item.distribution, info))
+
+        def found(answer: bytes) -> None:
+            self._infos.update([decode_msgpack(answer, tuple[str, KnownInfo])])
+
+        spread(read, wanted, self.workers, found)
 
     def _find_python(self, frames: Frames) -> PythonLayout | None:
         for record in self.private.plan.records:
@@ -230,13 +238,13 @@ class Transcoding:
         total = len(work)
         done = 0
 
-        def finished(made: Frames) -> None:
+        def finished(made: bytes) -> None:
             nonlocal done
-            frames.update(made)
+            frames.update(_unpacked(made))
             done += 1
             self.progress("transcode", done, total)
 
-        spread(lambda job: job(), work, self.workers, finished)
+        spread(lambda job: _packed(job()), work, self.workers, finished)
 
     def _encode_conda(self, record: RepodataRecord, threads: int) -> Frames:
         info = self._infos[record.distribution].info
@@ -307,6 +315,20 @@ class Transcoding:
     def _compile(self, layout: PythonLayout, payload: Payload) -> Payload:
         """Give a package bytecode."""
         return self.private.compiler(layout).compile_all([payload])[0]
+
+
+def _packed(frames: Frames) -> bytes:
+    """What a worker answers: pickling tens of thousands of entries takes ten times as long."""
+    answer = [(*key, str(kept.path), kept.encoded) for key, kept in frames.items()]
+    return msgspec.msgpack.encode(answer)
+
+
+def _unpacked(answer: bytes) -> Frames:
+    found = decode_msgpack(answer, list[tuple[str, str, str, EncodedPackage]])
+    return {
+        (manager, name): KeptPackage(path=Path(path), encoded=encoded)
+        for manager, name, path, encoded in found
+    }
 
 
 def _payload(kept: KeptPackage) -> Payload:

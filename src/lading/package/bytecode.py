@@ -77,10 +77,10 @@ class BytecodeFinder:
 
     def look(self, member: Member, content: bytes) -> None:
         """Remember what is needed of a file."""
-        if found := _BYTECODE.fullmatch(member.path):
-            directory, version, name, tag = found.groups()
-            if tag == version.replace(".", ""):
-                self._headers[member.path] = (f"{directory}{name}.py", content[: _HEADER.size])
+        if member.path.endswith(".pyc"):
+            found = _BYTECODE.fullmatch(member.path)
+            if found is not None and found[4] == found[2].replace(".", ""):
+                self._headers[member.path] = (f"{found[1]}{found[3]}.py", content[: _HEADER.size])
         elif (found := _SOURCE.fullmatch(member.path)) and found.group(1) in MAGICS:
             magic = MAGICS[found.group(1)].to_bytes(2, "little") + b"\r\n"
             # The whole magic number is the key of the hash.

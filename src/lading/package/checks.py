@@ -42,6 +42,7 @@ from lading.package.archive import (
 from lading.package.bytecode import BroughtBytecode, BytecodeFinder
 from lading.package.info import INFO_FILES, PackageInfo, PathEntry, parse_package_info
 from lading.package.payload import check_identity, noarch_target
+from lading.package.tar_stream import Content
 from lading.system import decode_json, in_order, write_atomically
 
 RULES = 2
@@ -49,6 +50,8 @@ RULES = 2
 
 LARGEST_SOURCE = 1 << 26
 """Of a python source or its bytecode that is looked at, in bytes."""
+
+_INFO_PATHS = {f"info/{name}": name for name in INFO_FILES}
 
 MOST_STEPS = 2_000_000
 """Names that are looked at to follow all links of an environment."""
@@ -164,8 +167,7 @@ def check_archive(file_name: str, stream: IO[bytes]) -> CheckedPackage:
     """
     check = ArchiveCheck(file_name)
     for member, content in read_members(file_name, stream):
-        wants = content is not None and check.wants(member)
-        check.look(member, content.read() if content is not None and wants else None)
+        check.look(member, content)
     return check.finish()
 
 
@@ -184,27 +186,26 @@ class ArchiveCheck:
         self.members: dict[str, Member] = {}
         self.listed: tuple[PathEntry, ...] = ()
 
-    def wants(self, member: Member) -> bool:
-        """Whether the content of a member is needed.
+    def look(self, member: Member, content: Content | None) -> bytes | None:
+        """Look at a member; return the content of a file where that had to be read.
 
         Raises:
             ArchiveError: It is larger than anything of its kind.
         """
-        if _info_file(member) and member.size > LARGEST_INFO:
-            raise ArchiveError(f"{self._file_name}: {member.path} is too large", hint=_BROKEN)
-        return bool(_info_file(member)) or (
-            member.size <= LARGEST_SOURCE and member.path.endswith((".py", ".pyc"))
-        )
-
-    def look(self, member: Member, content: bytes | None) -> None:
-        """Remember a member, with its content if that is wanted."""
-        self.members[member.path] = member
+        path = member.path
+        self.members[path] = member
         if content is None:
-            return
-        if name := _info_file(member):
-            self._files[name] = content
+            return None
+        if name := _INFO_PATHS.get(path):
+            if member.size > LARGEST_INFO:
+                raise ArchiveError(f"{self._file_name}: {path} is too large", hint=_BROKEN)
+            data = self._files[name] = content.read()
+        elif path.endswith((".py", ".pyc")) and member.size <= LARGEST_SOURCE:
+            data = content.read()
+            self._finder.look(member, data)
         else:
-            self._finder.look(member, content)
+            return None
+        return data
 
     def finish(self) -> CheckedPackage:
         """The package, after its last member.
@@ -240,13 +241,6 @@ class ArchiveCheck:
             self._files,
             lambda path: path in members and members[path].type is MemberType.LINK,
         )
-
-
-def _info_file(member: Member) -> str:
-    """The name of a file of `info/` that is read, or empty."""
-    directory, _, name = member.path.rpartition("/")
-    is_read = directory == "info" and name in INFO_FILES and member.type is MemberType.FILE
-    return name if is_read else ""
 
 
 def _check_parents(file_name: str, members: Mapping[str, Member]) -> None:

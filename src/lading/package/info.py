@@ -23,8 +23,7 @@ DEFAULT_PLACEHOLDER = "/opt/anaconda1anaconda2anaconda3"
 """What `info/has_prefix` means where it names no placeholder (conda-build before 1.9)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathEntry:
+class PathEntry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One path of a package.
 
     Attributes:

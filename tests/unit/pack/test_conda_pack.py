@@ -22,8 +22,7 @@ def shipped(
 ) -> tuple[str, bool]:
     """The content of a managed file as it is shipped, and whether it is relocated later."""
     item = file(path, text.encode(), placeholder=OLD, mode=mode, directory=directory)
-    assert item.source is not None
-    result = shipped_form(item, item.source)
+    result = shipped_form(item, text.encode())
     return result.content.decode(), bool(result.occurrences)
 
 
