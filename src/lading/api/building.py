@@ -296,10 +296,10 @@ def plan_packing(
     return plan_installer(request) if choices.format == INSTALLER_SUFFIX else plan_pack(request)
 
 
-def _tell_of_foreign(installed: Installed, *, strict: bool) -> None:
-    """Warn of files that no package put into the prefix; they are not packed."""
-    prefix = installed.plan.prefix
-    found = find_foreign(installed.contents, prefix)
+def _tell_of_foreign(packed: Packable, *, strict: bool) -> None:
+    """Warn of files in the prefix that are not packed, since no package put them there."""
+    prefix = packed.plan.prefix
+    found = find_foreign(packed.contents, prefix)
     if not found:
         return
     number = "1 file" if len(found) == 1 else f"{len(found)} files"
@@ -321,10 +321,7 @@ def pack_locked(
     Everything is made of archives. Link scripts need an installation, and what they made is taken
     from it. Files that were put into a prefix are told.
     """
-    installed = None
-    if plan.link_scripts or plan.is_current:
-        installed = install_planned(project, plan, progress)
-        _tell_of_foreign(installed, strict=choices.strict)
+    adopted = install_planned(project, plan, progress).adopted if plan.link_scripts else ()
     output = PackRequest.output_of(plan, project.path(choices.directory), choices.format)
     with output_errors(output), _workplace(project) as directory:
         known = KnownFrames.of(
@@ -344,11 +341,13 @@ def pack_locked(
             style=choices.style(plan.environment, newest_time(project)),
             known=known,
             workers=choices.workers or project.processors,
-            adopted=installed.adopted if installed is not None else (),
+            adopted=adopted,
             progress=progress,
         )
         try:
             transcoded, frames = transcoding.run()
+            if plan.link_scripts or plan.is_current:
+                _tell_of_foreign(transcoded, strict=choices.strict)
             packing = plan_packing(project, transcoded, choices, frames)
             return _pack(packing, choices.format, progress)
         finally:
