@@ -15,7 +15,7 @@ from lading.package.info import EntryPoint
 from lading.package.payload import Payload, PayloadFile
 from simulators.handmade import file, link, payload
 
-GOLDEN = (5, "b2b97584a97fe155f51f7038a36f08ec23ecfb8a584527b602eb3cf4781356a7")
+GOLDEN = (6, "b2b97584a97fe155f51f7038a36f08ec23ecfb8a584527b602eb3cf4781356a7")
 """FRAME_RULES, and the SHA-256 of the frames below that were made under it."""
 
 PREFIX = Path("/build/sample/linux-64/prefix")

@@ -109,6 +109,17 @@ def test_a_hostile_member(tmp_path: Path, name: str, format_: Format) -> None:
 
 
 @pytest.mark.parametrize("format_", list(Format))
+def test_the_bill_of_an_image(tmp_path: Path, format_: Format) -> None:
+    """It promises no frames: nothing of what it lists would be missed."""
+
+    def edit(document: Document) -> None:
+        document["requirements"] = {"prefix": "/opt/lading/evil"}
+
+    forgery = Forgery(members=(only_billed(HARMLESS),), edit=edit, format=format_)
+    assert (7, []) == attempt(tmp_path, forgery)
+
+
+@pytest.mark.parametrize("format_", list(Format))
 @pytest.mark.parametrize("trailing", [b"x", bytes(512), HARMLESS.header])
 def test_something_behind_the_end(tmp_path: Path, format_: Format, trailing: bytes) -> None:
     """Nothing may follow the members in a frame, nor the end of the archive in the last one."""

@@ -12,7 +12,6 @@ from lading.errors import ManifestError
 from lading.format.bill import Bill
 from lading.format.file_list import (
     FETCH_AGAIN,
-    FileList,
     ManifestFile,
     check_document,
     parse_file_list,
@@ -89,18 +88,20 @@ def read_contents(bill: Bill, documents: Sequence[bytes], name: str) -> Contents
         ManifestError: A list is malformed, or contradicts the bill.
         UnsafePathError: Something is listed that must not be written.
     """
-    packages = bill.manifest.packages
+    packages, is_image = bill.manifest.packages, bill.manifest.is_image
     if sum(document.count(b"{") for document in documents) > 2 * MOST_FILES:
         raise ManifestError(f"{name} is too large", hint=FETCH_AGAIN)
     found = tuple(
-        _read_package(package, document, name)
+        _read_package(package, document, name, is_image=is_image)
         for package, document in zip(packages, documents, strict=True)
     )
     check_members([item for package in found for item in package.files], name)
     return Contents(bill=bill, packages=found)
 
 
-def _read_package(package: ManifestPackage, document: bytes, name: str) -> PackageContents:
+def _read_package(
+    package: ManifestPackage, document: bytes, name: str, *, is_image: bool
+) -> PackageContents:
     title = f"the file list of {package.title} in {name}"
     check_document(document, package.listed.size, package.listed.sha256, title)
     listed = parse_file_list(document, title)
@@ -109,7 +110,7 @@ def _read_package(package: ManifestPackage, document: bytes, name: str) -> Packa
         raise ManifestError(f"{title} contradicts the bill", hint=FETCH_AGAIN)
     if any(item.size < 0 for item in listed.files):
         raise ManifestError(f"{title} is malformed", hint=FETCH_AGAIN)
-    pieces = tuple(_cut(listed, package, name))
+    pieces = tuple(_cut(() if is_image else listed.files, package, name))
     return PackageContents(
         package=package,
         document=document,
@@ -122,14 +123,16 @@ def _read_package(package: ManifestPackage, document: bytes, name: str) -> Packa
     )
 
 
-def _cut(listed: FileList, package: ManifestPackage, name: str) -> list[tuple[Piece, ...]]:
+def _cut(
+    files: Sequence[ManifestFile], package: ManifestPackage, name: str
+) -> list[tuple[Piece, ...]]:
     """The pieces of each frame of a package, which must be those that the bill has.
 
     They are cut one by one: a file may claim to be so large that its frames fill the memory.
     """
     found: list[tuple[Piece, ...]] = []
     sizes = iter(package.frames)
-    for pieces in cut_frames(listed.files):
+    for pieces in cut_frames(files):
         frame = next(sizes, None)
         if frame is None or frame.size != frame_size(pieces):
             break

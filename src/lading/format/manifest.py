@@ -99,7 +99,7 @@ class ManifestPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         files: How many members it has.
         size: Of the contents of its files in bytes.
         listed: Its file list; `list` in the document.
-        frames: In the order of the archive; together they hold all its members.
+        frames: In the order of the archive; together they hold all its members. An image has none.
     """
 
     name: str
@@ -164,6 +164,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     requirements: Requirements
     mtime: int
     packages: tuple[ManifestPackage, ...]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is the bill of an image, which has no frames."""
+        return bool(self.requirements.prefix)
 
     @property
     def files(self) -> int:

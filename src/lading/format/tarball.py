@@ -187,6 +187,9 @@ class TarballFile(msgspec.Struct, frozen=True, kw_only=True):
         with _as_damage():
             bill = given or parse_bill(ending.document, self.name, expected)
         ending.check(bill.manifest, self.name)
+        if bill.manifest.is_image:
+            # It promises no frames, so nothing would be missing.
+            raise ArchiveError(f"{self.name} carries the bill of an image", hint=FETCH_AGAIN)
         return TarballSource(
             name=self.name,
             bill=bill,

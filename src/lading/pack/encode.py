@@ -67,7 +67,7 @@ class EncodedPackage(msgspec.Struct, frozen=True, array_like=True):
     """What is known of a package whose frames were made.
 
     Attributes:
-        frames: Of its members, in order.
+        frames: Of its members, in order; none for an image.
         list_frame: Of its file list.
         document: The file list.
         files: What the list lists.
@@ -142,7 +142,7 @@ def encode_package(
     if not style.prefix:
         return _encode(members, path, mtime, _FrameWriter.opened(style, keep, threads))
     with BlockWriter.opened(style.level, style.prefix, keep, threads) as blocks:
-        frames = _FrameWriter.opened(style, _forget, 1)
+        frames = _NoFrames.opened(style, _forget, 1)
         encoded = _encode(map(blocks.teed, members), path, mtime, frames)
         return msgspec.structs.replace(encoded, blocks=blocks.finish())
 
@@ -174,7 +174,7 @@ def _encode(
 
 
 def _forget(_frame: bytes) -> None:
-    """The stream of an image is not kept; the bill has its digests."""
+    """The list of a package stands in an image as a file."""
 
 
 class _Frame(NamedTuple):
@@ -291,6 +291,13 @@ class _FrameWriter:
     def _keep(self, frame: _Frame) -> None:
         self.keep(frame.data)
         self.frames.append(EncodedFrame(len(frame.data), frame.size, frame.sha256))
+
+
+class _NoFrames(_FrameWriter):
+    """The stream of a package of an image: its members are counted and hashed, and not kept."""
+
+    def _append(self, data: Buffer, position: int, cuts: list[int]) -> int:  # noqa: ARG002  # as above
+        return position + len(data)
 
 
 def _compressed(style: Style, content: Buffer) -> _Frame:

@@ -28,8 +28,9 @@ def request(directory: Path) -> PackRequest:
 
 
 def test_the_outputs(tmp_path: Path) -> None:
-    """Image, bill and digests are there under names of their own."""
+    """Image, bill and digests are there under names of their own; the bill has no frames."""
     packed = make_image(tmp_path / "dist")
+    assert {()} == {package.frames for package in packed.manifest.packages}
     assert (
         [
             "sample-linux-64.sqsh",
