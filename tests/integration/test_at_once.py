@@ -17,7 +17,7 @@ from simulators.project import ENVIRONMENT, Project
 from simulators.versions import leftovers, verified, versioned_tarball
 
 LIMIT_SECONDS = 120
-ROUNDS = 100
+ROUNDS = 30
 
 # Every worker begins when it is told so, and prints what went wrong.
 BEGINNING = """
@@ -137,7 +137,7 @@ def outputs(directory: Path) -> dict[str, str]:
 
 
 def test_everything_at_once(tmp_path: Path, crew: Crew) -> None:
-    """Two pack, one empties their cache, two unpack into one store, one collects: a hundred times.
+    """Two pack, one empties their cache, two unpack into one store, one collects: thirty times.
 
     Every command succeeds, every tarball has the right bytes, every prefix verifies each time, and
     at the end the store holds what the prefixes need, and nothing else.

@@ -103,18 +103,6 @@ def test_installing_again_does_nothing(project: Path) -> None:
     assert (0, f"{project}/build/{ENVIRONMENT}/linux-64/prefix\n") == (done.code, done.stdout)
 
 
-def test_clobbering_is_told(project: Path) -> None:
-    """Two packages that own a path are named, the one that has it last."""
-    done = lading(["install", ENVIRONMENT], project)
-    assert "warning: share/both is owned by library, tool" in done.stderr
-
-
-def test_the_last_linked_has_a_contested_path(project: Path, tmp_path: Path) -> None:
-    """What is shipped is the file of the package that is linked last."""
-    lading(["unpack", project / f"dist/{NAME}.tar.zst", tmp_path / "env"], project)
-    assert b"tool" == (tmp_path / "env/share/both").read_bytes()
-
-
 def test_installing_as_json(project: Path) -> None:
     """The document names the environment, the prefix and what was clobbered."""
     document = json_of(["install", ENVIRONMENT], project)
@@ -321,12 +309,6 @@ def test_no_colour_where_nobody_watches(project: Path, tmp_path: Path, variable:
     arguments = ["unpack", project / f"dist/{NAME}.tar.zst", tmp_path / "env"]
     done = lading(arguments, project, {variable: "1"})
     assert (0, False) == (done.code, "\x1b" in done.stdout + done.stderr)
-
-
-def test_quiet(project: Path, tmp_path: Path) -> None:
-    """With -q only data and errors are written."""
-    done = lading(["-q", "unpack", project / f"dist/{NAME}.tar.zst", tmp_path / "env"], project)
-    assert (0, "") == (done.code, done.stderr)
 
 
 def test_another_directory(project: Path, tmp_path: Path) -> None:

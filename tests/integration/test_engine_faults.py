@@ -19,7 +19,7 @@ from simulators.faults import Fault, serve_faults
 from simulators.launcher import Launcher
 from simulators.project import ENVIRONMENT
 
-MOMENTS = 30
+MOMENTS = 18
 # Before, the signal may come to a process that does not run lading yet.
 EARLIEST_SECONDS = 0.02
 

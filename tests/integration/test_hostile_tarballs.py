@@ -10,11 +10,13 @@ import pytest
 from lading.cli.app import run
 from lading.format.bill import beside
 from lading.format.compression import Format
+from lading.format.opening import open_tarball
 from simulators.command import listing
 from simulators.forgery import Document, Forged, Forgery, forged_file, forged_link, tar_header
 from simulators.handmade import file, link, pack, payload
+from simulators.versions import flip_bit
 
-FLIPS = 200
+FLIPS = 100
 OLD = "/placeholder" * 10
 
 
@@ -77,9 +79,9 @@ FORGERIES: dict[str, tuple[Forged, ...]] = {
 }
 
 
-def unpack(tarball: Path, prefix: Path) -> int:
+def unpack(tarball: Path, prefix: Path, *options: str) -> int:
     """The exit code of `lading unpack`."""
-    return run(["-q", "unpack", str(tarball), str(prefix)])
+    return run(["-q", "unpack", *options, str(tarball), str(prefix)])
 
 
 def attempt(root: Path, forgery: Forgery) -> tuple[int, list[str]]:
@@ -255,36 +257,22 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[Format, Path]:
 def test_every_flipped_bit_is_noticed(
     tmp_path: Path, sound: dict[Format, Path], format_: Format, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a tarball with one bit flipped, anywhere, nothing is unpacked."""
+    """Of a tarball with one bit flipped, anywhere, nothing is unpacked; half are in its bill."""
     source = sound[format_]
     data = source.read_bytes()
     tarball = tmp_path / source.name
     before = sorted({*listing(tmp_path), tarball.name})
     chance = random.Random(format_)  # not for secrets
+    with open_tarball(source) as opened:
+        lists = 8 * opened.bill.manifest.packages[0].listed.offset
     outcomes = {}
-    for _ in range(FLIPS):
-        place, bit = chance.randrange(len(data)), chance.randrange(8)
-        flipped = bytearray(data)
-        flipped[place] ^= 1 << bit
-        tarball.write_bytes(flipped)
-        outcomes[place, bit] = (unpack(tarball, tmp_path / "env"), listing(tmp_path))
+    for number in range(FLIPS):
+        bit = chance.randrange(lists if number % 2 else 0, 8 * len(data))
+        tarball.write_bytes(flip_bit(data, bit))
+        outcomes[bit] = (unpack(tarball, tmp_path / "env", "-j1"), listing(tmp_path))
+        assert run(["-q", "verify", "-j1", str(tarball)]) in {1, 7}
     assert {} == {flip: seen for flip, seen in outcomes.items() if seen != (7, before)}
     assert "Traceback" not in capfd.readouterr().err
-
-
-def test_every_bit_of_the_tail_is_noticed(tmp_path: Path, sound: dict[Format, Path]) -> None:
-    """Each bit of the headers, the seek table and the ends of the manifest counts."""
-    data = sound[Format.ZSTD].read_bytes()
-    tarball = tmp_path / "x.tar.zst"
-    missed = []
-    for place in (*range(20), *range(len(data) - 60, len(data))):
-        for bit in range(8):
-            flipped = bytearray(data)
-            flipped[place] ^= 1 << bit
-            tarball.write_bytes(flipped)
-            if unpack(tarball, tmp_path / "env") != 7:
-                missed.append((place, bit))
-    assert [] == missed
 
 
 @pytest.mark.parametrize("format_", list(Format))

@@ -1,7 +1,9 @@
 """Two branches that both changed a lock are merged by git, with `lading merge-lock`."""
 
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,15 @@ from simulators.command import PROGRAM, lading
 LOCK = "locks/x/linux-64.conda-lock.yml"
 
 
+@dataclass(frozen=True, slots=True)
 class _Repository:
     """A git repository whose merge driver is lading."""
 
-    def __init__(self, root: Path, channel: ChannelSimulator) -> None:
-        self.root = root
+    root: Path
+
+    @classmethod
+    def of(cls, root: Path, channel: ChannelSimulator) -> "_Repository":
+        """A new one at `root`, whose packages come from `channel`."""
         root.mkdir()
         (root / "lading.toml").write_text(
             f'[environments.x]\nsources = ["environment.yml"]\n'
@@ -29,10 +35,12 @@ class _Repository:
         driver.chmod(0o755)
         (root / ".gitattributes").write_text("*.conda-lock.yml merge=lading\n")
         (root / ".gitignore").write_text(".lading/\n")
-        self.git("init", "-q", "-b", "main")
-        self.git("config", "user.name", "Someone")
-        self.git("config", "user.email", "someone@example.org")
-        self.git("config", "merge.lading.driver", f"{driver} merge-lock %O %A %B %P")
+        repository = cls(root)
+        repository.git("init", "-q", "-b", "main")
+        repository.git("config", "user.name", "Someone")
+        repository.git("config", "user.email", "someone@example.org")
+        repository.git("config", "merge.lading.driver", "./driver.sh merge-lock %O %A %B %P")
+        return repository
 
     def git(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """What git did."""
@@ -68,20 +76,15 @@ class _Repository:
         return {item.name: item.version for item in packages}
 
 
-@pytest.fixture
-def channel(tmp_path: Path) -> ChannelSimulator:
-    """`a` to `h`, version 1.0 each."""
-    channel = ChannelSimulator(tmp_path / "channel")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> _Repository:
+    """Branches `main` with `b` and `topic` with `g` added; all was published again in between."""
+    root = tmp_path_factory.mktemp("template")
+    channel = ChannelSimulator(root / "channel")
     for name in "abcdefgh":
         channel.add(Package(name=name, version="1.0"))
     channel.write_repodata()
-    return channel
-
-
-@pytest.fixture
-def repository(tmp_path: Path, channel: ChannelSimulator) -> _Repository:
-    """Branches `main` with `b` and `topic` with `g` added; `a` was published anew in between."""
-    repository = _Repository(tmp_path / "repository", channel)
+    repository = _Repository.of(root / "repository", channel)
     repository.lock("a", "d", "e")
     repository.git("checkout", "-q", "-b", "topic")
     repository.lock("a", "d", "e", "g")
@@ -91,6 +94,12 @@ def repository(tmp_path: Path, channel: ChannelSimulator) -> _Repository:
         channel.add(Package(name=name, version="2.0"))
     channel.write_repodata()
     return repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path, template: _Repository) -> _Repository:
+    """A copy of the template."""
+    return _Repository(shutil.copytree(template.root, tmp_path / "repository"))
 
 
 EXPECTED = {"a": "1.0", "b": "1.0", "d": "1.0", "e": "1.0", "g": "1.0"}

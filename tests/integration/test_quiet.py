@@ -52,6 +52,8 @@ STEPS = (
 
 FAILING = ("rollback", "mount", "umount")
 
+WITH_PHASES = ("lock", "merge-lock", "fetch", "pack", "unpack", "verify")
+
 
 def make_project(root: Path) -> None:
     """A project that can be locked from a channel on this disk."""
@@ -88,10 +90,13 @@ def test_a_line_a_phase(tmp_path: Path) -> None:
     """Off a terminal each phase is told with its size and time; standard output is for results."""
     make_project(tmp_path)
     told = {}
-    for step in STEPS[1:21]:
+    for step in STEPS[: STEPS.index("relocate env")]:
+        command = step.split()[0]
+        if command not in WITH_PHASES:
+            continue
         done = lading(words_of(step), tmp_path)
         assert 0 == done.code, done.stderr
-        told[step.split()[0]] = re.findall(r"(?m)^(\S+) +(.*)  \d+\.\d s$", done.stderr)
+        told[command] = re.findall(r"(?m)^(\S+) +(.*)  \d+\.\d s$", done.stderr)
     assert [("solve", "linux-64")] == told["lock"] == told["merge-lock"]
     assert [("fetch", "1 file")] == told["fetch"]
     # An archive that lies there for two seconds unchanged is not looked at again.

@@ -1,14 +1,15 @@
 """Secrets in URLs of tarballs, archives and locks: whatever fails, they are not told."""
 
-import functools
 import json
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from simulators.command import Outcome, lading
+from simulators.channel import ChannelSimulator
+from simulators.command import at_once, lading
 from simulators.engines import small_channel
 from simulators.guarded import (
     SECRET,
@@ -54,6 +55,8 @@ class Denied(Silent):
         self.send_error(403)
 
 
+PLAIN = "https://x.invalid"
+
 SECRET_URLS = (
     f"http://someone:{SECRET}@HOST/x.tar.zst",
     f"http://HOST/t/{SECRET}/x.tar.zst",
@@ -63,53 +66,56 @@ SECRET_URLS = (
 )
 
 
-def at_once(calls: Iterable[Callable[[], Outcome]]) -> list[Outcome]:
-    """The outcomes of commands that mostly wait before they try again."""
-    with ThreadPoolExecutor(8) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]
-
-
-@pytest.mark.parametrize("guard", [Broken, Cut, Denied, None])
-def test_unpacking_a_url_that_fails(tmp_path: Path, guard: type[Silent] | None) -> None:
+def test_unpacking_a_url_that_fails(tmp_path: Path) -> None:
     """No way to fail tells the secret, to a person or to a program."""
-    with running(functools.partial(guard or Broken, directory=str(tmp_path))) as server:
-        host = "127.0.0.1:9" if guard is None else host_of(server)
+    with ExitStack() as stack:
+        hosts = [
+            host_of(stack.enter_context(running(partial(guard, directory=str(tmp_path)))))
+            for guard in (Broken, Cut, Denied)
+        ]
         outcomes = at_once(
-            functools.partial(
-                lading, ["-v", "--json", "unpack", url.replace("HOST", host), "env"], tmp_path
-            )
+            partial(lading, ["-v", "--json", "unpack", url.replace("HOST", host), "env"], tmp_path)
             for url in SECRET_URLS
+            for host in (*hosts, "127.0.0.1:9")
         )
     assert all(item.code != 0 and item.is_plain_error for item in outcomes), outcomes
     assert leaks_of(tmp_path, outcomes) == []
 
 
-@pytest.mark.parametrize("guard", [Broken, Cut, Denied])
-def test_fetching_that_fails(tmp_path: Path, guard: type[Silent]) -> None:
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> tuple[ChannelSimulator, Path]:
+    """A channel, and a project that was locked from it; nothing may write into it."""
+    root = tmp_path_factory.mktemp("locked")
+    channel = small_channel(root / "served" / "channel")
+    project = project_of(root, f"name: x\nchannels: [{PLAIN}]\ndependencies: [library]\n")
+    write_mirror(project, PLAIN, channel.url)
+    assert lading(["lock", "-p", "linux-64"], project).code == 0
+    return channel, project
+
+
+def write_mirror(project: Path, canonical: str, location: str) -> None:
+    """Let the project read a channel from elsewhere."""
+    text = f"[mirrors]\n{json.dumps(canonical)} = [{json.dumps(location)}]\n"
+    (project / "lading.toml").write_text(text)
+
+
+def test_fetching_that_fails(tmp_path: Path, locked: tuple[ChannelSimulator, Path]) -> None:
     """Retries of libraries are not printed; errors name the plain URL."""
-    simulator = small_channel(tmp_path / "served" / "channel")
-    ways = ("source password", "source token", "source token below a path")
-    projects = []
-    with guarded(simulator, guard) as url:
-        for way in ways:
-            (tmp_path / way).mkdir()
-            source = "name: x\nchannels: [https://x.invalid]\ndependencies: [library]\n"
-            project = project_of(tmp_path / way, source)
-            mirror = f'[mirrors]\n"https://x.invalid" = [{json.dumps(simulator.url)}]\n'
-            (project / "lading.toml").write_text(mirror)
-            assert lading(["lock", "-p", "linux-64"], project).code == 0
-            written, _ = places(url, tmp_path, way)
-            mirror = f'[mirrors]\n"https://x.invalid" = [{json.dumps(written)}]\n'
-            (project / "lading.toml").write_text(mirror)
-            projects.append(project)
-        outcomes = at_once(
-            functools.partial(lading, ["-v", *command], project)
-            for project in projects
-            for command in (["fetch", "x"], ["lock", "-p", "linux-64"])
-        )
+    channel, project = locked
+    commands = []
+    with ExitStack() as stack:
+        for guard in (Broken, Cut, Denied):
+            url = stack.enter_context(guarded(channel, guard))
+            for way in ("source password", "source token", "source token below a path"):
+                copy = shutil.copytree(project, tmp_path / f"{guard.__name__} {way}")
+                write_mirror(copy, PLAIN, places(url, tmp_path, way)[0])
+                commands.append(partial(lading, ["-v", "fetch", "x"], copy))
+                if guard is Denied or way == "source password":
+                    commands.append(partial(lading, ["-v", "lock", "-p", "linux-64"], copy))
+        outcomes = at_once(commands)
     assert all(item.code == 6 and item.is_plain_error for item in outcomes), outcomes
-    for project in projects:
-        (project / "lading.toml").unlink()
+    for settings in tmp_path.glob("*/lading.toml"):
+        settings.unlink()
     assert leaks_of(tmp_path, outcomes) == []
 
 
@@ -122,8 +128,7 @@ def test_a_lock_of_somebody_else(tmp_path: Path, part: str) -> None:
         secret = f"https://{part}host.invalid/chan"
     base = secret.replace(TOKEN, "") if "@" not in part else plain
     project = project_of(tmp_path, f"name: x\nchannels: ['{base}']\ndependencies: [library]\n")
-    mirrors = f"[mirrors]\n{json.dumps(base)} = [{json.dumps(simulator.url)}]\n"
-    (project / "lading.toml").write_text(mirrors)
+    write_mirror(project, base, simulator.url)
     assert lading(["lock", "-p", "linux-64"], project).code == 0
     lock = project / "locks/x/linux-64.conda-lock.yml"
     foreign = lock.read_text().replace(base, secret)

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from simulators.launcher import (
     start_worker,
 )
 
-__all__ = ["Outcome", "child_environment", "lading", "listing", "start"]
+__all__ = ["Outcome", "at_once", "child_environment", "lading", "listing", "start"]
 
 PROGRAM = "from lading.cli.app import main; main()"
 COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
@@ -91,6 +92,12 @@ def lading(
     with start(arguments, directory, environment, preparation) as child:
         stdout, stderr = child.communicate(timeout=LIMIT_SECONDS)
     return Outcome(child.returncode, stdout, stderr)
+
+
+def at_once(calls: Iterable[Callable[[], Outcome]]) -> list[Outcome]:
+    """The outcomes of commands that mostly wait before they try again."""
+    with ThreadPoolExecutor(8) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 def _forked(

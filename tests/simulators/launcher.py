@@ -31,7 +31,9 @@ from importlib import import_module
 import lading
 from lading.cli.app import main
 for module in pkgutil.walk_packages(lading.__path__, "lading."):
-    import_module(module.name)
+    # Those belong to conda-lock's process.
+    if ".condalock_" not in module.name:
+        import_module(module.name)
 gc.freeze()
 
 def command(order):

@@ -1,65 +1,51 @@
-"""The pip part of a lock, solved by conda-lock's Poetry in conda-lock's process.
+"""The pip part of a lock, solved by conda-lock's Poetry in conda-lock's process."""
 
-Like `lading.lock.condalock`, which calls it, this module imports conda_lock inside its functions.
-Poetry has no settings for what lading demands of it (no builds, no files newer than a date), so
-some of its methods are replaced: the process is lading's alone.
-"""
-
-# ruff: noqa: PLC0415  # conda_lock is imported where it is used
-
-import datetime as dt
+import hashlib
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Never
 
-from lading.conda import Credential, MirrorMap, VirtualPackage
+import requests
+from conda_lock._vendor.poetry.puzzle.exceptions import SolverProblemError
+from conda_lock._vendor.poetry.repositories.exceptions import PackageNotFoundError, RepositoryError
+from conda_lock.interfaces.vendored_poetry import PyPiRepository
+from conda_lock.lockfile.v2prelim.models import HashModel, LockedDependency
+from conda_lock.lookup import conda_name_to_pypi_name
+from conda_lock.models.lock_spec import Dependency, PathDependency
+from conda_lock.models.pip_repository import PipRepository
+from conda_lock.pypi_solver import solve_pypi
+from conda_lock.src_parser.markers import evaluate_marker
+from conda_lock.src_parser.pyproject_toml import parse_python_requirement
+from pydantic import TypeAdapter
+
+from lading.errors import FetchError, SolveError, SpecError, raised_as
 from lading.lock.condalock_indexes import search_in_order
-from lading.lock.exchange import FailedError, FailureKind, PipAnswer, PipQuestion
+from lading.lock.condalock_pages import (
+    hide_newer_files,
+    refuse_source_distributions,
+    send_bearer_tokens,
+)
+from lading.lock.condalock_repodata import fake_repodata
+from lading.lock.exchange import PipAnswer, PipQuestion
 from lading.lock.model import MAIN, LockedPackage, Manager
 from lading.system import Digest, sha256_of_file, without_credentials
-
-if TYPE_CHECKING:
-    from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository
-    from conda_lock.lockfile.v2prelim.models import LockedDependency
-    from conda_lock.models.lock_spec import Dependency
-    from conda_lock.virtual_package import FakeRepoData
-
-HTTP_NOT_FOUND = 404
-
-
-@contextmanager
-def fake_repodata(platforms: Mapping[str, Iterable[VirtualPackage]]) -> "Iterator[FakeRepoData]":
-    """Yield the virtual packages in the form that conda-lock hashes."""
-    from conda_lock.virtual_package import FakeRepoData, VirtualPackage as FakePackage
-
-    with tempfile.TemporaryDirectory() as directory:
-        repository = FakeRepoData(base_path=Path(directory))
-        for platform, packages in platforms.items():
-            for item in packages:
-                build = "" if item.build == "0" else item.build
-                package = FakePackage(name=item.name, version=item.version, build_string=build)
-                repository.add_package(package, subdirs=[platform])
-        repository.write()
-        yield repository
 
 
 def solve_pip(question: PipQuestion) -> PipAnswer:
     """The pip part of one platform, solved on top of its conda packages.
 
     Raises:
-        FailedError: There is no solution, a package has no wheel, or the index cannot be read.
+        SolveError: There is no solution.
+        SpecError: What is asked for cannot be locked.
+        FetchError: The index cannot be read.
     """
-    from conda_lock.lookup import conda_name_to_pypi_name
-
     conda = {item.name: _locked_dependency(item, question.platform) for item in question.conda}
     if not question.build_sdists:
-        _refuse_source_distributions()
+        refuse_source_distributions()
     if question.exclude_newer:
-        _hide_newer_files(question.exclude_newer)
-    _send_bearer_tokens(question.search.credentials)
+        hide_newer_files(question.exclude_newer)
+    send_bearer_tokens(question.search.credentials)
     with _pip_failures():
         solved = _solved_requirements(question, conda)
         packages = tuple(_locked_package(_with_digest(solved[name])) for name in sorted(solved))
@@ -75,50 +61,44 @@ def solve_pip(question: PipQuestion) -> PipAnswer:
     )
 
 
-def _with_digest(item: "LockedDependency") -> "LockedDependency":
+def _with_digest(item: LockedDependency) -> LockedDependency:
     """The package; one that a source names by its place gets the digest of the file there."""
-    import hashlib
-
-    import requests
-    from conda_lock.lockfile.v2prelim.models import HashModel
-
-    if item.source is not None and item.source.url.startswith("file://"):
-        found = sha256_of_file(Path(item.source.url.removeprefix("file://"))).hex
-        return item.model_copy(update={"hash": HashModel(sha256=found)})
-    if item.source is None or not item.source.url.startswith(("http://", "https://")):
+    url = item.source.url if item.source is not None else ""
+    if url.startswith("file://"):
+        found = sha256_of_file(Path(url.removeprefix("file://"))).hex
+    elif url.startswith(("http://", "https://")):
+        found = _fetched_sha256(url)
+        if item.hash.sha256 not in {None, found}:
+            where = without_credentials(item.url)
+            raise SpecError(
+                f"{item.name} has another sha256 than the source says: {where}",
+                details=(f"written: {item.hash.sha256}", f"found: {found}"),
+            )
+    else:
         return item
-    hasher = hashlib.sha256()
-    with requests.get(item.source.url.partition("#")[0], stream=True, timeout=60) as answer:
-        answer.raise_for_status()
-        for chunk in answer.iter_content(1 << 20):
-            hasher.update(chunk)
-    found = hasher.hexdigest()
-    if item.hash.sha256 not in {None, found}:
-        raise FailedError(
-            FailureKind.SOURCE,
-            f"{item.name} has another sha256 than the source says: {without_credentials(item.url)}",
-            (f"written: {item.hash.sha256}", f"found: {found}"),
-        )
     return item.model_copy(update={"hash": HashModel(sha256=found)})
 
 
-def _solved_requirements(
-    question: PipQuestion, conda: "Mapping[str, LockedDependency]"
-) -> "Mapping[str, LockedDependency]":
-    """Name → pip package; completes the categories of `conda`."""
-    import requests
-    from conda_lock._vendor.poetry.repositories.exceptions import PackageNotFoundError
-    from conda_lock.interfaces.vendored_poetry import PyPiRepository
-    from conda_lock.models.pip_repository import PipRepository
-    from conda_lock.pypi_solver import solve_pypi
+def _fetched_sha256(url: str) -> str:
+    hasher = hashlib.sha256()
+    with requests.get(url.partition("#")[0], stream=True, timeout=60) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_content(1 << 20):
+            hasher.update(chunk)
+    return hasher.hexdigest()
 
+
+def _solved_requirements(
+    question: PipQuestion, conda: Mapping[str, LockedDependency]
+) -> Mapping[str, LockedDependency]:
+    """Name → pip package; completes the categories of `conda`."""
     platform = question.platform
     specs, digests = _without_hashes(_requested_packages(question))
     search_in_order(question.search)
     with fake_repodata({platform: question.virtual_packages}) as repository:
         virtual_packages = repository.all_repodata[platform]["packages"]
 
-    def solve(urls: Iterable[str], *, pypi: bool) -> "dict[str, LockedDependency]":
+    def solve(urls: Iterable[str], *, pypi: bool) -> dict[str, LockedDependency]:
         result: dict[str, LockedDependency] = solve_pypi(
             pip_specs=specs,
             use_latest=list(question.update),
@@ -147,13 +127,8 @@ def _solved_requirements(
     return {name: _checked(item, digests.get(name, ())) for name, item in found.items()}
 
 
-def _requested_packages(question: PipQuestion) -> "dict[str, Dependency]":
+def _requested_packages(question: PipQuestion) -> dict[str, Dependency]:
     """Name → what is asked for of it, in conda-lock's form."""
-    from conda_lock.models.lock_spec import Dependency, PathDependency
-    from conda_lock.src_parser.markers import evaluate_marker
-    from conda_lock.src_parser.pyproject_toml import parse_python_requirement
-    from pydantic import TypeAdapter
-
     adapter: TypeAdapter[Dependency] = TypeAdapter(Dependency)
     specs: dict[str, Dependency] = {
         str(item["name"]): adapter.validate_python(item) for item in question.pip.requirements
@@ -177,8 +152,8 @@ def _requested_packages(question: PipQuestion) -> "dict[str, Dependency]":
 
 
 def _without_hashes(
-    specs: "dict[str, Dependency]",
-) -> "tuple[dict[str, Dependency], dict[str, list[str]]]":
+    specs: dict[str, Dependency],
+) -> tuple[dict[str, Dependency], dict[str, list[str]]]:
     """The requests without digests, and name → the SHA-256 digests asked for.
 
     conda-lock would lock what a requirement says, whatever the index has.
@@ -191,8 +166,7 @@ def _without_hashes(
             continue
         digests[name] = re.findall(r"sha256:([0-9a-fA-F]{64})", text)
         if not digests[name]:
-            raise FailedError(
-                FailureKind.SOURCE,
+            raise SpecError(
                 f"{name} is asked for with digests, but without a sha256",
                 hint="write --hash=sha256:DIGEST",
             )
@@ -200,142 +174,35 @@ def _without_hashes(
     return plain, digests
 
 
-def _checked(item: "LockedDependency", digests: Sequence[str]) -> "LockedDependency":
+def _checked(item: LockedDependency, digests: Sequence[str]) -> LockedDependency:
     """The package, if it has one of `digests`, or there are none."""
     if digests and item.hash.sha256 not in {text.lower() for text in digests}:
-        raise FailedError(
-            FailureKind.SOURCE,
+        raise SpecError(
             f"{item.name} {item.version} has another sha256 than the requirement asks for",
-            (f"asked for: {', '.join(digests)}", f"found: {item.hash.sha256}"),
-            "correct the digest, or find out who changed the file",
+            hint="correct the digest, or find out who changed the file",
+            details=(f"asked for: {', '.join(digests)}", f"found: {item.hash.sha256}"),
         )
     return item
 
 
-def _refuse_source_distributions() -> None:
-    """Make Poetry fail where only a source distribution could tell what a package needs.
-
-    It would build it, and so run code from the index at lock time; and what is built on a node has
-    no digest to lock.
-    """
-    from conda_lock._vendor.poetry.repositories.http_repository import HTTPRepository
-
-    def refuse(_repository: object, link: object) -> Never:
-        file_name = str(getattr(link, "filename", link))
-        raise FailedError(
-            FailureKind.SOURCE,
-            f"only wheels can be locked, and the index has only {file_name}",
-            hint="let lading build a wheel of it, which runs its code, with --build-sdists; or lock"
-            " it with conda",
-        )
-
-    HTTPRepository._get_info_from_sdist = refuse  # noqa: SLF001
-
-
-def _hide_newer_files(moment: str) -> None:
-    """Hide the files of indexes from Poetry that were uploaded after `moment` (ISO 8601).
-
-    Indexes say the time only in their JSON pages (PEP 700), and Poetry asks only PyPI for these.
-    """
-    from conda_lock._vendor.poetry.repositories.legacy_repository import LegacyRepository
-    from conda_lock._vendor.poetry.repositories.link_sources.html import HTMLPage
-    from conda_lock._vendor.poetry.repositories.link_sources.json import SimpleJsonPage
-
-    limit = dt.datetime.fromisoformat(moment)
-    read_page = SimpleJsonPage.__init__
-
-    def without_newer(page: object, url: str, content: dict[str, object]) -> None:
-        files = content.get("files")
-        kept = [item for item in files if _is_old(item)] if isinstance(files, list) else []
-        read_page(page, url, {**content, "files": kept})
-
-    def _is_old(item: dict[str, object]) -> bool:
-        uploaded = item.get("upload-time")
-        return isinstance(uploaded, str) and dt.datetime.fromisoformat(uploaded) <= limit
-
-    def refuse(_page: object, url: str, _content: str) -> Never:
-        raise FailedError(
-            FailureKind.SOURCE,
-            f"the index does not say when its files were uploaded: {without_credentials(url)}",
-            ("--exclude-newer needs an index with JSON pages (PEP 700), as PyPI has them",),
-        )
-
-    def json_page(repository: LegacyRepository, name: str) -> SimpleJsonPage:
-        url, content = _json_page(repository, name)
-        return SimpleJsonPage(url, content) if content is not None else refuse(None, url, "")
-
-    SimpleJsonPage.__init__ = without_newer
-    HTMLPage.__init__ = refuse
-    LegacyRepository._get_page = json_page  # noqa: SLF001
-
-
-def _json_page(repository: "LegacyRepository", name: str) -> tuple[str, dict[str, object] | None]:
-    """The URL of a package's page in an index, and its content; None where it is not JSON.
-
-    Source: PEP 691 (JSON pages): URLs may be relative, digests stand beside them.
-    """
-    from urllib.parse import urljoin
-
-    from conda_lock._vendor.poetry.repositories.exceptions import PackageNotFoundError
-
-    url = f"{repository.url}/{name}/"
-    answer = repository.session.get(
-        url, raise_for_status=False, headers={"Accept": "application/vnd.pypi.simple.v1+json"}
-    )
-    if answer.status_code == HTTP_NOT_FOUND:
-        raise PackageNotFoundError(f"Package [{name}] not found.")
-    answer.raise_for_status()
-    if "json" not in answer.headers.get("Content-Type", ""):
-        return url, None
-    content = answer.json()
-    for item in content.get("files", []):
-        sha256 = item.get("hashes", {}).get("sha256", "")
-        item["url"] = urljoin(answer.url, item["url"]) + (f"#sha256={sha256}" if sha256 else "")
-    return url, content
-
-
-def _send_bearer_tokens(credentials: tuple[Credential, ...]) -> None:
-    """Let every request bear the token of its server; Poetry knows passwords alone."""
-    import requests
-
-    known, send = MirrorMap(credentials=credentials), requests.Session.send
-
-    def bearing(
-        session: requests.Session, request: requests.PreparedRequest, **options: object
-    ) -> requests.Response:
-        token = known.bearer(request.url or "")
-        if token:
-            request.headers.setdefault("Authorization", f"Bearer {token}")
-        return send(session, request, **options)
-
-    requests.Session.send = bearing  # type: ignore[method-assign, assignment]  # on purpose
-
-
 @contextmanager
 def _pip_failures() -> Iterator[None]:
-    """Turn what Poetry and requests raise into a `FailedError`."""
-    import requests
-    from conda_lock._vendor.poetry.puzzle.exceptions import SolverProblemError
-    from conda_lock._vendor.poetry.repositories.exceptions import (
-        PackageNotFoundError,
-        RepositoryError,
-    )
-
+    """Turn what Poetry and requests raise into errors of lading."""
     try:
         yield
     except (SolverProblemError, PackageNotFoundError) as error:
         text = str(error).replace("-dummy-package-", "the environment")
-        lines = [line for line in text.splitlines() if line.strip()]
-        message = "no set of pip packages satisfies the request"
-        raise FailedError(FailureKind.SOLVE, message, lines) from error
+        raise SolveError(
+            "no set of pip packages satisfies the request",
+            details=tuple(line for line in text.splitlines() if line.strip()),
+        ) from error
     except (requests.exceptions.RequestException, RepositoryError) as error:
-        message = "the package index could not be read"
-        raise FailedError(FailureKind.FETCH, message, str(error).splitlines()) from error
+        raise FetchError(
+            "the package index could not be read", details=tuple(str(error).splitlines())
+        ) from error
 
 
-def _locked_dependency(item: LockedPackage, platform: str) -> "LockedDependency":
-    from conda_lock.lockfile.v2prelim.models import HashModel, LockedDependency
-
+def _locked_dependency(item: LockedPackage, platform: str) -> LockedDependency:
     return LockedDependency(
         name=item.name,
         version=item.version,
@@ -348,21 +215,18 @@ def _locked_dependency(item: LockedPackage, platform: str) -> "LockedDependency"
     )
 
 
-def _locked_package(item: "LockedDependency") -> LockedPackage:
+def _locked_package(item: LockedDependency) -> LockedPackage:
     """The pip package in lading's form."""
     url = without_credentials(item.url)
     if item.hash.sha256 is None:
         archive = url.partition("#")[0].endswith((".whl", ".tar.gz", ".zip"))
         reason = "whose sha256 the index does not say" if archive else "which is not a wheel"
-        raise FailedError(
-            FailureKind.SOURCE,
+        raise SpecError(
             f"{item.name} {item.version} is at {url}, {reason}",
             hint="ask for a version with a wheel, or lock it with conda instead",
         )
-    try:
+    with raised_as(SpecError, f"the index says of {url}", "", ValueError):
         digest = Digest.sha256(item.hash.sha256)
-    except ValueError as error:
-        raise FailedError(FailureKind.SOURCE, f"the index says of {url}: {error}") from error
     return LockedPackage(
         name=item.name,
         version=item.version,

@@ -5,12 +5,12 @@ both write to the caller's home. So it runs in a process with a home of its own;
 all that passes between. Question and answer are one JSON document each.
 """
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
 from lading.conda import Credential, VirtualPackage
+from lading.errors import FetchError, LadingError, SolveError, SpecError
 from lading.lock.model import LockedPackage
 
 
@@ -177,29 +177,18 @@ class PipAnswer(msgspec.Struct, frozen=True, kw_only=True):
     clashes: tuple[tuple[str, str], ...]
 
 
-class FailureKind(StrEnum):
-    """What failed."""
-
-    SOURCE = "source"
-    SOLVE = "solve"
-    FETCH = "fetch"
-
-
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why there is no answer: one line, further lines, and the next action (or empty)."""
+    """Why there is no answer: an error of `FAILURES` by its name, and its parts."""
 
-    failure: FailureKind
+    failure: str
     message: str
     details: tuple[str, ...] = ()
     hint: str = ""
 
 
-class FailedError(Exception):
-    """Carries a `Failure` out of the process's work."""
-
-    def __init__(
-        self, kind: FailureKind, message: str, details: Iterable[str] = (), hint: str = ""
-    ) -> None:
-        """Raise it where the work cannot go on."""
-        super().__init__(message)
-        self.failure = Failure(failure=kind, message=message, details=tuple(details), hint=hint)
+FAILURES: dict[str, tuple[type[LadingError], str]] = {
+    "SpecError": (SpecError, "correct the source named"),
+    "SolveError": (SolveError, "relax a requirement, or lock the package with conda instead"),
+    "FetchError": (FetchError, "check the network, or name another index"),
+}
+"""Name → what the process may fail with, and the hint where it has none; all else is a defect."""

@@ -13,16 +13,8 @@ from typing import TypeVar
 
 import msgspec
 
-from lading.errors import (
-    EngineFailedError,
-    FetchError,
-    LadingError,
-    LockError,
-    SolveError,
-    SpecError,
-    raised_as,
-)
-from lading.lock.exchange import Failure, FailureKind, Operation
+from lading.errors import EngineFailedError, LadingError, LockError, SpecError, raised_as
+from lading.lock.exchange import FAILURES, Failure, Operation
 from lading.system import (
     Completed,
     Run,
@@ -119,17 +111,10 @@ def _decoded(completed: Completed, kind: type[Answer]) -> Answer:
 
 
 def _error(failure: Failure) -> LadingError:
-    kind, hint = _ERRORS[failure.failure]
+    kind, hint = FAILURES[failure.failure]
     # conda-lock may quote a URL with a password in it.
     return kind(
         redact(failure.message),
         hint=failure.hint or hint,
         details=tuple(map(redact, failure.details)),
     )
-
-
-_ERRORS: dict[FailureKind, tuple[type[LadingError], str]] = {
-    FailureKind.SOURCE: (SpecError, "correct the source named"),
-    FailureKind.SOLVE: (SolveError, "relax a requirement, or lock the package with conda instead"),
-    FailureKind.FETCH: (FetchError, "check the network, or name another index"),
-}

@@ -33,7 +33,10 @@ def test_every_bit_behind_the_frames_counts(tmp_path: Path, format_: str, step: 
     packed.plan.checksums.unlink()
     start = packed.manifest.packages[0].listed.offset
     unnoticed = []
-    for bit in range(8 * start, 8 * len(data), step):
+    for bit in (
+        *range(8 * start, 8 * len(data), step),
+        *range(8 * (len(data) - 60), 8 * len(data)),
+    ):
         packed.plan.tarball.write_bytes(flip_bit(data, bit))
         try:
             with open_tarball(packed.plan.tarball) as opened:

@@ -79,24 +79,21 @@ def test_what_is_bytecode(path: str, answer: object) -> None:
 
 
 def test_the_header_says_unchecked_hash(tmp_path: Path) -> None:
-    """The flags are those of a hash that is not checked, so times do not matter (PEP 552)."""
-    [result] = compiler(tmp_path).compile_all([package(tmp_path, a="x = 1\n")])
+    """The flags are those of a hash that is not checked, so times do not matter (PEP 552).
+
+    The code names a path below the prefix, never one of the build machine.
+    """
+    [result] = compiler(tmp_path).compile_all([package(tmp_path, a="def f(): pass\n")])
     data = compiled(result)[cached("a")]
     assert (
         importlib.util.MAGIC_NUMBER,
         UNCHECKED_HASH,
-        importlib.util.source_hash(b"x = 1\n"),
+        importlib.util.source_hash(b"def f(): pass\n"),
     ) == (
         data[:4],
         struct.unpack("<I", data[4:8])[0],
         data[8:16],
     )
-
-
-def test_the_code_names_the_path_in_the_prefix(tmp_path: Path) -> None:
-    """Tracebacks name a path below the prefix, never one of the build machine."""
-    [result] = compiler(tmp_path).compile_all([package(tmp_path, a="def f(): pass\n")])
-    data = compiled(result)[cached("a")]
     assert (True, False) == (f"{SITE}/a.py".encode() in data, str(tmp_path).encode() in data)
 
 
@@ -219,28 +216,20 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert [("compile", 1, 2), ("compile", 2, 2)] == told
 
 
-def with_bytecode(root: Path) -> tuple[Payload, BroughtBytecode]:
-    """A package of two modules that brings bytecode of the first, which fits."""
-    source = package(root, a="x = 1\n", b="y = 2\n")
-    shipped = file(cached("a"), b"sixteen bytes...and the code", directory=root)
-    brought = BroughtBytecode(shipped.path, f"{SITE}/a.py", b"another header..")
-    return structs.replace(source, files=(*source.files, shipped)), brought
-
-
 def test_fitting_bytecode_is_kept(tmp_path: Path) -> None:
-    """It gets the other header; only what is missing is compiled."""
-    brings, brought = with_bytecode(tmp_path)
+    """It gets the other header; only what is missing is compiled.
+
+    The magic number of a python before its release may be another than that of the releases.
+    """
+    source = package(tmp_path, a="x = 1\n", b="y = 2\n")
+    shipped = file(cached("a"), b"sixteen bytes...and the code", directory=tmp_path)
+    brought = BroughtBytecode(shipped.path, f"{SITE}/a.py", b"another header..")
+    brings = structs.replace(source, files=(*source.files, shipped))
     assert brings.sha256 is not None
     made = replace(compiler(tmp_path), brought={brings.sha256.hex: (brought,)})
     data = compiled(made.compile_all([brings])[0])
     assert (b"another header..and the code", True) == (data[cached("a")], cached("b") in data)
-
-
-def test_a_python_before_its_release_is_given_no_bytecode(tmp_path: Path) -> None:
-    """Its magic number may be another than that of the releases."""
-    brings, brought = with_bytecode(tmp_path)
-    assert brings.sha256 is not None
-    made = replace(compiler(tmp_path), brought={brings.sha256.hex: (brought,)})
-    made = replace(made, python=structs.replace(PYTHON, released=False))
+    unreleased = structs.replace(PYTHON, released=False)
+    made = replace(made, python=unreleased, cache=tmp_path / "another cache")
     data = compiled(made.compile_all([brings])[0])
     assert importlib.util.MAGIC_NUMBER == data[cached("a")][:4]

@@ -133,38 +133,26 @@ def contents(payload: Payload) -> dict[str, bytes]:
 
 
 def test_two_places_give_the_same_bytes(prefixes: tuple[Path, Path]) -> None:
-    """Nothing of the place is in what pip packages put into a prefix."""
+    """Nothing of the place is in what pip packages put into a prefix.
+
+    Neither do files stay in which installers note where a wheel came from.
+    """
     one, two = (payloads_of(prefix) for prefix in prefixes)
     assert [contents(payload) for payload in one] == [contents(payload) for payload in two]
+    names = {path.name for path in (prefixes[0] / SITE).glob("*.dist-info/*")}
+    assert not {"direct_url.json", "uv_cache.json"} & names
 
 
-def test_payloads_are_sorted_and_described(prefixes: tuple[Path, Path]) -> None:
-    """Each wheel is a payload of the pip manager."""
+def test_what_a_payload_owns(prefixes: tuple[Path, Path]) -> None:
+    """Scripts, data files and metadata, wherever they lie; of bytecode nothing is recorded."""
+    payloads = payloads_of(prefixes[0])
     assert [("loader", "1.0", "pip"), ("plain_thing", "1.0", "pip")] == [
-        (payload.name, payload.version, payload.manager) for payload in payloads_of(prefixes[0])
+        (payload.name, payload.version, payload.manager) for payload in payloads
     ]
-
-
-def test_everything_is_owned(prefixes: tuple[Path, Path]) -> None:
-    """Scripts, data files and metadata are payload, wherever they lie in the prefix."""
-    paths = {item.path for item in payloads_of(prefixes[0])[0].files}
+    paths = {item.path for item in payloads[0].files}
+    record = contents(payloads[0])[f"{SITE}/loader-1.0.dist-info/RECORD"]
     assert {"bin/load", "bin/helped", "share/loader/conf", f"{SITE}/loader.py"} <= paths
-
-
-def test_bytecode_of_a_wheel_is_not_payload(prefixes: tuple[Path, Path]) -> None:
-    """Whatever bytecode a wheel ships, it is neither owned nor recorded."""
-    loader = payloads_of(prefixes[0])[0]
-    record = contents(loader)[f"{SITE}/loader-1.0.dist-info/RECORD"]
-    assert (False, False) == (
-        any(item.path.endswith(".pyc") for item in loader.files),
-        b".pyc" in record,
-    )
-
-
-@pytest.mark.parametrize("name", ["direct_url.json", "uv_cache.json"])
-def test_what_tells_of_the_place_is_gone(prefixes: tuple[Path, Path], name: str) -> None:
-    """Files in which installers note where a wheel came from do not stay."""
-    assert [] == list((prefixes[0] / SITE).glob(f"*.dist-info/{name}"))
+    assert (False, False) == (any(path.endswith(".pyc") for path in paths), b".pyc" in record)
 
 
 def test_the_record_is_true(prefixes: tuple[Path, Path]) -> None:
@@ -178,21 +166,16 @@ def test_the_record_is_true(prefixes: tuple[Path, Path]) -> None:
 
 
 def test_scripts_run_after_a_move(prefixes: tuple[Path, Path], tmp_path: Path) -> None:
-    """A console script finds the python beside itself, by a name that is not activated."""
+    """A script finds the python beside itself, which is not activated; its docstring is shown."""
     moved = tmp_path / "moved here"
     subprocess.run(["cp", "-a", prefixes[1], moved], check=True)
-    done = subprocess.run(
-        [moved / "bin/load", "a b"], check=True, capture_output=True, env={"PATH": os.defpath}
-    )
-    assert b"loaded ['a b']\n" == done.stdout
-
-
-def test_a_script_keeps_its_help(prefixes: tuple[Path, Path]) -> None:
-    """A script with a docstring prints it still."""
-    done = subprocess.run(
-        [prefixes[1] / "bin/helped"], check=True, capture_output=True, env={"PATH": os.defpath}
-    )
-    assert b"Help.\n" == done.stdout
+    said = [
+        subprocess.run(
+            [moved / "bin" / name, "a b"], check=True, capture_output=True, env={"PATH": os.defpath}
+        ).stdout
+        for name in ("load", "helped")
+    ]
+    assert [b"loaded ['a b']\n", b"Help.\n"] == said
 
 
 def test_a_distribution_of_conda_is_not_touched(tmp_path: Path) -> None:
@@ -237,18 +220,20 @@ def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
         pip_payloads([wheel(tmp_path, "gone")], tmp_path / "prefix", PYTHON)
 
 
-@pytest.mark.parametrize("recorded", ["../../../../etc/passwd", "/etc/passwd"])
-def test_a_record_must_stay_in_the_prefix(tmp_path: Path, recorded: str) -> None:
-    """A RECORD that names a path outside is refused."""
-    package = put_distribution(tmp_path / "p", "evil", f"{recorded},,\n")
-    with pytest.raises(ArchiveError, match="outside of the prefix"):
-        pip_payloads([package], tmp_path / "p", PYTHON)
-
-
-def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    """A file that was deleted from the prefix cannot be packed, and that is said."""
-    package = put_distribution(tmp_path / "p", "thing", "thing.py,,\n")
-    with pytest.raises(PrefixChangedError, match=r"thing\.py cannot be read: No such file"):
+@pytest.mark.parametrize(
+    ("recorded", "error", "message"),
+    [
+        ("../../../../etc/passwd", ArchiveError, "outside of the prefix"),
+        ("/etc/passwd", ArchiveError, "outside of the prefix"),
+        ("thing.py", PrefixChangedError, r"thing\.py cannot be read: No such file"),
+    ],
+)
+def test_a_record_must_be_true(
+    tmp_path: Path, recorded: str, error: type[Exception], message: str
+) -> None:
+    """A RECORD that names a path outside, or a file that was deleted, is refused."""
+    package = put_distribution(tmp_path / "p", "thing", f"{recorded},,\n")
+    with pytest.raises(error, match=message):
         pip_payloads([package], tmp_path / "p", PYTHON)
 
 
@@ -260,22 +245,16 @@ def test_a_distribution_without_record_is_refused(tmp_path: Path) -> None:
         pip_payloads([package], tmp_path / "p", PYTHON)
 
 
-def test_a_contested_path_is_refused(tmp_path: Path) -> None:
-    """Two wheels with different files at one path have no well-defined outcome."""
+def test_a_contested_path(tmp_path: Path) -> None:
+    """Two wheels may bring the same file; different ones have no well-defined outcome."""
     one = put_distribution(tmp_path / "p", "one", "t.py,sha256=a,1\n")
     (tmp_path / "p" / SITE / "t.py").write_text("1")
+    same = put_distribution(tmp_path / "p", "same", "t.py,sha256=a,1\n")
     two = put_distribution(tmp_path / "p", "two", "t.py,sha256=b,1\n")
-    with pytest.raises(PrefixError, match=rf"one and two both bring {SITE}/t\.py"):
-        pip_payloads([one, two], tmp_path / "p", PYTHON)
-
-
-def test_an_equal_path_may_be_shared(tmp_path: Path) -> None:
-    """Two wheels that bring the same file do not disagree."""
-    one = put_distribution(tmp_path / "p", "one", "t.py,sha256=a,1\n")
-    (tmp_path / "p" / SITE / "t.py").write_text("1")
-    two = put_distribution(tmp_path / "p", "two", "t.py,sha256=a,1\n")
     assert [f"{SITE}/t.py"] * 2 == [
         item.path
-        for payload in pip_payloads([one, two], tmp_path / "p", PYTHON)
+        for payload in pip_payloads([one, same], tmp_path / "p", PYTHON)
         for item in payload.files
     ]
+    with pytest.raises(PrefixError, match=rf"one and two both bring {SITE}/t\.py"):
+        pip_payloads([one, two], tmp_path / "p", PYTHON)

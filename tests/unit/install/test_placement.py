@@ -82,15 +82,6 @@ def test_the_winner_is_placed(tmp_path: Path, there: str, kind: Kind) -> None:
             assert target.is_dir()
 
 
-def test_the_losers_inode_is_left_alone(tmp_path: Path) -> None:
-    """What lies there may be a hard link to the package cache."""
-    cached = put(tmp_path / "cache/x", b"loser")
-    (tmp_path / "prefix").mkdir()
-    (tmp_path / "prefix/x").hardlink_to(cached)
-    place_in(file("x", b"winner"), tmp_path / "prefix")
-    assert cached.read_bytes() == b"loser"
-
-
 @pytest.mark.parametrize(
     ("mode", "data", "expected"),
     [

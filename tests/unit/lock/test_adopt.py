@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -159,15 +160,17 @@ def test_exclude_newer_of_an_index() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={"PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stdout.split() == ["a-1.0-py3-none-any.whl", "refused"]
 
 
 PAGES = """
-from lading.lock import condalock, condalock_pip
+from lading.errors import SpecError
+from lading.lock import condalock
 condalock.import_without_command_line()
-condalock_pip._hide_newer_files("2020-01-01T23:59:59+00:00")
+from lading.lock.condalock_pages import hide_newer_files
+hide_newer_files("2020-01-01T23:59:59+00:00")
 from conda_lock._vendor.poetry.repositories.link_sources.html import HTMLPage
 from conda_lock._vendor.poetry.repositories.link_sources.json import SimpleJsonPage
 name = "a-{}-py3-none-any.whl"
@@ -180,6 +183,6 @@ page = SimpleJsonPage("https://x.invalid/simple/a/", {"files": files})
 print(*(link.filename for link in page.links))
 try:
     HTMLPage("https://x.invalid/simple/a/", "")
-except condalock_pip.FailedError:
+except SpecError:
     print("refused")
 """

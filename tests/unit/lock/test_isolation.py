@@ -29,17 +29,10 @@ def _answering(tmp_path: Path, stdout: str, returncode: int = 0) -> CondaLock:
     return CondaLock(state_directory=tmp_path / "state", inherited_environment={}, runner=answer)
 
 
-@pytest.mark.parametrize(
-    ("failure", "kind"),
-    [
-        ("source", SpecError),
-        ("solve", SolveError),
-        ("fetch", FetchError),
-    ],
-)
-def test_failures(tmp_path: Path, failure: str, kind: type[LadingError]) -> None:
+@pytest.mark.parametrize("kind", [SpecError, SolveError, FetchError])
+def test_failures(tmp_path: Path, kind: type[LadingError]) -> None:
     """Whose fault it was decides the exit code."""
-    told = f'{{"failure":"{failure}","message":"m","details":["d"]}}'
+    told = f'{{"failure":"{kind.__name__}","message":"m","details":["d"]}}'
     with pytest.raises(kind) as caught:
         _answering(tmp_path, told).ask(Operation.READ, QUESTION, SourceAnswer)
     assert (str(caught.value), caught.value.details) == ("m", ("d",))

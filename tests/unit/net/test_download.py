@@ -5,7 +5,7 @@ import http.server
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,41 +69,21 @@ def left(directory: Path) -> list[str]:
     return sorted(path.name for path in (directory / "target").iterdir())
 
 
-def test_a_file_is_copied(tmp_path: Path) -> None:
-    """A mirror may be a directory."""
+@pytest.mark.parametrize("name", ["m", "with space"])
+def test_a_file_is_copied(tmp_path: Path, name: str) -> None:
+    """A mirror may be a directory; a target with another digest is replaced."""
     item = download(tmp_path)
-    fetch_all([item], mirrors(share(tmp_path / "m")))
+    share(tmp_path / "target", b"damaged")
+    fetch_all([item], mirrors(share(tmp_path / name)))
     assert (DATA, 0o644) == (item.target.read_bytes(), item.target.stat().st_mode & 0o777)
 
 
-def test_a_name_may_be_quoted(tmp_path: Path) -> None:
-    """A `file:` URL with a space in it names a path with a space."""
-    item = download(tmp_path)
-    fetch_all([item], mirrors(share(tmp_path / "with space")))
-    assert DATA == item.target.read_bytes()
-
-
 def test_a_file_is_downloaded(tmp_path: Path) -> None:
-    """A mirror may be a web server."""
+    """A mirror may be a web server; a target with the right digest needs none."""
     item = download(tmp_path)
     with serve({"/a.conda": Answer(DATA)}) as url:
         fetch_all([item], mirrors(url))
-    assert DATA == item.target.read_bytes()
-
-
-def test_what_is_there_is_kept(tmp_path: Path) -> None:
-    """A target with the right digest needs no mirror."""
-    item = download(tmp_path)
-    share(tmp_path / "target")
     fetch_all([item], mirrors("file:///nowhere"))
-    assert DATA == item.target.read_bytes()
-
-
-def test_what_is_damaged_is_fetched_again(tmp_path: Path) -> None:
-    """A target with another digest is replaced."""
-    item = download(tmp_path)
-    share(tmp_path / "target", b"damaged")
-    fetch_all([item], mirrors(share(tmp_path / "m")))
     assert DATA == item.target.read_bytes()
 
 
@@ -130,11 +110,14 @@ def test_a_file_that_cannot_be_had(tmp_path: Path, location: str, complaint: str
     assert [] == left(tmp_path)
 
 
-def test_a_status_is_said(tmp_path: Path) -> None:
-    """A web server without the file is named with its answer, without credentials."""
-    with serve({}) as url, pytest.raises(FetchError) as caught:
+def test_a_status_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A web server without the file is named with its answer, here and in the log no password."""
+    with caplog.at_level(logging.DEBUG), serve({}) as url, pytest.raises(FetchError) as caught:
         fetch_all([download(tmp_path)], mirrors(url.replace("//", "//user:secret@")))
     assert f"{url}/a.conda: HTTP status 404" == str(caught.value)
+    assert "secret" not in "".join(
+        line.getMessage() for line in caplog.records if line.name.startswith("lading")
+    )
 
 
 def test_credentials_of_a_mirror_are_sent(tmp_path: Path) -> None:
@@ -154,17 +137,6 @@ def test_a_wrong_digest_is_the_worse_news(tmp_path: Path) -> None:
         caught.value.expected,
         caught.value.actual,
         left(tmp_path),
-    )
-
-
-def test_failures_are_logged_without_credentials(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """No line of the log holds a password."""
-    with caplog.at_level(logging.DEBUG), serve({}) as url, pytest.raises(FetchError):
-        fetch_all([download(tmp_path)], mirrors(url.replace("//", "//user:secret@")))
-    assert "secret" not in "".join(
-        line.getMessage() for line in caplog.records if line.name.startswith("lading")
     )
 
 
@@ -251,26 +223,20 @@ def test_offline_everything_missing_is_named(tmp_path: Path) -> None:
     assert ("a.conda", "b.conda") == caught.value.details
 
 
-def test_a_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("make", "message"), [(os.symlink, "cannot read or write"), (os.link, "has a second name")]
+)
+def test_a_part_that_is_a_link_is_not_written(
+    tmp_path: Path, make: Callable[[Path, Path], None], message: str
+) -> None:
     """Its name is known beforehand: another user may have put it there."""
     item = download(tmp_path)
     item.target.parent.mkdir(parents=True)
     (tmp_path / "victim").write_bytes(b"theirs")
-    item.target.with_name(f".fetch-{item.digest.hex}").symlink_to(tmp_path / "victim")
-    with pytest.raises(FetchError, match="cannot read or write"):
+    make(tmp_path / "victim", item.target.with_name(PART))
+    with pytest.raises(FetchError, match=message):
         fetch_all([item], MirrorMap())
     assert b"theirs" == (tmp_path / "victim").read_bytes()
-
-
-def test_a_part_that_is_a_second_name_is_not_written(tmp_path: Path) -> None:
-    """A hard link to a file of ours is not a part of a download."""
-    item = download(tmp_path)
-    item.target.parent.mkdir(parents=True)
-    (tmp_path / "victim").write_bytes(b"ours")
-    os.link(tmp_path / "victim", item.target.with_name(f".fetch-{item.digest.hex}"))
-    with pytest.raises(FetchError, match="has a second name"):
-        fetch_all([item], MirrorMap())
-    assert b"ours" == (tmp_path / "victim").read_bytes()
 
 
 def test_a_disk_that_fails(tmp_path: Path) -> None:

@@ -46,23 +46,12 @@ def test_a_range_is_what_was_asked_for(*, is_chunked: bool) -> None:
 
 
 def test_nothing_else_is_sent() -> None:
-    """The server sends the bytes of the ranges."""
+    """The server sends the bytes of the ranges that are read; the file is not read whole."""
     with remote() as (file, server):
+        assert [] == server.ranges
         file.read(100, 50)
         file.read(1000, 7)
         assert ([(100, 149), (1000, 1006)], 57) == (server.ranges, server.sent)
-
-
-def test_nothing_is_asked_before_it_is_needed() -> None:
-    """A file that nobody reads costs no request."""
-    with remote() as (_, server):
-        assert [] == server.ranges
-
-
-def test_ranges_are_not_the_whole() -> None:
-    """A server that knows them is not read whole."""
-    with remote() as (file, _):
-        file.read(0, 10)
         assert not file.is_read_whole
 
 

@@ -98,47 +98,21 @@ def test_the_name_shows_what_unpacking_makes(tmp_path: Path, workers: int) -> No
     assert (one, ()) == (other, tuple(verified(prefix)))
 
 
-def test_it_says_what_was_done(tmp_path: Path) -> None:
-    """All frames are new at first; of the next version one is."""
-    first, second = deploy(tmp_path, "1"), deploy(tmp_path, "2")
-    assert [(0, 4, False), (3, 1, False)] == [
-        (item.linked, item.extracted, item.was_there) for item in (first, second)
-    ]
-
-
-def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
-    """The same version once more is only switched to."""
-    deploy(tmp_path, "1")
-    deploy(tmp_path, "2")
-    again = deploy(tmp_path, "1")
-    assert (True, 0, 4, again.prefix) == (
-        again.was_there,
-        again.extracted,
-        again.linked,
-        Generations(tmp_path / "env").current(),
-    )
-
-
 def test_versions_lie_side_by_side(tmp_path: Path) -> None:
-    """Each as its bill says."""
-    prefixes = [deploy(tmp_path, version).prefix for version in ("1", "2")]
-    assert [(), ()] == [tuple(verified(prefix)) for prefix in prefixes]
-
-
-def test_a_second_version_costs_what_changed(tmp_path: Path) -> None:
-    """The files of the other packages are shared."""
-    deploy(tmp_path, "1")
+    """The second costs what changed; the same version once more is only switched to."""
+    first = deploy(tmp_path, "1")
     before = total(tmp_path / "store")
-    deploy(tmp_path, "2")
-    assert len("2" * 100) <= total(tmp_path / "store") - before < before
-
-
-def test_only_missing_frames_are_planned(tmp_path: Path) -> None:
-    """Those that the store holds are not."""
-    deploy(tmp_path, "1")
     with source(tmp_path, "2") as given:
-        missing = plan(tmp_path, given).missing()
-    assert ["tool"] == [item.package.name for item in missing]
+        missing = [item.package.name for item in plan(tmp_path, given).missing()]
+    second = deploy(tmp_path, "2")
+    assert len("2" * 100) <= total(tmp_path / "store") - before < before
+    again = deploy(tmp_path, "1")
+    assert (["tool"], [(0, 4, False), (3, 1, False), (4, 0, True)]) == (
+        missing,
+        [(item.linked, item.extracted, item.was_there) for item in (first, second, again)],
+    )
+    assert again.prefix == Generations(tmp_path / "env").current()
+    assert [(), ()] == [tuple(verified(item.prefix)) for item in (first, second)]
 
 
 def test_planning_writes_nothing(tmp_path: Path) -> None:
@@ -190,15 +164,20 @@ def test_another_process_may_be_faster(tmp_path: Path) -> None:
     )
 
 
+def damaged(root: Path, name: str) -> Path:
+    """The tarball of the second version, in which a bit of a package is wrong."""
+    packed = versioned_tarball(root / "tarballs", "2")
+    [frame] = package_of(packed, name).package.frames
+    path = packed.plan.tarball
+    path.write_bytes(flip_bit(path.read_bytes(), 8 * (frame.offset + frame.length // 2)))
+    return path
+
+
 def test_a_damaged_tarball_changes_nothing(tmp_path: Path) -> None:
     """The name shows what it showed; no prefix is left, whole or half."""
     deploy(tmp_path, "1")
     before = [path for path in listing(tmp_path) if path.startswith((".", "env"))]
-    packed = versioned_tarball(tmp_path / "tarballs", "2")
-    [frame] = package_of(packed, "tool").package.frames
-    damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
-    packed.plan.tarball.write_bytes(damaged)
-    with open_tarball(packed.plan.tarball) as given, pytest.raises(IntegrityError):
+    with open_tarball(damaged(tmp_path, "tool")) as given, pytest.raises(IntegrityError):
         apply_deploy(plan(tmp_path, given))
     assert before == [path for path in listing(tmp_path) if path.startswith((".", "env"))]
 
@@ -206,32 +185,21 @@ def test_a_damaged_tarball_changes_nothing(tmp_path: Path) -> None:
 def test_damage_in_a_frame_that_is_there_does_no_harm(tmp_path: Path) -> None:
     """It is not read."""
     deploy(tmp_path, "1")
-    packed = versioned_tarball(tmp_path / "tarballs", "2")
-    [frame] = package_of(packed, "zother").package.frames
-    damaged = flip_bit(packed.plan.tarball.read_bytes(), 8 * (frame.offset + frame.length // 2))
-    packed.plan.tarball.write_bytes(damaged)
-    with open_tarball(packed.plan.tarball) as given:
+    with open_tarball(damaged(tmp_path, "zother")) as given:
         apply_deploy(plan(tmp_path, given))
     assert () == tuple(verified(tmp_path / "env"))
 
 
-def test_formats_and_levels_share_a_store(tmp_path: Path) -> None:
-    """What is stored is known by its file list, however it was compressed."""
+def test_formats_share_a_store(tmp_path: Path) -> None:
+    """Each fills one; what is stored is known by its file list, however it was compressed."""
     for number, format_ in enumerate(Format):
         with source(tmp_path, format_=format_) as given:
-            name = f"env{number}"
+            apply_deploy(plan(tmp_path / f"alone{number}", given))
             # The compressor is on the bill, so each is another environment.
-            done = apply_deploy(plan(tmp_path, given, name=name))
-            assert (4, 0)[:: 1 if number else -1] == (done.linked, done.extracted)
-            assert () == tuple(verified(tmp_path / name))
-
-
-@pytest.mark.parametrize("format_", list(Format))
-def test_every_format_fills_a_store(tmp_path: Path, format_: Format) -> None:
-    """Frames are frames."""
-    with source(tmp_path, format_=format_) as given:
-        apply_deploy(plan(tmp_path, given))
-    assert () == tuple(verified(tmp_path / "env"))
+            done = apply_deploy(plan(tmp_path, given, name=f"env{number}"))
+        assert (4, 0)[:: 1 if number else -1] == (done.linked, done.extracted)
+        for place in (f"env{number}", f"alone{number}/env"):
+            assert () == tuple(verified(tmp_path / place))
 
 
 def data_of(root: Path, name: str) -> Path:

@@ -189,17 +189,6 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert [("fetch", number, 4) for number in range(1, 5)] == told
 
 
-def test_frames_come_by_way_of_a_proxy(tmp_path: Path) -> None:
-    """The one that the environment names is asked for the whole URL, whose host is nowhere."""
-    packed = versioned_tarball(tmp_path)
-    url = "http://tarballs.invalid/t"
-    store = Store(tmp_path / "store")
-    with serve_ranges({url: packed.plan.tarball.read_bytes()}) as proxy:
-        with plan(url, store, http_proxy=proxy.url) as planned:
-            apply_prefetch(planned)
-        assert ([], True) == (missing(packed, store), proxy.sent >= everything(packed))
-
-
 def test_fetched_frames_wait_for_their_prefix(tmp_path: Path) -> None:
     """A collection before the environment is made takes none of them away."""
     packed = versioned_tarball(tmp_path)

@@ -43,20 +43,12 @@ def fail(root: Path) -> None:
     raise OutOfPayloadError
 
 
-def test_a_prefix_may_be_as_long_as_a_placeholder() -> None:
-    """Not a byte is lost."""
-    assert check_prefix(Path("/" + "a" * 9), 10) is None
-
-
-def test_a_longer_prefix_is_refused() -> None:
-    """Lengths are those of bytes."""
+def test_how_long_a_prefix_may_be() -> None:
+    """As long as the placeholder, in bytes; as long as it likes where no binary file names it."""
+    check_prefix(Path("/" + "a" * 9), 10)
+    check_prefix(Path("/" + "a" * 1000), None)
     with pytest.raises(PrefixTooLongError, match="has 11 bytes; this environment allows 10"):
         check_prefix(Path("/" + "ä" * 5), 10)
-
-
-def test_a_prefix_without_limit_is_as_long_as_it_likes() -> None:
-    """Where no binary file names it."""
-    assert check_prefix(Path("/" + "a" * 1000), None) is None
 
 
 @pytest.mark.parametrize(
@@ -68,23 +60,22 @@ def test_a_prefix_that_no_script_can_hold_is_refused(prefix: str, message: str) 
         check_prefix(Path(prefix), None)
 
 
-def test_a_prefix_appears_when_it_is_done(tmp_path: Path) -> None:
-    """Until then there is nothing under its name."""
-    prefix = tmp_path / "a/b/prefix"
-    with source(tmp_path) as found:
-        with staged_prefix(found.contents(), prefix, sync=no_sync):
-            before = prefix.exists()
-        assert (False, True) == (before, prefix.is_dir())
+@pytest.mark.parametrize("name", ["a/b/prefix", "empty", LONG_NAME])
+def test_a_prefix_appears_when_it_is_done(tmp_path: Path, name: str) -> None:
+    """It is on disk with its records before it gets its name; everybody may enter."""
+    prefix = tmp_path / name
+    (tmp_path / "empty").mkdir()
+    seen = []
 
+    def sync(directory: Path) -> None:
+        seen.append(((directory / STATE_PATH).exists(), (prefix / STATE_PATH).exists()))
 
-def test_a_prefix_knows_its_place_and_its_bill(tmp_path: Path) -> None:
-    """Lading's own records are written last."""
-    prefix = tmp_path / "prefix"
     with source(tmp_path) as found:
-        with staged_prefix(found.contents(), prefix, sync=no_sync):
-            pass
+        with staged_prefix(found.contents(), prefix, sync=sync):
+            assert [] == (listing(prefix) if prefix.exists() else [])
         state = read_state(prefix)
         assert state is not None
+        assert ([(True, False)], 0o755) == (seen, prefix.stat().st_mode & 0o7777)
         assert (str(prefix), found.bill.digest.hex, found.bill.document) == (
             state.prefix,
             state.manifest,
@@ -100,16 +91,6 @@ def test_a_part_has_no_records(tmp_path: Path) -> None:
     ):
         pass
     assert [] == listing(tmp_path / "p")
-
-
-def test_everybody_may_enter(tmp_path: Path) -> None:
-    """A temporary directory is private; the environment is not."""
-    with (
-        source(tmp_path) as found,
-        staged_prefix(found.contents(), tmp_path / "prefix", sync=no_sync),
-    ):
-        pass
-    assert 0o755 == (tmp_path / "prefix").stat().st_mode & 0o7777
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
@@ -133,17 +114,6 @@ def test_a_failure_leaves_the_directories_of_others(tmp_path: Path) -> None:
     assert ["theirs"] == listing(tmp_path / "a")
 
 
-def test_an_empty_directory_is_replaced(tmp_path: Path) -> None:
-    """A mount point that was made beforehand, for example."""
-    (tmp_path / "prefix").mkdir()
-    with (
-        source(tmp_path) as found,
-        staged_prefix(found.contents(), tmp_path / "prefix", sync=no_sync),
-    ):
-        pass
-    assert read_state(tmp_path / "prefix") is not None
-
-
 @pytest.mark.parametrize("kind", ["file", "link", "directory"])
 def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, kind: str) -> None:
     """Another process was faster: its file stays, ours goes."""
@@ -165,14 +135,6 @@ def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, kind: str) -> None
     assert expected == listing(tmp_path / "place")
 
 
-def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
-    """What is beside it until it is done has a shorter one, in bytes."""
-    prefix = tmp_path / LONG_NAME
-    with source(tmp_path) as found, staged_prefix(found.contents(), prefix, sync=no_sync):
-        pass
-    assert prefix.is_dir()
-
-
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A file above the prefix, for example."""
     (tmp_path / "file").touch()
@@ -182,19 +144,6 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         staged_prefix(found.contents(), tmp_path / "file/prefix", sync=no_sync),
     ):
         pytest.fail("there is no such directory")
-
-
-def test_it_is_on_disk_before_it_gets_its_name(tmp_path: Path) -> None:
-    """With its records: after a power failure it is complete, or not there."""
-    prefix = tmp_path / "prefix"
-    seen = []
-
-    def sync(directory: Path) -> None:
-        seen.append(((directory / STATE_PATH).exists(), prefix.exists()))
-
-    with source(tmp_path) as found, staged_prefix(found.contents(), prefix, sync=sync):
-        pass
-    assert [(True, False)] == seen
 
 
 def test_the_disk_may_fail_at_last(tmp_path: Path) -> None:

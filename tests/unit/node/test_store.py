@@ -22,33 +22,18 @@ LIMIT_SECONDS = 30
 
 
 def test_an_added_package_is_held(tmp_path: Path) -> None:
-    """Before it is not."""
+    """It is kept as it is shipped, once: its files stay the same, for they are linked elsewhere."""
     store = Store(tmp_path)
     with tarball(tmp_path) as opened:
         package = package_in(opened, "tool")
         before = store.holds(package)
         add(store, opened, "tool")
         assert (False, True) == (before, store.holds(package))
-
-
-def test_a_frame_is_kept_as_it_is_shipped(tmp_path: Path) -> None:
-    """The placeholder stays, for prefixes at any place."""
-    store = Store(tmp_path)
-    with tarball(tmp_path) as opened:
+        script = stored(store, package) / "tree/bin/tool"
+        assert f"#!/bin/sh\necho {PLACEHOLDER}/share 1\n" == script.read_text()
+        inode = script.stat().st_ino
         add(store, opened, "tool")
-        script = (stored(store, package_in(opened, "tool")) / "tree/bin/tool").read_text()
-    assert f"#!/bin/sh\necho {PLACEHOLDER}/share 1\n" == script
-
-
-def test_a_frame_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    """Its files stay the same files: they are linked elsewhere."""
-    store = Store(tmp_path)
-    with tarball(tmp_path) as opened:
-        add(store, opened, "tool")
-        file = stored(store, package_in(opened, "tool")) / "tree/bin/tool"
-        before = file.stat().st_ino
-        add(store, opened, "tool")
-        assert before == file.stat().st_ino
+        assert inode == script.stat().st_ino
 
 
 def test_a_frame_that_comes_twice_at_once_is_kept_once(tmp_path: Path) -> None:
@@ -90,44 +75,23 @@ def test_a_list_is_kept_beside_the_package(tmp_path: Path) -> None:
         assert (package.document, None) == (found, store.list_of(package.package))
 
 
-def test_linked_files_are_those_of_the_store(tmp_path: Path) -> None:
-    """A prefix costs no room for what needs no relocation."""
+def test_a_linked_prefix(tmp_path: Path) -> None:
+    """It is what unpacking makes, under any umask; what needs no relocation costs no room."""
     prefix = tmp_path / "prefix"
-    store = filled(tmp_path, prefix=prefix)
-    inodes = {path.stat().st_ino for path in store.directory.rglob("*") if path.is_file()}
-    shared = {
-        name: (prefix / name).stat().st_ino in inodes
-        for name in ("share/base/data", "share/tool/version", "bin/tool", "lib/libbase.so.1")
-    }
-    assert {
-        "share/base/data": True,
-        "share/tool/version": True,
-        "bin/tool": False,
-        "lib/libbase.so.1": False,
-    } == shared
-
-
-def test_a_linked_prefix_verifies(tmp_path: Path) -> None:
-    """It is what unpacking makes."""
-    filled(tmp_path, prefix=tmp_path / "prefix")
-    assert () == tuple(verified(tmp_path / "prefix"))
-
-
-@pytest.mark.parametrize("path", ["bin/tool", "lib/libbase.so.1", "share/base/data", "var/empty"])
-def test_linked_members_have_their_time(tmp_path: Path, path: str) -> None:
-    """Relocated, linked or a directory."""
-    filled(tmp_path, prefix=tmp_path / "prefix")
-    assert 1_700_000_000 == (tmp_path / "prefix" / path).stat().st_mtime
-
-
-def test_relocated_files_have_their_mode(tmp_path: Path) -> None:
-    """They are written anew, under any umask."""
     before = os.umask(0o077)
     try:
-        filled(tmp_path, prefix=tmp_path / "prefix")
+        store = filled(tmp_path, prefix=prefix)
     finally:
         os.umask(before)
-    assert 0o755 == (tmp_path / "prefix/bin/tool").stat().st_mode & 0o7777
+    assert () == tuple(verified(prefix))
+    inodes = {path.stat().st_ino for path in store.directory.rglob("*") if path.is_file()}
+    paths = ("share/base/data", "share/tool/version", "bin/tool", "lib/libbase.so.1", "var/empty")
+    status = [(prefix / path).stat() for path in paths]
+    assert ([True, True, False, False, False], {1_700_000_000}, 0o755) == (
+        [item.st_ino in inodes for item in status],
+        {item.st_mtime for item in status},
+        status[2].st_mode & 0o7777,
+    )
 
 
 def test_relocation_leaves_the_store_alone(tmp_path: Path) -> None:

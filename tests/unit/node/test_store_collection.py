@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -59,34 +60,44 @@ def test_a_removed_prefix_is_forgotten(tmp_path: Path) -> None:
     assert [] == [path for path in store.directory.rglob("*") if path.suffix == ".json"]
 
 
-def test_a_prefix_with_another_bill_is_forgotten(tmp_path: Path) -> None:
-    """Something else lies in its place by now."""
-    store = filled(tmp_path, "1", prefix=tmp_path / "prefix")
-    shutil.rmtree(tmp_path / "prefix")
+def replace_prefix(root: Path) -> None:
+    """Put another version where the prefix lay."""
+    shutil.rmtree(root / "prefix")
     with (
-        tarball(tmp_path, "2") as opened,
-        staged_prefix(opened.contents(), tmp_path / "prefix", sync=no_sync),
+        tarball(root, "2") as opened,
+        staged_prefix(opened.contents(), root / "prefix", sync=no_sync),
     ):
         pass
-    store.collect()
-    assert set() == lists_in(store)
 
 
-@pytest.mark.parametrize("name", ["roots", "manifests"])
-def test_a_damaged_record_is_no_end(tmp_path: Path, name: str) -> None:
-    """What cannot be read is forgotten: prefixes hold their files themselves."""
+def damage(path: Path) -> None:
+    """Leave of a document its beginning."""
+    path.write_bytes(path.read_bytes()[:1])
+
+
+def edit(path: Path) -> None:
+    """Let a bill name another platform."""
+    path.write_bytes(path.read_bytes().replace(b"linux-64", b"linux-65"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace_prefix,
+        lambda root: damage(root / "prefix" / STATE_PATH),
+        lambda root: damage(*root.glob("store/roots/*.json")),
+        lambda root: damage(*root.glob("store/manifests/*.json")),
+        lambda root: edit(*root.glob("store/manifests/*.json")),
+    ],
+    ids=["another bill", "no state", "no root", "no bill", "changed bill"],
+)
+def test_what_cannot_be_read_or_changed_is_forgotten(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    """Prefixes hold their files themselves."""
     store = filled(tmp_path, prefix=tmp_path / "prefix")
-    [path] = (store.directory / name).glob("*.json")
-    path.write_bytes(b"{")
-    store.collect()
-    assert (set(), ()) == (lists_in(store), tuple(verified(tmp_path / "prefix")))
-
-
-def test_a_damaged_prefix_is_no_end(tmp_path: Path) -> None:
-    """A prefix whose state cannot be read is forgotten."""
-    store = filled(tmp_path, prefix=tmp_path / "prefix")
-    (tmp_path / "prefix" / STATE_PATH).write_bytes(b"{")
-    assert 4 == store.collect().packages
+    change(tmp_path)
+    assert (4, set()) == (store.collect().packages, lists_in(store))
 
 
 def test_prefixes_survive_the_collection_of_their_frames(tmp_path: Path) -> None:
@@ -152,14 +163,6 @@ def test_a_prefix_that_came_is_no_longer_expected(tmp_path: Path) -> None:
     assert 4 == store.collect().packages
 
 
-def test_a_bill_that_was_changed_is_forgotten(tmp_path: Path) -> None:
-    """It may keep what nobody needs, and not what somebody does."""
-    store = filled(tmp_path, prefix=tmp_path / "prefix")
-    [bill] = (store.directory / "manifests").iterdir()
-    bill.write_bytes(bill.read_bytes().replace(b"linux-64", b"linux-65"))
-    assert 4 == store.collect().packages
-
-
 def change_unseen(path: Path) -> None:
     """Change a file and set its time back."""
     status = path.stat()
@@ -213,17 +216,11 @@ def test_a_collection_waits_for_those_who_use_the_store(tmp_path: Path) -> None:
     assert ["used", "collected"] == order
 
 
-def test_a_bill_is_kept_under_its_digest(tmp_path: Path) -> None:
-    """It says which frames the prefix needs."""
+def test_registering_again_changes_nothing(tmp_path: Path) -> None:
+    """A prefix has one entry; its bill, which says what it needs, is kept under its digest."""
     store = filled(tmp_path, prefix=tmp_path / "prefix")
     [bill] = (store.directory / "manifests").iterdir()
     assert f"{sha256_of(bill.read_bytes()).hex}.json" == bill.name
-
-
-def test_registering_again_changes_nothing(tmp_path: Path) -> None:
-    """A prefix has one entry."""
-    filled(tmp_path, prefix=tmp_path / "prefix")
-    store = Store(tmp_path / "store")
     before = listing(store.directory)
     with tarball(tmp_path) as opened:
         store.records.register(tmp_path / "prefix", opened.bill.document)

@@ -77,22 +77,18 @@ def kept(cache: FrameCache) -> list[str]:
 
 
 def test_a_stored_frame_is_found(tmp_path: Path) -> None:
-    """It comes back whole, with its members and what relocation rewrites."""
-    assert encoded(tmp_path) == found(cached(tmp_path, "abc"), "abc")
+    """It comes back whole, with its members and what relocation rewrites.
 
-
-def test_another_key_finds_nothing(tmp_path: Path) -> None:
-    """A cache gives only what was asked for."""
-    assert cached(tmp_path, "abc").find("abd") is None
-
-
-def test_an_entry_begins_with_the_frames(tmp_path: Path) -> None:
-    """As they stand in the tarball, so that a file system may share them."""
+    An entry begins with the frames as they stand in the tarball, so that a file system may share
+    them. It is written beside its name, and nothing else is left.
+    """
     cache = cached(tmp_path, "abc")
     stream = io.BytesIO()
     known = made(tmp_path, stream.write)
     data = entry(cache, "abc").read_bytes()
+    assert (known, None) == (found(cache, "abc"), cache.find("abd"))
     assert (stream.getvalue(), known.length) == (data[: known.length], len(stream.getvalue()))
+    assert ["abc.frames"] == kept(cache)
 
 
 def test_a_flipped_bit_is_noticed_and_made_good(tmp_path: Path) -> None:
@@ -139,11 +135,6 @@ def test_an_entry_of_another_lading_is_made_again(tmp_path: Path) -> None:
     assert cache.find("abc") is None
 
 
-def test_nothing_but_the_entry_is_left(tmp_path: Path) -> None:
-    """An entry is written beside its name and renamed."""
-    assert ["abc.frames"] == kept(cached(tmp_path, "abc"))
-
-
 def test_an_entry_that_cannot_be_written_is_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -163,29 +154,21 @@ def test_a_cache_that_cannot_be_written_serves(tmp_path: Path) -> None:
     assert encoded(tmp_path) == known
 
 
-def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("used", "entries", "freed", "left"),
+    [("", 2, 1, ["bb", "cc"]), ("aa", 2, 1, ["aa", "cc"]), ("", 3, 0, ["aa", "bb", "cc"])],
+    ids=["oldest", "a hit is a use", "exactly full"],
+)
+def test_what_was_used_longest_ago_goes_first(
+    tmp_path: Path, used: str, entries: int, freed: int, left: list[str]
+) -> None:
     """A cache beyond its limit drops old entries until it is within."""
     cache = cached(tmp_path, "aa", "bb", "cc")
     size = entry(cache, "aa").stat().st_size
-    freed = replace(cache, limit=2 * size).prune()
-    assert (size, ["bb.frames", "cc.frames"]) == (freed, kept(cache))
-
-
-def test_a_hit_is_a_use(tmp_path: Path) -> None:
-    """What was just found is not what was used longest ago."""
-    cache = cached(tmp_path, "aa", "bb", "cc")
-    size = entry(cache, "aa").stat().st_size
-    cache.find("aa")
-    replace(cache, limit=2 * size).prune()
-    assert ["aa.frames", "cc.frames"] == kept(cache)
-
-
-def test_a_cache_within_its_limit_keeps_everything(tmp_path: Path) -> None:
-    """Exactly full is not too full."""
-    cache = cached(tmp_path, "aa", "bb")
-    size = entry(cache, "aa").stat().st_size
-    assert (0, ["aa.frames", "bb.frames"]) == (
-        replace(cache, limit=2 * size).prune(),
+    if used:
+        cache.find(used)
+    assert (freed * size, [f"{name}.frames" for name in left]) == (
+        replace(cache, limit=entries * size).prune(),
         kept(cache),
     )
 
@@ -206,13 +189,9 @@ def test_what_a_killed_worker_left_is_removed(tmp_path: Path) -> None:
 
 
 def test_clearing_removes_everything(tmp_path: Path) -> None:
-    """Entries go, and what killed workers left of them, empty files too."""
+    """Entries go, and what killed workers left of them, empty files too; and there may be none."""
     cache = cached(tmp_path, "aa", "bb")
     (cache.directory / ".aa.frames.lading-abcdefgh").touch()
     size = entry(cache, "aa").stat().st_size
     assert (2 * size, []) == (cache.clear(), kept(cache))
-
-
-def test_a_cache_that_is_not_there_is_clear(tmp_path: Path) -> None:
-    """Nothing to remove is no error."""
     assert 0 == FrameCache(directory=tmp_path / "none").clear()

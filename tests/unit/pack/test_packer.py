@@ -20,7 +20,7 @@ from lading.errors import (
 from lading.format.compression import Format
 from lading.pack.frame_cache import KeptPackage
 from lading.pack.packer import PackRequest, apply_pack, plan_pack
-from lading.package.payload import Payload
+from lading.package.payload import Payload, PayloadFile
 from lading.system.digest import sha256_of, sha256_of_file
 from simulators.handmade import PREFIX, file, installed, link, pack, payload, snapshot, unpack
 from simulators.versions import contents_of
@@ -43,8 +43,10 @@ def test_a_plan_touches_nothing(tmp_path: Path) -> None:
 
 
 def test_the_outputs(tmp_path: Path) -> None:
-    """Tarball, bill and digests are there, and nothing else."""
+    """Tarball, bill and digests are there, and nothing else; packing again replaces them."""
+    before = pack(tmp_path, payload(file("a", b"1")))
     packed = pack(tmp_path, payload(file("a", b"x")))
+    assert before.sha256 != packed.sha256
     assert (
         ["sample-linux-64.manifest.json", "sample-linux-64.sha256", "sample-linux-64.tar.zst"],
         packed.sha256,
@@ -56,20 +58,9 @@ def test_the_outputs(tmp_path: Path) -> None:
         sha256_of_file(packed.plan.manifest),
         packed.plan.tarball.stat().st_size,
     )
-
-
-def test_formats_lie_beside_each_other(tmp_path: Path) -> None:
-    """One directory holds an environment in every format."""
     for format_ in Format:
         pack(tmp_path, payload(file("a")), format_=format_)
     assert 9 == len(list(tmp_path.iterdir()))
-
-
-def test_old_outputs_are_replaced(tmp_path: Path) -> None:
-    """Packing again replaces all three files."""
-    first = pack(tmp_path, payload(file("a", b"1")))
-    second = pack(tmp_path, payload(file("a", b"2")))
-    assert (False, 3) == (first.sha256 == second.sha256, len(list(tmp_path.iterdir())))
 
 
 def test_windows_is_refused(tmp_path: Path) -> None:
@@ -85,51 +76,37 @@ def test_windows_is_refused(tmp_path: Path) -> None:
         )
 
 
-def refused(tmp_path: Path) -> list[str]:
-    """What lies in the output directory after an attempt that failed."""
-    return [path.name for path in (tmp_path / "dist").iterdir()]
-
-
-def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("placeholder", "after", "error", "message"),
+    [
+        ("", b"y", DigestMismatchError, "is not what its package says of a"),
+        # The content is checked before anything is replaced in it.
+        (OLD, OLD.encode() + b"y", DigestMismatchError, "is not what its package says of a"),
+        ("", None, ArchiveError, r"source/a cannot be read: No such file"),
+    ],
+    ids=["changed", "changed with a placeholder", "gone"],
+)
+def test_a_changed_file_is_refused(
+    tmp_path: Path, placeholder: str, after: bytes | None, error: type[Exception], message: str
+) -> None:
     """A file of the package cache with other bytes than its package says is not shipped."""
-    item = file("a", b"x", directory=tmp_path / "source")
-    (tmp_path / "source/a").write_bytes(b"y")
-    with pytest.raises(DigestMismatchError, match="is not what its package says of a"):
+    data = placeholder.encode() or b"x"
+    item = file("a", data, placeholder=placeholder, directory=tmp_path / "source")
+    path = tmp_path / "source/a"
+    path.unlink() if after is None else path.write_bytes(after)
+    with pytest.raises(error, match=message):
         pack(tmp_path / "dist", payload(item))
-    assert [] == refused(tmp_path)
+    assert [] == list((tmp_path / "dist").iterdir())
 
 
-def test_a_changed_file_with_a_placeholder_is_refused(tmp_path: Path) -> None:
-    """The content is checked before anything is replaced in it."""
-    item = file("a", OLD.encode(), placeholder=OLD, directory=tmp_path / "source")
-    (tmp_path / "source/a").write_bytes(OLD.encode() + b"y")
-    with pytest.raises(DigestMismatchError):
-        pack(tmp_path / "dist", payload(item))
-    assert [] == refused(tmp_path)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """A file that vanished from the package cache is named, and not the output."""
-    item = file("a", b"x", directory=tmp_path / "source")
-    (tmp_path / "source/a").unlink()
-    with pytest.raises(ArchiveError, match=r"source/a cannot be read: No such file"):
-        pack(tmp_path / "dist", payload(item))
-    assert [] == refused(tmp_path)
-
-
-@pytest.mark.parametrize("path", ["../a", "/a", "a/../../b"])
-def test_a_package_must_stay_inside(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    "item", [*map(file, ("../a", "/a", "a/../../b")), link("a", "/etc/passwd")]
+)
+def test_a_package_must_stay_inside(tmp_path: Path, item: PayloadFile) -> None:
     """A package that would write elsewhere is refused when it is packed, not when unpacked."""
     with pytest.raises(UnsafePathError):
-        pack(tmp_path / "dist", payload(file(path)))
-    assert [] == refused(tmp_path)
-
-
-def test_a_link_out_is_refused(tmp_path: Path) -> None:
-    """A package with a link that leaves the prefix cannot be shipped."""
-    with pytest.raises(UnsafePathError, match="leads out of the prefix"):
-        pack(tmp_path / "dist", payload(link("a", "/etc/passwd")))
-    assert [] == refused(tmp_path)
+        pack(tmp_path / "dist", payload(item))
+    assert [] == list((tmp_path / "dist").iterdir())
 
 
 def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
@@ -155,7 +132,8 @@ def test_too_little_memory_is_told(tmp_path: Path) -> None:
 
 
 def test_the_longest_prefix_is_that_of_the_shortest_placeholder(tmp_path: Path) -> None:
-    """Only binary files limit the length of a prefix."""
+    """Only binary files limit the length of a prefix; without them any will do."""
+    assert None is pack(tmp_path, payload(file("a"))).manifest.requirements.longest_prefix
     package = payload(
         *(
             file(name, old.encode() + b"\0", placeholder=old, mode=mode, directory=tmp_path / "s")
@@ -168,11 +146,6 @@ def test_the_longest_prefix_is_that_of_the_shortest_placeholder(tmp_path: Path) 
     )
     packed = pack(tmp_path / "dist", package)
     assert 100 == packed.manifest.requirements.longest_prefix
-
-
-def test_without_binary_files_any_prefix_will_do(tmp_path: Path) -> None:
-    """An environment of texts has no limit."""
-    assert None is pack(tmp_path, payload(file("a"))).manifest.requirements.longest_prefix
 
 
 def test_the_newest_payload_dates_the_environment(tmp_path: Path) -> None:
@@ -189,20 +162,19 @@ def test_the_newest_payload_dates_the_environment(tmp_path: Path) -> None:
     assert 1_700_000_000 == packed.manifest.mtime
 
 
-def test_pip_binaries_survive(tmp_path: Path) -> None:
-    """Zero bytes of a pip file are zero bytes after packing and unpacking."""
-    data = b"\x7fELF" + bytes(50) + b"\xff"
-    package = payload(file("lib/x.so", data, directory=tmp_path / "s"), manager="pip")
+def test_pip_files_are_relocated(tmp_path: Path) -> None:
+    """A text of a pip distribution names its new place; the zero bytes of a binary file stay."""
+    data, script = b"\x7fELF" + bytes(50) + b"\xff", b"#!" + bytes(PREFIX) + b"/bin/python -E\n"
+    files = (
+        file("lib/x.so", data, directory=tmp_path / "s"),
+        file("bin/x", script, executable=True, directory=tmp_path / "s"),
+    )
+    package = payload(*files, manager="pip")
     prefix = unpack(pack(tmp_path / "dist", package).plan.tarball, tmp_path / "env")
-    assert data == (prefix / "lib/x.so").read_bytes()
-
-
-def test_pip_scripts_are_relocated(tmp_path: Path) -> None:
-    """A text of a pip distribution names the place where it was unpacked."""
-    data = b"#!" + bytes(PREFIX) + b"/bin/python -E\n"
-    package = payload(file("bin/x", data, executable=True, directory=tmp_path / "s"), manager="pip")
-    prefix = unpack(pack(tmp_path / "dist", package).plan.tarball, tmp_path / "env")
-    assert f"#!{prefix}/bin/python -E\n" == (prefix / "bin/x").read_text()
+    assert (data, f"#!{prefix}/bin/python -E\n") == (
+        (prefix / "lib/x.so").read_bytes(),
+        (prefix / "bin/x").read_text(),
+    )
 
 
 def test_progress_ends_with_the_last_frame(tmp_path: Path) -> None:
@@ -212,31 +184,23 @@ def test_progress_ends_with_the_last_frame(tmp_path: Path) -> None:
     assert [("pack", 1, 2), ("pack", 2, 2)] == told
 
 
-def test_the_manifest_inside_is_the_one_beside(tmp_path: Path) -> None:
-    """One file is enough, and it says the same."""
-    packed = pack(tmp_path, payload(file("a", b"x")))
-    prefix = unpack(packed.plan.tarball, tmp_path / "env")
-    inside = (prefix / "conda-meta/lading/manifest.json").read_bytes()
+def test_the_records_inside(tmp_path: Path) -> None:
+    """The bill is the one beside; what is true of this place alone stands in a file of its own.
+
+    An empty directory may become the prefix.
+    """
+    (tmp_path / "env").mkdir()
+    packed = pack(tmp_path / "dist", payload(file("a", b"x")))
+    records = unpack(packed.plan.tarball, tmp_path / "env") / "conda-meta/lading"
+    inside = (records / "manifest.json").read_bytes()
     assert (packed.plan.manifest.read_bytes(), packed.manifest_sha256) == (
         inside,
         sha256_of(inside),
     )
-
-
-def test_the_state_names_the_place(tmp_path: Path) -> None:
-    """What is true of this place alone stands in a file of its own."""
-    packed = pack(tmp_path, payload(file("a", b"x")))
-    prefix = unpack(packed.plan.tarball, tmp_path / "env")
-    assert {"prefix": str(prefix), "manifest": packed.manifest_sha256.hex} == json.loads(
-        (prefix / "conda-meta/lading/state.json").read_bytes()
-    )
-
-
-def test_unpacking_into_an_empty_directory(tmp_path: Path) -> None:
-    """An empty directory may become the prefix."""
-    (tmp_path / "env").mkdir()
-    packed = pack(tmp_path / "dist", payload(file("a", b"x")))
-    assert ("file", 0, b"x") == snapshot(unpack(packed.plan.tarball, tmp_path / "env"))["a"]
+    assert {
+        "prefix": str(tmp_path / "env"),
+        "manifest": packed.manifest_sha256.hex,
+    } == json.loads((records / "state.json").read_bytes())
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
