@@ -9,7 +9,8 @@ import yaml
 
 from lading.lock import condalock
 from lading.lock.isolation import CondaLock
-from lading.system.process import Completed, Run
+from lading.system.process import Completed
+from lading.system.program import Run
 
 __all__ = ["expect_that_conda_lock_reads", "quick_conda_lock"]
 

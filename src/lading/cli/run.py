@@ -1,7 +1,6 @@
 """`lading run`."""
 
 import logging
-import shutil
 from typing import Never
 
 import click
@@ -16,7 +15,7 @@ from lading.cli.options import (
 )
 from lading.errors import UsageError
 from lading.node import Entered, How, activated, read_activation, wrapped
-from lading.system import Run, become
+from lading.system import Run, become, find_program
 
 _log = logging.getLogger(__name__)
 
@@ -100,8 +99,8 @@ def _run(
         prefix, name = find_prefix(context.project, environment)
     activation = read_activation(prefix, name)
     variables = activated(activation, context.project.environment)
-    shell = shutil.which("bash", path=variables["PATH"]) or "/bin/sh"
-    program = shutil.which(argv[0], path=variables["PATH"])
+    shell = find_program("bash", variables["PATH"]) or "/bin/sh"
+    program = find_program(argv[0], variables["PATH"])
     if program is None and not activation.scripts:
         raise UsageError(
             f"program not found in {activation.prefix} or on PATH: {argv[0]}",

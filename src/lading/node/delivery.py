@@ -5,7 +5,6 @@ promises is not what a site allows. A way that is not possible says why.
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
@@ -18,7 +17,7 @@ from lading.node.keeper import Delivery, Place, Refused
 from lading.node.loop import mount_squashfs
 from lading.node.namespace import expose, mount_fuse, own_mounts
 from lading.node.promise import Promise
-from lading.system import Run, run, run_checked
+from lading.system import Run, find_program
 
 
 class How(StrEnum):
@@ -55,7 +54,7 @@ def _program(name: str, package: str, variables: Mapping[str, str]) -> str:
         Refused: There is none.
     """
     path = f"{variables.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    found = shutil.which(name, path=path)
+    found = find_program(name, path)
     if found is None:
         raise Refused(f"there is no {name} (package {package})")
     return found
@@ -192,7 +191,10 @@ class Unpack(msgspec.Struct, frozen=True, kw_only=True):
 
     def deliver(self, scratch: Path) -> Place:
         """Unpack below `scratch`."""
-        free = shutil.disk_usage(scratch).free
+        from lading.system import run  # noqa: PLC0415  # slow to load, as below
+
+        status = os.statvfs(scratch)
+        free = status.f_bavail * status.f_frsize
         if free < self.image.label.unpacked:
             raise Refused(
                 f"{scratch} has {free >> 20} MiB free, {self.image.label.unpacked >> 20} are needed"
@@ -226,6 +228,8 @@ def mount_by_fuse(image: Image, directory: Path, variables: Mapping[str, str]) -
         Refused: It cannot.
         EngineError: The same.
     """
+    from lading.system import run_checked  # noqa: PLC0415  # slow to load
+
     argv = (_squashfuse(variables), str(image.path), str(directory))
     run_checked(Run(argv=argv, environment=dict(variables)), "squashfuse_ll failed")
 
@@ -244,6 +248,8 @@ def unmount(directory: Path, variables: Mapping[str, str]) -> None:
     Raises:
         EngineError: It is in use, or not mounted.
     """
+    from lading.system import run_checked  # noqa: PLC0415  # slow to load
+
     words = (
         (_program("umount", "mount", variables),)
         if os.geteuid() == 0
@@ -267,7 +273,7 @@ class Apptainer(msgspec.Struct, frozen=True, kw_only=True):
 
     def _program(self) -> str:
         path = self.variables.get("PATH", os.defpath)
-        names = (shutil.which(name, path=path) for name in ("apptainer", "singularity"))
+        names = (find_program(name, path) for name in ("apptainer", "singularity"))
         program = next(filter(None, names), None)
         if program is None:
             raise Refused("there is no apptainer")
@@ -275,6 +281,8 @@ class Apptainer(msgspec.Struct, frozen=True, kw_only=True):
 
     def deliver(self, scratch: Path) -> Place:  # noqa: ARG002  # of the protocol
         """Ask it to look into the image; if it can, it stands before every program."""
+        from lading.system import run  # noqa: PLC0415  # slow to load
+
         prefix = self.image.label.prefix
         bound = f"{self.image.path}:{prefix}:image-src=/"
         words = (self._program(), "--silent", "exec", "--bind", bound, "/")

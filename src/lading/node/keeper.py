@@ -5,25 +5,24 @@ has ended. What serves a FUSE file system is another process, outside of the kee
 """
 
 import fcntl
-import json
 import os
 import resource
-import shutil
 import signal
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Never, Protocol
+from typing import TYPE_CHECKING, Never, Protocol
 
 import msgspec
 
 from lading.errors import LadingError
 from lading.format import STATE_PATH
 from lading.system import decode_json, write_atomically
+
+if TYPE_CHECKING:  # who joins needs none
+    from socket import socket
 
 READY_SECONDS = 120.0
 """A keeper that has not delivered by then is given up: unpacking takes seconds."""
@@ -98,6 +97,12 @@ class Record(msgspec.Struct, frozen=True):
     wrapper: tuple[str, ...]
 
 
+class _Failure(msgspec.Struct, frozen=True):
+    """Why a keeper has not delivered; empty where it has."""
+
+    error: str = ""
+
+
 def start_keeper(directory: Path, delivery: Delivery) -> "Record | str":
     """Start a keeper; what it says once the environment is there, or why it will not be."""
     try:
@@ -105,6 +110,8 @@ def start_keeper(directory: Path, delivery: Delivery) -> "Record | str":
     except Refused as refusal:
         return str(refusal)
     # Another one than that of a keeper that was killed: its users may be there still.
+    import tempfile  # noqa: PLC0415  # not for who joins
+
     scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=directory))
     reading, writing = os.pipe()
     child = os.fork()
@@ -116,10 +123,10 @@ def start_keeper(directory: Path, delivery: Delivery) -> "Record | str":
         answer = stream.read()
     if not answer:
         return _last_words(directory) or "the process that should keep it ended"
-    document = json.loads(answer)
-    if "error" in document:
+    error = decode_json(answer, _Failure).error
+    if error:
         words = _last_words(directory)
-        return f"{document['error']}{f' ({words})' if words else ''}"
+        return f"{error}{f' ({words})' if words else ''}"
     return decode_json(answer, Record)
 
 
@@ -144,6 +151,8 @@ def _leave(directory: Path, scratch: Path, delivery: Delivery, writing: int) -> 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _forget_files(directory, writing)
+        import socket  # noqa: PLC0415  # not for who joins
+
         ours, theirs = socket.socketpair()
         if os.fork() == 0:
             ours.close()
@@ -169,8 +178,10 @@ def _forget_files(directory: Path, writing: int) -> None:
     os.chdir("/")
 
 
-def _serve(directory: Path, ours: socket.socket) -> None:
+def _serve(directory: Path, ours: "socket") -> None:
     """Become the program that serves, once the keeper has said which."""
+    import socket  # noqa: PLC0415  # not for who joins
+
     message, descriptors, _, _ = socket.recv_fds(ours, 1 << 16, 1)
     if not message:
         return
@@ -181,7 +192,7 @@ def _serve(directory: Path, ours: socket.socket) -> None:
         os.set_inheritable(descriptor, True)  # noqa: FBT003
     argv = [
         item.replace("{}", str(descriptors[0])) if descriptors else item
-        for item in json.loads(message)
+        for item in decode_json(message, tuple[str, ...])
     ]
     ours.send(b"1")
     ours.close()
@@ -189,7 +200,7 @@ def _serve(directory: Path, ours: socket.socket) -> None:
 
 
 def _keep(
-    directory: Path, scratch: Path, delivery: Delivery, theirs: socket.socket, writing: int
+    directory: Path, scratch: Path, delivery: Delivery, theirs: "socket", writing: int
 ) -> Never:
     """Deliver, say so, wait until nobody uses it, end."""
     code = 1
@@ -201,8 +212,8 @@ def _keep(
             place = _delivered(directory, scratch, delivery, theirs)
         except (OSError, Refused, LadingError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            os.write(writing, json.dumps({"error": reason}).encode())
-            shutil.rmtree(scratch, ignore_errors=True)
+            os.write(writing, msgspec.json.encode(_Failure(reason)))
+            remove_all(scratch)
         else:
             _hold(directory, delivery, place, writing, users)
         code = 0
@@ -210,7 +221,7 @@ def _keep(
         os._exit(code)
 
 
-def _delivered(directory: Path, scratch: Path, delivery: Delivery, theirs: socket.socket) -> Place:
+def _delivered(directory: Path, scratch: Path, delivery: Delivery, theirs: "socket") -> Place:
     place = delivery.deliver(scratch)
     try:
         _have_served(place, theirs)
@@ -236,10 +247,12 @@ def _hold(directory: Path, delivery: Delivery, place: Place, writing: int, users
         _tidy(directory)
 
 
-def _have_served(place: Place, theirs: socket.socket) -> None:
+def _have_served(place: Place, theirs: "socket") -> None:
     if place.serve:
         descriptors = [place.descriptor] if place.descriptor is not None else []
-        socket.send_fds(theirs, [json.dumps(place.serve).encode()], descriptors)
+        import socket  # noqa: PLC0415  # not for who joins
+
+        socket.send_fds(theirs, [msgspec.json.encode(place.serve)], descriptors)
         theirs.recv(1)
     theirs.close()
     if place.descriptor is not None:
@@ -280,6 +293,13 @@ def _say(directory: Path, how: str, place: Place, writing: int) -> None:
     os.write(writing, document)
 
 
+def remove_all(directory: Path) -> None:
+    """Remove a directory, as far as that is possible."""
+    import shutil  # noqa: PLC0415  # not for who joins
+
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def open_lock(path: Path) -> int:
     """Open the file that a lock is on, made where it is missing."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -307,10 +327,10 @@ def _tidy(directory: Path) -> None:
     """Remove the session, unless somebody is about to begin another in its directory."""
     (directory / "record").unlink(missing_ok=True)
     for scratch in directory.glob("scratch-*"):
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_all(scratch)
     descriptor = open_lock(directory / "lock")
     if try_lock(descriptor, fcntl.LOCK_EX):
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_all(directory)
     os.close(descriptor)
 
 

@@ -21,7 +21,6 @@ from lading.errors import (
 )
 from lading.format import Image
 from lading.node.delivery import How, deliveries, mount_by_fuse, promise_of, remove_empty, unmount
-from lading.node.host import in_child
 from lading.node.keeper import Delivery, Refused
 from lading.node.loop import mount_squashfs
 from lading.node.promise import Promise
@@ -124,6 +123,8 @@ def tried_ways(image: Image, variables: Mapping[str, str]) -> tuple[tuple[str, s
 
     It happens in child processes: what they mount is gone with them.
     """
+    from lading.node.host import in_child  # noqa: PLC0415  # not to run a program
+
     found = [("here", "")] if promise_of(image).is_here() else []
     for way in deliveries(image, variables):
         attempt = partial(_check, way)

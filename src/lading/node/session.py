@@ -13,7 +13,6 @@ killed, and so is a killed keeper, whose users go on while the next one delivers
 
 import fcntl
 import os
-import shutil
 import signal
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ from lading.node.keeper import (
     is_locked,
     locked,
     open_lock,
+    remove_all,
     start_keeper,
     try_lock,
 )
@@ -118,7 +118,7 @@ def join(
                 except BaseException:
                     # Unless users of a keeper that was killed are left; who waits makes a new one.
                     if try_lock(users, fcntl.LOCK_EX):
-                        shutil.rmtree(directory, ignore_errors=True)
+                        remove_all(directory)
                     os.close(users)
                     raise
                 _enter(record)

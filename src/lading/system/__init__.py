@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from lading.system.private import make_private_directory as make_private_directory
     from lading.system.process import (
         Completed as Completed,
-        Run as Run,
-        become as become,
         read_from as read_from,
         run as run,
         run_checked as run_checked,
         scrubbed_environment as scrubbed_environment,
+    )
+    from lading.system.program import (
+        Run as Run,
+        become as become,
+        find_program as find_program,
     )
     from lading.system.progress import Progress as Progress, no_progress as no_progress
     from lading.system.redaction import (

@@ -17,11 +17,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Never
+from typing import IO
 
 import msgspec
 
 from lading.errors import EngineFailedError, EngineNotFoundError, raised_as
+from lading.system.program import Run
 from lading.system.redaction import redact
 
 LAST_LINES = 20
@@ -45,23 +46,6 @@ _KEPT_VARIABLES = (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One program to be run.
-
-    Attributes:
-        environment: The whole environment of the child, nothing is inherited.
-        directory: Its current directory (absolute), or None for the caller's.
-        timeout: Seconds after which it is ended, or None for no limit.
-        grace: Seconds that it has to end by itself when it is asked to.
-    """
-
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    directory: Path | None = None
-    timeout: float | None = None
-    grace: float = 5.0
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,22 +178,6 @@ def read_from(request: Run) -> Iterator[IO[bytes]]:
                 f"{Path(request.argv[0]).name} failed (exit code {child.returncode})",
                 details=tuple(lines[-LAST_LINES:]),
             )
-
-
-def become(request: Run, executable: str) -> Never:
-    """Replace this process by a program, which gets its terminal, its streams and its signals.
-
-    The current directory stays. `executable` is an absolute path.
-
-    Raises:
-        EngineNotFoundError: It cannot be executed.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Python ignores it, and what is ignored stays so in the new program.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    with raised_as(EngineNotFoundError, f"cannot run {executable}", "name an executable program"):
-        os.execve(executable, request.argv, dict(request.environment))  # noqa: S606  # no shell on purpose
 
 
 def _mortal(parent: int) -> Callable[[], None] | None:

@@ -24,7 +24,8 @@ from lading.errors import (
     FetchError,
     SolveError,
 )
-from lading.system.process import Completed, Run
+from lading.system.process import Completed
+from lading.system.program import Run
 from simulators.channel import CANONICAL, ChannelSimulator
 from simulators.engines import install_request, small_channel, solve_request
 

@@ -15,7 +15,8 @@ from lading.errors import (
 )
 from lading.lock.exchange import Operation, SourceAnswer, SourceQuestion
 from lading.lock.isolation import CondaLock
-from lading.system.process import Completed, Run
+from lading.system.process import Completed
+from lading.system.program import Run
 
 QUESTION = SourceQuestion(sources=(), platforms={}, channels=(), mapping="")
 ANSWER = SourceAnswer(channels=(), content_hash={}, conda={}, pip={})

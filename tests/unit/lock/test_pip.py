@@ -17,7 +17,8 @@ from lading.lock.pip import solve_pip
 from lading.lock.request import LockRequest, PlatformPlan
 from lading.lock.requested import Requested, Sources
 from lading.system.digest import sha256_of
-from lading.system.process import Completed, Run
+from lading.system.process import Completed
+from lading.system.program import Run
 from simulators.channel import ChannelSimulator, Package
 from simulators.locking import LockProject
 from simulators.webserver import serve_directory

@@ -15,13 +15,12 @@ from msgspec.structs import replace
 from lading.errors import EngineFailedError, EngineNotFoundError
 from lading.system.process import (
     Completed,
-    Run,
-    become,
     command_line,
     run,
     run_checked,
     scrubbed_environment,
 )
+from lading.system.program import Run, become
 
 ENVIRONMENT = {"PATH": os.defpath}
 
@@ -219,7 +218,7 @@ def test_becoming_another_program(tmp_path: Path) -> None:
     code = "import signal,sys;print(signal.getsignal(signal.SIGPIPE).name, sys.argv[1]);sys.exit(5)"
     source = f"""
 import sys
-from lading.system.process import Run, become
+from lading.system.program import Run, become
 print("before")
 become(Run(argv=("python", "-S", "-c", {code!r}, "a b"), environment={{}}), sys.executable)
 """
