@@ -4,12 +4,10 @@ It holds what unpacking a `.tar` of the same environment to that prefix would wr
 records included. The same inputs give the same bytes, however many workers there are.
 """
 
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -35,7 +33,7 @@ from lading.pack.encode import EncodedPackage
 from lading.pack.frame_cache import KeptPackage
 from lading.pack.image_blocks import BlockWriter, ImageBlocks
 from lading.pack.members import mtime_of
-from lading.pack.output import copy_pieces
+from lading.pack.output import HashedOutput
 from lading.pack.packer import (
     Packed,
     PackPlan,
@@ -44,14 +42,9 @@ from lading.pack.packer import (
     manifest_of,
     plan_pack,
 )
-from lading.pack.squashfs import HEAD_BYTES, FileSystem
+from lading.pack.squashfs import FileSystem
 from lading.package import Payload
-from lading.system import (
-    Progress,
-    no_progress,
-    sha256_of,
-    sha256_of_file,
-)
+from lading.system import Progress, no_progress, sha256_of
 
 
 def plan_image(request: PackRequest, prefix: str | None = None) -> PackPlan:
@@ -80,44 +73,42 @@ def apply_image(plan: PackPlan, progress: Progress = no_progress) -> Packed:
         PrefixTooLongError: The prefix does not fit into a placeholder of a binary file.
         OutputError: The outputs cannot be written.
     """
-    with plan.staged() as staging:
-        stream = staging.stream
-        bill = _write(plan, staging.spool, stream, progress)
-        stream.write(render_label(label_of(bill, stream.tell())))
-        stream.flush()
-        os.fsync(stream.fileno())
+    with plan.staged() as staging, HashedOutput.opened(staging.stream.fileno()) as output:
+        bill = _write(plan, staging.spool, output, progress)
+        output.write(render_label(label_of(bill, output.position)))
         packed = Packed(
             plan=plan,
             manifest=bill.manifest,
-            size=stream.tell(),
-            sha256=sha256_of_file(staging.temporary),
+            size=output.position,
+            sha256=output.finish(),
             manifest_sha256=bill.digest,
         )
         staging.publish(packed.sha256, bill.document)
     return packed
 
 
-def _write(plan: PackPlan, spool: Path, stream: IO[bytes], progress: Progress) -> Bill:
-    """Write the file system."""
-    file_system = FileSystem(level=plan.request.level)
-    stream.write(bytes(HEAD_BYTES))
-    encoded = []
-    with closing(kept_packages(plan, spool, progress)) as packages:
-        for payload, kept in packages:
-            blocks = _blocks_of(kept)
-            _copy(kept, blocks.length, stream)
-            mtime = mtime_of(payload.mtime, plan.request.newest)
-            file_system.add(kept.encoded.files, blocks, mtime)
-            encoded.append((payload, kept.encoded))
+def _write(plan: PackPlan, spool: Path, output: HashedOutput, progress: Progress) -> Bill:
+    """Write the file system, from its head on: so it can be hashed meanwhile.
+
+    The head says where the tables are, so where all lies is worked out before.
+    """
+    with closing(kept_packages(plan, spool, progress)) as made:
+        packages = [(payload, kept, _blocks_of(kept)) for payload, kept in made]
+    encoded = [(payload, kept.encoded) for payload, kept, _ in packages]
     manifest = _manifest(plan, encoded)
     document = render_manifest(manifest)
     bill = Bill(document=document, digest=sha256_of(document), manifest=manifest)
-    _write_records(plan.request, bill, encoded, file_system, stream)
+    file_system = FileSystem(level=plan.request.level)
+    for payload, kept, blocks in packages:
+        file_system.add(kept.encoded.files, blocks, mtime_of(payload.mtime, plan.request.newest))
+    records = _add_records(plan.request, bill, encoded, file_system)
     tables, head = file_system.tables()
-    stream.write(tables)
-    stream.seek(0)
-    stream.write(head)
-    stream.seek(0, os.SEEK_END)
+    output.write(head)
+    for _, kept, blocks in packages:
+        with kept.path.open("rb", buffering=0) as source:
+            output.copy(source.fileno(), blocks.length)
+    output.write(records)
+    output.write(tables)
     return bill
 
 
@@ -127,35 +118,27 @@ def _blocks_of(kept: KeptPackage) -> ImageBlocks:
     return kept.encoded.blocks
 
 
-def _copy(kept: KeptPackage, length: int, stream: IO[bytes]) -> None:
-    """Copy the blocks of a package to the end of the image."""
-    stream.flush()
-    begin = stream.tell()
-    with kept.path.open("rb", buffering=0) as source:
-        for moved in copy_pieces(source.fileno(), length, stream.fileno(), begin):
-            stream.seek(moved, os.SEEK_CUR)
-
-
-def _write_records(
+def _add_records(
     request: PackRequest,
     bill: Bill,
     encoded: Sequence[tuple[Payload, EncodedPackage]],
     file_system: FileSystem,
-    stream: IO[bytes],
-) -> None:
-    """Write lading's own records, as unpacking would."""
+) -> bytes:
+    """Add lading's own records, as unpacking would write them; return their blocks."""
     state = State(prefix=request.prefix, manifest=bill.digest.hex)
     records = {
         **{list_path(item.manager, item.name): package.document for item, package in encoded},
         MANIFEST_PATH: bill.document,
         STATE_PATH: render_state(state),
     }
-    with BlockWriter.opened(request.level, request.prefix, stream.write, 1) as writer:
+    data: list[bytes] = []
+    with BlockWriter.opened(request.level, request.prefix, data.append, 1) as writer:
         for content in records.values():
             writer.write(content)
         blocks = writer.finish()
     files = [ManifestFile(path=path, type=Kind.FILE, mode="0644") for path in records]
     file_system.add(files, blocks, bill.manifest.mtime)
+    return b"".join(data)
 
 
 def _manifest(plan: PackPlan, encoded: Sequence[tuple[Payload, EncodedPackage]]) -> Manifest:

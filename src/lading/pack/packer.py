@@ -177,6 +177,7 @@ def _write(plan: PackPlan, spool: Path, output: HashedOutput, progress: Progress
     with closing(kept_packages(plan, spool, progress)) as packages:
         for payload, kept in packages:
             lists.append(_copy(kept, output))
+            _forget(kept, spool)
             encoded.append((payload, kept.encoded))
     for frame in lists:
         output.write(frame)
@@ -231,7 +232,6 @@ def kept_packages(
             relocations += kept.encoded.relocations
             files += kept.encoded.files
             yield payload, kept
-            _forget(kept, spool)
             progress("pack", number, total)
     last = environment_payload(plan, relocations)
     kept = keep(last)

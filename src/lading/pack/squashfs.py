@@ -76,7 +76,7 @@ class FileSystem:
 
     level: Level
     position: int = HEAD_BYTES
-    _root: _Node = field(default_factory=_Node)
+    _nodes: dict[str, _Node] = field(default_factory=lambda: {"": _Node()})
     _fragments: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, files: Iterable[ManifestFile], blocks: ImageBlocks, mtime: int) -> None:
@@ -97,7 +97,8 @@ class FileSystem:
 
     def tables(self) -> tuple[bytes, bytes]:
         """What stands behind the content, up to the end of the file; and what goes to its head."""
-        order = _numbered(self._root)
+        root = self._nodes[""]
+        order = _numbered(root)
         inodes, directories = _Table(self.level), _Table(self.level)
         for node in reversed(order):
             if node.kind is Kind.DIRECTORY:
@@ -112,7 +113,7 @@ class FileSystem:
             parts += [blocks, index]
             starts.append(end + len(blocks))
             end = starts[-1] + len(index)
-        block, offset = self._root.place
+        block, offset = root.place
         size = block_size(self.level)
         head = _HEAD.pack(
             *(SQUASHFS_MAGIC, len(order), 0, size, len(entries)),
@@ -122,10 +123,13 @@ class FileSystem:
         return b"".join([*parts, bytes(-end % _PADDING)]), head
 
     def _node(self, path: str) -> _Node:
-        node = self._root
-        for name in path.encode().split(b"/"):
-            node = node.children.setdefault(name, _Node())
-        return node
+        """The node at `path`, made where it is missing; the root has no name."""
+        found = self._nodes.get(path)
+        if found is None:
+            found = self._nodes[path] = _Node()
+            parent, _, name = path.rpartition("/")
+            self._node(parent).children[name.encode()] = found
+        return found
 
 
 def _content(
