@@ -149,37 +149,35 @@ class _Node:
         )
 
     def joined(self) -> tuple[Comparison, ...]:
-        """A mount that is there already, against an unpacked tree."""
+        """A mount in which the program ran before, against an unpacked tree."""
         self.environments.project.run("unpack", str(self.tarball), str(self.place))
-        ours, theirs = (
-            self.workshop.contestant(
-                name,
-                self.environments.project.argv("run", str(place), "--", "python", "-c", PROGRAM),
-            )
-            for name, place in (("run mounted", self.image), ("run PREFIX", self.place))
+        unpacked = self.workshop.contestant(
+            "run PREFIX",
+            self.environments.project.argv("run", str(self.place), "--", "python", "-c", PROGRAM),
         )
         nothing = self.workshop.contestant(
             "run true", self.environments.project.argv("run", str(self.image), "--", "true")
         )
-        with self._in_use():
-            comparisons = self._compare(
-                [
-                    Match(
-                        work="a program in an image that is mounted",
-                        ours=ours,
-                        theirs=theirs,
-                        tool="lading run PREFIX",
-                    ),
-                    Match(work="`true` in an image that is mounted", ours=nothing, theirs=None),
-                ],
-            )
+        comparisons: list[Comparison] = []
+        for way, how in (("", ()), (" by squashfuse_ll", ("--how", "namespace"))):
+            words = ("run", *how, str(self.image), "--")
+            argv = self.environments.project.argv(*words, "python", "-c", PROGRAM)
+            mounted = self.workshop.contestant(f"run mounted{way}", argv)
+            work = f"a program in an image that is mounted{way}, where it ran before"
+            match = Match(work=work, ours=mounted, theirs=unpacked, tool="lading run PREFIX")
+            with self._in_use(*words, "cat"):
+                self.workshop.run(*argv)
+                comparisons += self._compare([match])
+                if not how:
+                    work = "`true` in an image that is mounted"
+                    comparisons += self._compare([Match(work=work, ours=nothing, theirs=None)])
         self.workshop.put_aside(self.place)
-        return comparisons
+        return tuple(comparisons)
 
     @contextmanager
-    def _in_use(self) -> Iterator[None]:
-        """The image, mounted as long as the block runs."""
-        argv = self.environments.project.argv("run", str(self.image), "--", "cat")
+    def _in_use(self, *words: str) -> Iterator[None]:
+        """An image, mounted as long as the block runs, by a program that copies its input."""
+        argv = self.environments.project.argv(*words)
         with subprocess.Popen(
             argv,
             env=self.workshop.environment,
