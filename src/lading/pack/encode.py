@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from functools import partial
 from typing import NamedTuple
 
@@ -186,8 +187,11 @@ class _Frame(NamedTuple):
 
 
 def _buffer() -> memoryview:
-    """Room for a frame; bytes assigned to a view are copied once, to a bytearray twice."""
-    return memoryview(bytearray(FRAME_BYTES))
+    """Room for a frame, of which only what is used takes memory: most packages are small.
+
+    Bytes that are assigned to a view are copied once, to a bytearray twice.
+    """
+    return memoryview(mmap(-1, FRAME_BYTES, MAP_PRIVATE | MAP_ANONYMOUS))
 
 
 @dataclass(slots=True, kw_only=True)
