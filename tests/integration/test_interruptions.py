@@ -138,24 +138,55 @@ def test_an_interrupted_unpack(
     assert number != signal.SIGINT or done.stderr.strip() == "interrupted"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None] | None]]:
+@pytest.fixture(params=["disk", "quota"])
+def small_disk(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Path, Callable[[], None] | None]]:
     """A directory where no more than a few megabytes fit, and what to run in the child for it.
 
-    As root that is a file system of its own; otherwise a limit on the size of each file.
+    As root that is a small file system, or a quota on one with room; otherwise a limit on the size
+    of each file.
     """
     place = tmp_path / "disk"
     place.mkdir()
-    mount = shutil.which("mount", path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if os.geteuid() == 0 and mount is not None:
-        options = ["-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
-        if subprocess.run([mount, *options], check=False, capture_output=True).returncode == 0:
-            try:
-                yield place, None
-            finally:
-                subprocess.run([mount.replace("mount", "umount"), place], check=True)
-            return
-    yield place, limit_file_size
+    is_quota = request.param == "quota"
+    mounted = os.geteuid() == 0 and (
+        system("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place)
+        if not is_quota
+        else mount_with_quota(tmp_path / "image", place)
+    )
+    if is_quota and not mounted:
+        pytest.skip("only root makes quotas, with btrfs (package btrfs-progs)")
+    yield place, None if mounted else limit_file_size
+    if mounted:
+        assert system("umount", place)
+
+
+def mount_with_quota(image: Path, place: Path) -> bool:
+    """Mount a file system of 256 MB, of which a few may be used; whether that was possible."""
+    with image.open("wb") as stream:
+        stream.truncate(256 << 20)
+    return (
+        system("mkfs.btrfs", "-q", image)
+        and system("mount", "-o", "loop", image, place)
+        and system("btrfs", "quota", "enable", place)
+        and system("btrfs", "qgroup", "limit", "8M", place)
+    )
+
+
+def make_room(place: Path) -> None:
+    """Let more fit into a small disk."""
+    assert system("mount", "-o", "remount,size=64m", place) or system(
+        "btrfs", "qgroup", "limit", "none", place
+    )
+
+
+def system(*words: object) -> bool:
+    """Whether a program of the system is there and succeeds."""
+    found = shutil.which(str(words[0]), path="/usr/sbin:/usr/bin:/sbin:/bin")
+    return found is not None and (
+        subprocess.run([found, *words[1:]], check=False, capture_output=True).returncode == 0
+    )
 
 
 def limit_file_size() -> None:
@@ -200,7 +231,7 @@ def test_a_full_disk_when_transcoding(
         list(output.glob("*.zst")),
     ), done.stderr
     if preparation is None:
-        subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
+        make_room(place)
     again = lading([*arguments, "--level", "fast"], project.root)
     assert 0 == again.code, again.stderr
     assert tarball(installed).read_bytes() == (output / tarball(installed).name).read_bytes()
