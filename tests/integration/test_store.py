@@ -132,6 +132,15 @@ def test_a_disk_that_is_too_small_is_told(node: Node, tmp_path: Path) -> None:
     assert (8, True, []) == found
 
 
+def test_a_full_store_is_named(node: Node, tmp_path: Path) -> None:
+    """And not the prefix, which lies elsewhere."""
+    with small_disk(tmp_path / "disk", kilobytes=64):
+        store, prefix = tmp_path / "disk/store", tmp_path / "env"
+        run = node.run("unpack", "--store", store, node.old.plan.tarball, prefix)
+        found = run.code, f"cannot use the store {store}: No space left" in run.output
+    assert ((8, True), []) == (found, list(tmp_path.glob("*env*"))), run.output
+
+
 def test_rolling_back_shows_the_old_version(node: Node) -> None:
     """Unpacking the new one again shows it again, without extracting anything."""
     node.unpack(node.new.plan.tarball)

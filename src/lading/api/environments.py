@@ -66,10 +66,11 @@ def _not_locked(project: Project, environment: str, platform: Platform) -> LockE
     locked = locked_environments(project.directory)
     known = f"locked are {', '.join(locked)}" if locked else "nothing is locked yet"
     hint = "run `lading lock` on its environment.yml"
-    if environment in project.settings.environments:
-        hint = f"run `lading lock {environment}`"
-    for near in nearest(environment, {*locked, *project.settings.environments}):
+    configured = project.settings.environments
+    for near in nearest(environment, {*locked, *configured}):
         hint = f"did you mean {near}?"
+    if environment in configured:
+        hint = f"run `lading lock {environment}`"
     return LockError(f"{environment} is not locked for {platform} ({known})", hint=hint)
 
 

@@ -5,7 +5,7 @@ promises is not what a site allows. A way that is not possible says why.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,9 @@ from lading.node.loop import mount_squashfs
 from lading.node.namespace import expose, mount_fuse, own_mounts
 from lading.node.promise import Promise
 from lading.system import Run, find_program
+
+_OF_APPTAINER = {Path("/proc"), Path("/sys"), Path("/dev")}
+"""What it mounts itself."""
 
 
 class How(StrEnum):
@@ -221,6 +224,29 @@ class Unpack(msgspec.Struct, frozen=True, kw_only=True):
         """Nothing: what lies below `scratch` is removed."""
 
 
+def _host_entries(above: Path, prefix: Path, root: Path) -> Iterator[Path]:
+    """The directories of the host to be bound into `root`, which is made with places for them.
+
+    Apptainer refuses the host's own root. All is bound but what stands above `prefix`, which is
+    made as well, and what Apptainer mounts itself.
+    """
+    place = root / above.relative_to("/")
+    place.mkdir()
+    if above == prefix:
+        return
+    for entry in sorted(above.iterdir()) if above.is_dir() else ():
+        target = place / entry.name
+        if entry.is_symlink():
+            target.symlink_to(entry.readlink())
+        elif entry in {prefix, *prefix.parents} or not entry.is_dir() or {*":,"} & {*entry.name}:
+            continue
+        else:
+            target.mkdir()
+            if entry not in _OF_APPTAINER:
+                yield entry
+    yield from _host_entries(above / prefix.relative_to(above).parts[0], prefix, root)
+
+
 def mount_by_fuse(image: Image, directory: Path, variables: Mapping[str, str]) -> None:
     """Mount an image by `squashfuse_ll`, which stays in the background.
 
@@ -279,18 +305,19 @@ class Apptainer(msgspec.Struct, frozen=True, kw_only=True):
             raise Refused("there is no apptainer")
         return program
 
-    def deliver(self, scratch: Path) -> Place:  # noqa: ARG002  # of the protocol
+    def deliver(self, scratch: Path) -> Place:
         """Ask it to look into the image; if it can, it stands before every program."""
         from lading.system import run  # noqa: PLC0415  # slow to load
 
-        prefix = self.image.label.prefix
-        bound = f"{self.image.path}:{prefix}:image-src=/"
-        words = (self._program(), "--silent", "exec", "--bind", bound, "/")
+        prefix, root = promise_of(self.image).prefix, scratch / "root"
+        shown = (f"--bind={path}" for path in _host_entries(Path("/"), prefix, root))
+        image = f"--bind={self.image.path}:{prefix}:image-src=/"
+        words = (self._program(), "--silent", "exec", *shown, image, str(root))
         probe = (*words, "test", "-e", f"{prefix}/{STATE_PATH}")
         completed = run(Run(argv=probe, environment=self.variables, timeout=60))
         if completed.returncode != 0:
             raise Refused(" ".join(completed.last_lines()[-1:]) or "apptainer failed")
-        return Place(prefix=Path(prefix), wrapper=words)
+        return Place(prefix=prefix, wrapper=words)
 
     def end(self, place: Place) -> None:
         """Nothing: each of its mounts ends with a program."""

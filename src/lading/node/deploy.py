@@ -117,7 +117,8 @@ def _apply(plan: DeployPlan, progress: Progress) -> Deployed:
     with plan.store.in_use(), prefix_errors(plan.prefix):
         was_there = plan.generations.exists(digest)
         if not was_there:
-            extracted = _extract(plan, progress)
+            with plan.store.errors():
+                extracted = _extract(plan, progress)
             # Another process may have been faster; if it made the same, that is as good.
             with suppress(PrefixExistsError):
                 _assemble(plan, progress)

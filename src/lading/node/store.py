@@ -370,13 +370,19 @@ class Store(msgspec.Struct, frozen=True):
     @contextmanager
     def _opened(self) -> Iterator[int]:
         """Create the store if it is missing; give the descriptor of its lock."""
-        try:
+        with self.errors():
             self.directory.parent.mkdir(parents=True, exist_ok=True)
             for path in (self.directory, *(self.directory / name for name in _SUBDIRECTORIES)):
                 _make_directory(path)
                 _refuse_untrusted(path)
             with open_lock(self.directory / ".lock") as lock:
                 yield lock
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn an error of the system into one that names the store."""
+        try:
+            yield
         except OSError as error:
             raise PrefixError(
                 f"cannot use the store {self.directory}: {error.strerror or error}",

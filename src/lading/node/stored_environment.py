@@ -11,7 +11,7 @@ import msgspec
 from lading.format import Contents, TarballSource, bill_alone
 from lading.node.keeper import Refused
 from lading.node.promise import Promise
-from lading.node.staging import check_prefix, prefix_errors
+from lading.node.staging import check_prefix
 from lading.node.store import Store
 from lading.node.store_layers import Held, StoreLayers
 from lading.system import Progress, Sync, no_progress, sync_file_system
@@ -69,7 +69,7 @@ class StoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
             IntegrityError: A package does not match the bill.
         """
         check_prefix(self.prefix, self.source.bill.manifest.requirements.longest_prefix)
-        with prefix_errors(self.store.directory):
+        with self.store.errors():
             if not self._is_ready():
                 self._fill(watch)
 

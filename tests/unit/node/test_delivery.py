@@ -85,17 +85,22 @@ def apptainer(directory: Path, script: str) -> dict[str, str]:
 
 
 def test_apptainer_is_tried(tmp_path: Path) -> None:
-    """It is asked to look into the image; only then it stands before the program."""
+    """It is asked to look into the image; only then it stands before the program.
+
+    Its container shows what the host has, below a root that Apptainer accepts.
+    """
     variables = apptainer(tmp_path, f'echo "$@" > {tmp_path}/asked')
-    place = way(How.APPTAINER, variables).deliver(tmp_path)
-    words = "--silent exec --bind /nowhere.sqsh:/p:image-src=/ /"
-    assert (
-        f"{tmp_path}/apptainer {words}",
-        f"{words} test -e /p/conda-meta/lading/state.json\n",
-    ) == (
-        " ".join(place.wrapper),
-        (tmp_path / "asked").read_text(),
-    )
+    prefix = Path("/usr/p")
+    [asked] = [it for it in deliveries(image(prefix), variables) if it.name == How.APPTAINER]
+    place = asked.deliver(tmp_path)
+    program, *words, bound, root = place.wrapper
+    assert (f"{tmp_path}/apptainer", ["--silent", "exec"]) == (program, words[:2])
+    assert {"--bind=/usr/bin", "--bind=/etc"} <= {*words}
+    assert not {"--bind=/usr", "--bind=/proc", "--bind=/"} & {*words}
+    assert ("--bind=/nowhere.sqsh:/usr/p:image-src=/", f"{tmp_path}/root") == (bound, root)
+    assert all((tmp_path / name).is_dir() for name in ("root/usr/p", "root/proc", "root/etc"))
+    probe = " ".join([*place.wrapper[1:], "test -e /usr/p/conda-meta/lading/state.json\n"])
+    assert probe == (tmp_path / "asked").read_text()
 
 
 def test_apptainer_that_cannot(tmp_path: Path) -> None:
