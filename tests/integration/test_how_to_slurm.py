@@ -33,7 +33,7 @@ BLOCKS = {
 """Name here → page, and how the block begins."""
 
 NOT_RUN = ("srun --container-image",)
-"""enroot was not tried."""
+"""pyxis was not tried."""
 
 
 def blocks() -> list[Block]:
