@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         environments_meant as environments_meant,
         expected_virtual_packages as expected_virtual_packages,
         named_platforms as named_platforms,
+        project_files_of as project_files_of,
         read_asked as read_asked,
     )
     from lading.api.building import (

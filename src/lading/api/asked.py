@@ -62,11 +62,16 @@ def read_asked(
     settings = project.settings.environments.get(chosen, EnvironmentSettings())
     projects = [_base(project) / item for item in settings.projects]
     asked = read_sources(paths, projects, root=project.directory)
-    files = tuple(
+    files = project_files_of(project, settings)
+    return named, chosen, settings, replace(asked, project_files=files)
+
+
+def project_files_of(project: Project, settings: EnvironmentSettings) -> tuple[FilesRequest, ...]:
+    """The files of the project that the settings of an environment ask for."""
+    return tuple(
         FilesRequest(source=_base(project) / item.source, target=item.target)
         for item in settings.files
     )
-    return named, chosen, settings, replace(asked, project_files=files)
 
 
 def _base(project: Project) -> Path:

@@ -4,11 +4,12 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
-from lading.api import expected_virtual_packages, request_of
+from lading.api import expected_virtual_packages, project_files_of, request_of
 from lading.cli.context import Context
 from lading.config import EnvironmentSettings
 from lading.errors import LockError
@@ -58,7 +59,10 @@ def command(context: Context, *, base: str, ours: str, theirs: str, path: str) -
             theirs=context.project.path(theirs),
         )
         write_merged_sources(sources, merging, root / ".sides")
-        request = _request(context, root, sources, name, sides.ours)
+        request = replace(
+            _request(context, root, sources, name, sides.ours),
+            own_tree=partial(merging.merged_tree, root / "own"),
+        )
         with context.progress() as progress:
             data = merge_locks(request, sides, context.project.build_engine(), progress)
     context.project.path(ours).write_bytes(data)
@@ -88,6 +92,7 @@ def _request(
         [context.project.directory / item for item in settings.projects],
         [path.parent for path in sources],
     )
+    asked = replace(asked, project_files=project_files_of(context.project, settings))
     virtual_packages = expected_virtual_packages(context.project, settings, tuple(sources), None)
     request = request_of(
         context.project,

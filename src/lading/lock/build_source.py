@@ -11,7 +11,14 @@ from pathlib import Path
 from packaging.utils import NormalizedName
 
 from lading.errors import SpecError, raised_as
-from lading.lock.source_tree import copy_sources, digest_of, list_sources, read_tree
+from lading.lock.source_tree import (
+    OwnTree,
+    as_it_lies,
+    copy_sources,
+    digest_of,
+    list_sources,
+    read_tree,
+)
 from lading.system import Digest
 
 EPOCH = 315_532_800
@@ -78,18 +85,25 @@ class BuildSource:
 
 
 def tree_source(
-    name: NormalizedName, directory: Path, project: Path, environment: Mapping[str, str]
+    name: NormalizedName,
+    directory: Path,
+    project: Path,
+    environment: Mapping[str, str],
+    own_tree: OwnTree = as_it_lies,
 ) -> BuildSource:
     """Read which files of the source tree in `directory` a wheel is built from.
 
     The lock names it relative to `project`; `environment` is for git.
     """
     files = list_sources(directory, environment)
+    place = own_tree(directory, files)
+    if place != directory:
+        files = list_sources(place, environment)
     return BuildSource(
         name=name,
-        path=directory,
+        path=place,
         said=project_relative(directory, project),
-        sha256=digest_of(read_tree(directory, files)),
+        sha256=digest_of(read_tree(place, files)),
         files=files,
     )
 

@@ -12,9 +12,12 @@ Source: gitattributes(5), "Defining a custom merge driver"; git `builtin/merge.c
 
 import os
 import re
-from collections.abc import Mapping
+import shutil
+import tarfile
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lading.conda import Platform
 from lading.engine import Engine
@@ -122,6 +125,53 @@ class Merging:
         if merged.returncode != 0:
             raise SpecError(f"both sides changed the same lines of {name}", hint=_CONFLICT)
         return merged.stdout
+
+    def merged_tree(self, workplace: Path, path: Path, files: Sequence[str]) -> Path:
+        """Where the tree at `path` lies as it will be after the merge: there, or copied.
+
+        Args:
+            workplace: A directory that stands for that of the working tree.
+            path: A directory or a file, absolute.
+            files: Those of it that count, relative to it.
+
+        Raises:
+            SpecError: Both sides changed the same lines.
+        """
+        base, theirs = self.sides()
+        changed = self._changed(base, theirs, path) if theirs else set()
+        if not changed:
+            return path
+        place = workplace / os.path.relpath(path, self.directory)
+        counted = [path / name for name in files] if path.is_dir() else [path]
+        names = [Path(os.path.relpath(item, self.directory)).as_posix() for item in counted]
+        for name in names:
+            (workplace / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(self.directory / name, workplace / name, follow_symlinks=False)
+        both = changed & self._changed(base, "HEAD", path)
+        self._take(theirs, changed - both, base, workplace)
+        for name in sorted(both & {*names}):
+            with TemporaryDirectory() as sides:
+                text = self.merged_text(self.directory / name, Path(sides))
+            (workplace / name).write_text(text, "utf-8", "surrogateescape")
+        return place
+
+    def _changed(self, base: str, revision: str, path: Path, kinds: str = "ADMT") -> set[str]:
+        """What changed below `path` between two revisions, relative to the working tree."""
+        words = ("diff", "--name-only", "--no-renames", "--relative", "-z")
+        found = self.git(*words, f"--diff-filter={kinds}", base, revision, "--", str(path))
+        return {name for name in found.split("\0") if name}
+
+    def _take(self, revision: str, names: AbstractSet[str], base: str, workplace: Path) -> None:
+        """Let the files `names` of `workplace` be those of `revision`; some may be gone in it."""
+        for name in names:
+            (workplace / name).unlink(missing_ok=True)
+        kept = sorted(names - self._changed(base, revision, self.directory, "D"))
+        if kept:
+            with TemporaryDirectory() as directory:
+                archive = Path(directory, "files.tar")
+                self.git("archive", "--format=tar", "-o", str(archive), revision, "--", *kept)
+                with tarfile.open(archive) as tar:
+                    tar.extractall(workplace, filter="data")
 
 
 def write_merged_sources(sources: Mapping[Path, Path], merging: Merging, workplace: Path) -> None:

@@ -62,7 +62,8 @@ def _find(plan: LockPlan, package: OwnPackage) -> LockableWheel:
     builder = plan.request.builder
     if builder is None:
         raise SpecError(f"{package.name} cannot be built here", hint="run `lading lock`")
-    source = tree_source(package.name, package.path, project, builder.inherited)
+    own_tree = plan.request.own_tree
+    source = tree_source(package.name, package.path, project, builder.inherited, own_tree)
     locks = (item.before for item in plan.platforms if item.before is not None)
     is_free = plan.request.update_all or package.name in plan.request.update
     before = None if is_free else last_build(package.name, locks, project)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from lading.errors import SpecError
 from lading.lock.build_source import project_relative
 from lading.lock.side_list import ProjectFiles, refusal_of_target
-from lading.lock.source_tree import TreeFile, digest_of, list_files, read_tree
+from lading.lock.source_tree import OwnTree, TreeFile, as_it_lies, digest_of, list_files, read_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +23,13 @@ class FilesRequest:
     target: str
 
 
-def lock_files(requests: Sequence[FilesRequest], project: Path) -> tuple[ProjectFiles, ...]:
+def lock_files(
+    requests: Sequence[FilesRequest], project: Path, own_tree: OwnTree = as_it_lies
+) -> tuple[ProjectFiles, ...]:
     """Read what `requests` ask for, as a lock in the directory `project` has it; sorted by name."""
     found: dict[str, ProjectFiles] = {}
     for request in requests:
-        item = _lock(request, project)
+        item = _lock(request, project, own_tree)
         if item.name in found:
             raise SpecError(
                 f"files are put at {item.target} twice: {found[item.name].source} and"
@@ -38,7 +40,7 @@ def lock_files(requests: Sequence[FilesRequest], project: Path) -> tuple[Project
     return tuple(found[name] for name in sorted(found))
 
 
-def _lock(request: FilesRequest, project: Path) -> ProjectFiles:
+def _lock(request: FilesRequest, project: Path, own_tree: OwnTree) -> ProjectFiles:
     source = project_relative(request.source, project)
     target = request.target.rstrip("/")
     if request.target.endswith("/") and request.source.is_file():
@@ -51,7 +53,8 @@ def _lock(request: FilesRequest, project: Path) -> ProjectFiles:
             f"files cannot be put from {source} to {request.target!r}: {refusal}",
             hint='write files = [{from = "models", to = "share/models"}]',
         )
-    digest = digest_of(read_tree(request.source, list_files(request.source)))
+    place = own_tree(request.source, list_files(request.source))
+    digest = digest_of(read_tree(place, list_files(place)))
     return ProjectFiles(source=source, target=target, sha256=digest.hex)
 
 

@@ -14,6 +14,7 @@ from lading.lock.isolation import CondaLock
 from lading.lock.model import LockedPackage, Lockfile, Manager, require_environment_name
 from lading.lock.reasons import explain_changes
 from lading.lock.requested import Requested, Sources
+from lading.lock.source_tree import OwnTree, as_it_lies
 from lading.lock.wheel_builder import WheelBuilder
 from lading.net import opened_url
 
@@ -39,6 +40,7 @@ class LockRequest:
         build_sdists: Whether source distributions may be built and locked.
         builder: Builds wheels; None where nothing can be built.
         own_code: What the lock names own code relative to, absolute; None means `directory`.
+        own_tree: Where own code is read, which the lock names by another place while git merges.
         file_lists: Lists the files of archives; without it, pip and conda packages are compared by
             name alone.
     """
@@ -61,6 +63,7 @@ class LockRequest:
     build_sdists: bool = False
     builder: WheelBuilder | None = None
     own_code: Path | None = None
+    own_tree: OwnTree = as_it_lies
     file_lists: FileLists | None = None
 
     def opened(self, url: str) -> str:

@@ -181,7 +181,8 @@ def solve_lock(
         return replace(solved, seconds=seconds)
 
     own = find_own_wheels(plan)
-    files = lock_files(plan.request.sources.project_files, plan.request.project)
+    request = plan.request
+    files = lock_files(request.sources.project_files, request.project, request.own_tree)
     return _all_at_once(solve, plan.platforms)
 
 

@@ -8,7 +8,7 @@ files, bytecode, and at its top `build`, `dist`, `locks`, `test` and `tests`.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -16,6 +16,15 @@ from lading.errors import EngineError, SpecError, raised_as
 from lading.system import Completed, Digest, Run, run, sha256_of_file
 
 NOT_AT_THE_TOP = frozenset({"build", "dist", "locks", "test", "tests"})
+
+
+OwnTree = Callable[[Path, Sequence[str]], Path]
+"""A tree of the project, absolute, and those of its files that count → where to read it."""
+
+
+def as_it_lies(path: Path, _files: Sequence[str]) -> Path:
+    """The tree itself."""
+    return path
 
 
 def run_git(directory: Path, environment: Mapping[str, str], *words: str) -> Completed:
