@@ -72,7 +72,7 @@ class Way:
 WAYS = {
     "choose-an-engine": Way(after="test -x build/data-service/linux-64/prefix/bin/python"),
     "come-from-other-tools": Way(
-        # There is no conda here: what it prints, another program prints.
+        # conda is not installed here: a script prints what conda would print.
         before="sed -i 's/^name: .*/name: service/' environment.yml\n"
         "cp ../settings.toml lading.toml\n"
         "sed 's/data-service/service/; s#[.][.]/[.][.]/##' locks/*/*.yml > conda-lock.yml\n"

@@ -33,8 +33,8 @@ class TarballSource(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: What to call it in a message.
         read: Reads bytes of it; None for a bill without its tarball.
-        is_file: Whether several processes may `read` at once: a server answers one.
-        has_ranges: False where a server sent all of it, since it sends no parts.
+        is_file: Whether `read` reads a file, which several processes may do at once.
+        has_ranges: False where the server does not support ranges, so all of it was downloaded.
     """
 
     name: str

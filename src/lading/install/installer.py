@@ -8,19 +8,17 @@ that the prefix does not depend on the engine: entry points, prefix records, his
 """
 
 import logging
-import os
-import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from lading.conda import RepodataRecord
 from lading.engine import Engine, InstallRequest
-from lading.errors import LockError, NotAPrefixError, PrefixChangedError, PrefixError
+from lading.errors import LockError, NotAPrefixError, PrefixError, raised_as
 from lading.install.bytecode import Compiler, is_bytecode
 from lading.install.contents import (
-    CONTENTS_NAME,
     CondaPart,
     PrefixContents,
     environment_payload,
@@ -29,9 +27,11 @@ from lading.install.contents import (
     read_contents_file,
     write_contents_file,
 )
+from lading.install.discarding import SCRIPTED, discard, discard_busy
 from lading.install.extracted import with_private_cache
 from lading.install.layout import UV_WORKPLACE, BuildTree
 from lading.install.link import Linked, check_and_extract, link_packages, run_link_scripts
+from lading.install.moving import move_packages
 from lading.install.own_linking import is_linked
 from lading.install.package_cache import Archives, fetch_archives
 from lading.install.pip import PipInstall, install_pip_packages
@@ -40,21 +40,12 @@ from lading.install.plan import InstallPlan, is_installed
 from lading.install.project_files import project_payloads
 from lading.install.record import (
     FORMAT_VERSION,
-    INSTALL_RECORD_NAME,
     InstallRecord,
     list_files,
     read_install_record,
     write_install_record,
 )
-from lading.install.update import (
-    ASIDE,
-    INCOMING,
-    NotUpdatableError,
-    Update,
-    find_update,
-    move_packages,
-    refuse_clobbering,
-)
+from lading.install.update import Update, find_update, refuse_clobbering, unless_in_doubt
 from lading.lock import LockedPackage
 from lading.package import CheckedPackage, PayloadFile, PythonLayout
 from lading.system import (
@@ -63,22 +54,9 @@ from lading.system import (
     make_untracked,
     no_progress,
     processors,
-    remove_tree,
     scrubbed_environment,
 )
 from lading.version import VERSION
-
-SCRIPTED = "scripted"
-"""Where copies of what link scripts made lie, beside the prefix."""
-
-BESIDE = (SCRIPTED, UV_WORKPLACE, ASIDE, INCOMING)
-"""What a killed installation may have left besides its prefix."""
-
-BUSY_SECONDS = 10.0
-"""How long an engine that failed may go on writing."""
-
-LOOK_SECONDS = 0.05
-QUIET_LOOKS = 3
 
 _log = logging.getLogger(__name__)
 
@@ -135,8 +113,11 @@ def apply_install(
             environment=scrubbed_environment(inherited, tree.home),
             progress=progress,
         )
-        update = find_update(plan, installer.engine_name, tree.package_cache)
-        _discard(plan, keep_prefix=update is not None)
+        update = unless_in_doubt(
+            plan.environment,
+            lambda: find_update(plan, installer.engine_name, tree.package_cache),
+        )
+        discard(plan, keep_prefix=update is not None)
         try:
             archives = fetch_archives(plan, tree, inherited, progress)
             request = installer.request(plan.records, archives)
@@ -144,13 +125,14 @@ def apply_install(
             installer = replace(installer, checked=checked)
             tree.home.mkdir(parents=True, exist_ok=True)
             if update is not None:
-                updated = installer.update(update, archives)
+                steps = partial(installer.update, update, archives)
+                updated = unless_in_doubt(plan.environment, steps)
                 if updated is not None:
                     return updated
-                _discard(plan)
+                discard(plan)
             return installer.fill(archives)
         except BaseException:
-            _discard_busy(plan)
+            discard_busy(plan)
             raise
 
 
@@ -172,22 +154,15 @@ def read_installed(plan: InstallPlan) -> Installed:
 
 @contextmanager
 def _prefix_errors(plan: InstallPlan, tree: BuildTree) -> Iterator[None]:
+    what = f"cannot install into {plan.prefix}"
     try:
-        yield
-    except OSError as error:
-        raise PrefixError(
-            f"cannot install into {plan.prefix}: {error.strerror or error}",
-            hint=f"free space in, or allow writing to, {tree.root}",
-        ) from error
+        with raised_as(PrefixError, what, f"free space in, or allow writing to, {tree.root}"):
+            yield
     except RecursionError as error:
-        raise PrefixError(
-            f"cannot install into {plan.prefix}: its directories are nested too deeply",
-            hint="take another build of the package that brings them",
-        ) from error
+        hint = "take another build of the package that brings them"
+        raise PrefixError(f"{what}: its directories are nested too deeply", hint=hint) from error
     except MemoryError as error:
-        raise PrefixError(
-            f"cannot install into {plan.prefix}: too little memory", hint="allow more memory"
-        ) from error
+        raise PrefixError(f"{what}: too little memory", hint="allow more memory") from error
 
 
 @contextmanager
@@ -197,39 +172,6 @@ def _exclusive(directory: Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     with hold_lock(directory / ".lock"):
         yield
-
-
-def _discard(plan: InstallPlan, *, keep_prefix: bool = False) -> None:
-    """Remove the installation, its record first: half an installation must not look complete."""
-    _discard_records(plan)
-    for name in (*([] if keep_prefix else [plan.prefix.name]), *BESIDE):
-        path = plan.directory / name
-        if path.exists():
-            remove_tree(path)
-
-
-def _discard_records(plan: InstallPlan) -> None:
-    for name in (INSTALL_RECORD_NAME, CONTENTS_NAME):
-        (plan.directory / name).unlink(missing_ok=True)
-
-
-def _discard_busy(plan: InstallPlan) -> None:
-    """Remove an installation that an engine may still be writing to.
-
-    The threads of an embedded engine that failed or was interrupted go on for a moment, and create
-    again what was removed under them.
-    """
-    _discard_records(plan)
-    for name in BESIDE:
-        with suppress(OSError):
-            remove_tree(plan.directory / name)
-    quiet = 0
-    deadline = time.monotonic() + BUSY_SECONDS
-    while quiet < QUIET_LOOKS and time.monotonic() < deadline:
-        quiet = 0 if os.path.lexists(plan.prefix) else quiet + 1
-        with suppress(OSError):
-            remove_tree(plan.prefix)
-        time.sleep(LOOK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,37 +213,29 @@ class _Installer:
             for item in payload.files
             if is_linked(item, bytecode=plan.bytecode)
         }
-        placed = {
-            item.path
-            for payload in contents.payloads
-            for item in payload.files
-            if present.get(item.path) is item
-        }
-        return self._complete(extracted, contents, placed, present)
+        return self._complete(
+            extracted, contents, lambda item: present.get(item.path) is item, present
+        )
 
-    def update(self, update: Update, archives: Archives) -> Installed | None:
-        """Replace what `update` names, and complete the prefix; None: discard the prefix."""
-        try:
-            extracted = move_packages(
-                update, self.plan.prefix, lambda records: self._link(records, archives).extracted
-            )
-            # In the order in which an installation from nothing has them.
-            names = [item.distribution for item in self.plan.records]
-            extracted = {name: extracted[name] for name in names}
-            conda = read_conda_part(self.plan.records, extracted)
-            self._install_pip(update.wheels, conda.python, archives)
-            contents = self._contents(conda)
-            refuse_clobbering(contents)
-        except (NotUpdatableError, PrefixChangedError) as reason:
-            _log.debug("%s is installed from nothing: %s", self.plan.environment, reason)
-            return None
-        placed = {
-            item.path
-            for payload in contents.payloads
-            for item in payload.files
-            if update.is_placed(item)
-        }
-        return replace(self._complete(extracted, contents, placed), moved=update.moved)
+    def update(self, update: Update, archives: Archives) -> Installed:
+        """Replace what `update` names, and complete the prefix.
+
+        Raises:
+            NotUpdatableError: The prefix must be discarded, and filled from nothing.
+            PrefixChangedError: Likewise.
+        """
+        extracted = move_packages(
+            update, self.plan.prefix, lambda records: self._link(records, archives).extracted
+        )
+        # In the order in which an installation from nothing has them.
+        names = [item.distribution for item in self.plan.records]
+        extracted = {name: extracted[name] for name in names}
+        conda = read_conda_part(self.plan.records, extracted)
+        self._install_pip(update.wheels, conda.python, archives)
+        contents = self._contents(conda)
+        refuse_clobbering(contents)
+        installed = self._complete(extracted, contents, update.is_placed)
+        return replace(installed, moved=update.moved)
 
     def _link(self, records: tuple[RepodataRecord, ...], archives: Archives) -> Linked:
         request = self.request(records, archives)
@@ -381,12 +315,12 @@ class _Installer:
         self,
         extracted: Mapping[str, Path],
         contents: PrefixContents,
-        placed: Collection[str] = (),
+        is_placed: Callable[[PayloadFile], bool] = lambda _: False,
         present: Collection[str] | None = None,
     ) -> Installed:
         """Write lading's own files, and the install record last."""
         plan = self.plan
-        place_contents(contents, plan.prefix, placed, present)
+        place_contents(contents, plan.prefix, is_placed, present)
         record = InstallRecord(
             format=FORMAT_VERSION,
             lading=VERSION,

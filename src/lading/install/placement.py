@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -67,7 +67,7 @@ def remove_foreign(prefix: Beneath, path: str, owned: Collection[str]) -> None:
 def place_contents(
     contents: PrefixContents,
     prefix: Path,
-    placed: Collection[str] = (),
+    is_placed: Callable[[PayloadFile], bool] = lambda _: False,
     present: Collection[str] | None = None,
 ) -> None:
     """Make `prefix` equal to its contents; files that an engine linked correctly stay.
@@ -77,8 +77,8 @@ def place_contents(
     python keeps its packages. It removes what no package owns: bytecode left by engines, uv or
     running programs, marks of installers.
 
-    `placed` are paths that are known to be correct, `present` all files and links of the prefix,
-    where they are known.
+    `is_placed` tells whether a file is known to be correct. `present` are all files and links of
+    the prefix, where they are known.
     """
     present = set(foreign_paths(prefix, ()) if present is None else present)
     owned = set()
@@ -86,7 +86,7 @@ def place_contents(
         for payload in contents.payloads:
             for item in payload.files:
                 owned.add(item.path)
-                if item.path in placed:
+                if is_placed(item):
                     continue
                 is_lost = item.path in contents.clobbered or item.path not in present
                 if is_lost or item.content is not None or is_bytecode(item.path):

@@ -1,26 +1,22 @@
-"""Update an installation in place: packages that changed are replaced, the others stay.
+"""What an update in place takes: packages that changed are replaced, the others stay.
 
 The result is that of an installation from nothing, to the byte: prefix, install record, contents,
 tarball. Where that cannot be known beforehand, because the installation was changed since, was made
 in another way, or packages contend for a path, there is no update: everything is installed again.
-
-The engine links into a directory of the prefix's own name, so that what it writes with the prefix
-in it needs no change: the prefix is renamed, what was linked is put beside it, and then moved in.
-Meanwhile there is no install record, so after an interruption nothing half done looks complete.
+`lading.install.moving` carries the update out.
 """
 
 import logging
 import os
 import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lading.conda import Kind, RepodataRecord
-from lading.errors import NotAPrefixError, UnsafePathError
+from lading.errors import NotAPrefixError, PrefixChangedError
 from lading.install.contents import PrefixContents, read_contents_file
-from lading.install.placement import foreign_paths, make_parents, remove_foreign
 from lading.install.plan import InstallPlan
 from lading.install.project_files import MANAGER as PROJECT
 from lading.install.record import (
@@ -31,14 +27,8 @@ from lading.install.record import (
 )
 from lading.lock import LockedPackage, locked_files
 from lading.package import OWNER_EXECUTE, Payload, PayloadFile
-from lading.system import Beneath, Digest, remove_tree
+from lading.system import Digest
 from lading.version import VERSION
-
-ASIDE = "prefix.kept"
-"""Where the prefix lies while the engine links, beside its place."""
-
-INCOMING = "prefix.linked"
-"""Where what the engine linked lies until it is moved in."""
 
 PYTHON = "python"
 CONDA = "conda"
@@ -46,6 +36,8 @@ PIP = "pip"
 
 _Key = tuple[str, str]
 """Manager and name of a package."""
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -81,19 +73,23 @@ class Update:
         return self.placed.get(item.path) == item
 
 
-def find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update | None:
-    """The update that leads from what is installed to `plan`; None where there is none.
-
-    `engine` is its name and version, as install records have them.
-    """
+def unless_in_doubt(environment: str, work: Callable[[], Result]) -> Result | None:
+    """The result of `work`; None where it finds that everything must be installed again."""
     try:
-        return _find_update(plan, engine, package_cache)
-    except NotUpdatableError as reason:
-        _log.debug("%s is installed from nothing: %s", plan.environment, reason)
+        return work()
+    except (NotUpdatableError, PrefixChangedError) as reason:
+        _log.debug("%s is installed from nothing: %s", environment, reason)
         return None
 
 
-def _find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update:
+def find_update(plan: InstallPlan, engine: str, package_cache: Path) -> Update:
+    """The update that leads from what is installed to `plan`.
+
+    `engine` is its name and version, as install records have them.
+
+    Raises:
+        NotUpdatableError: There is none.
+    """
     try:
         record = read_install_record(plan.directory)
         if record is None:
@@ -261,72 +257,3 @@ def _changed_at(status: os.stat_result) -> int:
     """
     alone = status.st_nlink == 1
     return max(status.st_mtime_ns, status.st_ctime_ns) if alone else status.st_mtime_ns
-
-
-def move_packages(
-    update: Update, prefix: Path, link: Callable[[tuple[RepodataRecord, ...]], Mapping[str, Path]]
-) -> dict[str, Path]:
-    """Remove the departing conda packages and link the arriving ones.
-
-    Returns:
-        Distribution string → extracted directory, of all conda packages.
-
-    The install record must be removed before. `link` fills an empty prefix of that name with
-    records, and returns their extracted directories.
-
-    Raises:
-        NotUpdatableError: A package brings what another one has, or has as something else.
-        IntegrityError: An archive or a package is damaged.
-        EngineError: The engine failed.
-    """
-    for payload in update.departing:
-        _take_out(payload, prefix, update.kept)
-    if not update.records:
-        return dict(update.extracted)
-    aside, incoming = prefix.with_name(ASIDE), prefix.with_name(INCOMING)
-    prefix.rename(aside)
-    linked = link(update.records)
-    prefix.rename(incoming)
-    aside.rename(prefix)
-    _move_in(incoming, prefix, update.kept)
-    remove_tree(incoming)
-    return {**update.extracted, **linked}
-
-
-def _take_out(payload: Payload, prefix: Path, kept: Mapping[str, str]) -> None:
-    """Remove what a package brought, and the directories that are empty without it."""
-    directories = [item.path for item in payload.files if item.kind is Kind.DIRECTORY]
-    with Beneath(prefix) as beneath:
-        for item in payload.files:
-            if item.kind is not Kind.DIRECTORY:
-                remove_foreign(beneath, item.path, kept)
-        for path in sorted(directories, reverse=True):
-            # It is there still if others put something into it.
-            with suppress(OSError):
-                above, name = beneath.above(path)
-                os.rmdir(name, dir_fd=above)
-
-
-def _move_in(incoming: Path, prefix: Path, kept: Mapping[str, str]) -> None:
-    with Beneath(incoming) as source, Beneath(prefix) as target:
-        for path in sorted(foreign_paths(incoming, ())):
-            owner = kept.get(path)
-            if owner in {PYTHON, ""}:
-                # Linked for the sake of the others; and the marks of installers.
-                continue
-            if owner is not None:
-                raise NotUpdatableError(f"{path} is owned by {owner} already")
-            try:
-                make_parents(target, path)
-            except UnsafePathError as error:
-                raise NotUpdatableError(str(error)) from error
-            _move(path, source, target)
-
-
-def _move(path: str, source: Beneath, target: Beneath) -> None:
-    """Move a file or link, in the place of another one."""
-    above, name = target.above(path)
-    try:
-        os.rename(name, name, src_dir_fd=source.above(path)[0], dst_dir_fd=above)
-    except IsADirectoryError as error:
-        raise NotUpdatableError(f"{path} is a directory of another package") from error

@@ -100,9 +100,7 @@ def merge_pins(
 
     Where one side changed or removed a package, that side holds; where both did, the newer version.
     """
-    old, one, other = (
-        {(item.manager, item.name): item for item in side} for side in (base, ours, theirs)
-    )
+    old, one, other = ({item.key: item for item in side} for side in (base, ours, theirs))
     result = []
     for key in sorted(one.keys() | other.keys()):
         mine, yours, before = one.get(key), other.get(key), old.get(key)

@@ -152,4 +152,4 @@ def _build(change: Change, file_name: str) -> str:
 
 
 def _packages(lock: Lockfile | None) -> dict[tuple[Manager, str], LockedPackage]:
-    return {(item.manager, item.name): item for item in lock.packages} if lock else {}
+    return {item.key: item for item in lock.packages} if lock else {}

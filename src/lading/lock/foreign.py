@@ -258,8 +258,8 @@ def _lockfile(
     data: bytes,
 ) -> Lockfile:
     packages = [item for item in found if isinstance(item, LockedPackage)]
-    packages.sort(key=lambda item: (item.manager, item.name))
-    names = [(item.manager, item.name) for item in packages]
+    packages.sort(key=lambda item: item.key)
+    names = [item.key for item in packages]
     for one, other in itertools.pairwise(names):
         if one == other:
             raise LockError(f"it lists {one[1]} twice", hint="write it again with its tool")

@@ -96,7 +96,7 @@ def _pins(platform: Platform, members: Sequence[LockInputs]) -> tuple[LockedPack
     for inputs in members:
         lock = inputs.locks.get(platform)
         for item in inputs.preferred.get(platform, lock.packages if lock else ()):
-            found.setdefault((item.manager, item.name), item)
+            found.setdefault(item.key, item)
     return tuple(found.values())
 
 
@@ -118,9 +118,9 @@ def _refuse_difference(
 ) -> None:
     """Refuse a solution that left the common one."""
     for item in solved:
-        common = {(pin.manager, pin.name): pin.url for pin in pins[item.platform]}
+        common = {pin.key: pin.url for pin in pins[item.platform]}
         for package in item.lockfile.packages:
-            if common.get((package.manager, package.name)) != package.url:
+            if common.get(package.key) != package.url:
                 raise SolveError(
                     f"{name} cannot have the versions of the solve-group {group} on"
                     f" {item.platform}: {package.name} would be {package.version}",

@@ -29,25 +29,25 @@ FORMAT_VERSION = 1
 LOCK_SUFFIX = ".conda-lock.yml"
 REMEDY = "make it again with `lading lock`"
 MAIN = "main"
-"""The category of what is always installed."""
+"""The category of the packages that are always installed."""
 
 ENVIRONMENT_KEY = "lading-environment"
-"""Key of the metadata under which a lock keeps the name of its environment."""
+"""Metadata key that holds the name of the environment."""
 
 VARIABLE_KEY = "lading-variable-"
-"""How the keys begin under which a lock keeps the variables that activation sets."""
+"""Prefix of the metadata keys that hold the variables which activation sets, one key each."""
 
 SPECS_KEY = "lading-specs"
-"""Key under which a lock keeps what was asked for of repodata v3, see `specs_with_fields`."""
+"""Metadata key that holds the requests that use repodata v3; see `specs_with_fields`."""
 
 CATEGORY_KEY = "lading-category-"
-"""How the keys begin under which a lock keeps what an optional category asks for.
+"""Prefix of the metadata keys that hold what an optional category asks for, one key each.
 
-What `main` needs too is locked for `main` alone, so the packages do not tell it.
+A package that `main` needs too is locked for `main` alone, so the packages do not tell it.
 """
 
 VIRTUAL_PACKAGES_KEY = "lading-virtual-packages"
-"""Key under which a lock keeps the virtual packages it targets: `name=version=build ...`."""
+"""Metadata key that holds the targeted virtual packages: `name=version=build ...`."""
 
 
 class Manager(StrEnum):
@@ -76,6 +76,11 @@ class LockedPackage:
     md5: Digest | None = None
     dependencies: Mapping[str, str]
     categories: tuple[str, ...] = (MAIN,)
+
+    @property
+    def key(self) -> tuple[Manager, str]:
+        """What tells it from the other packages of a lockfile."""
+        return self.manager, self.name
 
     @property
     def channel(self) -> str:

@@ -25,7 +25,7 @@ def explain_changes(
 ) -> Mapping[tuple[Manager, str], str]:
     """(manager, name) of each package that was added, removed or changed → why, in a few words."""
     difference = diff_locks(before, after)
-    old = {(item.manager, item.name): item for item in before.packages}
+    old = {item.key: item for item in before.packages}
     reasons: dict[tuple[Manager, str], str] = {}
     for item in difference.added:
         reasons[item.manager, item.name] = _why_added(plan, after, item)

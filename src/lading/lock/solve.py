@@ -13,7 +13,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from packaging.utils import NormalizedName
 
 from lading.conda import Platform, RepodataRecord
 from lading.engine import Engine, SolveRequest
-from lading.errors import LadingError, LockError, SolveError, UsageError, raised_as
+from lading.errors import LockError, SolveError, UsageError, raised_as
 from lading.lock.file_conflicts import refuse_file_conflicts
 from lading.lock.missing import refuse_missing
 from lading.lock.model import (
@@ -35,6 +34,7 @@ from lading.lock.model import (
     Manager,
     lock_path,
 )
+from lading.lock.on_platforms import on_every_platform
 from lading.lock.own_wheels import find_own_wheels
 from lading.lock.pip import solve_pip
 from lading.lock.project_files import lock_files
@@ -183,7 +183,7 @@ def solve_lock(
     own = find_own_wheels(plan)
     request = plan.request
     files = lock_files(request.sources.project_files, request.project, request.own_tree)
-    return _all_at_once(solve, plan.platforms)
+    return on_every_platform(solve, plan.platforms)
 
 
 def apply_lock(solved: Sequence[PlatformOutcome]) -> LockOutcome:
@@ -243,48 +243,3 @@ def _solved(
     # Checked as any other before it takes the place of the old one.
     lockfile = lockfile_of(item.path, document, data)
     return PlatformOutcome(plan=item, data=data, lockfile=lockfile)
-
-
-def _all_at_once(
-    work: Callable[[PlatformPlan], PlatformOutcome], plans: Sequence[PlatformPlan]
-) -> tuple[PlatformOutcome, ...]:
-    """The result of `work` on each of `plans`, in their order."""
-
-    def attempt(plan: PlatformPlan) -> PlatformOutcome | LadingError:
-        try:
-            return work(plan)
-        except LadingError as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=max(1, len(plans))) as pool:
-        results = list(pool.map(attempt, plans))
-    failures = [
-        (plan.solve.platform.value, result)
-        for plan, result in zip(plans, results, strict=True)
-        if isinstance(result, LadingError)
-    ]
-    if failures:
-        raise _combined(failures) from failures[0][1]
-    return tuple(result for result in results if isinstance(result, PlatformOutcome))
-
-
-def _combined(failures: Sequence[tuple[str, LadingError]]) -> LadingError:
-    """One error for all platforms that failed, of the kind of the first; each is said once."""
-    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for name, error in failures:
-        groups.setdefault((str(error), error.hint or "", error.details), []).append(name)
-    first = failures[0][1]
-    (_, *others) = groups
-    names = next(iter(groups.values()))
-    details = list(first.details)
-    for key in others:
-        message, hint, lines = key
-        details += [f"{', '.join(groups[key])}: {message}", *(f"  {line}" for line in lines)]
-        details += [f"  hint: {hint}"] if hint not in {"", first.hint} else []
-    return type(first)(
-        f"{', '.join(names)}: {first.message}",
-        hint=first.hint,
-        details=tuple(details),
-        expected=first.expected,
-        actual=first.actual,
-    )

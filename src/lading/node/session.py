@@ -79,7 +79,7 @@ def session_directory(variables: Mapping[str, str], key: str) -> Path:
         except OSError as error:
             reasons.append(f"{own}: {error.strerror}")
     raise PrefixError(
-        "there is no directory on this machine for what its processes share",
+        "no directory of this machine can be shared by your processes alone",
         hint="let TMPDIR name a directory on a local disk",
         details=tuple(reasons),
     )
@@ -90,15 +90,15 @@ def join(
     deliveries: tuple[Delivery, ...],
     check: Callable[[], None] = lambda: None,
 ) -> Session:
-    """Join the session in `directory`; the first has the environment delivered.
+    """Join the session in `directory`; the first process that does so delivers the environment.
 
-    Afterwards this process sees the environment; it may have entered namespaces for that, and so
-    must have one thread only.
+    Afterwards this process sees the environment. It may enter namespaces for that, and so must have
+    only one thread.
 
     Args:
         directory: See `session_directory`.
         deliveries: In the order in which they are tried.
-        check: Called by whoever has it delivered, before that.
+        check: Called by the first process, before the environment is delivered.
 
     Raises:
         PrefixError: None of `deliveries` is possible; the details say why.

@@ -51,7 +51,7 @@ def test_the_order() -> None:
 
 
 def test_one_way_only(tmp_path: Path) -> None:
-    """Where one is named no other is tried; one for something else is refused."""
+    """Only the way that is named is tried; a way that no image can take is refused."""
     variables = {"PATH": str(tmp_path), "TMPDIR": str(tmp_path)}
     with pytest.raises(PrefixError) as caught:
         enter_image(image(Path("/p")), variables, How.FUSE)
