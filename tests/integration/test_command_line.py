@@ -54,16 +54,13 @@ def test_the_version(tmp_path: Path) -> None:
     assert (0, f"lading {package.__version__}\n", "") == (done.code, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("command", ["install", "pack", "unpack", "relocate", "verify"])
 @pytest.mark.parametrize("option", ["-h", "--help"])
-def test_help(tmp_path: Path, command: str, option: str) -> None:
+def test_help(tmp_path: Path, option: str) -> None:
     """Each command says what it does, on standard output."""
-    done = lading([command, option], tmp_path)
-    assert (0, f"Usage: lading {command} ", "") == (
-        done.code,
-        done.stdout[: len(f"Usage: lading {command} ")],
-        done.stderr,
-    )
+    for command in ("install", "pack", "unpack", "relocate", "verify"):
+        done = lading([command, option], tmp_path)
+        start = f"Usage: lading {command} "
+        assert (0, start, "") == (done.code, done.stdout[: len(start)], done.stderr)
 
 
 def test_no_command_prints_help(tmp_path: Path) -> None:
@@ -126,25 +123,21 @@ def test_installing_by_force(project: Path, tmp_path: Path) -> None:
     assert (1, 0) == (before, lading(["verify", ENVIRONMENT], tmp_path).code)
 
 
-def test_a_dry_run_of_an_installation(project: Path, tmp_path: Path) -> None:
-    """It lists what would be installed, dependencies first, and makes nothing."""
+def test_dry_runs(project: Path, tmp_path: Path) -> None:
+    """They list what would be done, packages in order, and make nothing."""
     shutil.copytree(project / "locks", tmp_path / "locks")
-    done = lading(["install", "--dry-run", ENVIRONMENT], tmp_path)
-    names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert (["library-1.0-0", "tool-1.0-0"], ["locks"]) == (
-        names,
-        [path.name for path in tmp_path.iterdir()],
-    )
 
+    def listed(command: str, *more: object) -> list[str]:
+        return lading([command, "--dry-run", *more], tmp_path).stdout.splitlines()
 
-def test_a_dry_run_of_a_pack(project: Path, tmp_path: Path) -> None:
-    """It lists the packages, and makes nothing."""
-    shutil.copytree(project / "locks", tmp_path / "locks")
-    done = lading(["pack", "--dry-run", ENVIRONMENT], tmp_path)
-    assert (["library", "tool"], ["locks"]) == (
-        [line.split()[0] for line in done.stdout.splitlines()],
-        [path.name for path in tmp_path.iterdir()],
-    )
+    tarball = project / f"dist/{NAME}.tar.zst"
+    installed, packed = (listed(command, ENVIRONMENT) for command in ("install", "pack"))
+    assert ["library-1.0-0", "tool-1.0-0"] == [line.split()[0] for line in installed]
+    assert ["library", "tool"] == [line.split()[0] for line in packed]
+    assert "0644            1 share/own" in listed("unpack", tarball, tmp_path / "env")
+    assert ["locks"] == [path.name for path in tmp_path.iterdir()]
+    prefix = unpacked(project, tmp_path / "env")
+    assert ["bin/tool"] == listed("relocate", prefix)
 
 
 def test_packing_as_json(project: Path) -> None:
@@ -207,13 +200,6 @@ def test_a_named_bill_is_followed(project: Path, tmp_path: Path) -> None:
     shutil.copy(project / f"dist/{NAME}.tar.gz.manifest.json", tmp_path / "bill.json")
     arguments = ["unpack", "x.tar.gz", "env", "--manifest", "bill.json"]
     assert 0 == lading(arguments, tmp_path).code
-
-
-def test_a_dry_run_of_an_unpack(project: Path, tmp_path: Path) -> None:
-    """It lists the members with mode and size."""
-    arguments = ["unpack", "--dry-run", project / f"dist/{NAME}.tar.zst", tmp_path / "env"]
-    done = lading(arguments, project)
-    assert (True, []) == ("0644            1 share/own" in done.stdout, list(tmp_path.iterdir()))
 
 
 def test_a_path_with_dots_is_made_plain(project: Path, tmp_path: Path) -> None:
@@ -290,12 +276,6 @@ def test_relocating_is_idempotent(project: Path, tmp_path: Path) -> None:
     unpacked(project, tmp_path / "env").rename(tmp_path / "new")
     written = [json_of(["relocate", tmp_path / "new"], project)["written"] for _ in range(2)]
     assert ([1, 0], 0) == (written, lading(["verify", tmp_path / "new"], project).code)
-
-
-def test_a_dry_run_of_a_relocation(project: Path, tmp_path: Path) -> None:
-    """It lists the files that name the place."""
-    prefix = unpacked(project, tmp_path / "env")
-    assert "bin/tool\n" == lading(["relocate", "--dry-run", prefix], project).stdout
 
 
 def test_relocating_something_else(tmp_path: Path) -> None:

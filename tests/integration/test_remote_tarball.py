@@ -89,19 +89,26 @@ def test_a_store_gets_what_it_lacks(served: Served) -> None:
     assert served.server.sent < TAIL_BYTES + changed.length + 1
 
 
-def test_another_bill_is_refused(served: Served) -> None:
-    """The digest of the bill may be known from elsewhere."""
-    right = served.packed.manifest_sha256.hex
-    assert [7, 0] == [served.unpack("--manifest-sha256", item).code for item in ("0" * 64, right)]
-
-
-def test_a_wrong_byte_is_refused(served: Served) -> None:
-    """Exit code 7, and nothing is there."""
+def test_what_is_refused(served: Served) -> None:
+    """Another bill than the one inside, a wrong byte, what has no bill, and nothing."""
+    other = packed(served.root, "1").plan.manifest
     [frame] = package_of(served.packed, "ballast").package.frames
     damaged = flip_bit(served.packed.plan.tarball.read_bytes(), 8 * (frame.offset + 100))
-    with serve_ranges({"/x": damaged}) as server:
-        found = served.unpack(url=f"{server.url}/x")
-    assert (7, []) == (found.code, leftovers(served.root / "opt")), found.output
+    with serve_ranges({"/x": damaged, "/y": b"x" * 3 * TAIL_BYTES}) as server:
+        found = [
+            served.unpack("--manifest-sha256", "0" * 64),
+            served.unpack("--manifest", other),
+            *(served.unpack(url=f"{server.url}/{name}") for name in "xyz"),
+        ]
+    assert ([7, 7, 7, 7, 6], []) == (
+        [run.code for run in found],
+        leftovers(served.root / "opt"),
+    )
+    assert "no bill at its end" in found[3].output
+    assert "404" in found[4].output
+    own = ("--manifest", served.packed.plan.manifest)
+    right = ("--manifest-sha256", served.packed.manifest_sha256.hex)
+    assert 0 == served.unpack(*own, *right).code
 
 
 def test_a_server_without_ranges_is_read_whole(served: Served) -> None:
@@ -110,24 +117,3 @@ def test_a_server_without_ranges_is_read_whole(served: Served) -> None:
         found = served.unpack(url=f"{server.url}/env.tar.zst")
     assert (0, ["env"]) == (found.code, [path.name for path in (served.root / "opt").iterdir()])
     assert () == tuple(verified(served.root / "opt/env"))
-
-
-def test_a_server_that_has_none_is_told(served: Served) -> None:
-    """Exit code 6."""
-    with serve_ranges(dict(served.server.files), knows_ranges=False) as server:
-        found = served.unpack(url=f"{server.url}/none")
-    assert (6, True) == (found.code, "404" in found.output), found.output
-
-
-def test_what_is_no_tarball_is_told(served: Served) -> None:
-    """Exit code 7: it has no bill at its end."""
-    with serve_ranges({"/x": b"x" * 3 * TAIL_BYTES}) as server:
-        found = served.unpack(url=f"{server.url}/x")
-    assert (7, True) == (found.code, "no bill at its end" in found.output), found.output
-
-
-def test_a_bill_that_is_named_must_be_the_one_inside(served: Served) -> None:
-    """As for a file."""
-    other = packed(served.root, "1").plan.manifest
-    own = served.packed.plan.manifest
-    assert [7, 0] == [served.unpack("--manifest", bill).code for bill in (other, own)]

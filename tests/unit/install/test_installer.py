@@ -85,23 +85,19 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_a_prefix_is_filled(project: Project) -> None:
-    """Files, links and placeholders are where and what they should be."""
-    project.install()
+    """Files, links and placeholders are where and what they should be; the record says so.
+
+    Bill and contents are read as they were made.
+    """
+    made = project.install()
     assert (f"#!/bin/sh\necho {project.prefix}\n", "library", b"x") == (
         (project.prefix / "bin/tool").read_text(),
         str((project.prefix / "lib/link").readlink()),
         (project.prefix / "share/odd name").read_bytes(),
     )
-
-
-def test_the_bill_is_written(project: Project) -> None:
-    """What was installed is on the record beside the prefix."""
-    installed = project.install()
-    record = read_install_record(project.prefix.parent)
-    assert (installed.record, plan_of(project).lockfile.digest.hex) == (
-        record,
-        record and record.lock,
-    )
+    record, found = read_install_record(project.prefix.parent), read(project)
+    assert (made.record, plan_of(project).lockfile.digest.hex) == (record, made.record.lock)
+    assert (made.record, made.contents) == (found.record, found.contents)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +118,16 @@ def test_what_is_current(project: Project, change: object, expected: object) -> 
     assert expected is plan_of(project).is_current
 
 
-def test_another_choice_of_bytecode_is_not_current(project: Project) -> None:
-    """With and without bytecode are two installations."""
+def test_other_options_are_another_installation(project: Project) -> None:
+    """With and without bytecode or link scripts are different ones."""
     project.install(bytecode=False)
-    assert (
-        plan_of(project, bytecode=False).is_current,
-        plan_of(project).is_current,
-    ) == (True, False)
+    lockfile = read_lockfile(project.lock)
+    assert [True, False, False] == [
+        plan_install(
+            ENVIRONMENT, lockfile, project.tree, bytecode=code, link_scripts=run
+        ).is_current
+        for code, run in ((False, False), (True, False), (False, True))
+    ]
 
 
 def test_another_process_may_have_done_it(project: Project) -> None:
@@ -150,22 +149,16 @@ def test_a_failure_leaves_no_prefix(project: Project, error: BaseException) -> N
     assert [path.name for path in project.prefix.parent.iterdir()] == [".lock"]
 
 
-def test_a_full_disk_is_told(project: Project) -> None:
-    """An error of the system names the prefix and what to do."""
-    with pytest.raises(PrefixError, match="No space left on device") as caught:
-        apply(project, FailingEngine(OSError(28, "No space left on device")))
-    assert (f"free space in, or allow writing to, {project.root}", False) == (
-        caught.value.hint,
-        project.prefix.exists(),
-    )
-
-
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(MemoryError(), "too little memory"), (RecursionError(), "are nested too deeply")],
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (MemoryError(), "too little memory"),
+        (RecursionError(), "are nested too deeply"),
+    ],
 )
 def test_what_overflows_is_told(project: Project, error: BaseException, told: str) -> None:
-    """Too little memory, or a tree that is too deep, is an error of ours with a hint."""
+    """Whatever there is too little of, or too much, is an error of ours with a hint."""
     with pytest.raises(PrefixError, match=told) as caught:
         apply(project, FailingEngine(error))
     assert (True, False) == (bool(caught.value.hint), project.prefix.exists())
@@ -240,13 +233,6 @@ def read(project: Project) -> Installed:
     return read_installed(plan_of(project))
 
 
-def test_an_installation_is_read_as_it_was_made(project: Project) -> None:
-    """Bill and contents are those that installing returned."""
-    made = project.install()
-    found = read(project)
-    assert (made.record, made.contents) == (found.record, found.contents)
-
-
 def test_what_is_not_installed_cannot_be_read(project: Project) -> None:
     """Without an installation the hint says how to make it."""
     with pytest.raises(NotAPrefixError, match="is not installed from this lock") as caught:
@@ -274,14 +260,3 @@ def test_installations_wait_for_each_other(project: Project) -> None:
     for thread in threads:
         thread.join()
     assert [read_install_record(project.prefix.parent)] * 2 == [each.record for each in results]
-
-
-def test_another_way_of_installing_is_another_installation(project: Project) -> None:
-    """With and without link scripts are two environments."""
-    project.install()
-    lockfile = read_lockfile(project.lock)
-    found = [
-        plan_install(ENVIRONMENT, lockfile, project.tree, link_scripts=scripts).is_current
-        for scripts in (False, True)
-    ]
-    assert [True, False] == found

@@ -161,46 +161,35 @@ def test_entry_points_become_scripts(tmp_path: Path) -> None:
 
 
 def test_an_entry_point_replaces_a_script_of_its_name(tmp_path: Path) -> None:
-    """No path is there twice, and the generated script is the one that stays."""
+    """No path is there twice, and the generated script is the one that stays.
+
+    Only noarch python packages get scripts made.
+    """
     put(tmp_path, "python-scripts/run", b"old")
-    package = info(
-        hard("python-scripts/run", b"old"),
-        noarch="python",
-        entry_points=(EntryPoint(command="run", module="m", function="f"),),
-    )
+    points = (EntryPoint(command="run", module="m", function="f"),)
+    package = info(hard("python-scripts/run", b"old"), noarch="python", entry_points=points)
     result = conda_payload(record(), package, tmp_path, PYTHON)
     assert [True] == [item.content is not None for item in result.files if item.path == "bin/run"]
-
-
-def test_entry_points_of_other_packages_do_not_count(tmp_path: Path) -> None:
-    """Only noarch python packages get scripts made."""
-    package = info(entry_points=(EntryPoint(command="run", module="m", function="f"),))
-    result = conda_payload(record(), package, tmp_path, PYTHON)
+    result = conda_payload(record(), info(entry_points=points), tmp_path, PYTHON)
     assert ["conda-meta/tool-1.0-0.json"] == [item.path for item in result.files]
 
 
 def test_the_prefix_record_lists_the_files(tmp_path: Path) -> None:
-    """The record names every path, canonical URLs, and nothing of the machine."""
-    put(tmp_path, "a", b"x")
-    result = conda_payload(record(), info(hard("a", b"x")), tmp_path, None)
-    content = only(result, "conda-meta/tool-1.0-0.json").content or b""
-    document = json.loads(content)
-    assert (["a"], record().url, "", str(tmp_path) in content.decode()) == (
-        document["files"],
-        document["url"],
-        document["extracted_package_dir"],
-        False,
-    )
-
-
-def test_the_prefix_record_is_the_same_everywhere(tmp_path: Path) -> None:
-    """Two extracted copies give the same payload but for where its files lie."""
+    """It names every path, canonical URLs, and nothing of the machine."""
     records = []
     for name in "ab":
         put(tmp_path / name, "f", b"x")
         made = conda_payload(record(), info(hard("f", b"x")), tmp_path / name, None)
         records.append(only(made, "conda-meta/tool-1.0-0.json"))
     assert records[0] == records[1]
+    content = records[0].content or b""
+    document = json.loads(content)
+    assert (["f"], record().url, "", False) == (
+        document["files"],
+        document["url"],
+        document["extracted_package_dir"],
+        str(tmp_path) in content.decode(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -236,14 +225,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         conda_payload(record(), info(hard("bin/gone")), tmp_path, None)
 
 
-def test_without_contest_nothing_changes() -> None:
-    """Packages that share no path are returned as they are."""
-    payloads = (payload(file("a"), name="x"), payload(file("b"), name="y"))
-    assert (payloads, {}) == resolve_clobbering(payloads)
-
-
 def test_the_last_owner_has_a_contested_path() -> None:
     """Of several owners the last in order keeps the path, and all are named."""
+    alone = (payload(file("a"), name="x"), payload(file("b"), name="y"))
+    assert (alone, {}) == resolve_clobbering(alone)
     payloads = (
         payload(file("a", b"1"), file("b"), name="x"),
         payload(file("c"), name="y"),
@@ -256,21 +241,20 @@ def test_the_last_owner_has_a_contested_path() -> None:
     )
 
 
-def test_a_file_that_is_a_link_is_not_read(tmp_path: Path) -> None:
-    """It could lead to any file of this machine."""
-    put(tmp_path, "secret", b"key")
-    (tmp_path / "package/share").mkdir(parents=True)
-    (tmp_path / "package/share/key").symlink_to(tmp_path / "secret")
-    entry = PathEntry(path="share/key", type=PathType.HARDLINK)
-    with pytest.raises(ArchiveError, match="share/key of package is not a regular file"):
-        conda_payload(record(), info(entry), tmp_path / "package", None)
-
-
-def test_a_file_below_a_linked_directory_is_not_read(tmp_path: Path) -> None:
-    """The link could lead to any directory of this machine."""
+@pytest.mark.parametrize(
+    ("link", "target", "path", "error", "message"),
+    [
+        ("key", "home/secret", "key", ArchiveError, "key of package is not a regular file"),
+        ("share", "home", "share/secret", UnsafePathError, "lies below share, which is not a"),
+    ],
+)
+def test_what_a_link_leads_to_is_not_read(
+    tmp_path: Path, link: str, target: str, path: str, error: type[Exception], message: str
+) -> None:
+    """It could lead to any file or directory of this machine."""
     put(tmp_path, "home/secret", b"key")
     (tmp_path / "package").mkdir()
-    (tmp_path / "package/share").symlink_to(tmp_path / "home")
-    entry = PathEntry(path="share/secret", type=PathType.HARDLINK)
-    with pytest.raises(UnsafePathError, match="lies below share, which is not a directory"):
+    (tmp_path / "package" / link).symlink_to(tmp_path / target)
+    entry = PathEntry(path=path, type=PathType.HARDLINK)
+    with pytest.raises(error, match=message):
         conda_payload(record(), info(entry), tmp_path / "package", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import PurePosixPath
 
 import pytest
@@ -16,11 +15,6 @@ from demo_channel.package import (
     PLACEHOLDER,
     PLACEHOLDER_LENGTH,
 )
-
-if sys.version_info >= (3, 14):
-    pass
-else:
-    pass
 
 
 class TestRequirements:
