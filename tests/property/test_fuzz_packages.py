@@ -15,7 +15,7 @@ from pathlib import Path
 from backports import zstd
 from hypothesis import given, strategies as st
 
-from lading.conda import BuildString, PackageName, Platform, RepodataRecord
+from lading.conda import Platform
 from lading.errors import LadingError
 from lading.package import (
     Member,
@@ -39,6 +39,7 @@ from simulators.fuzzing import (
     state_of,
     usually,
 )
+from simulators.records import record
 
 TYPES = [
     tarfile.REGTYPE,
@@ -69,16 +70,7 @@ SOUND = Package(
 LINK = {"noarch": {"type": "python", "entry_points": ["tool = tool:main"]}}
 
 
-RECORD = RepodataRecord(
-    name=PackageName("tool"),
-    version="1.0",
-    build=BuildString("0"),
-    build_number=0,
-    subdir="noarch",
-    channel="https://host.example/channel",
-    url="https://host.example/channel/noarch/tool-1.0-0.conda",
-    sha256=None,
-)
+RECORD = record(subdir="noarch", sha256=None)
 PYTHON = PythonLayout(
     version="3.11",
     site_packages="lib/python3.11/site-packages",

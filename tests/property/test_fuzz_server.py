@@ -15,7 +15,7 @@ from lading.errors import LadingError
 from lading.net import Download, Network, RemoteFile, RetryPolicy, Transport, fetch_all
 from lading.system import sha256_of
 from simulators.fuzzing import MEMORY, SECRET, edited_bytes, outcome, rarely
-from simulators.rawserver import RawServer, serve_raw
+from simulators.rawserver import RawServer, Sink, serve_raw
 
 DATA = bytes(range(256)) * 4
 QUICK = RetryPolicy(retries=1, backoff=0.0, longest_wait=0.0, connect=1.0, read=0.3)
@@ -146,30 +146,13 @@ def server() -> Iterator[RawServer]:
         yield found
 
 
-class _Bytes:
-    """A sink in memory."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def write(self, data: bytes) -> None:
-        self.data += data
-
-    def restart(self) -> None:
-        self.data = b""
-
-
 @rarely
 @given(ROWS, st.sampled_from([b"", DATA[:100], DATA]))
 def test_a_download(server: RawServer, row: list[bytes], already: bytes) -> None:
     """It ends."""
     server.answers, server.asked = row, 0
     with closing(Transport({}, QUICK)) as transport:
-        outcome(lambda: transport.download(f"{server.url}/t/{SECRET}/f?{SECRET}", _Bytes(already)))
+        outcome(lambda: transport.download(f"{server.url}/t/{SECRET}/f?{SECRET}", Sink(already)))
 
 
 @rarely

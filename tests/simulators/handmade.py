@@ -13,12 +13,13 @@ from lading.install.contents import PrefixContents, environment_payload
 from lading.install.installer import Installed
 from lading.install.plan import InstallPlan
 from lading.install.record import FORMAT_VERSION, InstallRecord
-from lading.lock.model import VIRTUAL_PACKAGES_KEY, Lockfile
+from lading.lock.model import VIRTUAL_PACKAGES_KEY
 from lading.node.unpack import apply_unpack, plan_unpack
 from lading.pack.packer import Packed, PackRequest, apply_pack, plan_pack
 from lading.package.payload import Payload, PayloadFile
 from lading.system.digest import sha256_of
 from lading.system.filesystem import no_sync
+from simulators.records import lockfile
 
 __all__ = ["file", "installed", "link", "pack", "payload", "snapshot", "unpack"]
 
@@ -76,19 +77,11 @@ def installed(
     virtual_packages: str = "",
 ) -> Installed:
     """An installation of `payloads` that was never carried out."""
-    lockfile = Lockfile(
-        platform=platform,
-        channels=(),
-        sources=(),
-        content_hash="",
-        packages=(),
-        metadata={VIRTUAL_PACKAGES_KEY: virtual_packages},
-        digest=sha256_of(b"lock"),
-    )
+    lock = lockfile(platform=platform, metadata={VIRTUAL_PACKAGES_KEY: virtual_packages})
     return Installed(
         plan=InstallPlan(
             environment="sample",
-            lockfile=lockfile,
+            lockfile=lock,
             directory=prefix.parent,
             conda=(),
             downloads=(),
@@ -101,7 +94,7 @@ def installed(
             engine="none 0",
             environment="sample",
             platform=platform,
-            lock=lockfile.digest.hex,
+            lock=lock.digest.hex,
             bytecode=False,
             prefix=str(prefix),
             extracted={},

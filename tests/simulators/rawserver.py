@@ -62,3 +62,24 @@ def serve_raw() -> Iterator[RawServer]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class Sink:
+    """A sink in memory."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        """It holds `data` already."""
+        self.data = data
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds."""
+        return len(self.data)
+
+    def write(self, data: bytes) -> None:
+        """Take more."""
+        self.data += data
+
+    def restart(self) -> None:
+        """Forget all."""
+        self.data = b""

@@ -2,23 +2,15 @@
 
 import pytest
 
-from lading.conda.names import BuildString, PackageName
-from lading.conda.records import RepodataRecord, archive_stem
+from lading.conda.records import archive_stem
+from simulators.records import record
 
 
 def test_a_record_knows_its_names() -> None:
     """File name and distribution string follow from the fields, without query."""
-    record = RepodataRecord(
-        name=PackageName("tool"),
-        version="1.2",
-        build=BuildString("0"),
-        build_number=0,
-        subdir="noarch",
-        channel="https://x.invalid/c",
-        url="https://x.invalid/c/noarch/tool-1.2-0.conda?x=y",
-        sha256=None,
-    )
-    assert ("tool-1.2-0.conda", "tool-1.2-0") == (record.file_name, record.distribution)
+    url = "https://x.invalid/c/noarch/tool-1.2-0.conda?x=y"
+    found = record("tool", "1.2", subdir="noarch", url=url)
+    assert ("tool-1.2-0.conda", "tool-1.2-0") == (found.file_name, found.distribution)
 
 
 @pytest.mark.parametrize("suffix", [".conda", ".tar.bz2"])

@@ -7,30 +7,21 @@ from lading.conda.records import RepodataRecord
 from lading.conda.virtual import VirtualPackage
 from lading.engine.conditional import SolvedRecord, counts_in, decide, present_packages
 from lading.errors import EngineFailedError
+from simulators.records import record
 
 UNIX = VirtualPackage("__unix", "0")
 
 
-def record(name: str, *depends: str, build_number: int = 0) -> RepodataRecord:
+def built(name: str, *depends: str, build_number: int = 0) -> RepodataRecord:
     """A record of version 1.5."""
-    return RepodataRecord(
-        name=name,
-        version="1.5",
-        build="py312_0",
-        build_number=build_number,
-        subdir="linux-64",
-        channel="https://demo.invalid/c",
-        url=f"https://demo.invalid/c/linux-64/{name}-1.5-py312_0.conda",
-        sha256=None,
-        depends=depends,
-    )
+    return record(name, "1.5", "py312_0", build_number=build_number, sha256=None, depends=depends)
 
 
 def solved(
     name: str, *depends: str, flags: tuple[str, ...] = (), **extras: tuple[str, ...]
 ) -> SolvedRecord:
     """A record of a solution."""
-    return SolvedRecord(record=record(name, *depends), extra_depends=extras, flags=flags)
+    return SolvedRecord(record=built(name, *depends), extra_depends=extras, flags=flags)
 
 
 def dependencies(solution: list[SolvedRecord], *specs: str) -> dict[str, tuple[str, ...]]:
@@ -99,4 +90,4 @@ def test_what_cannot_be_understood() -> None:
 def test_in_a_lock(condition: str, *, expected: bool) -> None:
     """A condition is looked at in an environment of which only a lock is known."""
     spec = parse_matchspec(f'x[when="{condition}"]')
-    assert expected is counts_in(spec, present_packages([record("a")], [UNIX]))
+    assert expected is counts_in(spec, present_packages([built("a")], [UNIX]))

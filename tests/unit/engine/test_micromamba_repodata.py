@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from lading.conda.channels import ChannelUrl
-from lading.conda.names import BuildString, MatchSpecText, PackageName, Platform
+from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.engine.errors import BrokenRecordError
 from lading.engine.micromamba_repodata import check_records, check_repodata
 from lading.errors import FetchError
 from lading.system.process import Completed
+from simulators.records import record
 
 CHANNEL = ChannelUrl("https://host.invalid/channel")
 SOURCES = {CHANNEL: "https://user:secret@mirror.invalid/channel"}
@@ -75,20 +76,11 @@ def test_notes_that_cannot_be_read(tmp_path: Path) -> None:
     check(cache)
 
 
-def record(file_name: str, *depends: str) -> RepodataRecord:
+def solved(file_name: str, *depends: str) -> RepodataRecord:
     """A record of a solution, in `noarch`."""
     name, version, build = file_name.removesuffix(".conda").split("-")
-    return RepodataRecord(
-        name=PackageName(name),
-        version=version,
-        build=BuildString(build),
-        build_number=0,
-        subdir="noarch",
-        channel=CHANNEL,
-        url=f"{CHANNEL}/noarch/{file_name}",
-        sha256=None,
-        depends=tuple(map(MatchSpecText, depends)),
-    )
+    fields = {"subdir": "noarch", "channel": CHANNEL, "depends": depends}
+    return record(name, version, build, sha256=None, **fields)
 
 
 def repodata(**more: object) -> bytes:
@@ -101,7 +93,7 @@ def repodata(**more: object) -> bytes:
 def test_a_package_that_needs_nothing_by_mistake(tmp_path: Path, depends: object) -> None:
     """A record whose `depends` is not a list of texts is not one without needs."""
     cache = keep(tmp_path, noarch=repodata(depends=depends))
-    chosen = [record("a-1.0-0.conda")]
+    chosen = [solved("a-1.0-0.conda")]
     with pytest.raises(BrokenRecordError, match=r"a-1\.0-0\.conda: .*depends"):
         check_records(cache, SOURCES, Platform.LINUX_64, chosen)
 
@@ -110,10 +102,10 @@ def test_a_package_that_needs_nothing_by_mistake(tmp_path: Path, depends: object
 def test_a_package_that_needs_nothing(tmp_path: Path, data: bytes) -> None:
     """One that needs nothing, and what is not found, is not refused."""
     cache = keep(tmp_path, noarch=data)
-    check_records(cache, SOURCES, Platform.LINUX_64, [record("a-1.0-0.conda")])
+    check_records(cache, SOURCES, Platform.LINUX_64, [solved("a-1.0-0.conda")])
 
 
 def test_only_those_without_needs_are_looked_up(tmp_path: Path) -> None:
     """What needs something was read."""
     cache = keep(tmp_path, noarch=repodata(depends=7))
-    check_records(cache, SOURCES, Platform.LINUX_64, [record("a-1.0-0.conda", "b")])
+    check_records(cache, SOURCES, Platform.LINUX_64, [solved("a-1.0-0.conda", "b")])

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lading.conda.names import BuildString, PackageName
-from lading.conda.records import RepodataRecord
 from lading.errors import ArchiveError, PrefixError
 from lading.install.contents import (
     CondaPart,
@@ -21,22 +19,9 @@ from lading.lock.model import LockedPackage, Manager
 from lading.package.payload import PythonLayout
 from lading.system.digest import sha256_of
 from simulators.handmade import file, payload
+from simulators.records import locked, record
 
 SITE = "lib/python3.11/site-packages"
-
-
-def record(name: str) -> RepodataRecord:
-    """The record of `name` 1.0."""
-    return RepodataRecord(
-        name=PackageName(name),
-        version="1.0",
-        build=BuildString("0"),
-        build_number=0,
-        subdir="linux-64",
-        channel="https://demo.invalid/c",
-        url=f"https://demo.invalid/c/linux-64/{name}-1.0-0.conda",
-        sha256=sha256_of(name.encode()),
-    )
 
 
 def extract(root: Path, name: str, files: Mapping[str, bytes], version: str = "1.0") -> Path:
@@ -75,14 +60,7 @@ def install_pip(root: Path, name: str, path: str) -> LockedPackage:
     info.mkdir(parents=True)
     (info / "RECORD").write_text(f"{path},,\n")
     (site / path).write_text("pip")
-    return LockedPackage(
-        name=name,
-        version="1.0",
-        manager=Manager.PIP,
-        url=f"https://files.invalid/{name}-1.0-py3-none-any.whl",
-        sha256=sha256_of(name.encode()),
-        dependencies={},
-    )
+    return locked(name, manager=Manager.PIP)
 
 
 def owned(contents: PrefixContents) -> dict[str, list[str]]:

@@ -23,11 +23,11 @@ from lading.install.contents import CONTENTS_NAME
 from lading.install.installer import Installed, apply_install, read_installed
 from lading.install.plan import InstallPlan, plan_install
 from lading.install.record import read_install_record
-from lading.lock.model import LockedPackage, Manager
+from lading.lock.model import Manager
 from lading.lock.reading import read_lockfile
-from lading.system.digest import sha256_of
 from simulators.channel import PLACEHOLDER, File, Package, Symlink
 from simulators.project import ENVIRONMENT, Project
+from simulators.records import locked
 
 PACKAGES = (
     Package(
@@ -196,26 +196,15 @@ def test_a_changed_archive_is_refused(project: Project) -> None:
     assert not project.prefix.exists()
 
 
-def pip_package(*, optional: bool = False) -> LockedPackage:
-    """A pip package in a lock."""
-    return LockedPackage(
-        name="wheel",
-        version="1.0",
-        manager=Manager.PIP,
-        url="https://files.invalid/wheel-1.0-py3-none-any.whl",
-        sha256=sha256_of(b"wheel"),
-        dependencies={},
-        categories=("dev",) if optional else ("main",),
-    )
-
-
 def test_pip_packages_need_a_python(project: Project) -> None:
     """A lock with pip packages and without python is refused."""
     wheel = project.root / "wheels/wheel-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
     wheel.write_bytes(b"wheel")
     lockfile = read_lockfile(project.lock)
-    lockfile = replace(lockfile, packages=(*lockfile.packages, pip_package()))
+    lockfile = replace(
+        lockfile, packages=(*lockfile.packages, locked("wheel", manager=Manager.PIP))
+    )
     mirrors = MirrorMap(
         mirrors={**project.mirrors.mirrors, "https://files.invalid": (wheel.parent.as_uri(),)}
     )

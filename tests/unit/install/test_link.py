@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from lading.conda.names import BuildString, PackageName, Platform
+from lading.conda.names import Platform
 from lading.conda.records import RepodataRecord
 from lading.engine.embedded import EmbeddedEngine
 from lading.engine.protocol import InstallRequest, SolveRequest
 from lading.errors import ArchiveError, EngineFailedError
 from lading.install.link import extracted_directories, link_packages, run_link_scripts
-from lading.system.digest import sha256_of
 from simulators.channel import ChannelSimulator, File, Package
 from simulators.engines import install_request
+from simulators.records import record
 
 FILES = {"lib/x": b"content", "lib/y": b"other"}
 Damage = Callable[[Path], object]
@@ -42,8 +42,8 @@ class _Linker:
     def install(self, request: InstallRequest) -> None:
         """Write the prefix records."""
         self.calls += 1
-        for record in request.records:
-            path = request.prefix / f"conda-meta/{record.distribution}.json"
+        for item in request.records:
+            path = request.prefix / f"conda-meta/{item.distribution}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"extracted_package_dir": str(self.extracted)}))
 
@@ -211,21 +211,7 @@ def test_the_prefix_record_names_the_extracted_package(tmp_path: Path, key: str)
     (directory / "info/index.json").write_text("{}")
     document = {key: str(directory)} if key != "source" else {"link": {key: str(directory)}}
     write_prefix_record(tmp_path / "prefix", document)
-    assert {"a-1.0-0": directory} == extracted_directories(tmp_path / "prefix", [record()])
-
-
-def record() -> RepodataRecord:
-    """The record of the package `a`."""
-    return RepodataRecord(
-        name=PackageName("a"),
-        version="1.0",
-        build=BuildString("0"),
-        build_number=0,
-        subdir="linux-64",
-        channel="https://demo.invalid/c",
-        url="https://demo.invalid/c/linux-64/a-1.0-0.conda",
-        sha256=sha256_of(b"a"),
-    )
+    assert {"a-1.0-0": directory} == extracted_directories(tmp_path / "prefix", [record("a")])
 
 
 def write_prefix_record(prefix: Path, document: object) -> None:
@@ -240,7 +226,7 @@ def write_prefix_record(prefix: Path, document: object) -> None:
 def test_a_prefix_record_that_does_not_say(tmp_path: Path, document: object) -> None:
     """An engine that leaves no record, or no trace of the package cache, is named as the cause."""
     with pytest.raises(EngineFailedError, match=r"left no prefix record of a-1\.0-0"):
-        extracted_directories(tmp_path, [record()])
+        extracted_directories(tmp_path, [record("a")])
     write_prefix_record(tmp_path, document)
     with pytest.raises(EngineFailedError, match=r"does not say where a-1\.0-0 lies"):
-        extracted_directories(tmp_path, [record()])
+        extracted_directories(tmp_path, [record("a")])

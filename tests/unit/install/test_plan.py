@@ -9,32 +9,21 @@ from lading.conda.names import Platform
 from lading.errors import LockError
 from lading.install.plan import plan_install
 from lading.lock.categories import Choice, choose_categories
-from lading.lock.model import LockedPackage, Manager
+from lading.lock.model import Manager
 from lading.lock.reading import read_lockfile
 from lading.system.digest import sha256_of
 from simulators.channel import Package
 from simulators.project import ENVIRONMENT, Project
+from simulators.records import locked
 
 PACKAGES = (Package(name="tool", depends=("library",)), Package(name="library"))
+WHEEL = locked("wheel", manager=Manager.PIP)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project of two packages."""
     return Project.of(tmp_path / "project", PACKAGES)
-
-
-def pip_package(*, optional: bool = False) -> LockedPackage:
-    """A pip package in a lock."""
-    return LockedPackage(
-        name="wheel",
-        version="1.0",
-        manager=Manager.PIP,
-        url="https://files.invalid/wheel-1.0-py3-none-any.whl",
-        sha256=sha256_of(b"wheel"),
-        dependencies={},
-        categories=("dev",) if optional else ("main",),
-    )
 
 
 def test_dependencies_come_first(project: Project) -> None:
@@ -75,7 +64,9 @@ def test_an_archive_must_not_leave_the_cache(project: Project, name: str) -> Non
 def test_pip_packages_need_their_own_platform(project: Project) -> None:
     """Wheels are installed by the python they are for, which must run here."""
     lockfile = replace(
-        read_lockfile(project.lock), platform=Platform.OSX_ARM64, packages=(pip_package(),)
+        read_lockfile(project.lock),
+        platform=Platform.OSX_ARM64,
+        packages=(WHEEL,),
     )
     with pytest.raises(LockError, match="for osx-arm64 need a machine of it"):
         plan_install(ENVIRONMENT, lockfile, project.tree)
@@ -84,7 +75,7 @@ def test_pip_packages_need_their_own_platform(project: Project) -> None:
 def test_optional_pip_packages_need_nothing(project: Project) -> None:
     """What is not installed does not need its platform."""
     lock = read_lockfile(project.lock)
-    packages = (*lock.packages, pip_package(optional=True))
+    packages = (*lock.packages, locked("wheel", manager=Manager.PIP, categories=("dev",)))
     lockfile = choose_categories(
         replace(lock, platform=Platform.OSX_ARM64, packages=packages), Choice()
     )
@@ -103,7 +94,9 @@ def test_link_scripts_need_their_own_platform(project: Project) -> None:
 def test_archives_are_for_any_machine(project: Project) -> None:
     """To fetch what another platform needs takes no machine of it."""
     lockfile = replace(
-        read_lockfile(project.lock), platform=Platform.OSX_ARM64, packages=(pip_package(),)
+        read_lockfile(project.lock),
+        platform=Platform.OSX_ARM64,
+        packages=(WHEEL,),
     )
     plan = plan_install(ENVIRONMENT, lockfile, project.tree, only_fetch=True)
     assert ["wheel-1.0-py3-none-any.whl"] == [item.target.name for item in plan.downloads]

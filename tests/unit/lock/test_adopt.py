@@ -16,12 +16,12 @@ from lading.conda.names import Platform
 from lading.engine.embedded import EmbeddedEngine
 from lading.errors import LockError, NotAPrefixError
 from lading.lock.adopt import merge_pins, pins_of_conda_lock, pins_of_prefix
-from lading.lock.model import LockedPackage, Manager
+from lading.lock.model import LockedPackage
 from lading.lock.solve import plan_lock, read_lock_inputs, solve_lock
-from lading.system.digest import Digest
 from simulators.channel import CANONICAL, ChannelSimulator, Package
 from simulators.engines import small_channel
 from simulators.locking import LockProject
+from simulators.records import locked
 
 LINUX = Platform.LINUX_64
 
@@ -119,17 +119,6 @@ def test_exclude_newer(tmp_path: Path) -> None:
     assert [item.version for item in outcome.platforms[0].lockfile.packages] == ["1.0"]
 
 
-def _package(name: str, version: str) -> LockedPackage:
-    return LockedPackage(
-        name=name,
-        version=version,
-        manager=Manager.CONDA,
-        url=f"{CANONICAL}/linux-64/{name}-{version}-0.conda",
-        sha256=Digest.sha256("a" * 64),
-        dependencies={},
-    )
-
-
 @pytest.mark.parametrize(
     ("base", "ours", "theirs", "expected"),
     [
@@ -146,7 +135,7 @@ def _package(name: str, version: str) -> LockedPackage:
 )
 def test_merge(base: str, ours: str, theirs: str, expected: str) -> None:
     """Who moved a package decides; where both did, the newer version."""
-    one, two, three = ((_package("a", side),) if side else () for side in (base, ours, theirs))
+    one, two, three = ((locked("a", side),) if side else () for side in (base, ours, theirs))
     assert [item.version for item in merge_pins(one, two, three)] == ([expected] * bool(expected))
 
 

@@ -2,36 +2,22 @@
 
 import pytest
 
-from lading.conda.names import Platform
 from lading.errors import LockError, UsageError
 from lading.lock.categories import Choice, categories_of, choose_categories
-from lading.lock.model import CATEGORY_KEY, LockedPackage, Lockfile, Manager
-from lading.system.digest import Digest
+from lading.lock.model import CATEGORY_KEY, LockedPackage, Lockfile
+from simulators.records import locked, lockfile
 
 
 def package(name: str, *categories: str, needs: tuple[str, ...] = ()) -> LockedPackage:
     """A conda package in `categories`."""
-    return LockedPackage(
-        name=name,
-        version="1",
-        manager=Manager.CONDA,
-        url=f"https://c.invalid/noarch/{name}-1-0.conda",
-        sha256=Digest.sha256("0" * 64),
-        dependencies=dict.fromkeys(needs, "*"),
-        categories=categories or ("main",),
-    )
+    wanted = categories or ("main",)
+    return locked(name, "1", dependencies=dict.fromkeys(needs, "*"), categories=wanted)
 
 
 def lock(*packages: LockedPackage, **asked: str) -> Lockfile:
     """A lock of `packages`; `asked` is what optional categories ask for."""
-    return Lockfile(
-        platform=Platform.LINUX_64,
-        channels=(),
-        sources=(),
-        content_hash="",
-        packages=packages,
-        metadata={f"{CATEGORY_KEY}{name}": nodes for name, nodes in asked.items()},
-        digest=Digest.sha256("1" * 64),
+    return lockfile(
+        *packages, metadata={f"{CATEGORY_KEY}{name}": nodes for name, nodes in asked.items()}
     )
 
 

@@ -1,51 +1,36 @@
 """`lading.lock.diff`: what changed between two lockfiles."""
 
-from lading.conda.names import Platform
 from lading.lock.diff import LockDiff, diff_locks
-from lading.lock.model import LockedPackage, Lockfile, Manager
+from lading.lock.model import LockedPackage, Manager
 from lading.system.digest import sha256_of
+from simulators.records import locked, lockfile
 
 
 def _package(name: str, version: str, build: str = "0", manager: str = "conda") -> LockedPackage:
     file_name = f"{name}-{version}-{build}.conda"
-    return LockedPackage(
-        name=name,
-        version=version,
-        manager=Manager(manager),
-        url=f"https://demo.invalid/channel/noarch/{file_name}",
-        sha256=sha256_of(file_name.encode()),
-        dependencies={},
-    )
+    url = f"https://demo.invalid/channel/noarch/{file_name}"
+    digest = sha256_of(file_name.encode())
+    return locked(name, version, Manager(manager), url=url, sha256=digest)
 
 
-def _lock(*packages: LockedPackage) -> Lockfile:
-    return Lockfile(
-        platform=Platform.LINUX_64,
-        channels=(),
-        sources=(),
-        content_hash="",
-        packages=packages,
-        metadata={},
-        digest=sha256_of(b""),
-    )
-
-
-def test_first_lock() -> None:
+def test_firstlockfile() -> None:
     """Without a lock before, everything is added."""
-    diff = diff_locks(None, _lock(_package("a", "1")))
+    diff = diff_locks(None, lockfile(_package("a", "1")))
     assert [item.name for item in diff.added] == ["a"]
     assert diff.removed == ()
 
 
 def test_same() -> None:
     """The same archives are no difference."""
-    assert LockDiff() == diff_locks(_lock(_package("a", "1")), _lock(_package("a", "1")))
+    assert LockDiff() == diff_locks(lockfile(_package("a", "1")), lockfile(_package("a", "1")))
 
 
 def test_all_kinds() -> None:
     """Added, removed and changed packages, each sorted; the managers are kept apart."""
-    before = _lock(_package("a", "1"), _package("b", "1"), _package("c", "1"), _package("p", "1"))
-    after = _lock(
+    before = lockfile(
+        _package("a", "1"), _package("b", "1"), _package("c", "1"), _package("p", "1")
+    )
+    after = lockfile(
         _package("d", "1"),
         _package("c", "1", "1"),
         _package("b", "2"),

@@ -14,6 +14,7 @@ from lading.lock.model import LockedPackage, Lockfile, Manager
 from lading.lock.requested import Sources, read_sources
 from lading.package.file_list import ArchiveFiles
 from lading.system.digest import sha256_of
+from simulators.records import locked, lockfile
 
 
 def package(
@@ -22,27 +23,19 @@ def package(
     """A locked package; its archive is known by its name."""
     version = "3.12.1" if name == "python" else "1.0"
     suffix = "whl" if manager is Manager.PIP else "conda"
-    return LockedPackage(
-        name=name,
-        version=version,
-        manager=manager,
+    return locked(
+        name,
+        version,
+        manager,
         url=f"https://host.invalid/noarch/{name}-{version}-0.{suffix}",
         sha256=sha256_of(f"{manager} {name}".encode()),
         dependencies=dict.fromkeys(needs, ""),
     )
 
 
-def lockfile(*packages: LockedPackage, platform: Platform = Platform.LINUX_64) -> Lockfile:
+def lock_of(*packages: LockedPackage, platform: Platform = Platform.LINUX_64) -> Lockfile:
     """A lock of python and `packages`."""
-    return Lockfile(
-        platform=platform,
-        channels=(),
-        sources=(),
-        content_hash="",
-        packages=(package("python"), *packages),
-        metadata={},
-        digest=sha256_of(b""),
-    )
+    return lockfile(package("python"), *packages, platform=platform)
 
 
 def knowing(directory: Path, lock: Lockfile, files: Mapping[str, ArchiveFiles]) -> FileLists:
@@ -81,7 +74,7 @@ MODULE = ArchiveFiles(site_paths=("module.py",))
 
 def test_the_same_module(tmp_path: Path, sources: Sources) -> None:
     """Both packages, the file and the line to delete are named."""
-    error = refusal(tmp_path, lockfile(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
+    error = refusal(tmp_path, lock_of(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
     expected = (
         "the pip package own 1.0 overwrites lib/python3.12/site-packages/module.py of the conda"
         " package framework 1.0"
@@ -92,7 +85,7 @@ def test_the_same_module(tmp_path: Path, sources: Sources) -> None:
 
 def test_brought_by_another(tmp_path: Path, sources: Sources) -> None:
     """Where a pip package comes with another one, the line of that one is named."""
-    lock = lockfile(FRAMEWORK, OUTER, SHARED)
+    lock = lock_of(FRAMEWORK, OUTER, SHARED)
     error = refusal(tmp_path, lock, sources, framework=MODULE, pip_shared=MODULE)
     assert "delete `- outer>=1` below `pip:` in environment.yml, which brings shared" == error.hint
 
@@ -102,7 +95,7 @@ def test_a_source_of_another_kind(tmp_path: Path) -> None:
     path = tmp_path / "meta.yaml"
     path.touch()
     sources = read_sources([path])
-    error = refusal(tmp_path, lockfile(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
+    error = refusal(tmp_path, lock_of(FRAMEWORK, OWN), sources, framework=MODULE, pip_own=MODULE)
     assert "delete own from the pip packages of the sources" == error.hint
 
 
@@ -110,7 +103,7 @@ def test_not_for_one_python(tmp_path: Path, sources: Sources) -> None:
     """A conda package that was built for one python has whole paths."""
     files = ArchiveFiles(paths=("lib/python3.12/site-packages/module.py",))
     assert "module.py" in str(
-        refusal(tmp_path, lockfile(FRAMEWORK, OWN), sources, framework=files, pip_own=MODULE)
+        refusal(tmp_path, lock_of(FRAMEWORK, OWN), sources, framework=files, pip_own=MODULE)
     )
 
 
@@ -118,14 +111,14 @@ def test_site_packages_elsewhere(tmp_path: Path, sources: Sources) -> None:
     """Python says where its site-packages are."""
     where = ArchiveFiles(site_packages="lib/python3.12t/site-packages")
     files = ArchiveFiles(paths=("lib/python3.12t/site-packages/module.py",))
-    lock = lockfile(FRAMEWORK, OWN)
+    lock = lock_of(FRAMEWORK, OWN)
     assert refusal(tmp_path, lock, sources, framework=files, pip_own=MODULE, python=where)
 
 
 def test_windows(tmp_path: Path, sources: Sources) -> None:
     """Windows has them elsewhere."""
     files = ArchiveFiles(paths=("Lib/site-packages/module.py",))
-    lock = lockfile(FRAMEWORK, OWN, platform=Platform.WIN_64)
+    lock = lock_of(FRAMEWORK, OWN, platform=Platform.WIN_64)
     assert refusal(tmp_path, lock, sources, framework=files, pip_own=MODULE)
 
 
@@ -133,35 +126,35 @@ def test_a_command(tmp_path: Path, sources: Sources) -> None:
     """A command is compared with those of packages that have nothing to do with python."""
     command = ArchiveFiles(paths=("bin/cmake",))
     error = refusal(
-        tmp_path, lockfile(package("cmake"), OWN), sources, cmake=command, pip_own=command
+        tmp_path, lock_of(package("cmake"), OWN), sources, cmake=command, pip_own=command
     )
     assert "bin/cmake of the conda package cmake" in str(error)
 
 
 def test_only_what_may_share_files_is_read(tmp_path: Path, sources: Sources) -> None:
     """Where wheels keep to site-packages, only packages that need python are looked into."""
-    lock = lockfile(FRAMEWORK, package("library"), OWN)
+    lock = lock_of(FRAMEWORK, package("library"), OWN)
     known = knowing(tmp_path, lock, {"pip:own": MODULE, "python": NOTHING, "framework": NOTHING})
     assert () == refuse_file_conflicts(lock, sources, known)
 
 
 def test_nothing_to_compare(tmp_path: Path, sources: Sources) -> None:
     """Without pip packages nothing is looked into."""
-    lock = lockfile(FRAMEWORK)
+    lock = lock_of(FRAMEWORK)
     assert () == refuse_file_conflicts(lock, sources, knowing(tmp_path, lock, {}))
 
 
 def test_bytecode(tmp_path: Path, sources: Sources) -> None:
     """Bytecode may be in both: the installation makes its own."""
     files = ArchiveFiles(site_paths=("__pycache__/module.cpython-312.pyc",))
-    lock = lockfile(FRAMEWORK, OWN)
+    lock = lock_of(FRAMEWORK, OWN)
     known = knowing(tmp_path, lock, {"framework": files, "pip:own": files, "python": NOTHING})
     assert () == refuse_file_conflicts(lock, sources, known)
 
 
 def test_what_cannot_be_read(tmp_path: Path, sources: Sources) -> None:
     """Archives that nobody could look into are named."""
-    lock = lockfile(FRAMEWORK, OWN)
+    lock = lock_of(FRAMEWORK, OWN)
     known = knowing(tmp_path, lock, {"pip:own": MODULE, "python": NOTHING})
     expected = ("framework-1.0-0.conda: it has no location",)
     assert expected == refuse_file_conflicts(lock, sources, known)

@@ -16,11 +16,11 @@ from lading.lock.model import LockedPackage, Manager
 from lading.lock.pip import solve_pip
 from lading.lock.request import LockRequest, PlatformPlan
 from lading.lock.requested import Requested, Sources
-from lading.system.digest import sha256_of
 from lading.system.process import Completed
 from lading.system.program import Run
 from simulators.channel import ChannelSimulator, Package
 from simulators.locking import LockProject
+from simulators.records import locked
 from simulators.webserver import serve_directory
 from simulators.wheel_index import WheelIndex
 
@@ -150,14 +150,7 @@ def _answered(
 
 
 def _package(name: str, manager: Manager, url: str = "") -> LockedPackage:
-    return LockedPackage(
-        name=name,
-        version="1",
-        manager=manager,
-        url=url or f"https://index.invalid/{name}-1-py3-none-any.whl",
-        sha256=sha256_of(name.encode()),
-        dependencies={},
-    )
+    return locked(name, "1", manager, url=url or f"https://index.invalid/{name}-1-py3-none-any.whl")
 
 
 def test_without_python(tmp_path: Path) -> None:

@@ -15,32 +15,15 @@ from lading.net.client import Part, Transport
 from lading.net.retry_policy import RetryPolicy
 from simulators.faults import Fault, serve_faults
 from simulators.rangeserver import serve_ranges
-from simulators.rawserver import serve_raw
+from simulators.rawserver import Sink, serve_raw
 
 DATA = bytes(range(256)) * 3000
 QUICK = RetryPolicy(retries=2, backoff=0.01, connect=2, read=2)
 
 
-class _Bytes:
-    """A sink in memory."""
-
-    def __init__(self, data: bytes = b"") -> None:
-        self.data = data
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def write(self, data: bytes) -> None:
-        self.data += data
-
-    def restart(self) -> None:
-        self.data = b""
-
-
 def download(url: str, already: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
     """What is there after a download to which `already` was there before."""
-    sink = _Bytes(already)
+    sink = Sink(already)
     transport = Transport(environment or {}, QUICK)
     try:
         transport.download(url, sink)
@@ -120,7 +103,7 @@ def test_a_stopped_download_ends() -> None:
     with serve_faults({"/f": DATA * 20}, always=Fault.SLOW) as server:
         transport = Transport({}, QUICK)
         threading.Timer(0.05, transport.stop).start()
-        sink = _Bytes()
+        sink = Sink()
         with pytest.raises(FetchError, match="stopped"):
             transport.download(f"{server.url}/f", sink)
         transport.close()
@@ -231,7 +214,7 @@ class _Clock:
 @pytest.mark.parametrize(("rate", "is_enough"), [(100, True), (1 << 20, False)])
 def test_a_server_that_is_too_slow(rate: float, *, is_enough: bool) -> None:
     """A server must bring some bytes a minute, or it is given up, without another attempt."""
-    sink = _Bytes()
+    sink = Sink()
     policy = RetryPolicy(least_rate=rate, window=60, backoff=0.01)
     with (
         serve_faults({"/f": DATA}, [Fault.SLOW]) as server,
@@ -313,7 +296,7 @@ def test_odd_answers(answer: bytes) -> None:
         with suppress(FetchError):
             transport.read_part(url, 0, 2)
         with suppress(FetchError):
-            transport.download(url, _Bytes(b"a"))
+            transport.download(url, Sink(b"a"))
         with suppress(FetchError):
             list(transport.stream(url))
 

@@ -20,6 +20,7 @@ from lading.pack.known_frames import KnownFrames, Python, conda_key
 from lading.pack.members import shipped_members
 from lading.system.digest import sha256_of
 from simulators.handmade import file, payload
+from simulators.records import record
 from simulators.versions import small_disk
 
 STYLE = Style(format=Format.ZSTD, level=Level.FAST)
@@ -27,18 +28,9 @@ PYTHON = ("digest", True)
 SIZES = (("a", 10_000), ("b", 500_000), ("c", 10_000))
 
 
-def record(name: str = "tool", content: bytes = b"archive") -> RepodataRecord:
+def archived(name: str = "tool", content: bytes = b"archive") -> RepodataRecord:
     """A package of a lock."""
-    return RepodataRecord(
-        name=name,
-        version="1.0",
-        build="0",
-        subdir="noarch",
-        build_number=0,
-        channel="https://conda.invalid/demo",
-        url=f"https://conda.invalid/demo/noarch/{name}-1.0-0.conda",
-        sha256=sha256_of(content),
-    )
+    return record(name, subdir="noarch", sha256=sha256_of(content))
 
 
 def key(
@@ -48,7 +40,7 @@ def key(
     python: Python | None = PYTHON,
 ) -> str:
     """The key of the frames of a package."""
-    return conda_key(package or record(), style, dropped, python)
+    return conda_key(package or archived(), style, dropped, python)
 
 
 def made(size: int, keep: Callable[[bytes], object]) -> EncodedPackage:
@@ -87,8 +79,8 @@ def test_the_key_covers_everything() -> None:
     )
     keys = [
         key(),
-        key(record("other")),
-        key(record(content=b"rebuilt")),
+        key(archived("other")),
+        key(archived(content=b"rebuilt")),
         *(key(style=style) for style in styles),
         key(dropped=("share/x",)),
         key(python=None),

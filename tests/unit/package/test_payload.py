@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.conda.names import BuildString, PackageName
 from lading.conda.paths import FileMode, Kind, PathType
-from lading.conda.records import RepodataRecord
 from lading.errors import ArchiveError, UnsafePathError
 from lading.package.info import EntryPoint, PackageInfo, PathEntry
 from lading.package.payload import (
@@ -21,23 +19,10 @@ from lading.package.payload import (
 )
 from lading.system.digest import sha256_of
 from simulators.handmade import file, payload
+from simulators.records import record
 
 PYTHON = PythonLayout("3.13", "lib/python3.13t/site-packages", "bin/python3.13", "d" * 64)
 SHA256 = sha256_of(b"archive")
-
-
-def record(name: str = "tool", build: str = "0") -> RepodataRecord:
-    """A record as a lock gives it."""
-    return RepodataRecord(
-        name=PackageName(name),
-        version="1.0",
-        build=BuildString(build),
-        build_number=0,
-        subdir="linux-64",
-        channel="https://demo.invalid/c",
-        url=f"https://demo.invalid/c/linux-64/{name}-1.0-{build}.conda",
-        sha256=SHA256,
-    )
 
 
 def info(
