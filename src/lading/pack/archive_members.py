@@ -91,7 +91,7 @@ class ArchiveSource:
             DigestMismatchError: A file is not what the package says.
         """
         check_record(self.record, self.info, self.python)
-        check = ArchiveCheck(self.record.file_name, self.known)
+        check = ArchiveCheck(self._name, self.known)
         with self._stream() as members:
             for member, content in members:
                 shipped = self._member(member, content, check.look(member, content))
@@ -112,10 +112,14 @@ class ArchiveSource:
         """What the package says of itself."""
         return self.known.info
 
+    @cached_property
+    def _name(self) -> str:
+        return self.record.file_name
+
     @contextmanager
     def _stream(self) -> Iterator[Iterator[tuple[Member, Content | None]]]:
-        with archive_errors(self.record.file_name), self.archive.open("rb") as stream:
-            yield read_members(self.record.file_name, stream)
+        with archive_errors(self._name), self.archive.open("rb") as stream:
+            yield read_members(self._name, stream)
 
     @cached_property
     def _entries(self) -> dict[str, PathEntry]:
@@ -203,14 +207,14 @@ class ArchiveSource:
             read=read,
             sha256=sha256,
             promised=item.sha256,
-            place=self.record.file_name,
+            place=self._name,
         )
 
     def _checked(self, item: PayloadFile, content: Content, data: bytes | None) -> _Held:
         """The content of a file, compared with what its package says."""
         held = content.read() if data is None else data
         digest = sha256_of(held).hex
-        check_promised(item.path, digest, item.sha256, self.record.file_name)
+        check_promised(item.path, digest, item.sha256, self._name)
         return _Held(held, digest)
 
     def _linked(self, members: Mapping[str, Member]) -> Iterator[ShippedMember]:
