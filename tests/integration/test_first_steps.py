@@ -119,3 +119,21 @@ def test_what_may_not_be_read_is_named(
         done = site.run(f"cd {project}; {UNPRIVILEGED} lading {command.format(path)}")
         said = [line for line in done.stderr.splitlines() if line.startswith(("error", "hint"))]
         assert (True, True) == (Path(path).name in said[0], "permissions" in said[1]), said
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        (".lading/conda-lock", "lock environment.yml"),
+        ("locks", "adopt locks/data-service/linux-64.conda-lock.yml -n other"),
+    ],
+)
+def test_what_may_not_be_written_is_named(
+    site: Site, tmp_path: Path, path: str, command: str
+) -> None:
+    """By its own name, not by that of a temporary."""
+    project = shutil.copytree(site.project, tmp_path / "project", symlinks=True)
+    (project / path).chmod(0o555)
+    done = site.run(f"cd {project}; {UNPRIVILEGED} lading {command}")
+    said = f"error: cannot write {project / path}"
+    assert (3, True, False) == (done.code, said in done.stderr, ".ask" in done.stderr), done.stderr

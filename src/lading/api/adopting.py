@@ -10,7 +10,7 @@ from lading.api.environments import settled_digests
 from lading.api.locking import LockChoices, lock_environments
 from lading.api.project import Project
 from lading.conda import Platform, is_environment_name
-from lading.errors import LockError, UsageError
+from lading.errors import LockError, UsageError, raised_as
 from lading.install import wheel_builder
 from lading.lock import (
     LockedPackage,
@@ -102,7 +102,9 @@ def adopt(
     _refuse_unknown(leave_out, merged.values())
     for item in merged.values():
         if item.written:
-            write_atomically(item.path, _bytes(item), sync=True)
+            hint = "make room, or correct its permissions"
+            with raised_as(LockError, f"cannot write {item.path}", hint):
+                write_atomically(item.path, _bytes(item), sync=True)
     return tuple(merged.values())
 
 

@@ -7,6 +7,7 @@ order of sets that does not change from run to run.
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -58,13 +59,15 @@ class CondaLock:
             EngineFailedError: It ended without an answer.
         """
         home = self.state_directory / "home"
-        with raised_as(LockError, f"cannot create {home}", "make room, or correct its permissions"):
-            home.mkdir(parents=True, exist_ok=True)
-        # A killed run may have left a question with the password of a package index.
-        remove_stale_temporaries(self.state_directory, is_temporary_of("ask"))
-        with temporary_directory(self.state_directory, "ask") as directory:
-            path = directory / "question.json"
-            path.write_bytes(msgspec.json.encode(question))
+        with ExitStack() as stack:
+            what, hint = f"cannot write {self.state_directory}", "make room, or let it be written"
+            with raised_as(LockError, what, hint):
+                home.mkdir(parents=True, exist_ok=True)
+                # A killed run may have left a question with the password of a package index.
+                remove_stale_temporaries(self.state_directory, is_temporary_of("ask"))
+                workplace = temporary_directory(self.state_directory, "ask")
+                path = stack.enter_context(workplace) / "question.json"
+                path.write_bytes(msgspec.json.encode(question))
             completed = self.runner(
                 Run(
                     # -P: a directory of that name in the current directory is not the package.
