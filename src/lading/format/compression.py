@@ -173,11 +173,6 @@ def describe_blocks(level: Level) -> dict[str, str]:
     return {"name": "zstd", "version": zstd.zstd_version, "level": f"{number} block {size}"}
 
 
-PIECE_BYTES = 1 << 15
-"""What zstd gives at once: of more it makes blocks that grow, and copies them. Asked for a frame in
-such pieces it takes a tenth less time."""
-
-
 def decompress(format_: Format, data: bytes, size: int | None, most: int = 0) -> bytes:
     """The content of the frame `data`.
 
@@ -208,11 +203,7 @@ def _decompress(format_: Format, data: bytes, size: int) -> bytes:
     match format_:
         case Format.ZSTD:
             inner = zstd.ZstdDecompressor()
-            pieces, left = [inner.decompress(data, min(PIECE_BYTES, size + 1))], size + 1
-            while pieces[-1] and not (inner.eof or inner.needs_input):
-                left -= len(pieces[-1])
-                pieces.append(inner.decompress(b"", min(PIECE_BYTES, left)) if left else b"")
-            content = b"".join(pieces)
+            content = inner.decompress(data, size + 1)
             ended, rest = inner.eof, inner.unused_data
         case Format.GZIP:
             from isal import isal_zlib  # noqa: PLC0415  # as above
