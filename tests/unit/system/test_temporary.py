@@ -64,6 +64,13 @@ def test_what_is_not_renamed_goes(tmp_path: Path) -> None:
     assert ([".env", ".env"], []) == (before, listing(tmp_path))
 
 
+def test_no_directory_is_made_for_a_temporary(tmp_path: Path) -> None:
+    """One that is missing is an error."""
+    for make in (temporary_directory, temporary_file):
+        with pytest.raises(FileNotFoundError), make(tmp_path / "none", "env"):
+            pass
+
+
 def test_what_somebody_works_on_stays(tmp_path: Path) -> None:
     """However old it is, in this process or another."""
     with (
