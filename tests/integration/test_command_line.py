@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,11 @@ def json_of(arguments: list[object], directory: Path) -> dict[str, object]:
 
 
 def test_the_version(tmp_path: Path) -> None:
-    """The version is one line on standard output."""
+    """The version is one line on standard output, whichever way lading is started."""
     done = lading(["--version"], tmp_path)
-    assert (0, f"lading {package.__version__}\n", "") == (done.code, done.stdout, done.stderr)
+    said = f"lading {package.__version__}\n"
+    assert (0, said, "") == (done.code, done.stdout, done.stderr)
+    assert said == subprocess.check_output([sys.executable, "-m", "lading", "--version"], text=True)
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
