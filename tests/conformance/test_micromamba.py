@@ -33,6 +33,8 @@ from simulators.webserver import Answer, serve
 RECORDINGS = Path(__file__).parent / "micromamba"
 VERSIONS = ("2.5", "2.8")
 CANONICAL = ChannelUrl("https://demo.invalid/channel")
+CHANNEL = str(RECORDINGS)
+"""A directory that is there, instead of the one that was recorded from."""
 
 _EXECUTABLE = os.environ.get("LADING_MICROMAMBA") or shutil.which("micromamba")
 live = [
@@ -50,7 +52,8 @@ class _Replay:
 
     def __call__(self, request: Run) -> Completed:
         name = self._json_name if "--json" in request.argv else self._text_name
-        content = json.loads((self._directory / f"{name or self._json_name}.json").read_text())
+        text = (self._directory / f"{name or self._json_name}.json").read_text()
+        content = json.loads(text.replace("<CHANNEL>", CHANNEL))
         return Completed(
             argv=request.argv,
             returncode=content["returncode"],
@@ -69,7 +72,7 @@ def _request(*specs: str) -> SolveRequest:
         specs=tuple(MatchSpecText(spec) for spec in specs),
         channels=(CANONICAL,),
         virtual_packages=default_virtual_packages(Platform.LINUX_64),
-        mirrors=MirrorMap(mirrors={CANONICAL: ("file://<CHANNEL>",)}),
+        mirrors=MirrorMap(mirrors={CANONICAL: (f"file://{CHANNEL}",)}),
     )
 
 

@@ -18,7 +18,7 @@ from simulators.command import Outcome, lading, listing, start
 from simulators.project import ENVIRONMENT, Project
 
 BLOB_BYTES = 12 << 20
-FILES = 4000
+FILES = 10_000
 PATIENCE_SECONDS = 30
 HALF_DONE = (".fetch-", ".lading-")
 
@@ -77,7 +77,7 @@ def send(
 ) -> Outcome:
     """The outcome of a command that got a signal as soon as it had `begun` its work."""
     # The one that waits for the moment must not be the one that waits for a processor.
-    with start(arguments, directory, preparation=lambda: (os.nice(5), None)[1]) as child:
+    with start(arguments, directory, preparation=lambda: (os.nice(15), None)[1]) as child:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not begun() and child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -108,7 +108,7 @@ def test_an_interrupted_install(
     done = send(number, ["install", ENVIRONMENT], project.root, begun)
     left = [path.name for path in project.prefix.parent.iterdir()]
     again = lading(["install", ENVIRONMENT], project.root)
-    assert (code, [".lock"], 0) == (done.code, left, again.code)
+    assert (code, [".lock"], 0) == (done.code, left, again.code), done.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), INTERRUPTIONS)

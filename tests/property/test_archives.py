@@ -158,7 +158,7 @@ class TestPlaceholders:
         where = find_occurrences(data, self.OLD, mode)
         assume(where)
         item = msgspec.to_builtins(Relocation.of("x", len(data), where))
-        moved = SCRIPT.replaced(bytearray(data), item, prefix)
+        moved = b"".join(SCRIPT.replaced(data, item, prefix))
         named = SCRIPT.named_prefix(moved, item)
         assert (replace_placeholder(data, where, prefix), prefix, data) == (
             moved,
