@@ -47,6 +47,9 @@ KEPT_BYTES = 32 << 20
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that a process gets when its parent dies."""
 
+ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""Signals that end a command, which clears up first."""
+
 COLLECTED_AFTER = 100_000
 """Values more than were freed, after which a worker looks for cycles."""
 
@@ -212,8 +215,10 @@ class _Processes:
 
         libc = ctypes.CDLL(None)
         ours, theirs = Pipe()
-        # A signal between the fork and the next lines would leave a worker that nobody knows.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        # A signal between the fork and the next lines would leave a worker that nobody knows; one
+        # within the fork would be lost, since Python ignores what functions raise that it calls
+        # there.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             child = os.fork()
             if child == 0:

@@ -1,6 +1,7 @@
 """Jobs done by processes, or by threads where no process can be forked."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -248,3 +249,18 @@ def test_an_error_in_a_thread_is_raised() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_a_worker_starts(name: str) -> None:
+    """A signal that comes within a fork ends the work, and is not forgotten."""
+    program = """
+number = getattr(signal, sys.argv[1])
+def ended(*_):
+    raise SystemExit(128 + number)
+signal.signal(number, ended)
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), number))
+spread(lambda item: time.sleep(30), range(2), 2, print)
+"""
+    done = run(program, name)
+    assert (128 + signal.Signals[name], "", "") == (done.returncode, done.stdout, done.stderr)
