@@ -11,7 +11,7 @@ _PIP = """\
   manager: pip
   platform: linux-64
   dependencies: {}
-  url: https://files.pythonhosted.org/packages/py2.py3/s/six/six-1.16.0-py2.py3-none-any.whl
+  url: https://index.example/packages/py2.py3/s/six/six-1.16.0-py2.py3-none-any.whl
   hash:
     sha256: 8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254
   category: main

@@ -42,7 +42,7 @@ MALFORMED = [
 HARMLESS = [
     "conda-forge",
     "https://conda.anaconda.org/conda-forge/noarch/a-1-0.conda",
-    "https://files.pythonhosted.org/packages/source/t/tqdm/tqdm-4.0.tar.gz",
+    "https://index.example/packages/source/t/tqdm/tqdm-4.0.tar.gz",
     "https://host.example:8080/chan@1",
     "http://localhost:8080/chan@1",
     "http://127.0.0.1:8080/chan@1",
