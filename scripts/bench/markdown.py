@@ -14,6 +14,7 @@ HEAD = """\
 
 {summary}
 The raw runs are in [benchmarks.json](benchmarks.json).
+[Where the time goes](explanation/speed.md) says why it is not less.
 
 {machine}
 
