@@ -24,8 +24,8 @@ from simulators.launcher import Launcher, start_worker
 from simulators.project import ENVIRONMENT, Project
 from simulators.versions import leftovers, verified
 
-MOMENTS = 25
-LEAST_KILLED = 6
+MOMENTS = 50
+LEAST_KILLED = 10
 PACKAGES = 3
 FILES = 40
 FILE_BYTES = 16_000
