@@ -48,7 +48,7 @@ class TarballSource(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse a bill without its tarball.
 
         Raises:
-            UsageError: There are no frames.
+            UsageError: Only a bill was given, so there are no packages to unpack.
         """
         if self.read is None:
             raise UsageError(

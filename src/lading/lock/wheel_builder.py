@@ -139,7 +139,7 @@ class WheelBuilder:
 
         Raises:
             DigestMismatchError: It has other bytes.
-            EngineFailedError: The build fails, or its requirements cannot be had.
+            EngineFailedError: The build failed, or a package that it requires was not found.
         """
         self.store.mkdir(parents=True, exist_ok=True)
         with temporary_directory(self.store, "build") as workplace:

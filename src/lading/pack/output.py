@@ -1,20 +1,16 @@
-"""Output: a tarball is hashed by a thread while frames are copied into it."""
+"""Write a tarball, an image or an installer, hashed by a thread while it is written."""
 
-import ctypes
 import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import c_int64
 from queue import SimpleQueue
 from threading import Thread
 
-from lading.system import CHUNK_BYTES, Digest
+from lading.system import CHUNK_BYTES, Digest, begin_write_out
 
 _CANNOT_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
-_WRITE = 2
-"""Of sync_file_range(2): begin to write, and do not wait."""
 
 
 class HashedOutput:
@@ -49,15 +45,13 @@ class HashedOutput:
         The disk begins to write each, so that less is left to wait for when all is written.
         """
         hasher = hashlib.sha256()
-        begin_writing = getattr(ctypes.CDLL(None), "sync_file_range", None)
         done = 0
         try:
             while length := self._lengths.get():
                 data = os.pread(self._descriptor, length, done)
                 if len(data) < length:
                     return
-                if begin_writing is not None:
-                    begin_writing(self._descriptor, c_int64(done), c_int64(length), _WRITE)
+                begin_write_out(self._descriptor, done, length)
                 hasher.update(data)
                 done += length
         except OSError as error:
